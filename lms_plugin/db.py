@@ -1,0 +1,168 @@
+"""The floor: the base of every table, the engine, and the one place where an id becomes a row."""
+
+import enum
+import uuid as uuid_module
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, Enum, MetaData, create_engine, event
+from sqlalchemy.orm import declared_attr, registry, sessionmaker
+from sqlalchemy.pool import StaticPool
+from sqlmodel import Field, Session, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from lms_plugin.errors import NotFound
+
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+}
+
+
+class Model(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
+    """Base of all tables. Ids stay inside; `uuid` (on roots) is what URLs carry."""
+
+
+def new_uuid() -> str:
+    """A random public name of a row, 32 hexadecimal digits."""
+    return uuid_module.uuid4().hex
+
+
+class Owned(Model):
+    """Mixin of aggregate roots: a row that belongs to one tenant (a district) and has a public uuid."""
+
+    uuid: str = Field(default_factory=new_uuid, unique=True, max_length=32)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+
+
+class Versioned(Model):
+    """Mixin of rows that two people may edit at once: a stale save raises `StaleDataError` (a 409 page)."""
+
+    version: int = Field(default=1)
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805
+        return {"version_id_col": cls.__table__.c.version}  # type: ignore[attr-defined]
+
+
+E_ = TypeVar("E_", bound=enum.Enum)
+
+
+def choice(kind: type[E_]) -> Any:
+    """A column type for an enum: stored by value with a CHECK, the same on SQLite and PostgreSQL."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=32,
+        values_callable=lambda e: [m.value for m in e],
+        create_constraint=True,
+        name=kind.__name__.lower(),
+    )
+
+
+def engine(url: str) -> Engine:
+    """An engine with the settings that keep writes safe.
+
+    SQLite: WAL, foreign keys on, deferred BEGIN (a session's first write upgrades it, waiting up to 10 s), and
+    IMMEDIATE for sessions that say so through `writer`. PostgreSQL: pool with pre-ping, lock time-out 10 s.
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            connect_args={"options": "-c lock_timeout=10000 -c timezone=UTC"},
+        )
+    memory = ":memory:" in url or url == "sqlite://"
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    made = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False}, **options)
+
+    @event.listens_for(made, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves; the driver's habits lose updates
+        cursor = connection.cursor()
+        if not memory:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA busy_timeout=15000")
+        cursor.close()
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Any) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return made
+
+
+def session_factory(bind: Engine) -> "sessionmaker[Session]":
+    """Makes sessions; rows stay readable after commit."""
+    return sessionmaker(bind, class_=Session, expire_on_commit=False)
+
+
+def writes(session: Session) -> Session:
+    """Says that this session's transaction will write: SQLite then takes its write lock at BEGIN, not half-way.
+
+    To be called before the session's first statement; PostgreSQL needs nothing.
+    """
+    if session.get_bind().dialect.name == "sqlite" and not session.in_transaction():
+        session.connection(execution_options={"writes": True})
+    return session
+
+
+@contextmanager
+def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
+    """One writing transaction for workers and commands: commits at the end, rolls back on any error."""
+    with factory() as session:
+        writes(session)
+        yield session
+        session.commit()
+
+
+M = TypeVar("M", bound=Owned)
+
+
+def owned(kind: type[M], tenant_id: int) -> SelectOfScalar[M]:
+    """A select of this tenant's rows: where every list of roots begins."""
+    return select(kind).where(col(kind.tenant_id) == tenant_id)
+
+
+def find(session: Session, kind: type[M], tenant_id: int, uuid: str) -> M:
+    """The tenant's row of that uuid. Raises NotFound for another tenant's row as for none."""
+    row = session.exec(owned(kind, tenant_id).where(col(kind.uuid) == uuid)).one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+R = TypeVar("R", bound=Model)
+
+
+def get(session: Session, kind: type[R], key: int) -> R:
+    """The row of an internal id that came from another row (never from a request). Raises NotFound."""
+    row = session.get(kind, key)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def pk(row: Any) -> int:
+    """The internal id of a row that has been flushed."""
+    key = row.id
+    if not isinstance(key, int):
+        raise TypeError(f"{type(row).__name__} has no id yet: flush first")
+    return key
+
+
+def by_id(session: Session, kind: type[R], keys: Sequence[int]) -> dict[int, R]:
+    """Rows by id in one query, for pages that list."""
+    if not keys:
+        return {}
+    identifier = kind.id  # type: ignore[attr-defined]
+    return {pk(row): row for row in session.exec(select(kind).where(col(identifier).in_(set(keys))))}

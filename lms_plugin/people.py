@@ -1,0 +1,291 @@
+"""Who someone is, whatever host they came from: districts, org units, persons, identities, roles, courses, sessions."""
+
+import enum
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlmodel import Field
+
+from lms_plugin.db import Model, Owned, Versioned, choice, new_uuid
+
+
+class Tenant(Model, table=True):
+    """A district: the wall behind which all of its data lives."""
+
+    __tablename__ = "tenant"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(default_factory=new_uuid, unique=True, max_length=32)
+    name: str = Field(max_length=200, unique=True)
+    timezone: str = Field(default="Asia/Shanghai", max_length=64)
+    is_demo: bool = Field(default=False)
+    created_at: datetime
+
+
+class UnitKind(enum.Enum):
+    PROVINCE = "province"
+    CITY = "city"
+    COUNTY = "county"
+    SCHOOL_GROUP = "school_group"
+    SCHOOL = "school"
+
+
+class OrgUnit(Owned, table=True):
+    """A province, city, county, school group or school. `path` is "/1/4/9/" (own id last): a subtree is a prefix."""
+
+    __tablename__ = "org_unit"
+    __table_args__ = (UniqueConstraint("tenant_id", "parent_id", "name"), UniqueConstraint("tenant_id", "id"))
+    id: int | None = Field(default=None, primary_key=True)
+    parent_id: int | None = Field(default=None, foreign_key="org_unit.id", index=True)
+    kind: UnitKind = Field(sa_type=choice(UnitKind))
+    name: str = Field(max_length=200)
+    path: str = Field(default="", max_length=500, index=True)
+    environment: str = Field(default="", max_length=32)  # the school's declared environment code, "" = not declared
+
+
+class Stage(enum.Enum):
+    """学段."""
+
+    KINDERGARTEN = "kindergarten"
+    PRIMARY = "primary"
+    JUNIOR = "junior"
+    SENIOR = "senior"
+    VOCATIONAL = "vocational"
+    SPECIAL = "special"
+
+
+class Person(Owned, Versioned, table=True):
+    """A human being in one district. May have no name at all: then pages say "未填姓名" and a short code.
+
+    `confirmed_at` empty = what the person typed about themselves is not confirmed yet.
+    `merged_into_id` set = this row gave its identities to another; it keeps its history and signs in no more.
+    """
+
+    __tablename__ = "person"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"), Index("ix_person_staff", "tenant_id", "staff_number"))
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(default="", max_length=100)
+    staff_number: str = Field(default="", max_length=64)  # 工号
+    stage: Stage | None = Field(default=None, sa_type=choice(Stage))
+    subject: str = Field(default="", max_length=64)  # 学科, as the district writes it
+    introduced_at: datetime | None = None  # when the first-launch page was filled
+    confirmed_at: datetime | None = None
+    confirmed_by_id: int | None = Field(default=None, foreign_key="person.id")
+    confirmed_how: str = Field(default="", max_length=32)  # "roster" | "person" | ""
+    locale: str = Field(default="", max_length=16)  # "" = as the launch says
+    text_size: str = Field(default="", max_length=8)  # "" | "large" | "larger"
+    merged_into_id: int | None = Field(default=None, foreign_key="person.id")
+    created_at: datetime
+
+
+class OrgMembership(Model, table=True):
+    """Somebody belongs to a school from a day to a day (`ends_on` empty = still)."""
+
+    __tablename__ = "org_membership"
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    org_unit_id: int = Field(foreign_key="org_unit.id", index=True)
+    starts_on: date
+    ends_on: date | None = None
+
+
+class Identity(Model, table=True):
+    """How a host names a person: (tenant, issuer, sub). Many to one Person; a merge only re-points these."""
+
+    __tablename__ = "identity"
+    __table_args__ = (UniqueConstraint("tenant_id", "issuer", "subject"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id")
+    issuer: str = Field(max_length=500)
+    subject: str = Field(max_length=255)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    first_seen_at: datetime
+
+
+class IdentityMove(Model, table=True):
+    """The log of merges: one identity went from one person to another, by whom and why."""
+
+    __tablename__ = "identity_move"
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    identity_id: int = Field(foreign_key="identity.id")
+    from_person_id: int = Field(foreign_key="person.id")
+    to_person_id: int = Field(foreign_key="person.id")
+    moved_by_id: int | None = Field(default=None, foreign_key="person.id")
+    reason: str = Field(default="", max_length=500)
+    moved_at: datetime
+
+
+class RoleKind(enum.Enum):
+    TEACHER = "teacher"  # 参训教师
+    TRAINER = "trainer"  # 评审员
+    SCHOOL_LEAD = "school_lead"  # 学校管理员
+    OFFICER = "officer"  # 区县管理员
+    IT = "it"  # 技术管理员: registrations, no evidence
+    AUDITOR = "auditor"  # 审计员: reads, changes nothing
+
+
+class Role(Model, table=True):
+    """A person may do something within a scope: a course, an org unit (and all below it), or the whole district.
+
+    `is_provisional`: a trainer whom only a launch vouches for, and only in that course.
+    """
+
+    __tablename__ = "role"
+    __table_args__ = (Index("ix_role_person", "person_id", "kind"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    person_id: int = Field(foreign_key="person.id")
+    kind: RoleKind = Field(sa_type=choice(RoleKind))
+    course_id: int | None = Field(default=None, foreign_key="course.id")
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    is_provisional: bool = Field(default=False)
+    granted_by_id: int | None = Field(default=None, foreign_key="person.id")
+    granted_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Invitation(Model, table=True):
+    """A one-time link that gives a role. Only the token's SHA-256 is kept."""
+
+    __tablename__ = "invitation"
+    id: int | None = Field(default=None, primary_key=True)
+    uuid: str = Field(default_factory=new_uuid, unique=True, max_length=32)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    token_hash: str = Field(unique=True, max_length=64)
+    kind: RoleKind = Field(sa_type=choice(RoleKind))
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    created_by_id: int | None = Field(default=None, foreign_key="person.id")
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    used_by_id: int | None = Field(default=None, foreign_key="person.id")
+
+
+class RosterEntry(Owned, table=True):
+    """One row of the officer's list 应参训: a teacher of a school, matched to a Person once that person came."""
+
+    __tablename__ = "roster_entry"
+    __table_args__ = (UniqueConstraint("tenant_id", "staff_number"), UniqueConstraint("tenant_id", "id"))
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=100)
+    staff_number: str = Field(max_length=64)
+    org_unit_id: int = Field(foreign_key="org_unit.id", index=True)
+    stage: Stage | None = Field(default=None, sa_type=choice(Stage))
+    subject: str = Field(default="", max_length=64)
+    person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
+    imported_at: datetime
+    removed_at: datetime | None = None
+
+
+class Exemption(Model, table=True):
+    """免训: this teacher need not take part in this programme, for a reason on paper."""
+
+    __tablename__ = "exemption"
+    __table_args__ = (UniqueConstraint("programme_id", "roster_entry_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    roster_entry_id: int = Field(foreign_key="roster_entry.id")
+    reason: str = Field(max_length=500)
+    granted_by_id: int = Field(foreign_key="person.id")
+    granted_at: datetime
+
+
+class Course(Owned, table=True):
+    """A host's course (LTI context). `programme_id` empty = nobody has said yet which programme runs in it.
+
+    The service addresses are what the latest launch offered; empty = the host does not offer it.
+    """
+
+    __tablename__ = "course"
+    __table_args__ = (UniqueConstraint("deployment_id", "context_id"), UniqueConstraint("tenant_id", "id"))
+    id: int | None = Field(default=None, primary_key=True)
+    deployment_id: int = Field(foreign_key="lti_deployment.id")
+    context_id: str = Field(max_length=255)
+    title: str = Field(default="", max_length=500)
+    programme_id: int | None = Field(default=None, foreign_key="programme.id", index=True)
+    waiting_since_at: datetime | None = None  # a learner came before the course was configured
+    lineitems_url: str = Field(default="", max_length=1000)
+    lineitem_url: str = Field(default="", max_length=1000)
+    ags_scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    memberships_url: str = Field(default="", max_length=1000)
+    seen_at: datetime
+
+
+class CourseMember(Model, table=True):
+    """Somebody launched from a course. `is_learner` / `is_instructor` say what the *latest* launch claimed."""
+
+    __tablename__ = "course_member"
+    __table_args__ = (UniqueConstraint("course_id", "person_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    course_id: int = Field(foreign_key="course.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    subject: str = Field(max_length=255)  # the `sub` that the host's gradebook knows
+    is_learner: bool
+    is_instructor: bool
+    launched_at: datetime
+
+
+class Enrolment(Model, table=True):
+    """A person takes part in a programme: begins with the first launch as a teacher."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (UniqueConstraint("programme_id", "person_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    started_at: datetime
+
+
+class WebSession(Model, table=True):
+    """A person at a browser. The cookie and the per-tab bearer are random; only their SHA-256 is kept.
+
+    `return_url` (never logged) leads back to the course; `platform_origin` may frame us and be told our height.
+    """
+
+    __tablename__ = "web_session"
+    id: int | None = Field(default=None, primary_key=True)
+    token_hash: str = Field(unique=True, max_length=64)
+    bearer_hash: str = Field(unique=True, max_length=64)
+    csrf: str = Field(max_length=64)
+    tenant_id: int = Field(foreign_key="tenant.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    course_id: int | None = Field(default=None, foreign_key="course.id")
+    locale: str = Field(default="", max_length=16)
+    return_url: str = Field(default="", max_length=2000)
+    platform_origin: str = Field(default="", max_length=300)
+    document_target: str = Field(default="", max_length=16)
+    is_demo: bool = Field(default=False)
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+
+
+class Ticket(Model, table=True):
+    """A one-time pass (≤ 60 s) that carries a session or a download into a window without our cookie."""
+
+    __tablename__ = "ticket"
+    id: int | None = Field(default=None, primary_key=True)
+    token_hash: str = Field(unique=True, max_length=64)
+    web_session_id: int = Field(foreign_key="web_session.id")
+    purpose: str = Field(max_length=32)  # "window" | "download"
+    target: str = Field(default="", max_length=1000)
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+class Notice(Model, table=True):
+    """Something an officer or trainer should see on their page: a course without a programme, an import that waits."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("uq_notice_open", "tenant_id", "kind", "key", unique=True,
+              sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    kind: str = Field(max_length=64)
+    key: str = Field(default="", max_length=64)
+    params: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    raised_at: datetime
+    done_at: datetime | None = None
