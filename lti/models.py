@@ -1,0 +1,198 @@
+"""What the tool remembers of its platforms: registrations, logins, launches, columns, deliveries, keys.
+
+Foreign keys into other parts (`tenant`, `course`, `programme`, `person`, `web_session`) go by table name only.
+"""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint
+from sqlmodel import Field
+
+from lms_plugin.db import Model, Owned, choice
+
+
+class Platform(Owned, table=True):
+    """A registration: one client id at one issuer. A launch finds its tenant by this pair, so it is unique over all.
+
+    `token_audience` empty = the token URL. `product` is the host's product family ("moodle", "openedx" or "").
+    """
+
+    __tablename__ = "lti_platform"
+    __table_args__ = (UniqueConstraint("issuer", "client_id"), UniqueConstraint("tenant_id", "id"))
+    id: int | None = Field(default=None, primary_key=True)
+    issuer: str = Field(max_length=500)
+    client_id: str = Field(max_length=255)
+    auth_url: str = Field(max_length=1000)
+    token_url: str = Field(max_length=1000)
+    jwks_url: str = Field(max_length=1000)
+    token_audience: str = Field(default="", max_length=1000)
+    name: str = Field(default="", max_length=200)
+    product: str = Field(default="", max_length=64)
+    is_disabled: bool = Field(default=False)
+    created_at: datetime
+
+
+class Deployment(Model, table=True):
+    """A deployment of a registration, by the host's own string; it belongs to the registration's tenant."""
+
+    __tablename__ = "lti_deployment"
+    __table_args__ = (
+        UniqueConstraint("platform_id", "deployment_id"),
+        ForeignKeyConstraint(["tenant_id", "platform_id"], ["lti_platform.tenant_id", "lti_platform.id"]),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    platform_id: int = Field(foreign_key="lti_platform.id")
+    deployment_id: str = Field(max_length=255)
+    created_at: datetime
+
+
+class LoginState(Model, table=True):
+    """One begun login: state and nonce in one row, consumed once.
+
+    `browser_hash` is the SHA-256 of a secret given to the browser as a cookie. `window_hash` is the SHA-256 of the
+    one-time secret that lets a launch without cookie go on by a step that a person takes in the page.
+    """
+
+    __tablename__ = "lti_login_state"
+    id: int | None = Field(default=None, primary_key=True)
+    state: str = Field(unique=True, max_length=64)
+    nonce: str = Field(max_length=64)
+    platform_id: int = Field(foreign_key="lti_platform.id", index=True)
+    deployment_hint: str = Field(default="", max_length=255)
+    target_link_uri: str = Field(max_length=2000)
+    browser_hash: str = Field(default="", max_length=64)
+    window_hash: str = Field(default="", max_length=64)
+    created_at: datetime
+    expires_at: datetime = Field(index=True)
+    consumed_at: datetime | None = None
+    web_session_id: int | None = Field(default=None, foreign_key="web_session.id")
+
+
+class LaunchLog(Model, table=True):
+    """What became of one launch. `reference` is what a person reads out; no names and no tokens stand here.
+
+    `outcome` is "launched" or the code of the refusal; `checks` maps each check that ran to "ok" or its finding.
+    """
+
+    __tablename__ = "lti_launch_log"
+    id: int | None = Field(default=None, primary_key=True)
+    reference: str = Field(unique=True, max_length=16)
+    tenant_id: int | None = Field(default=None, foreign_key="tenant.id", index=True)
+    platform_id: int | None = Field(default=None, foreign_key="lti_platform.id")
+    issuer: str = Field(default="", max_length=500)
+    client_id: str = Field(default="", max_length=255)
+    outcome: str = Field(max_length=64)
+    detail: str = Field(default="", max_length=500)
+    checks: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    at: datetime = Field(index=True)
+
+
+class ResourceLink(Model, table=True):
+    """A place in a host's course from which the tool is launched, as the latest launch described it."""
+
+    __tablename__ = "lti_resource_link"
+    __table_args__ = (UniqueConstraint("deployment_id", "context_id", "resource_link_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    deployment_id: int = Field(foreign_key="lti_deployment.id")
+    context_id: str = Field(default="", max_length=255)
+    resource_link_id: str = Field(max_length=255)
+    title: str = Field(default="", max_length=500)
+    custom: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    seen_at: datetime
+
+
+class LineItemKind(enum.Enum):
+    POINTS = "points"  # how many required points are passed
+    HOURS = "hours"  # practice hours
+
+
+class Offer(enum.Enum):
+    READY = "ready"
+    NOT_OFFERED = "not_offered"  # the host grants no column of this kind
+
+
+class LineItem(Model, table=True):
+    """Our column in the gradebook of one course for one programme. `url` is the host's address of it."""
+
+    __tablename__ = "lti_line_item"
+    __table_args__ = (UniqueConstraint("course_id", "programme_id", "kind"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    course_id: int = Field(foreign_key="course.id")
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    kind: LineItemKind = Field(sa_type=choice(LineItemKind))
+    offered: Offer = Field(default=Offer.READY, sa_type=choice(Offer))
+    url: str = Field(default="", max_length=1000)
+    label: str = Field(default="", max_length=255)
+    maximum_hundredths: int
+    created_at: datetime
+
+
+class DeliveryState(enum.Enum):
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    NOT_A_LEARNER = "not_a_learner"  # the host grades learners only, and this person is none there
+    NOT_OFFERED = "not_offered"
+
+
+class ScoreDelivery(Model, table=True):
+    """Where one person's score for one column stands. `sent_timestamp_at` is the last AGS timestamp, a whole second."""
+
+    __tablename__ = "lti_score_delivery"
+    __table_args__ = (
+        UniqueConstraint("line_item_id", "person_id"),
+        Index("ix_lti_score_delivery_state", "tenant_id", "state"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id")
+    line_item_id: int = Field(foreign_key="lti_line_item.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    subject: str = Field(max_length=255)
+    given_hundredths: int
+    maximum_hundredths: int
+    comment: str = Field(default="", max_length=500)
+    sent_timestamp_at: datetime | None = None
+    state: DeliveryState = Field(default=DeliveryState.WAITING, sa_type=choice(DeliveryState))
+    host_words: str = Field(default="", max_length=500)
+    attempts: int = Field(default=0)
+    updated_at: datetime
+
+
+class ToolKey(Model, table=True):
+    """A signing key of ours. The private half is encrypted; the public one is what the JWKS shows until retired."""
+
+    __tablename__ = "lti_tool_key"
+    id: int | None = Field(default=None, primary_key=True)
+    kid: str = Field(unique=True, max_length=64)
+    private_encrypted: str = Field(sa_type=Text)
+    public_jwk: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime
+    retired_at: datetime | None = None
+
+
+class KeySet(Model, table=True):
+    """The last good answer of a platform's JWKS address, and when we last tried."""
+
+    __tablename__ = "lti_key_set"
+    id: int | None = Field(default=None, primary_key=True)
+    url: str = Field(unique=True, max_length=1000)
+    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    fetched_at: datetime | None = None
+    tried_at: datetime | None = None
+
+
+class AccessToken(Model, table=True):
+    """An OAuth token that a platform gave us, shared by all workers. `scope_key` is the sorted scope set."""
+
+    __tablename__ = "lti_access_token"
+    __table_args__ = (UniqueConstraint("platform_id", "scope_key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    platform_id: int = Field(foreign_key="lti_platform.id")
+    scope_key: str = Field(max_length=500)
+    token_encrypted: str = Field(sa_type=Text)
+    expires_at: datetime
