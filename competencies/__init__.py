@@ -1,0 +1,1 @@
+"""WHAT was learned: the front door of the competencies part."""

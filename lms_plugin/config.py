@@ -1,0 +1,58 @@
+"""Settings, read once from the environment (`NENGLI_*`). The only reader of the environment; wrong values stop the start."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an installation may set.
+
+    `public_url` is where browsers reach the tool; hosts fetch `public_url`/.well-known/jwks.json.
+    `secret_key` (≥ 32 characters) encrypts private keys and tokens at rest: losing it means new keys.
+    `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NENGLI_", env_file=None, extra="forbid")
+
+    database_url: str = "sqlite:///var/nengli.sqlite3"
+    data_dir: Path = Path("var")
+    secret_key: SecretStr
+    public_url: str
+    product_name: str = "教师能力点考核"
+    product_name_en: str = "Teacher competency points"
+    allow_loopback: bool = False
+    demo: bool = False
+    session_hours: int = 8
+    upload_max_mb: int = 2048
+    proxies: int = 0
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("NENGLI_SECRET_KEY needs at least 32 characters / 至少 32 个字符")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _https(self) -> "Settings":
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in {"https", "http"} or not parts.hostname:
+            raise ValueError("NENGLI_PUBLIC_URL must be the full address of the tool / 必须是完整网址")
+        if parts.scheme == "http" and not self.allow_loopback:
+            raise ValueError("NENGLI_PUBLIC_URL must be https (http only with NENGLI_ALLOW_LOOPBACK=1) / 必须是 https")
+        if self.demo and not self.allow_loopback:
+            raise ValueError("NENGLI_DEMO is for loopback only / 演示模式只能在本机使用")
+        return self
+
+    @property
+    def storage_dir(self) -> Path:
+        """Where evidence bytes lie."""
+        return self.data_dir / "evidence"

@@ -1,0 +1,137 @@
+"""What leaves the process: Job rows written in the business transaction. The row decides, huey only wakes the handler.
+
+A job carries ids, not values: its handler reads the current truth, so running twice does no harm.
+"""
+
+import enum
+import random
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, or_, text, update
+from sqlmodel import Field, Session, col, select
+
+from lms_plugin.db import Model, choice, pk
+from lms_plugin.errors import Unavailable
+
+LEASE = timedelta(minutes=5)
+MAX_ATTEMPTS = 12
+
+
+class JobState(enum.Enum):
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(Model, table=True):
+    """Something to do outside the transaction. (kind, key) is unique among open jobs: asking twice asks once.
+
+    `asked_again` says that it was asked for while running: it then runs once more, so the last truth always leaves.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("uq_job_open", "kind", "key", unique=True,
+              sqlite_where=text("state IN ('ready', 'running')"),
+              postgresql_where=text("state IN ('ready', 'running')")),
+        Index("ix_job_due", "state", "run_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    kind: str = Field(max_length=32)
+    key: str = Field(max_length=200)
+    ids: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: JobState = Field(default=JobState.READY, sa_type=choice(JobState))
+    attempts: int = Field(default=0)
+    asked_again: bool = Field(default=False)
+    run_at: datetime
+    lease_until_at: datetime | None = None
+    last_error: str = Field(default="", max_length=500)
+    created_at: datetime
+    settled_at: datetime | None = None
+
+
+def put(session: Session, tenant_id: int, kind: str, key: str, ids: Mapping[str, int], now: datetime) -> Job:
+    """Asks for a job in the current transaction; an open job of the same kind and key is brought forward instead."""
+    job = session.exec(
+        select(Job)
+        .where(Job.kind == kind, Job.key == key, col(Job.state).in_([JobState.READY, JobState.RUNNING]))
+        .with_for_update()
+    ).one_or_none()
+    if job is None:
+        job = Job(tenant_id=tenant_id, kind=kind, key=key, ids=dict(ids), run_at=now, created_at=now)
+    elif job.state is JobState.RUNNING:
+        job.asked_again = True
+    else:
+        job.run_at, job.attempts = now, 0
+    session.add(job)
+    session.flush()
+    return job
+
+
+def due(session: Session, now: datetime, limit: int = 50) -> list[int]:
+    """Ids of jobs that may run now, oldest first: ready ones, and running ones whose worker died (lease over)."""
+    rows = session.exec(
+        select(Job.id)
+        .where(
+            or_(
+                (col(Job.state) == JobState.READY) & (col(Job.run_at) <= now),
+                (col(Job.state) == JobState.RUNNING) & (col(Job.lease_until_at) < now),
+            )
+        )
+        .order_by(col(Job.run_at), col(Job.id))
+        .limit(limit)
+    )
+    return [key for key in rows if key is not None]
+
+
+def claim(session: Session, job_id: int, now: datetime) -> Job | None:
+    """Takes the job for this worker by compare-and-set; None when somebody else has it or it is not due."""
+    changed = session.connection().execute(
+        update(Job)
+        .where(
+            col(Job.id) == job_id,
+            or_(
+                (col(Job.state) == JobState.READY) & (col(Job.run_at) <= now),
+                (col(Job.state) == JobState.RUNNING) & (col(Job.lease_until_at) < now),
+            ),
+        )
+        .values(state=JobState.RUNNING, lease_until_at=now + LEASE, attempts=col(Job.attempts) + 1, asked_again=False)
+    )
+    if changed.rowcount != 1:
+        return None
+    session.expire_all()
+    return session.get(Job, job_id)
+
+
+def settle(session: Session, job: Job, error: Unavailable | None, now: datetime) -> JobState:
+    """Ends one run: done, again later (back-off with jitter, or the host's Retry-After), or failed for good."""
+    row = session.get(Job, pk(job))
+    if row is None or row.state is not JobState.RUNNING or row.attempts != job.attempts:
+        return JobState.DONE  # another worker took over after our lease ended; its outcome counts
+    row.lease_until_at = None
+    if error is None:
+        row.last_error, row.attempts = "", 0
+        if row.asked_again:
+            row.state, row.run_at = JobState.READY, now
+        else:
+            row.state, row.settled_at = JobState.DONE, now
+    else:
+        row.last_error = f"{error.code} {error.words}"[:500]
+        if (error.permanent or row.attempts >= MAX_ATTEMPTS) and not row.asked_again:
+            row.state, row.settled_at = JobState.FAILED, now
+        else:
+            row.state, row.run_at = JobState.READY, now + _pause(row.attempts, error.retry_after)
+    row.asked_again = False
+    session.add(row)
+    session.flush()
+    return row.state
+
+
+def _pause(attempts: int, retry_after: int | None) -> timedelta:
+    """5 s, 10 s, 20 s … at most one hour, ± 20 %; never shorter than the host asked for (at most a day)."""
+    seconds = min(3600.0, 5.0 * 2 ** max(0, attempts - 1)) * random.uniform(0.8, 1.2)
+    return timedelta(seconds=max(seconds, min(retry_after or 0, 86400)))

@@ -1,0 +1,1 @@
+"""HOW work is judged: the front door of the rubrics part."""

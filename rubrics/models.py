@@ -1,0 +1,144 @@
+"""HOW work is judged: rubrics, allotted reviews, marks. Knows submissions and people only as ids."""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlmodel import Field
+
+from lms_plugin.db import Model, Owned, Versioned, choice
+
+
+class RubricVersion(Owned, table=True):
+    """评价标准 of one evidence requirement in one published framework version. Immutable: a change is a new row."""
+
+    __tablename__ = "rubric_version"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    title: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    content_hash: str = Field(max_length=64)
+    created_at: datetime
+
+
+class Criterion(Model, table=True):
+    """One line of a rubric. `is_validity`: the single 有效/无效 statement of an item that is not core."""
+
+    __tablename__ = "criterion"
+    __table_args__ = (UniqueConstraint("rubric_version_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    rubric_version_id: int = Field(foreign_key="rubric_version.id", index=True)
+    key: str = Field(max_length=64)
+    position: int
+    is_validity: bool = Field(default=False)
+    is_proposed: bool = Field(default=True)
+
+
+class CriterionLevel(Model, table=True):
+    """What a criterion asks at one level: 1 合格, 2 优秀 (of a validity criterion: 1 有效)."""
+
+    __tablename__ = "criterion_level"
+    __table_args__ = (UniqueConstraint("criterion_id", "level"),)
+    id: int | None = Field(default=None, primary_key=True)
+    criterion_id: int = Field(foreign_key="criterion.id", index=True)
+    level: int
+    text: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Allocation(Owned, table=True):
+    """One run of the allotment of reviews: seeded, replayable; `shortages` is what could not be filled and why."""
+
+    __tablename__ = "allocation"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    seed: int
+    works: int
+    reviewers: int
+    assigned: int
+    shortages: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    ran_by_id: int | None = Field(default=None, foreign_key="person.id")
+    ran_at: datetime
+
+
+class ReviewState(enum.Enum):
+    ALLOTTED = "allotted"
+    OPEN = "open"  # the reviewer has opened it
+    SUBMITTED = "submitted"
+    RECUSED = "recused"  # 申请回避
+    VOID = "void"  # the work was withdrawn or replaced
+
+
+class Review(Owned, Versioned, table=True):
+    """互评: one reviewer's work on one submitted version. `blind_number` is all that reviewers see of the author."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        UniqueConstraint("submission_version_id", "reviewer_id"),
+        UniqueConstraint("tenant_id", "id"),
+        Index("ix_review_reviewer_state", "reviewer_id", "state"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    submission_id: int = Field(foreign_key="submission.id", index=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id")
+    reviewer_id: int = Field(foreign_key="person.id")
+    allocation_id: int | None = Field(default=None, foreign_key="allocation.id")
+    state: ReviewState = Field(default=ReviewState.ALLOTTED, sa_type=choice(ReviewState))
+    is_third: bool = Field(default=False)  # asked because the two differed on pass
+    blind_number: int
+    point_level: int | None = None  # computed from the marks at submission
+    due_at: datetime | None = None
+    allotted_at: datetime
+    opened_at: datetime | None = None
+    saved_at: datetime | None = None
+    submitted_at: datetime | None = None
+
+
+class CriterionMark(Model, table=True):
+    """One criterion by one reviewer: level 0 未达到, 1 合格 (or 有效), 2 优秀; a reason where it is below pass."""
+
+    __tablename__ = "criterion_mark"
+    __table_args__ = (UniqueConstraint("review_id", "requirement_key", "criterion_key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    review_id: int = Field(foreign_key="review.id", index=True)
+    requirement_key: str = Field(max_length=64)
+    criterion_key: str = Field(max_length=64)
+    level: int | None = None
+    reason: str = Field(default="", max_length=4000)
+
+
+class ReviewEvent(Model, table=True):
+    """What happened to a review or a case, for the audit: opened, submitted, recused, viewed."""
+
+    __tablename__ = "review_event"
+    id: int | None = Field(default=None, primary_key=True)
+    review_id: int | None = Field(default=None, foreign_key="review.id", index=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id", index=True)
+    person_id: int = Field(foreign_key="person.id")
+    kind: str = Field(max_length=32)
+    detail: str = Field(default="", max_length=500)
+    at: datetime
+
+
+class CaseOpening(Model, table=True):
+    """A trainer has this case open since `opened_at`: "由 … 打开，3 分钟前"."""
+
+    __tablename__ = "case_opening"
+    __table_args__ = (UniqueConstraint("submission_id", "person_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    submission_id: int = Field(foreign_key="submission.id")
+    person_id: int = Field(foreign_key="person.id")
+    opened_at: datetime
+
+
+class Phrase(Owned, table=True):
+    """常用评语 of a trainer."""
+
+    __tablename__ = "phrase"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    person_id: int = Field(foreign_key="person.id", index=True)
+    text: str = Field(max_length=500)
+    used_count: int = Field(default=0)
+    created_at: datetime
