@@ -1,0 +1,74 @@
+"""Programmes (a district's rounds) and their rule versions."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, func, select
+
+from competencies.models import Programme, ProgrammePolicy, ProgrammeState
+from competencies.rules import Rules
+from lms_plugin.db import get, pk
+from lms_plugin.errors import Refused
+
+
+def set_rules(
+    session: Session, programme: Programme, rules: Rules, made_by_id: int | None, now: datetime
+) -> ProgrammePolicy:
+    """Makes a new rule version the programme's current one (the same rules again change nothing)."""
+    if programme.policy_id is not None:
+        current = get(session, ProgrammePolicy, programme.policy_id)
+        if current.content_hash == rules.content_hash():
+            return current
+    last = session.exec(
+        select(func.max(col(ProgrammePolicy.number))).where(ProgrammePolicy.programme_id == pk(programme))
+    ).one()
+    policy = ProgrammePolicy(
+        programme_id=pk(programme),
+        number=(last or 0) + 1,
+        rules=rules.canonical(),
+        content_hash=rules.content_hash(),
+        made_at=now,
+        made_by_id=made_by_id,
+    )
+    session.add(policy)
+    session.flush()
+    programme.policy_id = pk(policy)
+    session.add(programme)
+    session.flush()
+    return policy
+
+
+def rules_of(session: Session, programme: Programme) -> Rules:
+    """The rules that hold now."""
+    if programme.policy_id is None:
+        return Rules()
+    return Rules.model_validate(get(session, ProgrammePolicy, programme.policy_id).rules)
+
+
+def end_of_day(day: date, timezone: str) -> datetime:
+    """The instant a day ends (24:00) in a time zone, as UTC."""
+    local = datetime.combine(day + timedelta(days=1), time(0), tzinfo=ZoneInfo(timezone))
+    return local.astimezone(ZoneInfo("UTC"))
+
+
+def start_of_day(day: date, timezone: str) -> datetime:
+    """The instant a day begins in a time zone, as UTC."""
+    return datetime.combine(day, time(0), tzinfo=ZoneInfo(timezone)).astimezone(ZoneInfo("UTC"))
+
+
+def is_open_for_work(programme: Programme, timezone: str, now: datetime) -> bool:
+    """Whether teachers may choose and hand in: state open, from the first day's 00:00 to the last one's 24:00."""
+    return programme.state is ProgrammeState.OPEN and start_of_day(programme.opens_on, timezone) <= now < end_of_day(
+        programme.submit_by_on, timezone
+    )
+
+
+def is_closed(programme: Programme, timezone: str, now: datetime) -> bool:
+    """Whether the programme is over: results read 合格/不合格, no longer 未完成."""
+    return programme.state is ProgrammeState.CLOSED or now >= end_of_day(programme.closes_on, timezone)
+
+
+def check_dates(programme: Programme) -> None:
+    """Raises Refused `programme.dates_order` where the days do not follow one another."""
+    if not programme.opens_on <= programme.submit_by_on <= programme.review_by_on <= programme.closes_on:
+        raise Refused("programme.dates_order")

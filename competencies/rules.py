@@ -1,0 +1,93 @@
+"""The rule version of a programme: every setting with its default. Immutable once stored (ProgrammePolicy)."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Choice(_Rule):
+    """How teachers choose points (competency.md 3.3: 3 points, 2 dimensions, the school's environment)."""
+
+    required_points: int = Field(default=3, ge=1, le=30)
+    min_dimensions: int = Field(default=2, ge=1, le=4)
+    environment_rule: Literal["exact", "up_to", "free"] = "up_to"
+    compulsory: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Choice":
+        if self.min_dimensions > self.required_points:
+            raise ValueError("min_dimensions cannot exceed required_points")
+        return self
+
+
+class ReviewPolicy(_Rule):
+    """互评: how many reviewers, of which pool, how much one person may owe."""
+
+    reviews_per_work: int = Field(default=2, ge=0, le=5)
+    third_when_differing: bool = True
+    max_reviews: int = Field(default=6, ge=1, le=30)
+    pool: Literal["own_school", "own_group", "district"] = "own_group"
+    exclude_own_school: bool = False
+    prefer_same_subject: bool = True
+    withdraw_minutes: int = Field(default=30, ge=0, le=7 * 24 * 60)
+    minutes_per_review: int = Field(default=15, ge=1, le=120)
+    self_marks: bool = True
+
+
+class Hours(_Rule):
+    """学时, all in hundredths of one 学时. Needs: what a person must reach of each kind."""
+
+    kind: Literal["per_set", "per_point_cumulative", "per_level"] = "per_set"
+    practice_hundredths: int = Field(default=2500, ge=0, le=100_000)
+    pass_hundredths: int = Field(default=800, ge=0, le=100_000)
+    excellent_hundredths: int = Field(default=800, ge=0, le=100_000)
+    cap_hundredths: int = Field(default=2500, ge=0, le=100_000)
+    practice_need_hundredths: int = Field(default=2500, ge=0, le=100_000)
+    online_need_hundredths: int = Field(default=2500, ge=0, le=100_000)
+
+
+class ResultRule(_Rule):
+    """合格 = all required points at least 合格 (and the hours where `needs_hours`); 优秀 = E of them 优秀."""
+
+    excellent_points: int | None = Field(default=None, ge=1, le=30)  # None = all required
+    needs_hours: bool = False
+
+
+class Release(_Rule):
+    """发布: by hand, or by itself `after_days` after the decision (0 = by hand only)."""
+
+    after_days: int = Field(default=0, ge=0, le=90)
+
+
+class Rules(_Rule):
+    """All rules of a programme; the default is the customer's 2.0 default."""
+
+    choice: Choice = Choice()
+    review: ReviewPolicy = ReviewPolicy()
+    hours: Hours = Hours()
+    result: ResultRule = ResultRule()
+    release: Release = Release()
+    goal_percent: int = Field(default=90, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Rules":
+        if self.result.excellent_points is not None and self.result.excellent_points > self.choice.required_points:
+            raise ValueError("excellent_points cannot exceed required_points")
+        if self.review.exclude_own_school and self.review.pool == "own_school":
+            raise ValueError("a pool of the own school cannot exclude the own school")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """As stored."""
+        return self.model_dump(mode="json")
+
+    def content_hash(self) -> str:
+        """SHA-256 of the canonical JSON (sorted keys, UTF-8)."""
+        text = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

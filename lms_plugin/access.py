@@ -1,0 +1,159 @@
+"""Who may do what: one table. Flow functions call `require` first; templates ask `can` only to hide buttons."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lms_plugin.errors import Forbidden, NotFound
+from lms_plugin.people import RoleKind
+
+
+@dataclass(frozen=True)
+class RoleScope:
+    """One role of a person and how far it reaches: a course, a unit's subtree (`unit_path`), or the whole district."""
+
+    kind: RoleKind
+    course_id: int | None = None
+    unit_path: str = ""
+    is_provisional: bool = False
+
+    def reaches(self, scope: "Scope") -> bool:
+        """Whether the thing lies within this role's reach."""
+        if self.course_id is not None:
+            return self.course_id in scope.course_ids
+        return not self.unit_path or any(path.startswith(self.unit_path) for path in scope.unit_paths)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person acting in one district, as the session says. Everything below the edge gets one of these."""
+
+    tenant_id: int
+    person_id: int
+    roles: tuple[RoleScope, ...] = ()
+    course_id: int | None = None
+    locale: str = "zh-Hans"
+
+    def has(self, *kinds: RoleKind) -> bool:
+        """Whether the person holds one of these roles anywhere."""
+        return any(role.kind in kinds for role in self.roles)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a permission check needs to know of a thing: whose it is, in which units and courses it lies."""
+
+    tenant_id: int
+    owner_id: int | None = None
+    reviewer_id: int | None = None
+    unit_paths: tuple[str, ...] = ()
+    course_ids: frozenset[int] = field(default_factory=frozenset)
+
+
+class Permission(enum.Enum):
+    POINTS_CHOOSE = "points.choose"
+    EVIDENCE_EDIT = "evidence.edit"
+    EVIDENCE_READ = "evidence.read"
+    SUBMISSION_SUBMIT = "submission.submit"
+    REVIEW_SUBMIT = "review.submit"
+    REVIEW_ALLOCATE = "review.allocate"
+    CASE_READ = "case.read"
+    CASE_DECIDE = "case.decide"
+    AWARD_RELEASE = "award.release"
+    CREDIT_REVERSE = "credit.reverse"
+    RECORD_READ = "record.read"
+    SCORE_RESEND = "score.resend"
+    COURSE_BIND = "course.bind"
+    PROGRAMME_EDIT = "programme.edit"
+    FRAMEWORK_CURATE = "framework.curate"
+    PERSON_INTRODUCE = "person.introduce"
+    PERSON_CONFIRM = "person.confirm"
+    PERSON_MERGE = "person.merge"
+    ROSTER_IMPORT = "roster.import"
+    HOURS_IMPORT = "hours.import"
+    TEACHER_EXEMPT = "teacher.exempt"
+    ROLE_INVITE = "role.invite"
+    INVITATION_ACCEPT = "invitation.accept"
+    PROGRESS_READ = "progress.read"
+    SETTINGS_CHOOSE = "settings.choose"
+
+
+Predicate = Callable[[Actor, Scope], bool]
+
+
+def _is_own(actor: Actor, scope: Scope) -> bool:
+    return scope.owner_id is not None and scope.owner_id == actor.person_id
+
+
+def _is_not_own(actor: Actor, scope: Scope) -> bool:
+    return scope.owner_id is None or scope.owner_id != actor.person_id
+
+
+def _is_reviewer(actor: Actor, scope: Scope) -> bool:
+    return scope.reviewer_id is not None and scope.reviewer_id == actor.person_id
+
+
+def _holds(*kinds: RoleKind, confirmed: bool = False) -> Predicate:
+    def check(actor: Actor, scope: Scope) -> bool:
+        return any(
+            role.kind in kinds and role.reaches(scope) and not (confirmed and role.is_provisional)
+            for role in actor.roles
+        )
+
+    return check
+
+
+_trainer = _holds(RoleKind.TRAINER)
+_confirmed_trainer = _holds(RoleKind.TRAINER, confirmed=True)
+_lead = _holds(RoleKind.SCHOOL_LEAD)
+_officer = _holds(RoleKind.OFFICER)
+_auditor = _holds(RoleKind.AUDITOR)
+
+# Each permission: alternatives, each a list of conditions that must all hold.
+POLICY: dict[Permission, list[list[Predicate]]] = {
+    Permission.POINTS_CHOOSE: [[_is_own]],
+    Permission.EVIDENCE_EDIT: [[_is_own]],
+    Permission.EVIDENCE_READ: [[_is_own], [_is_reviewer], [_trainer], [_officer], [_auditor]],
+    Permission.SUBMISSION_SUBMIT: [[_is_own]],
+    Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
+    Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
+    Permission.CASE_READ: [[_trainer, _is_not_own], [_officer, _is_not_own], [_auditor]],
+    Permission.CASE_DECIDE: [[_trainer, _is_not_own]],
+    Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
+    Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
+    Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
+    Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer]],
+    Permission.COURSE_BIND: [[_trainer], [_officer]],
+    Permission.PROGRAMME_EDIT: [[_officer]],
+    Permission.FRAMEWORK_CURATE: [[_officer]],
+    Permission.PERSON_INTRODUCE: [[_is_own]],
+    Permission.PERSON_CONFIRM: [[_lead, _is_not_own], [_officer, _is_not_own]],
+    Permission.PERSON_MERGE: [[_officer]],
+    Permission.ROSTER_IMPORT: [[_officer]],
+    Permission.HOURS_IMPORT: [[_officer]],
+    Permission.TEACHER_EXEMPT: [[_officer]],
+    Permission.ROLE_INVITE: [[_officer]],
+    Permission.INVITATION_ACCEPT: [[_is_own]],
+    Permission.PROGRESS_READ: [[_lead], [_officer], [_auditor]],
+    Permission.SETTINGS_CHOOSE: [[_is_own]],
+}
+
+
+def can(actor: Actor, permission: Permission, scope: Scope) -> bool:
+    """Whether the actor may do this to a thing of that scope."""
+    return scope.tenant_id == actor.tenant_id and any(
+        all(condition(actor, scope) for condition in way) for way in POLICY[permission]
+    )
+
+
+def require(actor: Actor, permission: Permission, scope: Scope) -> None:
+    """Raises NotFound for another tenant's thing, Forbidden where the actor's roles do not reach it."""
+    if scope.tenant_id != actor.tenant_id:
+        raise NotFound
+    if not can(actor, permission, scope):
+        raise Forbidden(permission=permission.value)
+
+
+def own(actor: Actor) -> Scope:
+    """The scope of what is the actor's own."""
+    return Scope(tenant_id=actor.tenant_id, owner_id=actor.person_id)
