@@ -52,8 +52,8 @@ class Deployment(Model, table=True):
 class LoginState(Model, table=True):
     """One begun login: state and nonce in one row, consumed once.
 
-    `browser_hash` is the SHA-256 of a secret given to the browser as a cookie. `window_hash` is the SHA-256 of the
-    one-time secret that lets a launch without cookie go on by a step that a person takes in the page.
+    `browser_hash` is the SHA-256 of a secret given to the browser as a cookie. `web_session_id` is where the launch
+    led, so that a second click in the same browser can go there.
     """
 
     __tablename__ = "lti_login_state"
@@ -64,7 +64,6 @@ class LoginState(Model, table=True):
     deployment_hint: str = Field(default="", max_length=255)
     target_link_uri: str = Field(max_length=2000)
     browser_hash: str = Field(default="", max_length=64)
-    window_hash: str = Field(default="", max_length=64)
     created_at: datetime
     expires_at: datetime = Field(index=True)
     consumed_at: datetime | None = None
