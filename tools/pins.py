@@ -63,7 +63,9 @@ def main() -> int:
     if missing:
         print(f"not installed, so not pinned: {', '.join(sorted(missing))}", file=sys.stderr)
         return 1
-    lines = ["# Every version that the runtime and the tests are run with. Written by `make pins`; do not edit by hand."]
+    lines = [
+        "# Every version that the runtime and the tests are run with. Written by `make pins`; do not edit by hand."
+    ]
     lines += [f"{name}=={version}" for name, version in sorted(found.items())]
     (HOUSE / "constraints.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"constraints.txt: {len(found)} packages")

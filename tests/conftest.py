@@ -1,0 +1,266 @@
+"""What every test may ask for: a database (SQLite, or PostgreSQL where NENGLI_TEST_DATABASE_URL is set), a fixed now.
+
+`session` shares one connection and is rolled back: the usual choice. `own_database_url` is a migrated database that the
+test may really commit to, for tests with two connections, a worker or a server. Nothing here reaches beyond loopback.
+"""
+
+import ipaddress
+import os
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import hypothesis
+import pytest
+import system
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+import competencies.models
+import lms_plugin.outbox
+import lms_plugin.people
+import lti.models
+import rubrics.models
+from lms_plugin import db
+
+TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci")
+
+SERVER = os.environ.get("NENGLI_TEST_DATABASE_URL", "")
+STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"
+DATABASE_FIXTURES = frozenset({"template_url", "database_url", "own_database_url", "engine", "session"})
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+# --- what cannot run here is left out loudly ---
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only-database", action="store_true", help="only the tests that use a database")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept, dropped = [], []
+    chromium = system.browser()
+    for item in items:
+        reason = ""
+        if item.get_closest_marker("browser") and chromium is None:
+            reason = "no Chromium on this machine"
+        elif item.get_closest_marker("postgresql") and not SERVER:
+            reason = "no PostgreSQL server (NENGLI_TEST_DATABASE_URL is not set)"
+        if reason:
+            config.stash[LEFT_OUT].append(f"{item.nodeid}: {reason}")
+        elif not config.option.only_database or uses_database(item):
+            kept.append(item)
+            continue
+        dropped.append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Does the test ask for a database, itself or through its fixtures?"""
+    names = set(getattr(item, "fixturenames", ()))
+    return bool(names & DATABASE_FIXTURES) or item.get_closest_marker("postgresql") is not None
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    skipped = [f"{report.nodeid}: {report.longrepr[2]}" for report in terminalreporter.stats.get("skipped", [])]
+    for line in sorted({*config.stash[LEFT_OUT], *skipped}):
+        terminalreporter.write_line(f"∅ {line}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if STRICT and (skipped or session.config.stash[LEFT_OUT]) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser to give to Playwright's `executable_path`."""
+    path = system.browser()
+    assert path is not None, "tests that use the browser carry the marker `browser`"
+    return path
+
+
+# --- no test reaches beyond this machine ---
+
+REACHED: list[str] = []
+
+
+def is_local(host: Any) -> bool:
+    """Is that address (or name) this machine?"""
+    if host in {None, "", "localhost", b"localhost"}:
+        return True
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    if name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name.split("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: refuses connections to other machines, and answers every outside name with "no such host"."""
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        if isinstance(address, tuple) and not is_local(address[0]):
+            REACHED.append(str(address[0]))
+            raise ConnectionRefusedError(f"a test may not reach {address[0]}")
+    elif event == "socket.getaddrinfo" and not is_local(arguments[0]):
+        try:
+            ipaddress.ip_address(arguments[0])
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, "tests know no outside names") from None
+
+
+sys.addaudithook(guard)
+
+
+@pytest.fixture(autouse=True)
+def reached() -> Iterator[list[str]]:
+    """The other machines that the test tried to reach; it fails when there is any."""
+    REACHED.clear()
+    yield REACHED
+    assert not REACHED, f"the test tried to reach {REACHED}"
+
+
+# --- time ---
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Monday 2 November 2026, nine in the morning in Shanghai: inside the demo programme's dates."""
+    return datetime(2026, 11, 2, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+
+
+# --- databases ---
+
+
+class Server:
+    """Makes and drops databases on the PostgreSQL server of this run."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+
+    def create(self, template_url: str = "") -> str:
+        """A new database, empty or copied from that one; returns its URL."""
+        template = (make_url(template_url).database if template_url else "") or "template0"
+        name = f"nengli_{secrets.token_hex(6)}"
+        with self.engine.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, url: str) -> None:
+        """Removes the database, cutting off whoever still uses it."""
+        with self.engine.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Server | None]:
+    if not SERVER:
+        yield None
+        return
+    server = Server(SERVER)
+    yield server
+    server.engine.dispose()
+
+
+def build_schema(url: str) -> None:
+    """Brings an empty database to the newest schema, as `nengli db upgrade` does."""
+    made = db.engine(url)
+    db.Model.metadata.create_all(made)
+    made.dispose()
+
+
+@pytest.fixture(scope="session")
+def template_url(_server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated, empty database that others are copied from; nobody stays connected to it."""
+    if _server is None:
+        path = tmp_path_factory.mktemp("template") / "template.db"
+        build_schema(f"sqlite:///{path}")
+        settle_sqlite(path)
+        yield f"sqlite:///{path}"
+        return
+    url = _server.create()
+    build_schema(url)
+    yield url
+    _server.drop(url)
+
+
+def settle_sqlite(path: Path) -> None:
+    """Moves what stands in the write-ahead log into the file, so that a copy of the file is the whole database."""
+    made = create_engine(f"sqlite:///{path}")
+    with made.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    made.dispose()
+
+
+def copy_of(template: str, server: Server | None, folder: Path) -> Iterator[str]:
+    """A copy of the template, removed afterwards."""
+    if server is None:
+        path = folder / "test.db"
+        shutil.copyfile(make_url(template).database or "", path)
+        yield f"sqlite:///{path}"
+        return
+    url = server.create(template)
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def database_url(template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The database that `engine` and `session` share; no test commits to it."""
+    yield from copy_of(template_url, _server, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def own_database_url(template_url: str, _server: Server | None, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database of this test alone: it may commit, start threads and servers."""
+    yield from copy_of(template_url, _server, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    """The engine of the shared database, made as the product makes it."""
+    made = db.engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """One connection in one transaction that never commits."""
+    with engine.connect().execution_options(writes=True) as opened:
+        outer = opened.begin()
+        yield opened
+        if outer.is_active:
+            outer.rollback()
+
+
+@pytest.fixture
+def session(connection: Connection) -> Iterator[Session]:
+    """A session whose commits are savepoints: what the test writes is gone when it ends."""
+    with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as opened:
+        yield opened
