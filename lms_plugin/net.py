@@ -1,0 +1,245 @@
+"""The one way out: every HTTP request the product makes to another machine goes through here.
+
+An address comes from a registration or a launch, so it may be anything. Therefore: https only, public addresses only,
+the name resolved once and the connection pinned to what was checked (a second look-up could answer differently),
+no redirect to another host, at most 1 MiB read, no proxy or .netrc of the environment, and a time limit on all of it.
+"""
+
+import contextlib
+import ipaddress
+import json
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from lms_plugin import __version__
+from lms_plugin.errors import Unavailable
+
+TOTAL_SECONDS = 8.0
+CONNECT_SECONDS = 3.0
+MAX_BODY = 1024 * 1024
+_MAX_REDIRECTS = 3
+_LONGEST_WAIT = 86400  # a Retry-After beyond a day is not believed
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `reason` is the status line's text: Moodle explains itself there and nowhere else."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds the host asks us to wait, where it says so in seconds."""
+        value = self.headers.get("Retry-After", "").strip()
+        return min(int(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+    def json(self) -> Any:
+        """The body as JSON whatever its media type says (Moodle's tokens come as text/html).
+
+        Raises Unavailable("net.not_json").
+        """
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError) as error:
+            raise Unavailable("net.not_json", words=f"HTTP {self.status}") from error
+
+
+class _Pinned(HTTPAdapter):
+    """Connects to one checked address, while TLS and the Host header go on speaking of the host.
+
+    It also holds the socket, so that `cut` can end an exchange whose bytes come too slowly for any read time-out.
+    """
+
+    def __init__(self, address: str, host: str) -> None:
+        self.address = address
+        self.host = host
+        self.was_cut = False
+        self._open: list[socket.socket] = []
+        super().__init__(max_retries=0)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
+        """requests' hook for choosing where to connect."""
+        where: Any
+        how: Any
+        where, how = super().build_connection_pool_key_attributes(request, verify, cert)
+        where["host"] = self.address
+        if where["scheme"] == "https":
+            how["server_hostname"] = self.host
+            how["assert_hostname"] = self.host
+        return where, how
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """requests' hook for making the connection pool: its connections tell us their socket."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        plain, sockets = pool.ConnectionCls, self._open
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            made = plain(*args, **kwargs)
+            connect = made.connect
+
+            def connect_and_tell() -> None:
+                connect()
+                sockets.append(made.sock)
+
+            made.connect = connect_and_tell
+            return made
+
+        pool.ConnectionCls = watched
+        return pool
+
+    def cut(self) -> None:
+        """Ends the exchange from another thread."""
+        self.was_cut = True
+        for each in self._open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+class Http:
+    """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network."""
+
+    def __init__(self, *, allow_loopback: bool = False, total_seconds: float = TOTAL_SECONDS) -> None:
+        self.allow_loopback = allow_loopback
+        self.total_seconds = total_seconds
+
+    def get_json(self, url: str, accept: str = "application/json") -> Any:
+        """The JSON at an address. Raises Unavailable, also for any status but 200."""
+        answer = self.request("GET", url, headers={"Accept": accept})
+        if answer.status != 200:
+            raise Unavailable("net.status", words=f"HTTP {answer.status}", retry_after=answer.retry_after)
+        return answer.json()
+
+    def post(self, url: str, body: str, content_type: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Posts a body as it is. Raises Unavailable when no answer came; any status is an answer."""
+        return self.request("POST", url, headers={**(headers or {}), "Content-Type": content_type}, body=body)
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: str | None = None
+    ) -> Answer:
+        """One exchange; a GET follows redirects within the same scheme, host and port.
+
+        Raises Unavailable: net.address_refused and net.redirected (permanent), net.unreachable, net.timeout,
+        net.too_large.
+        """
+        deadline = time.monotonic() + self.total_seconds
+        for _ in range(_MAX_REDIRECTS + 1):
+            answer = self._once(method, url, headers or {}, body, deadline)
+            location = answer.headers.get("Location", "")
+            if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or not location:
+                return answer
+            target = urljoin(url, location)
+            if _place(target) != _place(url):
+                raise Unavailable("net.redirected", permanent=True)
+            url = target
+        raise Unavailable("net.redirected", permanent=True)
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None, deadline: float) -> Answer:
+        scheme, host, port = _place(url)
+        address = self._address(scheme, host, port)
+        name = f"[{host}]" if ":" in host else host
+        own = {
+            "User-Agent": f"Nengli/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Host": name if port == _DEFAULT_PORTS[scheme] else f"{name}:{port}",
+        }
+        with requests.Session() as session:
+            session.trust_env = False
+            session.headers.clear()
+            adapter = _Pinned(address, host)
+            session.mount(f"{scheme}://", adapter)
+            left = max(deadline - time.monotonic(), 0.1)
+            timer = threading.Timer(left, adapter.cut)
+            timer.daemon = True
+            timer.start()
+            try:
+                with session.request(
+                    method,
+                    url,
+                    headers={**own, **headers},
+                    data=None if body is None else body.encode(),
+                    timeout=(min(CONNECT_SECONDS, left), left),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    text = _read(response, deadline)
+                    if adapter.was_cut:
+                        raise Unavailable("net.timeout")
+                    found = CaseInsensitiveDict(response.headers)
+                    return Answer(response.status_code, (response.reason or "")[:500], found, text)
+            except (requests.Timeout, TimeoutError) as error:
+                raise Unavailable("net.timeout") from error
+            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                code = "net.timeout" if adapter.was_cut else "net.unreachable"
+                raise Unavailable(code, words=type(error).__name__) from error
+            finally:
+                timer.cancel()
+
+    def _address(self, scheme: str, host: str, port: int) -> str:
+        """The one address to connect to, after every address of the name has been found harmless."""
+        if self.allow_loopback and (host == "localhost" or host.endswith(".localhost")):
+            return "127.0.0.1"  # RFC 6761; not every resolver knows it
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise Unavailable("net.unreachable", words="DNS") from error
+        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+        for address in addresses:
+            parsed = ipaddress.ip_address(address)
+            loopback = self.allow_loopback and parsed.is_loopback
+            if not loopback and (scheme != "https" or not _is_public(parsed)):
+                raise Unavailable("net.address_refused", permanent=True)
+        return addresses[0]
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _place(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address, or Unavailable("net.address_refused")."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Unavailable("net.address_refused", permanent=True) from error
+    if parts.scheme not in _DEFAULT_PORTS or not host or "@" in parts.netloc or not url.isprintable():
+        raise Unavailable("net.address_refused", permanent=True)
+    return parts.scheme, host.lower(), port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether this is a public unicast address, also inside the IPv6 forms that carry an IPv4 one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return _is_public(inner)
+        if address.teredo is not None or address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
+
+
+def _read(response: requests.Response, deadline: float) -> str:
+    """The body as text, at most MAX_BODY bytes and not beyond the deadline."""
+    taken = bytearray()
+    while piece := response.raw.read1(16 * 1024, decode_content=True):
+        taken += piece
+        if len(taken) > MAX_BODY:
+            raise Unavailable("net.too_large")
+        if time.monotonic() > deadline:
+            raise Unavailable("net.timeout")
+    return taken.decode("utf-8", "replace")

@@ -1,0 +1,95 @@
+"""Registrations: adding one, finding one, and whom we let frame us."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from lms_plugin.db import owned, pk
+from lms_plugin.errors import Conflict, Invalid
+from lti.models import Deployment, Platform
+from lti.text import is_identifier, origin
+
+
+def add_platform(
+    session: Session,
+    tenant_id: int,
+    *,
+    issuer: str,
+    client_id: str,
+    auth_url: str,
+    token_url: str,
+    jwks_url: str,
+    deployments: Sequence[str],
+    now: datetime,
+    token_audience: str = "",
+    name: str = "",
+    product: str = "",
+    allow_loopback: bool = False,
+) -> Platform:
+    """Registers a platform (or, for the same tenant, client and issuer, updates it) with its deployments.
+
+    Deployments only ever grow here. Raises Invalid with a code per field, Conflict("platform.taken") when another
+    tenant holds this issuer and client id.
+    """
+    wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
+    if not is_identifier(issuer, 500) or not origin(issuer):
+        wrong["issuer"] = "platform.issuer_invalid"
+    if not is_identifier(client_id):
+        wrong["client_id"] = "platform.client_id_invalid"
+    for field_name, url in (("auth_url", auth_url), ("token_url", token_url), ("jwks_url", jwks_url)):
+        if not is_identifier(url, 1000) or not origin(url) or not (url.startswith("https://") or allow_loopback):
+            wrong[field_name] = "platform.url_invalid"
+    if not deployments or not all(is_identifier(one) for one in deployments):
+        wrong["deployment"] = "platform.deployment_invalid"
+    if wrong:
+        raise Invalid(wrong)
+    platform = by_client(session, issuer, client_id)
+    if platform is None:
+        platform = Platform(
+            tenant_id=tenant_id,
+            issuer=issuer,
+            client_id=client_id,
+            auth_url=auth_url,
+            token_url=token_url,
+            jwks_url=jwks_url,
+            created_at=now,
+        )
+    elif platform.tenant_id != tenant_id:
+        raise Conflict("platform.taken", issuer=issuer, client_id=client_id)
+    platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
+    platform.token_audience, platform.name, platform.product = token_audience[:1000], name[:200], product[:64]
+    platform.is_disabled = False
+    session.add(platform)
+    session.flush()
+    known = set(session.exec(select(Deployment.deployment_id).where(col(Deployment.platform_id) == platform.id)).all())
+    for one in dict.fromkeys(deployments):
+        if one not in known:
+            session.add(Deployment(tenant_id=tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now))
+    session.flush()
+    return platform
+
+
+def platforms(session: Session, tenant_id: int) -> list[Platform]:
+    """The tenant's registrations, disabled ones too, by issuer and client id."""
+    return list(session.exec(owned(Platform, tenant_id).order_by(col(Platform.issuer), col(Platform.client_id))).all())
+
+
+def by_client(session: Session, issuer: str, client_id: str) -> Platform | None:
+    """The one registration of this pair, in whichever tenant: where a launch finds its district."""
+    return session.exec(
+        select(Platform).where(col(Platform.issuer) == issuer, col(Platform.client_id) == client_id)
+    ).one_or_none()
+
+
+def by_issuer(session: Session, issuer: str) -> list[Platform]:
+    """Up to two registrations of an issuer: enough to say "none", "this one" or "several"."""
+    return list(session.exec(select(Platform).where(col(Platform.issuer) == issuer).limit(2)).all())
+
+
+def frame_ancestors(session: Session) -> list[str]:
+    """Origins of all enabled platforms, sorted: those that may show our pages in a frame."""
+    rows = session.exec(
+        select(Platform.issuer, Platform.auth_url).where(col(Platform.is_disabled).is_(False)).distinct()
+    ).all()
+    return sorted({found for row in rows for found in (origin(row[0]), origin(row[1])) if found})
