@@ -1,0 +1,218 @@
+"""The life of one review: allotted, opened, saved, submitted, recused, void. Pinned to one submitted version."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm.attributes import flag_modified
+from sqlmodel import Session, col, func, select
+
+from lms_plugin.db import pk
+from lms_plugin.errors import Conflict, Refused
+from rubrics.models import CriterionMark, Review, ReviewEvent, ReviewState
+from rubrics.scoring import Mark, MarkKey
+
+UNFINISHED = (ReviewState.ALLOTTED, ReviewState.OPEN)
+LIVE = (*UNFINISHED, ReviewState.SUBMITTED)
+LONGEST_REASON = 4000
+
+
+class DraftMark(NamedTuple):
+    """A mark as it stands while somebody works on it: the level may still be missing."""
+
+    level: int | None
+    reason: str = ""
+
+
+Drafts = Mapping[MarkKey, DraftMark]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A review to be made: this reviewer on this version."""
+
+    submission_id: int
+    submission_version_id: int
+    reviewer_id: int
+    is_third: bool = False
+
+
+def record_event(
+    session: Session,
+    version_id: int,
+    person_id: int,
+    kind: str,
+    now: datetime,
+    review_id: int | None = None,
+    detail: str = "",
+) -> None:
+    """Writes what happened to a review or a case, for the audit."""
+    session.add(
+        ReviewEvent(
+            review_id=review_id,
+            submission_version_id=version_id,
+            person_id=person_id,
+            kind=kind,
+            detail=detail,
+            at=now,
+        )
+    )
+
+
+def allot(
+    session: Session,
+    tenant_id: int,
+    programme_id: int,
+    slots: Sequence[Slot],
+    allocation_id: int | None,
+    due_at: datetime | None,
+    now: datetime,
+) -> list[Review]:
+    """Makes the reviews of one allotment.
+
+    The blind number counts within one reviewer's own list, so that it says nothing of the author, of the order of
+    handing in, or of what a colleague has.
+    """
+    last = dict(
+        session.exec(
+            select(Review.reviewer_id, func.max(col(Review.blind_number)))
+            .where(Review.programme_id == programme_id)
+            .group_by(col(Review.reviewer_id))
+        ).all()
+    )
+    made = []
+    for slot in slots:
+        number = (last.get(slot.reviewer_id) or 0) + 1
+        last[slot.reviewer_id] = number
+        made.append(
+            Review(
+                tenant_id=tenant_id,
+                programme_id=programme_id,
+                submission_id=slot.submission_id,
+                submission_version_id=slot.submission_version_id,
+                reviewer_id=slot.reviewer_id,
+                allocation_id=allocation_id,
+                is_third=slot.is_third,
+                blind_number=number,
+                due_at=due_at,
+                allotted_at=now,
+            )
+        )
+    session.add_all(made)
+    session.flush()
+    return made
+
+
+def void_reviews(session: Session, submission_version_id: int, now: datetime) -> int:
+    """Ends the unfinished reviews of a version that was withdrawn or replaced; submitted ones stay with it.
+
+    Returns how many ended.
+    """
+    rows = session.exec(
+        select(Review).where(Review.submission_version_id == submission_version_id, col(Review.state).in_(UNFINISHED))
+    ).all()
+    for row in rows:
+        row.state = ReviewState.VOID
+        session.add(row)
+        record_event(session, submission_version_id, row.reviewer_id, "void", now, pk(row))
+    session.flush()
+    return len(rows)
+
+
+def open_review(session: Session, review: Review, now: datetime) -> bool:
+    """The reviewer sees the work. True the first time, which is when the event is written."""
+    if review.state is not ReviewState.ALLOTTED:
+        return False
+    review.state, review.opened_at = ReviewState.OPEN, now
+    session.add(review)
+    record_event(session, review.submission_version_id, review.reviewer_id, "opened", now, pk(review))
+    session.flush()
+    return True
+
+
+def drafts_of(session: Session, review_ids: Iterable[int]) -> dict[int, dict[MarkKey, DraftMark]]:
+    """The marks of these reviews as saved so far: one query."""
+    wanted = set(review_ids)
+    found: dict[int, dict[MarkKey, DraftMark]] = {key: {} for key in wanted}
+    if wanted:
+        for row in session.exec(select(CriterionMark).where(col(CriterionMark.review_id).in_(wanted))):
+            found[row.review_id][MarkKey(row.requirement_key, row.criterion_key)] = DraftMark(row.level, row.reason)
+    return found
+
+
+def save_review(session: Session, review: Review, drafts: Drafts, version: int, now: datetime) -> None:
+    """Saves marks as they stand; a level that is None takes the level away.
+
+    `version` is the one the page was made from. Raises Conflict `review.changed_elsewhere` with the saved marks in
+    `theirs` when another tab saved since, Refused when the review is over.
+    """
+    _must_be_unfinished(review)
+    stored = {
+        MarkKey(row.requirement_key, row.criterion_key): row
+        for row in session.exec(select(CriterionMark).where(CriterionMark.review_id == pk(review)))
+    }
+    if version != review.version:
+        theirs = {key: DraftMark(row.level, row.reason) for key, row in stored.items()}
+        raise Conflict("review.changed_elsewhere", mine=dict(drafts), theirs=theirs, version=review.version)
+    for key, draft in drafts.items():
+        row = stored.get(key) or CriterionMark(
+            review_id=pk(review), requirement_key=key.item_key, criterion_key=key.criterion_key
+        )
+        row.level, row.reason = draft.level, draft.reason[:LONGEST_REASON]
+        session.add(row)
+    review.saved_at = now
+    flag_modified(review, "saved_at")  # every save counts up the version, also two within one clock tick
+    session.add(review)
+    session.flush()
+
+
+def submit_review(session: Session, review: Review, point_level: int, now: datetime) -> None:
+    """Ends the review with the level that its marks give; the marks stay as they are from now on."""
+    _must_be_unfinished(review)
+    review.state, review.point_level, review.submitted_at = ReviewState.SUBMITTED, point_level, now
+    session.add(review)
+    record_event(session, review.submission_version_id, review.reviewer_id, "submitted", now, pk(review))
+    session.flush()
+
+
+def recuse(session: Session, review: Review, now: datetime) -> None:
+    """申请回避: the reviewer knows the author. Costs nothing; the place is filled at the next allotment."""
+    _must_be_unfinished(review)
+    review.state = ReviewState.RECUSED
+    session.add(review)
+    record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review))
+    session.flush()
+
+
+def finished(drafts: Drafts, validity_keys: Collection[MarkKey]) -> dict[MarkKey, Mark]:
+    """The marks that have a level, as scoring takes them: validity as a bool, the others as numbers."""
+    return {
+        key: Mark(bool(draft.level) if key in validity_keys else draft.level, draft.reason)
+        for key, draft in drafts.items()
+        if draft.level is not None
+    }
+
+
+def live_reviews(session: Session, submission_version_ids: Collection[int]) -> dict[int, list[Review]]:
+    """Reviews that count (allotted, open, submitted) by version, oldest first: one query."""
+    found: dict[int, list[Review]] = {key: [] for key in submission_version_ids}
+    if found:
+        for row in session.exec(
+            select(Review)
+            .where(col(Review.submission_version_id).in_(found), col(Review.state).in_(LIVE))
+            .order_by(col(Review.id))
+        ):
+            found[row.submission_version_id].append(row)
+    return found
+
+
+def _must_be_unfinished(review: Review) -> None:
+    codes: dict[Any, str] = {
+        ReviewState.SUBMITTED: "review.already_submitted",
+        ReviewState.RECUSED: "review.recused",
+        ReviewState.VOID: "review.void",
+    }
+    code = codes.get(review.state)
+    if code is not None:
+        raise Refused(code)
