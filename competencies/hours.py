@@ -1,0 +1,99 @@
+"""What passed points are worth in practice hours (实践应用学时), in integer hundredths of a 学时.
+
+25 hours over 3 points cannot be 3 equal shares, so rules speak of running totals, and entries are differences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from competencies.levels import Level
+from lms_plugin.errors import Invalid
+
+MOST_HUNDREDTHS = 100_000_00  # 100 000 学时: beyond any rule, far inside 32-bit integers
+
+
+class HoursKind(StrEnum):
+    """How passed points turn into hours."""
+
+    PER_SET = "per_set"
+    PER_POINT_CUMULATIVE = "per_point_cumulative"
+    PER_LEVEL = "per_level"
+
+
+@dataclass(frozen=True, slots=True)
+class HoursRule:
+    """A programme's hours rule. All amounts are hundredths of a 学时.
+
+    `practice_hundredths` is N, `required_points` is k. `pass_hundredths` and `excellent_hundredths` matter for
+    `per_level` alone. `cap_hundredths` None means N. `extra_points_count` lets `per_level` pay more points than are
+    required (up to the cap); by default only the best k count. The two needs are what the person's totals of
+    实践应用 and 网络研修 are each held against. Raises Invalid naming the field.
+    """
+
+    kind: HoursKind = HoursKind.PER_SET
+    practice_hundredths: int = 25_00
+    required_points: int = 3
+    pass_hundredths: int = 0
+    excellent_hundredths: int = 0
+    cap_hundredths: int | None = None
+    extra_points_count: bool = False
+    practice_need_hundredths: int = 25_00
+    online_need_hundredths: int = 25_00
+
+    def __post_init__(self) -> None:
+        amounts = {
+            "practice_hundredths": self.practice_hundredths,
+            "pass_hundredths": self.pass_hundredths,
+            "excellent_hundredths": self.excellent_hundredths,
+            "cap_hundredths": self.cap,
+            "practice_need_hundredths": self.practice_need_hundredths,
+            "online_need_hundredths": self.online_need_hundredths,
+        }
+        wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
+        if self.kind not in tuple(HoursKind):
+            wrong["kind"] = "hours.kind_unknown"
+        for name, amount in amounts.items():
+            if not 0 <= amount <= MOST_HUNDREDTHS:
+                wrong[name] = ("hours.amount_out_of_range", {"most": MOST_HUNDREDTHS // 100})
+        if self.required_points < 1:
+            wrong["required_points"] = "hours.required_points_low"
+        if self.excellent_hundredths < self.pass_hundredths:
+            # Otherwise a better level would take hours away.
+            wrong.setdefault("excellent_hundredths", "hours.excellent_below_pass")
+        if wrong:
+            raise Invalid(wrong)
+        object.__setattr__(self, "kind", HoursKind(self.kind))  # a rule read back from JSON is the same rule
+
+    @property
+    def cap(self) -> int:
+        """The most a person can get under this rule, in hundredths."""
+        return self.practice_hundredths if self.cap_hundredths is None else self.cap_hundredths
+
+
+def practice_total(rule: HoursRule, passed_levels: Sequence[Level]) -> int:
+    """Hundredths that the passed points are worth in all; levels below pass count for nothing, order is no matter.
+
+    per_set: N once the required points have all passed. per_point_cumulative: the j-th pass brings the total to
+    round(N·j/k), halves up, so that the last makes exactly N. per_level: the amounts of the best k points.
+    Never more than the cap.
+    """
+    levels = sorted((level for level in passed_levels if level >= Level.PASS), reverse=True)
+    required = rule.required_points
+    if rule.kind == HoursKind.PER_SET:
+        total = rule.practice_hundredths if len(levels) >= required else 0
+    elif rule.kind == HoursKind.PER_POINT_CUMULATIVE:
+        passed = min(len(levels), required)
+        total = (2 * rule.practice_hundredths * passed + required) // (2 * required)
+    else:
+        paid = levels if rule.extra_points_count else levels[:required]
+        total = sum(rule.excellent_hundredths if level == Level.EXCELLENT else rule.pass_hundredths for level in paid)
+    return min(total, rule.cap)
+
+
+def entries_due(rule: HoursRule, already_credited_hundredths: int, levels: Sequence[Level]) -> int:
+    """Hundredths of the one ledger entry that brings the credited total to what `levels` are worth.
+
+    Zero: write nothing. Negative: a reversal (a pass was taken back, or the rule was lowered).
+    """
+    return practice_total(rule, levels) - already_credited_hundredths
