@@ -1,8 +1,14 @@
 """The tool side of LTI 1.3 and its services. Knows platforms, launches, columns and scores; nothing of learning.
 
-Outsiders write `import lti; lti.x(...)`.
+Outsiders write `import lti; lti.x(...)`. A launch takes three calls: `begin_login`, then `refresh_keys` (its own short
+transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended.
 """
 
+from lti.claims import Launch
+from lti.keys import ensure_tool_key, tool_jwks
+from lti.keysets import refresh_keys
+from lti.launch import Replayed, log_launch, receive_launch, sweep
+from lti.login import begin_login
 from lti.models import (
     AccessToken,
     DeliveryState,
@@ -18,8 +24,21 @@ from lti.models import (
     ScoreDelivery,
     ToolKey,
 )
+from lti.platforms import add_platform, frame_ancestors, platforms
 
 __all__ = [
+    "begin_login",
+    "refresh_keys",
+    "receive_launch",
+    "Launch",
+    "Replayed",
+    "log_launch",
+    "sweep",
+    "ensure_tool_key",
+    "tool_jwks",
+    "add_platform",
+    "platforms",
+    "frame_ancestors",
     "AccessToken",
     "DeliveryState",
     "Deployment",

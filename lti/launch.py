@@ -1,0 +1,301 @@
+"""The second step: the platform's token comes back through the browser. Every check in order, each one noted.
+
+Sources: LTI 1.3 core 5.3, 1EdTech Security Framework 5.1.2 and 5.1.3, RFC 7519, OpenID Connect Core 3.1.3.7.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from lms_plugin.db import get, pk
+from lti import claims as reader
+from lti import log, tokens
+from lti.claims import CLAIM, Launch, Malformed
+from lti.keysets import known_keys
+from lti.log import LaunchRefused, Trail
+from lti.models import Deployment, LaunchLog, LoginState, Platform, ResourceLink
+from lti.text import clean, is_identifier, origin, same_moment_or_later, sha256
+from lti.upsert import insert_unless_there
+
+LEEWAY = 60
+OLDEST = 600  # seconds since `iat`, whatever `exp` says
+DOUBLE_CLICK = timedelta(seconds=10)
+_STATE = re.compile(r"[A-Za-z0-9_-]{20,64}")
+_KNOWN_MESSAGES = ("LtiDeepLinkingRequest", "LtiSubmissionReviewRequest", "LtiStartProctoring", "LtiEndAssessment")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """The same browser sent the same launch twice within ten seconds: it may go to the session that is there."""
+
+    web_session_id: int
+
+
+def receive_launch(
+    session: Session, form: Mapping[str, str], browser_secret: str | None, now: datetime, *, public_url: str
+) -> Launch | Replayed:
+    """Checks a posted launch (`id_token` and `state`, or `error`), consuming its state.
+
+    `browser_secret` is the value of the cookie that the login gave for this state, None when none came back.
+    `public_url` is our own address: a launch for another origin's link is refused. Does no HTTP: `refresh_keys` first.
+    Raises LaunchRefused (`launch.*`) after writing the launch-log row; the caller commits also then, and shows
+    the page. On success the row says "launched" until `log_launch` says otherwise.
+    """
+    trail = Trail()
+    try:
+        state = _consume(session, form.get("state", ""), browser_secret, now, trail)
+        if isinstance(state, Replayed):
+            return state
+        return _launch(session, form, state, browser_secret, now, public_url, trail)
+    except LaunchRefused as refused:
+        log.write_refusal(session, trail, refused, now)
+        raise
+
+
+def log_launch(
+    session: Session,
+    launch: Launch,
+    now: datetime,
+    outcome: str = "launched",
+    detail: str = "",
+    web_session_id: int | None = None,
+) -> LaunchLog:
+    """Says how a verified launch ended: with a session (`web_session_id`, where a double click will go) or refused
+    after all (`outcome` = the code). `detail` must hold no name and no token."""
+    row = log.by_reference(session, launch.reference)
+    if row is None:
+        row = LaunchLog(reference=launch.reference, outcome=outcome, at=now)
+    row.tenant_id, row.platform_id = launch.tenant_id, launch.platform_id
+    row.outcome, row.detail = outcome[:64], clean(detail, 500)
+    session.add(row)
+    if web_session_id is not None:
+        get(session, LoginState, launch.login_state_id).web_session_id = web_session_id
+    session.flush()
+    return row
+
+
+def sweep(session: Session, now: datetime) -> int:
+    """Deletes logins of more than a day ago and log rows of more than 90 days; answers how many logins went."""
+    session.execute(delete(LaunchLog).where(col(LaunchLog.at) < now - timedelta(days=90)))
+    gone = session.execute(delete(LoginState).where(col(LoginState.expires_at) < now - timedelta(days=1)))
+    return int(getattr(gone, "rowcount", 0))
+
+
+def _consume(
+    session: Session, given: str, browser_secret: str | None, now: datetime, trail: Trail
+) -> LoginState | Replayed:
+    """The login that this state belongs to, taken once: of two requests at once exactly one gets it."""
+    if not given:
+        raise trail.refusal("state", "launch.state_missing")
+    if not _STATE.fullmatch(given):
+        raise trail.refusal("state", "launch.state_unknown")
+    taken = session.execute(
+        update(LoginState)
+        .where(col(LoginState.state) == given, col(LoginState.consumed_at).is_(None), col(LoginState.expires_at) > now)
+        .values(consumed_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    row = session.exec(
+        select(LoginState).where(col(LoginState.state) == given).execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise trail.refusal("state", "launch.state_unknown")
+    platform = get(session, Platform, row.platform_id)
+    trail.platform, trail.issuer, trail.client_id = platform, platform.issuer, platform.client_id
+    if getattr(taken, "rowcount", 0) == 1:
+        trail.ok("state")
+        return row
+    if row.consumed_at is None:
+        raise trail.refusal("state", "launch.state_expired")
+    again = _is_same_browser(row, browser_secret) and same_moment_or_later(row.consumed_at, now - DOUBLE_CLICK)
+    if again and row.web_session_id is not None:
+        return Replayed(row.web_session_id)
+    raise trail.refusal("state", "launch.state_used")
+
+
+def _is_same_browser(row: LoginState, browser_secret: str | None) -> bool:
+    return browser_secret is not None and hmac.compare_digest(row.browser_hash, sha256(browser_secret))
+
+
+def _launch(
+    session: Session,
+    form: Mapping[str, str],
+    state: LoginState,
+    browser_secret: str | None,
+    now: datetime,
+    public_url: str,
+    trail: Trail,
+) -> Launch:
+    platform = get(session, Platform, state.platform_id)
+    if platform.is_disabled:
+        raise trail.refusal("platform", "launch.platform_disabled", name=platform.name or platform.issuer)
+    if browser_secret is not None and not _is_same_browser(state, browser_secret):
+        raise trail.refusal("browser", "launch.browser_other")
+    binding: Literal["cookie", "none"] = "none" if browser_secret is None else "cookie"
+    trail.checks["browser"] = "ok" if binding == "cookie" else "no cookie"
+    if form.get("error"):
+        words = clean(form.get("error_description", "") or form["error"], 200)
+        wants_login = form["error"] in ("login_required", "interaction_required")
+        code = "launch.platform_login_required" if wants_login else "launch.platform_error"
+        raise trail.refusal("platform", code, form["error"], words=words)
+    claims = _verified(session, form.get("id_token", ""), platform, now, trail)
+    _check_standard(claims, platform, state, now, trail)
+    try:
+        return _read(session, claims, platform, state, binding, public_url, trail, now)
+    except Malformed as malformed:
+        raise trail.refusal("claims", "launch.claim_malformed", malformed.claim, claim=malformed.claim) from malformed
+
+
+def _verified(session: Session, token: str, platform: Platform, now: datetime, trail: Trail) -> dict[str, Any]:
+    try:
+        kid = tokens.header(token)["kid"]
+        trail.ok("token")
+        keys = known_keys(session, platform.jwks_url, kid, now)
+        trail.ok("key")
+        found = tokens.claims(token, keys)
+    except tokens.BadToken as bad:
+        check = {"launch.signature": "signature", "launch.key_unknown": "key", "launch.keys_unavailable": "key"}
+        raise trail.refusal(check.get(bad.code, "token"), bad.code, bad.detail) from bad
+    trail.ok("signature")
+    return found
+
+
+def _check_standard(
+    claims: Mapping[str, Any], platform: Platform, state: LoginState, now: datetime, trail: Trail
+) -> None:
+    """iss, aud, azp, exp, iat, nbf, nonce: a token made by this platform, for us, now, for this login."""
+    if claims.get("iss") != platform.issuer:
+        raise trail.refusal("issuer", "launch.issuer", repr(claims.get("iss"))[:200])
+    trail.ok("issuer")
+    audience, party = claims.get("aud"), claims.get("azp")
+    several = audience if isinstance(audience, list) else [audience]
+    if platform.client_id not in several or not all(isinstance(one, str) for one in several):
+        raise trail.refusal("audience", "launch.audience", repr(audience)[:200])
+    if party != platform.client_id and (party is not None or len(several) > 1):
+        raise trail.refusal("audience", "launch.audience", f"azp {party!r}"[:200])
+    trail.ok("audience")
+    at = now.timestamp()
+    issued, expires = tokens.seconds(claims.get("iat")), tokens.seconds(claims.get("exp"))
+    if issued is None or expires is None:
+        raise trail.refusal("time", "launch.time_missing")
+    if expires + LEEWAY <= at:
+        raise trail.refusal("time", "launch.expired", f"{at - expires:.0f} s", seconds=int(at - expires))
+    if issued - LEEWAY > at:
+        raise trail.refusal("time", "launch.not_yet_valid", f"{issued - at:.0f} s", seconds=int(issued - at))
+    if issued + OLDEST + LEEWAY < at:
+        raise trail.refusal("time", "launch.token_old", f"{at - issued:.0f} s", seconds=int(at - issued))
+    if claims.get("nbf") is not None:
+        begins = tokens.seconds(claims["nbf"])
+        if begins is None or begins - LEEWAY > at:
+            raise trail.refusal("time", "launch.not_yet_valid", "nbf", seconds=int((begins or at) - at))
+    trail.ok("time")
+    nonce = claims.get("nonce")
+    if not isinstance(nonce, str) or not hmac.compare_digest(sha256(nonce), sha256(state.nonce)):
+        raise trail.refusal("nonce", "launch.nonce")
+    trail.ok("nonce")
+
+
+def _read(
+    session: Session,
+    claims: Mapping[str, Any],
+    platform: Platform,
+    state: LoginState,
+    binding: Literal["cookie", "none"],
+    public_url: str,
+    trail: Trail,
+    now: datetime,
+) -> Launch:
+    message, version = claims.get(CLAIM + "message_type"), claims.get(CLAIM + "version")
+    if message != "LtiResourceLinkRequest":
+        known = isinstance(message, str) and message in _KNOWN_MESSAGES
+        code = "launch.message_unsupported" if known else "launch.message_unknown"
+        shown = message if isinstance(message, str) else ""
+        raise trail.refusal("message", code, repr(message)[:100], message=shown)
+    trail.ok("message")
+    if version != "1.3.0":
+        raise trail.refusal("version", "launch.version", repr(version)[:100], version=str(version)[:40])
+    trail.ok("version")
+    deployment = _deployment(session, claims, platform, trail)
+    target = reader.identifier(claims, CLAIM + "target_link_uri", 2000)
+    if not target:
+        raise trail.refusal("target", "launch.target_missing")
+    if not origin(target) or origin(target) != origin(public_url):
+        raise trail.refusal("target", "launch.target_foreign", target, target=target)
+    trail.ok("target")
+    if claims.get(CLAIM + "roles") is None:
+        raise trail.refusal("roles", "launch.roles_missing")
+    roles = frozenset(reader.strings(claims[CLAIM + "roles"], "roles"))
+    trail.ok("roles")
+    subject = claims.get("sub")
+    if subject is None or subject == "":
+        raise trail.refusal("subject", "launch.anonymous")
+    if not isinstance(subject, str) or len(subject) > 255 or not subject.isascii() or not subject.isprintable():
+        raise trail.refusal("subject", "launch.subject_invalid")
+    trail.ok("subject")
+    described = reader.read(claims)
+    if not described["resource_link_id"]:
+        raise trail.refusal("link", "launch.link_missing")
+    trail.ok("link")
+    _remember(session, platform, deployment, described, now)
+    ours = {origin(platform.issuer), origin(platform.auth_url)}
+    returns_to = origin(described["return_url"])
+    return Launch(
+        reference=log.write(session, trail, "launched", "", now).reference,
+        tenant_id=platform.tenant_id,
+        platform_id=pk(platform),
+        deployment_id=pk(deployment),
+        login_state_id=pk(state),
+        binding=binding,
+        issuer=platform.issuer,
+        client_id=platform.client_id,
+        platform_name=platform.name or platform.issuer,
+        platform_origin=returns_to if returns_to in ours else origin(platform.auth_url),
+        subject=subject,
+        message_type=message,
+        roles=roles,
+        target_link_uri=target,
+        **described,
+    )
+
+
+def _deployment(session: Session, claims: Mapping[str, Any], platform: Platform, trail: Trail) -> Deployment:
+    given = claims.get(CLAIM + "deployment_id")
+    if given is None or given == "":
+        raise trail.refusal("deployment", "launch.deployment_missing")
+    if not isinstance(given, str) or not is_identifier(given):
+        raise Malformed("deployment_id")
+    found = session.exec(
+        select(Deployment).where(col(Deployment.platform_id) == platform.id, col(Deployment.deployment_id) == given)
+    ).one_or_none()
+    if found is None:
+        raise trail.refusal("deployment", "launch.deployment_unknown", given, deployment=given)
+    trail.ok("deployment")
+    return found
+
+
+def _remember(
+    session: Session, platform: Platform, deployment: Deployment, described: Mapping[str, Any], now: datetime
+) -> None:
+    """Keeps the product and the link. A class that clicks at once must not queue for one row, so it is written only
+    when it changed or an hour passed; of the custom values only ours are kept, others may name a person."""
+    if described["product"] and not platform.product:
+        platform.product = described["product"]
+    own = {key: value for key, value in described["custom"].items() if key.startswith("nengli_")}
+    key = {
+        "deployment_id": pk(deployment),
+        "context_id": described["context_id"],
+        "resource_link_id": described["resource_link_id"],
+    }
+    title = described["resource_link_title"]
+    row = session.exec(select(ResourceLink).filter_by(**key)).one_or_none()
+    if row is None:
+        insert_unless_there(session, ResourceLink, {**key, "title": title, "custom": own, "seen_at": now})
+    elif (row.title, row.custom) != (title, own) or not same_moment_or_later(row.seen_at, now - timedelta(hours=1)):
+        row.title, row.custom, row.seen_at = title, own, now
+    session.flush()

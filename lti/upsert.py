@@ -1,0 +1,15 @@
+"""Inserting a row that another process may insert in the same moment."""
+
+from typing import Any
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from lms_plugin.db import Model
+
+
+def insert_unless_there(session: Session, kind: type[Model], values: dict[str, Any]) -> None:
+    """Inserts the row unless a unique key of it is taken; no error either way, on SQLite and PostgreSQL alike."""
+    table = kind.__table__  # type: ignore[attr-defined]
+    make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(make(table).values(**values).on_conflict_do_nothing())
