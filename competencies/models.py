@@ -156,6 +156,7 @@ class Submission(Owned, Versioned, table=True):
     """One point of one person in one programme, over all its versions. `self_marks` is the draft of the 自评.
 
     `self_marks`: {requirement key: {criterion key: level 0..2, or for a non-core item "valid": 0/1}}.
+    `ticks`: {requirement key: [keys of the pack's checks that the teacher ticked, or "length_over"]}.
     """
 
     __tablename__ = "submission"
@@ -170,6 +171,7 @@ class Submission(Owned, Versioned, table=True):
     point_id: int = Field(foreign_key="competency_point.id")
     state: SubmissionState = Field(default=SubmissionState.DRAFT, sa_type=choice(SubmissionState))
     self_marks: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
+    ticks: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
     current_version_id: int | None = Field(default=None, foreign_key="submission_version.id")
     trainer_id: int | None = Field(default=None, foreign_key="person.id")  # who returned it gets it back
     created_at: datetime
@@ -229,7 +231,9 @@ class StoredFile(Owned, table=True):
 class Evidence(Model, table=True):
     """One piece for one requirement: a file, typed text, or a link.
 
-    `version_id` empty = the draft; set = part of that snapshot and never changed.
+    `version_id` empty = the draft; set = part of that snapshot and never changed. `parts` of typed text: {criterion
+    key: what was written for it}; `text` is all of it joined. `findings_waived`: the author hands the text in although
+    it names them ("就这样提交").
     """
 
     __tablename__ = "evidence"
@@ -242,6 +246,8 @@ class Evidence(Model, table=True):
     position: int = Field(default=0)
     stored_file_id: int | None = Field(default=None, foreign_key="stored_file.id", index=True)
     text: str = Field(default="")
+    parts: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
+    findings_waived: bool = Field(default=False)
     url: str = Field(default="", max_length=2000)
     version: int = Field(default=1)  # counts edits of typed text: two tabs get a 409
     changed_at: datetime

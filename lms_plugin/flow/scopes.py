@@ -1,0 +1,98 @@
+"""What a permission check needs to know of works and people: whose, in which units, in which courses.
+
+Every function takes lists and asks the database a constant number of times, so that pages may check row by row.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlmodel import Session, col, select
+
+import competencies
+from lms_plugin.access import Scope
+from lms_plugin.db import pk
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit
+
+
+def submission_scope(session: Session, submission: competencies.Submission, reviewer_id: int | None = None) -> Scope:
+    """The scope of one submission: its author, the author's school now and of each version, and the courses.
+
+    `reviewer_id`: a person of whom the caller knows that they have a live review of it.
+    """
+    return submission_scopes(session, [submission], {pk(submission): reviewer_id} if reviewer_id else None)[
+        pk(submission)
+    ]
+
+
+def submission_scopes(
+    session: Session, submissions: Sequence[competencies.Submission], reviewers: dict[int, int | None] | None = None
+) -> dict[int, Scope]:
+    """Scopes by submission id, in three queries for any number of rows.
+
+    Courses are those of the submission's programme of which the author is a member: a trainer reaches a work through
+    a course the author really came from. `reviewers`: submission id → the person who reviews it.
+    """
+    if not submissions:
+        return {}
+    people = {row.person_id for row in submissions}
+    units = current_unit_paths(session, people)
+    courses = courses_of(session, people)
+    of_version: dict[int, set[str]] = defaultdict(set)
+    for submission_id, path in session.exec(
+        select(competencies.SubmissionVersion.submission_id, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id))
+        .where(col(competencies.SubmissionVersion.submission_id).in_([pk(row) for row in submissions]))
+        .distinct()
+    ):
+        of_version[submission_id].add(path)
+    return {
+        pk(row): Scope(
+            tenant_id=row.tenant_id,
+            owner_id=row.person_id,
+            reviewer_id=(reviewers or {}).get(pk(row)),
+            unit_paths=tuple(sorted(units.get(row.person_id, set()) | of_version[pk(row)])),
+            course_ids=frozenset(courses.get((row.programme_id, row.person_id), set())),
+        )
+        for row in submissions
+    }
+
+
+def person_scope(session: Session, tenant_id: int, person_id: int, programme_id: int | None = None) -> Scope:
+    """The scope of what is kept about one person, in one programme or (None) in all of them."""
+    found = courses_of(session, {person_id})
+    return Scope(
+        tenant_id=tenant_id,
+        owner_id=person_id,
+        unit_paths=tuple(sorted(current_unit_paths(session, {person_id}).get(person_id, set()))),
+        course_ids=frozenset(
+            course
+            for (programme, _person), courses in found.items()
+            if programme_id is None or programme == programme_id
+            for course in courses
+        ),
+    )
+
+
+def current_unit_paths(session: Session, people: Iterable[int]) -> dict[int, set[str]]:
+    """Person id → paths of the units they belong to now (memberships without an end)."""
+    paths: dict[int, set[str]] = defaultdict(set)
+    for person_id, path in session.exec(
+        select(OrgMembership.person_id, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+        .where(col(OrgMembership.person_id).in_(set(people)), col(OrgMembership.ends_on).is_(None))
+    ):
+        paths[person_id].add(path)
+    return dict(paths)
+
+
+def courses_of(session: Session, people: Iterable[int]) -> dict[tuple[int, int], set[int]]:
+    """(programme id, person id) → ids of the programme's courses from which the person has launched."""
+    courses: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for course_id, programme_id, person_id in session.exec(
+        select(CourseMember.course_id, Course.programme_id, CourseMember.person_id)
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(col(CourseMember.person_id).in_(set(people)), col(Course.programme_id).is_not(None))
+    ):
+        if programme_id is not None:
+            courses[(programme_id, person_id)].add(course_id)
+    return dict(courses)
