@@ -1,26 +1,23 @@
-"""What a teacher hands in: choosing points, drafts, what is still missing, immutable versions, withdrawing."""
+"""What a teacher hands in: choosing points, the window, immutable versions, withdrawing."""
 
 import hashlib
 import json
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, and_, col, func, select
+from sqlmodel import Session, col, func, select
 
+from competencies.drafts import Item, Piece, ReturnedWork, overrun_seconds
 from competencies.models import (
     CompetencyPoint,
     Decision,
     Evidence,
-    EvidenceRequirement,
-    FileState,
     Outcome,
     Programme,
     ProgrammeState,
     Selection,
-    StoredFile,
     Submission,
     SubmissionState,
     SubmissionVersion,
@@ -32,71 +29,8 @@ from lms_plugin.errors import Refused
 
 EDITABLE = (SubmissionState.DRAFT, SubmissionState.RETURNED)
 HANDED_IN = (SubmissionState.SUBMITTED, SubmissionState.LATE)
-MOST_PIECES = 9  # users.md 6: up to nine photos; no item of the pack asks for more files
 UPLOAD_GRACE = timedelta(hours=1)
 """An upload begun before the end may finish; this long after its last byte the work can still be handed in in time."""
-LENGTH_OVER = "length_over"
-"""The tick by which a teacher says: hand it in although it is longer than asked for."""
-MACHINE_CHECKS = ("file_opens", "length_ok")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One piece of evidence with its file, where it is one."""
-
-    evidence: Evidence
-    file: StoredFile | None = None
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it can be handed in: a checked file, some text, or an address."""
-        if self.evidence.kind == "file":
-            return self.file is not None and self.file.state is FileState.READY
-        return bool(self.evidence.text.strip() or self.evidence.url)
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells whether two pieces hold the same: the file's SHA-256, or that of the text or address."""
-        if self.file is not None:
-            return self.file.sha256
-        return hashlib.sha256(f"{self.evidence.kind}:{self.evidence.text}{self.evidence.url}".encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One requirement of the point and what lies in it."""
-
-    requirement: EvidenceRequirement
-    pieces: tuple[Piece, ...] = ()
-
-    @property
-    def usable(self) -> tuple[Piece, ...]:
-        """What can be handed in."""
-        return tuple(piece for piece in self.pieces if piece.is_usable)
-
-    @property
-    def fingerprints(self) -> frozenset[str]:
-        """What the item holds, for comparing versions."""
-        return frozenset(piece.fingerprint for piece in self.usable)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that stands between a draft and handing it in, at one requirement."""
-
-    code: str
-    requirement_key: str
-    params: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnedWork:
-    """What a return for revision says: which items stand (by key), which failed, and what was handed in then."""
-
-    decision: Decision
-    standing: frozenset[str]
-    failed: frozenset[str]
-    before: Mapping[str, frozenset[str]]
 
 
 def select_points(
@@ -122,7 +56,7 @@ def select_points(
     gone = [key for key, row in held.items() if row.dropped_at is None and key not in wanted]
     dropped = [works[key] for key in gone if key in works]
     if dropped and (decided := _first_decided(session, dropped)) is not None:
-        raise Refused("choice.decided", code=decided)
+        raise Refused("choice.decided", point=decided)
     for key in gone:
         held[key].dropped_at = now
         session.add(held[key])
@@ -171,147 +105,6 @@ def is_chosen(session: Session, submission: Submission) -> bool:
         ).first()
         is not None
     )
-
-
-def items_of(session: Session, submission: Submission, version_id: int | None = None) -> tuple[Item, ...]:
-    """The point's requirements in their order with the draft's pieces, or with those of one version: one query."""
-    found = items_of_points(session, {submission.point_id: submission}, version_id)
-    return found[submission.point_id]
-
-
-def items_of_points(
-    session: Session, works: Mapping[int, Submission | None], version_id: int | None = None
-) -> dict[int, tuple[Item, ...]]:
-    """As `items_of` for one person's works by point id (None: no draft yet), in one query."""
-    keys = [pk(work) for work in works.values() if work is not None]
-    of_version = col(Evidence.version_id).is_(None) if version_id is None else col(Evidence.version_id) == version_id
-    rows = session.exec(
-        select(EvidenceRequirement, Evidence, StoredFile)
-        .join(
-            Evidence,
-            and_(
-                col(Evidence.requirement_id) == col(EvidenceRequirement.id),
-                col(Evidence.submission_id).in_(keys),
-                of_version,
-            ),
-            isouter=True,
-        )
-        .join(StoredFile, col(StoredFile.id) == col(Evidence.stored_file_id), isouter=True)
-        .where(col(EvidenceRequirement.point_id).in_(list(works)))
-        .order_by(
-            col(EvidenceRequirement.point_id),
-            col(EvidenceRequirement.position),
-            col(Evidence.position),
-            col(Evidence.id),
-        )
-    ).all()
-    collected: dict[int, dict[int, tuple[EvidenceRequirement, list[Piece]]]] = {key: {} for key in works}
-    for requirement, evidence, file in rows:
-        pieces = collected[requirement.point_id].setdefault(pk(requirement), (requirement, []))[1]
-        if evidence is not None:
-            pieces.append(Piece(evidence, file))
-    return {
-        point: tuple(Item(requirement, tuple(pieces)) for requirement, pieces in inner.values())
-        for point, inner in collected.items()
-    }
-
-
-def returned_work(session: Session, submission: Submission, items: Sequence[Item]) -> ReturnedWork | None:
-    """What the latest return asks for; None when the work is not returned.
-
-    An item stands when its level (or 有效) is at least a pass; one that was not judged and need not be there is free.
-    """
-    if submission.state is not SubmissionState.RETURNED or submission.current_version_id is None:
-        return None
-    decision = session.exec(
-        select(Decision).where(
-            Decision.submission_version_id == submission.current_version_id, Decision.outcome == Outcome.RETURNED
-        )
-    ).one_or_none()
-    if decision is None:
-        return None
-    before = {i.requirement.key: i.fingerprints for i in items_of(session, submission, submission.current_version_id)}
-    standing, failed = set(), set()
-    for item in items:
-        key = item.requirement.key
-        if not before.get(key) and not item.requirement.is_required:
-            continue
-        (standing if _passed(decision.item_levels.get(key)) else failed).add(key)
-    return ReturnedWork(decision, frozenset(standing), frozenset(failed), before)
-
-
-def _passed(level: Any) -> bool:
-    return level is not None and level is not False and level not in (0, "0", "invalid")
-
-
-def overrun_seconds(item: Item, file: StoredFile) -> tuple[int, bool]:
-    """By how many seconds a recording is longer than asked for (0 = fits), and whether that is more than a note."""
-    limits = dict(item.requirement.limits)
-    if file.kind == "video" and isinstance(limits.get("video"), dict):
-        limits = limits["video"]
-    most = limits.get("max_minutes")
-    if file.duration_ms is None or not most:
-        return 0, False
-    over = file.duration_ms / 1000 - float(most) * 60
-    tolerance = float(limits.get("minutes_tolerance", 0.5)) * 60
-    return (round(over), over > tolerance) if over >= 1 else (0, False)
-
-
-def problems(
-    submission: Submission,
-    items: Sequence[Item],
-    criteria: Mapping[str, Collection[str]],
-    returned: ReturnedWork | None,
-    *,
-    needs_self_marks: bool,
-    texts_with_findings: Collection[int] = (),
-) -> list[Problem]:
-    """What stands between this draft and handing it in, in the order of the page; empty = it can be handed in.
-
-    `criteria`: requirement key → keys of its criteria. `texts_with_findings`: ids of typed pieces that name the author
-    and were not let pass. A recording that is too long asks for a choice, never more.
-    """
-    found: list[Problem] = []
-    for item in items:
-        key = item.requirement.key
-        if returned is not None and key in returned.standing:
-            continue
-        found += _missing(item, returned)
-        if not item.usable:
-            continue
-        ticked = set(submission.ticks.get(key, ()))
-        for piece in item.usable:
-            file = piece.file
-            if (file is not None and file.findings and not file.findings_waived) or pk(
-                piece.evidence
-            ) in texts_with_findings:
-                name = file.filename if file is not None else ""
-                found.append(Problem("submit.personal_found", key, {"name": name, "evidence": pk(piece.evidence)}))
-            if file is not None:
-                over, too_long = overrun_seconds(item, file)
-                if too_long and LENGTH_OVER not in ticked:
-                    found.append(Problem("submit.length_choice", key, {"seconds": over}))
-        for check in item.requirement.checks:
-            if check["key"] not in MACHINE_CHECKS and check["key"] not in ticked:
-                found.append(Problem("submit.check_unticked", key, {"check": check["key"]}))
-        if needs_self_marks:
-            marked = submission.self_marks.get(key, {})
-            left = [name for name in criteria.get(key, ()) if marked.get(name) is None]
-            if left:
-                found.append(Problem("submit.self_marks_missing", key, {"left": len(left)}))
-    return found
-
-
-def _missing(item: Item, returned: ReturnedWork | None) -> list[Problem]:
-    key = item.requirement.key
-    if any(piece.file is not None and piece.file.state is FileState.UPLOADING for piece in item.pieces):
-        return [Problem("submit.item_uploading", key)]
-    if item.requirement.is_required and not item.usable:
-        return [Problem("submit.item_missing", key)]
-    if returned is not None and key in returned.failed and item.usable:
-        if item.fingerprints <= returned.before.get(key, frozenset()):
-            return [Problem("submit.item_unchanged", key)]
-    return []
 
 
 def work_ends_at(programme: Programme, timezone: str, is_returned: bool) -> datetime:
