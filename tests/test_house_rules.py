@@ -12,7 +12,7 @@ from pathlib import Path
 import errors_page
 import pytest
 
-from lms_plugin.db import Owned
+from lms_plugin.db import Model, Owned
 
 HOUSE = Path(__file__).resolve().parent.parent
 PARTS = ("lms_plugin", "competencies", "rubrics", "lti")
@@ -393,3 +393,18 @@ def test_exceptions_still_exist() -> None:
     functions = flow_functions()
     gone = set(NEEDS_NO_PERMISSION) - set(functions) - {f"{name.split('.')[0]}.*" for name in functions}
     assert not gone, f"take these out of NEEDS_NO_PERMISSION: {sorted(gone)}"
+
+
+# --- words ---
+
+
+def test_every_table_stands_in_the_glossary() -> None:
+    words = (HOUSE / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for module in MODELS:
+        importlib.import_module(module)
+    gone = [
+        name for name in re.findall(r"\| `([a-z_]+)` \| [^|]+\|$", words, re.M) if name not in Model.metadata.tables
+    ]
+    missing = [name for name in Model.metadata.tables if f"| `{name}` |" not in words]
+    assert not missing, f"one row a term: {missing}"
+    assert not gone, f"these tables are no more: {gone}"
