@@ -155,7 +155,7 @@ class SubmissionState(enum.Enum):
 class Submission(Owned, Versioned, table=True):
     """One point of one person in one programme, over all its versions. `self_marks` is the draft of the 自评.
 
-    `self_marks`: {requirement key: {criterion key: level 0..2, or for a non-core item "valid": 0/1}}.
+    `self_marks`: {requirement key: {criterion key: level 0..2, or for a non-core item "is_valid": 0/1}}.
     `ticks`: {requirement key: [keys of the pack's checks that the teacher ticked, or "length_over"]}.
     """
 
@@ -261,7 +261,7 @@ class Outcome(enum.Enum):
 class Decision(Owned, Versioned, table=True):
     """A trainer's act on one submitted version. Peers advise, the trainer decides.
 
-    `marks`: {requirement key: {criterion key: {"level": 0..2, "reason": str}}}; non-core: {"valid": {"level": 0/1, …}}.
+    `marks`: {requirement key: {criterion key: {"level": 0..2, "reason": str}}}; non-core: {"is_valid": {"level": 0/1, …}}.
     `item_levels` and `point_level` are computed from it. Changeable until `released_at`.
     """
 
@@ -321,7 +321,7 @@ class CreditEntry(Owned, table=True):
     reason: str = Field(max_length=32)  # "award" | "import" | "reversal"
     policy_id: int = Field(foreign_key="programme_policy.id")
     award_id: int | None = Field(default=None, foreign_key="award.id")
-    reverses_id: int | None = Field(default=None, foreign_key="credit_entry.id")
+    reverses_id: int | None = Field(default=None, foreign_key="credit_entry.id", unique=True)
     decided_by_id: int | None = Field(default=None, foreign_key="person.id")
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
     source: str = Field(default="", max_length=300)  # of imported hours: where they were earned

@@ -73,7 +73,7 @@ class Person(Owned, Versioned, table=True):
     confirmed_by_id: int | None = Field(default=None, foreign_key="person.id")
     confirmed_how: str = Field(default="", max_length=32)  # "roster" | "person" | ""
     locale: str = Field(default="", max_length=16)  # "" = as the launch says
-    text_size: str = Field(default="", max_length=8)  # "" | "large" | "larger"
+    text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     merged_into_id: int | None = Field(default=None, foreign_key="person.id")
     created_at: datetime
 
@@ -279,8 +279,15 @@ class Notice(Model, table=True):
 
     __tablename__ = "notice"
     __table_args__ = (
-        Index("uq_notice_open", "tenant_id", "kind", "key", unique=True,
-              sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+        Index(
+            "uq_notice_open",
+            "tenant_id",
+            "kind",
+            "key",
+            unique=True,
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
     tenant_id: int = Field(foreign_key="tenant.id", index=True)

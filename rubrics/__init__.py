@@ -22,6 +22,7 @@ from rubrics.models import (
     Review,
     ReviewEvent,
     ReviewState,
+    ReviewSummary,
     RubricVersion,
 )
 from rubrics.reviews import (
@@ -77,6 +78,7 @@ __all__ = [
     "Review",
     "ReviewState",
     "ReviewEvent",
+    "ReviewSummary",
     "CriterionMark",
     "LIVE",
     "UNFINISHED",

@@ -14,7 +14,7 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Invalid
 from rubrics.models import Criterion, CriterionLevel, RubricVersion
 
-VALIDITY_KEY = "valid"
+VALIDITY_KEY = "is_valid"
 """The criterion key of the one statement by which an item that is not core is judged 有效 or 无效."""
 
 LEVEL_NAMES = {"pass": 1, "excellent": 2}

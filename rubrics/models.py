@@ -121,6 +121,23 @@ class ReviewEvent(Model, table=True):
     at: datetime
 
 
+class ReviewSummary(Model, table=True):
+    """What the submitted reviews of one version say together, kept so that queues can filter and count by it.
+
+    `is_agreed`: enough reviews are in and every criterion has one level from all. `agreed_level`: the point level that
+    all of them give.
+    """
+
+    __tablename__ = "review_summary"
+    id: int | None = Field(default=None, primary_key=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id", unique=True)
+    submitted: int
+    is_agreed: bool
+    differs_on_pass: bool
+    agreed_level: int | None = None
+    changed_at: datetime
+
+
 class CaseOpening(Model, table=True):
     """A trainer has this case open since `opened_at`: "由 … 打开，3 分钟前"."""
 

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from zoneinfo import ZoneInfo
 import hypothesis
 import pytest
 import system
+from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 import competencies.models
@@ -29,6 +32,10 @@ import lms_plugin.people
 import lti.models
 import rubrics.models
 from lms_plugin import db
+from lms_plugin.config import Settings
+from lms_plugin.web import create_app
+from tests.factories import Browser, World, build_world
+from tests.people import Cast
 
 TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
 
@@ -264,3 +271,54 @@ def session(connection: Connection) -> Iterator[Session]:
     """A session whose commits are savepoints: what the test writes is gone when it ends."""
     with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as opened:
         yield opened
+
+
+# --- a district, and the tool that serves it ---
+
+
+@pytest.fixture
+def world(session: Session, now: datetime) -> World:
+    """平安县 with its people, an open programme and one course (tests/factories.py)."""
+    return build_world(session, now)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a tool on loopback with an evidence folder of its own."""
+    return Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="http://localhost",
+        allow_loopback=True,
+        data_dir=tmp_path,
+        database_url="sqlite://",
+    )
+
+
+@pytest.fixture
+def clock(now: datetime) -> list[datetime]:
+    """The tool's clock: change `clock[0]` and it is later."""
+    return [now]
+
+
+@pytest.fixture
+def tool(connection: Connection, settings: Settings, clock: list[datetime]) -> Flask:
+    """The whole web application on the test's connection; its commits are savepoints."""
+    sessions = sessionmaker(
+        connection, class_=Session, expire_on_commit=False, join_transaction_mode="create_savepoint"
+    )
+    return create_app(settings, clock=lambda: clock[0], sessions=sessions)
+
+
+@pytest.fixture
+def browse(tool: Flask, world: World) -> Callable[[Cast | None], Browser]:
+    """`browse(CHEN)` is a browser in which she is signed in; `browse(None)` a stranger's."""
+
+    def browser(who: Cast | None) -> Browser:
+        client = tool.test_client()
+        if who is None:
+            return Browser(client, "")
+        signed_in = world.sign_in(client, who)
+        world.session.commit()
+        return signed_in
+
+    return browser

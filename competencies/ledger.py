@@ -1,0 +1,241 @@
+"""The ledger of credit hours (学时台账): entries are added and never changed; every amount is integer hundredths.
+
+The database itself refuses UPDATE and DELETE (`TRIGGERS`), so that no later mistake of ours can rewrite a total.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlmodel import Session, col, func, select
+
+from competencies.hours import HoursKind, HoursRule
+from competencies.models import CreditEntry, CreditKind
+from competencies.rules import Rules
+from lms_plugin.db import pk
+from lms_plugin.errors import Invalid, Refused
+
+TRIGGERS: dict[str, list[str]] = {
+    "sqlite": [
+        "CREATE TRIGGER credit_entry_no_update BEFORE UPDATE ON credit_entry "
+        "BEGIN SELECT RAISE(ABORT, 'credit_entry is append-only'); END",
+        "CREATE TRIGGER credit_entry_no_delete BEFORE DELETE ON credit_entry "
+        "BEGIN SELECT RAISE(ABORT, 'credit_entry is append-only'); END",
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION credit_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'credit_entry is append-only'; END $$",
+        "CREATE TRIGGER credit_entry_no_change BEFORE UPDATE OR DELETE ON credit_entry "
+        "FOR EACH ROW EXECUTE FUNCTION credit_entry_append_only()",
+        "CREATE TRIGGER credit_entry_no_truncate BEFORE TRUNCATE ON credit_entry "
+        "FOR EACH STATEMENT EXECUTE FUNCTION credit_entry_append_only()",
+    ],
+}
+"""SQL by dialect, for the migration; `create_all` runs the same statements."""
+
+
+@event.listens_for(CreditEntry.__table__, "after_create")  # type: ignore[attr-defined]
+def _protect(_table: Any, connection: Connection, **_options: Any) -> None:
+    for statement in TRIGGERS.get(connection.dialect.name, []):
+        connection.exec_driver_sql(statement)
+
+
+MOST_IMPORTED = 1000_00
+"""More than 1000 学时 in one row of an import is a slip of the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an entry rests on: the rule version, the award, who decided, the school of that day."""
+
+    policy_id: int
+    award_id: int | None = None
+    decided_by_id: int | None = None
+    org_unit_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineHours:
+    """One row of an officer's import of 网络研修 hours, already matched to a person."""
+
+    person_id: int
+    credit_hundredths: int
+    source: str
+    earned_on: date | None
+    org_unit_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: entries added, and rows that were in the ledger (or earlier in the file) already."""
+
+    added: tuple[CreditEntry, ...]
+    known: int
+
+
+def hours_rule(rules: Rules) -> HoursRule:
+    """The hours rule of a programme's rule version."""
+    hours = rules.hours
+    return HoursRule(
+        kind=HoursKind(hours.kind),
+        practice_hundredths=hours.practice_hundredths,
+        required_points=rules.choice.required_points,
+        pass_hundredths=hours.pass_hundredths,
+        excellent_hundredths=hours.excellent_hundredths,
+        cap_hundredths=hours.cap_hundredths,
+        practice_need_hundredths=hours.practice_need_hundredths,
+        online_need_hundredths=hours.online_need_hundredths,
+    )
+
+
+def credit(
+    session: Session,
+    tenant_id: int,
+    programme_id: int,
+    person_id: int,
+    kind: CreditKind,
+    credit_hundredths: int,
+    basis: Basis,
+    now: datetime,
+    reason: str = "award",
+) -> CreditEntry:
+    """Adds an entry of that many hundredths (negative where a total has to fall). Raises ValueError for zero."""
+    if credit_hundredths == 0:
+        raise ValueError("an entry of nothing says nothing")
+    entry = CreditEntry(
+        tenant_id=tenant_id,
+        programme_id=programme_id,
+        person_id=person_id,
+        kind=kind,
+        credit_hundredths=credit_hundredths,
+        reason=reason,
+        policy_id=basis.policy_id,
+        award_id=basis.award_id,
+        decided_by_id=basis.decided_by_id,
+        org_unit_id=basis.org_unit_id,
+        entered_at=now,
+    )
+    session.add(entry)
+    session.flush()
+    return entry
+
+
+def reverse(session: Session, entry: CreditEntry, decided_by_id: int, why: str, now: datetime) -> CreditEntry:
+    """Takes an entry back by a new one of the opposite amount; `why` stands in its `source`.
+
+    Raises Refused `credit.already_reversed`, and `credit.is_reversal` for an entry that is itself a reversal.
+    """
+    if entry.reverses_id is not None:
+        raise Refused("credit.is_reversal")
+    taken_back = session.exec(select(CreditEntry.id).where(CreditEntry.reverses_id == pk(entry))).first()
+    if taken_back is not None:
+        raise Refused("credit.already_reversed")
+    reversal = CreditEntry(
+        tenant_id=entry.tenant_id,
+        programme_id=entry.programme_id,
+        person_id=entry.person_id,
+        kind=entry.kind,
+        credit_hundredths=-entry.credit_hundredths,
+        reason="reversal",
+        policy_id=entry.policy_id,
+        award_id=entry.award_id,
+        reverses_id=pk(entry),
+        decided_by_id=decided_by_id,
+        org_unit_id=entry.org_unit_id,
+        source=why[:300],
+        earned_on=entry.earned_on,
+        entered_at=now,
+    )
+    session.add(reversal)
+    session.flush()
+    return reversal
+
+
+def balance(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, dict[CreditKind, int]]:
+    """The totals of these people in a programme, in hundredths, each kind apart; zero where nothing stands."""
+    totals = {person: dict.fromkeys(CreditKind, 0) for person in person_ids}
+    if totals:
+        rows = session.exec(
+            select(col(CreditEntry.person_id), col(CreditEntry.kind), func.sum(col(CreditEntry.credit_hundredths)))
+            .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(totals))
+            .group_by(col(CreditEntry.person_id), col(CreditEntry.kind))
+        )
+        for person, kind, total in rows:
+            totals[person][kind] = int(total)
+    return totals
+
+
+def entries_of(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, list[CreditEntry]]:
+    """The entries of these people in a programme, oldest first: one query."""
+    found: dict[int, list[CreditEntry]] = {person: [] for person in person_ids}
+    if found:
+        for entry in session.exec(
+            select(CreditEntry)
+            .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(found))
+            .order_by(col(CreditEntry.id))
+        ):
+            found[entry.person_id].append(entry)
+    return found
+
+
+def import_key(programme_id: int, row: OnlineHours) -> str:
+    """What makes the same row the same: programme, person, amount, source and day."""
+    parts = [programme_id, row.person_id, row.credit_hundredths, " ".join(row.source.split()), str(row.earned_on)]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+def import_online(
+    session: Session,
+    tenant_id: int,
+    programme_id: int,
+    policy_id: int,
+    rows: Sequence[OnlineHours],
+    decided_by_id: int,
+    now: datetime,
+) -> Imported:
+    """Adds 网络研修 hours from an officer's sheet; a row that is there already is not added again.
+
+    A row that was reversed stays reversed when its sheet is sent once more. Raises Invalid naming the row (1 = first)
+    whose hours are not above 0 and at most 1000.
+    """
+    wrong: dict[str, str | tuple[str, dict[str, object]]] = {
+        f"rows.{number}": ("credit.hours_out_of_range", {"row": number, "most": MOST_IMPORTED // 100})
+        for number, row in enumerate(rows, start=1)
+        if not 0 < row.credit_hundredths <= MOST_IMPORTED
+    }
+    if wrong:
+        raise Invalid(wrong)
+    keyed = {import_key(programme_id, row): row for row in rows}
+    known = set(
+        session.exec(
+            select(CreditEntry.import_key).where(
+                CreditEntry.tenant_id == tenant_id, col(CreditEntry.import_key).in_(keyed)
+            )
+        )
+    )
+    added = [
+        CreditEntry(
+            tenant_id=tenant_id,
+            programme_id=programme_id,
+            person_id=row.person_id,
+            kind=CreditKind.ONLINE,
+            credit_hundredths=row.credit_hundredths,
+            reason="import",
+            policy_id=policy_id,
+            decided_by_id=decided_by_id,
+            org_unit_id=row.org_unit_id,
+            source=" ".join(row.source.split())[:300],
+            earned_on=row.earned_on,
+            import_key=key,
+            entered_at=now,
+        )
+        for key, row in keyed.items()
+        if key not in known
+    ]
+    session.add_all(added)
+    session.flush()
+    return Imported(tuple(added), len(rows) - len(added))

@@ -1,0 +1,216 @@
+"""The Flask application: parse, call one flow function, render or redirect. No rules live here."""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, render_template, request, url_for
+from flask_babel import Babel
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from lms_plugin import db as database
+from lms_plugin.config import Settings
+from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
+from lms_plugin.net import Http
+from lms_plugin.storage import Storage
+from lms_plugin.web import formats, messages, stages
+from lms_plugin.web.assets import asset, load_assets
+from lms_plugin.web.edge import (
+    GETS_THAT_COMMIT,
+    Edge,
+    Parts,
+    edge,
+    frame_ancestors,
+    guard,
+    load_viewer,
+    parts,
+    utc_now,
+)
+from lms_plugin.web.viewer import locale_of_request, viewer
+
+log = logging.getLogger("nengli.web")
+
+
+def _asleep() -> None:
+    """With no worker to wake, its own sweep finds the job."""
+
+
+def create_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    wake: Callable[[], None] = _asleep,
+    sessions: Any = None,
+) -> Flask:
+    """The tool as a WSGI application. `clock`, `wake` (the worker) and `sessions` may be given by who composes it."""
+    app = Flask("lms_plugin", static_folder=None)
+    app.config.update(
+        SECRET_KEY=None,  # nothing is signed by Flask: sessions are rows
+        MAX_CONTENT_LENGTH=64 * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=12 * 1024 * 1024,
+        MAX_FORM_PARTS=2000,
+        BABEL_DEFAULT_LOCALE="zh_Hans",
+        BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parent.parent / "translations"),
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
+    if sessions is None:
+        sessions = database.session_factory(database.engine(settings.database_url))
+    app.extensions["nengli"] = Parts(
+        settings=settings,
+        sessions=sessions,
+        storage=Storage(settings.storage_dir),
+        http=Http(allow_loopback=settings.allow_loopback),
+        clock=clock,
+        wake=wake,
+    )
+    Babel(app, locale_selector=locale_of_request)
+    load_assets(app)
+    for blueprint in stages.BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    _templates(app)
+    app.before_request(load_viewer)
+    app.before_request(guard)
+    app.after_request(_commit)
+    app.after_request(_headers)
+    app.teardown_request(_close)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StaleDataError, _stale)
+    app.register_error_handler(IntegrityError, _stale)
+    app.register_error_handler(Exception, _broken)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
+        )
+    return app
+
+
+def _templates(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        when=formats.when,
+        day=formats.day,
+        deadline=formats.deadline,
+        hours=formats.hours,
+        filesize=formats.filesize,
+        told=formats.told,
+        message=messages.sentence,
+    )
+    app.jinja_env.globals.update(asset=asset)
+
+    @app.context_processor
+    def shared() -> dict[str, Any]:
+        here = edge()
+        settings = parts().settings
+        english = formats.is_english()
+        return {
+            "viewer": viewer(),
+            "product_name": settings.product_name_en if english else settings.product_name,
+            "locale": "en" if english else "zh-Hans",
+            "bearer": here.new_bearer,
+            "platform_origin": here.web_session.platform_origin if here.web_session else "",
+            "timezone": here.tenant.timezone if here.tenant else "Asia/Shanghai",
+            "now": here.now,
+            "switch_url": request.full_path.rstrip("?") if request.method == "GET" else url_for("people.home"),
+            "message": messages.sentence,
+        }
+
+
+def _commit(response: Response) -> Response:
+    """Non-GET requests commit where they succeeded; a GET that does not commit rolls back when it closes."""
+    here: Edge | None = request.environ.get("nengli.edge")
+    if here is None:
+        return response
+    writes = request.method not in {"GET", "HEAD", "OPTIONS"} or request.endpoint in GETS_THAT_COMMIT
+    if writes and response.status_code < 400:
+        try:
+            here.db.commit()
+        except (StaleDataError, IntegrityError) as error:
+            return _stale(error)
+        if here.wakes:
+            parts().wake()
+    return response
+
+
+def _headers(response: Response) -> Response:
+    """A strict CSP; only registered platforms may frame us; nothing of a person's page is cached or referred."""
+    head = response.headers
+    if request.endpoint != "static":
+        head.setdefault("Cache-Control", "no-store")
+        ancestors = " ".join(["'self'", *frame_ancestors()]) if response.mimetype == "text/html" else "'none'"
+        head.setdefault(
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
+            f"connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}",
+        )
+    head.setdefault("X-Content-Type-Options", "nosniff")
+    head.setdefault("Referrer-Policy", "no-referrer")
+    head.setdefault("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
+    head.setdefault("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)")
+    if request.is_secure:
+        head.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
+
+
+def _close(_error: BaseException | None) -> None:
+    here: Edge | None = request.environ.pop("nengli.edge", None)
+    if here is not None:
+        here.db.close()
+
+
+def _page(code: str, params: dict[str, Any], status: int, reference: str = "") -> Response:
+    """The refusal page: what happened, who can mend it, what to click now, a reference id."""
+    here = edge()
+    here.db.rollback()
+    reference = reference or secrets.token_hex(4).upper()
+    log.info("refused %s %s %s endpoint=%s", status, code, reference, request.endpoint)
+    if request.headers.get("Accept", "").startswith("application/json") or request.is_json:
+        body = {"error": code, "message": messages.sentence(code, params), "reference": reference}
+        made = Response(status=status, mimetype="application/json")
+        made.set_data(json.dumps(body, ensure_ascii=False))
+        return made
+    return Response(
+        render_template(
+            "error.html", sentence=messages.sentence(code, params), code=code, params=params, reference=reference
+        ),
+        status=status,
+        mimetype="text/html",
+    )
+
+
+def _refused(error: Refused) -> Response:
+    return _page(error.code, error.params, error.status, error.params.get("reference", ""))
+
+
+def _stale(error: Exception) -> Response:
+    log.warning("conflict at %s: %s", request.endpoint, type(error).__name__)
+    return _page("page.changed_meanwhile", {}, Conflict.status)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        return _page("page.too_large", {}, 413)
+    if error.code == 405:
+        return _page("page.method", {}, 405)
+    if error.code == 404:
+        # A stranger learns nothing about which addresses exist.
+        code = NotFound().code if edge().actor is not None else "session.none"
+        return _page(code, {}, 404 if edge().actor is not None else 401)
+    if error.code == 403:
+        return _page(Forbidden().code, {}, 403)
+    if error.code is not None and 300 <= error.code < 400:
+        return Response(status=error.code, headers=error.get_headers())
+    return _page("page.bad_request", {}, error.code or 400)
+
+
+def _broken(error: Exception) -> Response:
+    reference = secrets.token_hex(4).upper()
+    log.error("broken %s at %s", reference, request.endpoint, exc_info=error)
+    return _page("page.broken", {}, 500, reference)

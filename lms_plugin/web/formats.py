@@ -1,0 +1,68 @@
+"""How pages write dates, hours and localized text."""
+
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_babel import get_locale
+
+_DAYS_ZH = "一二三四五六日"
+_DAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def is_english() -> bool:
+    """Whether the page is in English."""
+    locale = get_locale()
+    return locale is not None and locale.language == "en"
+
+
+def when(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
+    """11月30日 (周一) 14:32 in the tenant's time zone; "" for none."""
+    if value is None:
+        return ""
+    local = value.astimezone(ZoneInfo(timezone))
+    return f"{day(local.date())} {local:%H:%M}"
+
+
+def day(value: date | None) -> str:
+    """11月30日 (周一)."""
+    if value is None:
+        return ""
+    if is_english():
+        return f"{value.day} {_MONTHS_EN[value.month - 1]} ({_DAYS_EN[value.weekday()]})"
+    return f"{value.month}月{value.day}日 (周{_DAYS_ZH[value.weekday()]})"
+
+
+def deadline(value: date | None) -> str:
+    """11月30日 (周一) 24:00 前: a last day ends at 24:00."""
+    if value is None:
+        return ""
+    return f"by 24:00 on {day(value)}" if is_english() else f"{day(value)} 24:00 前"
+
+
+def hours(hundredths: int | None) -> str:
+    """Hundredths of a 学时 as people write them: 25, 12.5, 8.33."""
+    if hundredths is None:
+        return ""
+    sign = "-" if hundredths < 0 else ""
+    whole, rest = divmod(abs(hundredths), 100)
+    return f"{sign}{whole}" if rest == 0 else f"{sign}{whole}.{rest:02d}".rstrip("0")
+
+
+def filesize(size: int | None) -> str:
+    """128 KB, 1.3 GB."""
+    amount = float(size or 0)
+    for unit in ("B", "KB", "MB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GB"
+
+
+def told(text: Any) -> str:
+    """Localized text {zh, en} in the page's language, the other one where it is missing."""
+    if not isinstance(text, dict):
+        return str(text or "")
+    first, second = ("en", "zh") if is_english() else ("zh", "en")
+    return str(text.get(first) or text.get(second) or "")

@@ -1,0 +1,97 @@
+"""Who looks at the page: the top bar, the menu, the language."""
+
+from dataclasses import dataclass
+
+from flask import current_app, request
+from flask_babel import gettext as _
+
+from lms_plugin.people import Person, RoleKind
+from lms_plugin.web.edge import COOKIE, edge, fingerprint
+
+_BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """What `_frame.html` shows of the signed-in person."""
+
+    name: str
+    display_name: str
+    menu: list[tuple[str, str, bool]]
+    text_size: str
+    locale: str
+    csrf: str
+    fingerprint: str
+    return_url: str
+    is_demo: bool
+
+
+def locale_of_request() -> str:
+    """The person's own choice, else the launch's locale, else the browser's first fitting one, else 中文."""
+    here = edge()
+    if here.person is not None and here.person.locale in _BABEL:
+        return _BABEL[here.person.locale]
+    if here.web_session is not None and here.web_session.locale in _BABEL:
+        return _BABEL[here.web_session.locale]
+    asked = request.form.get("locale", "") if request.endpoint == "lti.window" else ""
+    if asked in _BABEL:
+        return _BABEL[asked]
+    best = request.accept_languages.best_match(["zh-Hans", "zh-CN", "zh", "en"])
+    return "en" if best == "en" else "zh_Hans"
+
+
+def display_name(person: Person) -> str:
+    """The name, or "未填姓名" with a short code that support can find."""
+    return person.name or _("未填姓名（%(code)s）", code=person.uuid[:6].upper())
+
+
+def viewer() -> Viewer | None:
+    """The viewer of this request; None for a stranger."""
+    here = edge()
+    if here.person is None or here.web_session is None or here.actor is None:
+        return None
+    return Viewer(
+        name=here.person.name,
+        display_name=display_name(here.person),
+        menu=_menu(),
+        text_size=here.person.text_size,
+        locale=here.person.locale or here.web_session.locale or "zh-Hans",
+        csrf=here.web_session.csrf,
+        fingerprint=fingerprint(here.web_session),
+        return_url=here.web_session.return_url,
+        is_demo=here.web_session.is_demo,
+    )
+
+
+def url_for(endpoint: str) -> str:
+    """The address of a menu entry's page, made from the route itself."""
+    rules = current_app.url_map._rules_by_endpoint.get(endpoint)
+    return rules[0].rule if rules else "/"
+
+
+def _menu() -> list[tuple[str, str, bool]]:
+    """At most five entries: what this person's roles let them do, most wanted first."""
+    here = edge()
+    assert here.actor is not None
+    stage = request.blueprint or ""
+    actor = here.actor
+    entries: list[tuple[str, str, str]] = []
+    if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
+        entries.append(("oversee", url_for("oversee.home"), _("进度")))
+    if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD):
+        entries.append(("people", url_for("people.list_people"), _("名单")))
+    if actor.has(RoleKind.OFFICER):
+        entries.append(("curate", url_for("curate.home"), _("项目")))
+    if actor.has(RoleKind.TRAINER):
+        entries.append(("cases", url_for("cases.queue"), _("待评材料")))
+    if not actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.IT):
+        entries.append(("submit", url_for("submit.mine"), _("我的能力点")))
+        entries.append(("review", url_for("review.mine"), _("互评任务")))
+    if not actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.TRAINER, RoleKind.AUDITOR, RoleKind.IT):
+        entries.append(("passport", url_for("passport.mine"), _("研修档案")))
+    return [(url, label, stage == name) for name, url, label in entries[:5]]
+
+
+def has_cookie() -> bool:
+    """Whether this browser sent our session cookie."""
+    return COOKIE in request.cookies

@@ -1,0 +1,19 @@
+"""Every page: who is let in, and what a refusal says."""
+
+from tests.people import CHEN
+
+
+def test_a_stranger_gets_the_same_page_for_every_address(browse):
+    stranger = browse(None)
+    for address in ("/", "/reviews", "/nothing/here"):
+        answer = stranger.get(address)
+        assert answer.status_code == 401
+        assert "参考编号" in answer.text
+
+
+def test_somebody_signed_in_gets_404_for_what_is_not_there(browse):
+    assert browse(CHEN).get("/nothing/here").status_code == 404
+
+
+def test_the_process_says_that_it_lives(browse):
+    assert browse(None).get("/livez").json == {"status": "ok"}
