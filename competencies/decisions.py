@@ -19,14 +19,14 @@ from competencies.models import (
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Invalid, Refused
 
-VALID = "valid"
+VALID = "is_valid"
 """The key under which marks say 有效 (1) or 无效 (0) of an item that is not core."""
 
 OPEN_TO_DECISION = frozenset({SubmissionState.SUBMITTED, SubmissionState.DECIDED, SubmissionState.RETURNED})
 LONGEST_REASON = 4000
 
 Marks = Mapping[str, Mapping[str, int | None]]
-"""{requirement key: {criterion key: level}}; an item that is not core has the one key "valid"."""
+"""{requirement key: {criterion key: level}}; an item that is not core has the one key "is_valid"."""
 
 
 @dataclass(frozen=True, slots=True)
