@@ -1,1 +1,32 @@
-// frame
+// The page inside its host: tell the height where the host listens, close what floats, open what is folded for paper.
+const origin = document.body.dataset.platformOrigin;
+if (origin && window.parent !== window) {
+  let last = 0;
+  const tell = () => {
+    const height = Math.ceil(document.body.getBoundingClientRect().height);
+    if (Math.abs(height - last) < 5) return;
+    last = height;
+    window.parent.postMessage({ subject: "lti.frameResize", height }, origin);
+  };
+  new ResizeObserver(tell).observe(document.body);
+}
+
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.pop[open]")) if (!open.contains(event.target)) open.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const open of document.querySelectorAll("details.pop[open]")) {
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+});
+
+let folded = [];
+window.addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("main details:not([open])")];
+  for (const one of folded) one.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const one of folded) one.open = false;
+});

@@ -1,1 +1,144 @@
-// session
+// Who is asking. Where the cookie did not stick, the first page of a launch carries a bearer in a <meta>; it is kept
+// for this tab alone (sessionStorage, or memory where storage is refused) and sent with every request by htmx.
+const root = document.documentElement;
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+const SLOT = "nengli-bearer";
+
+function stored(write) {
+  try {
+    if (write === null) sessionStorage.removeItem(SLOT);
+    else if (write) sessionStorage.setItem(SLOT, write);
+    return sessionStorage.getItem(SLOT) ?? "";
+  } catch {
+    return ""; // storage is refused in a frame whose cookies are blocked; memory has to do
+  }
+}
+
+const fingerprint = meta("nengli-fingerprint");
+let bearer = meta("nengli-bearer");
+if (bearer) stored(bearer);
+else if (fingerprint) stored(null); // this page came by cookie: an older bearer of the tab is of no use
+else bearer = stored();
+
+// The secret has no business in the page once it has been read.
+document.querySelector('meta[name="nengli-bearer"]')?.remove();
+
+/** Headers that say whose page asks; for every fetch of ours. */
+function headers(more = {}) {
+  const said = { ...more };
+  if (fingerprint) said["X-Nengli-Fingerprint"] = fingerprint;
+  if (bearer) said["X-Nengli-Session"] = bearer;
+  return said;
+}
+
+/** Run `start` once for every element that matches, now and when htmx brings more. */
+function each(selector, start) {
+  const seen = new WeakSet();
+  const run = (top) => {
+    const found = [...top.querySelectorAll(selector)];
+    if (top.matches?.(selector)) found.unshift(top);
+    for (const one of found) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      start(one);
+    }
+  };
+  run(document);
+  document.addEventListener("htmx:load", (event) => run(event.detail.elt));
+}
+
+/** Fill {name} places of a sentence that the server translated. */
+const words = (sentence, values = {}) =>
+  (sentence ?? "").replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+
+/** What this device keeps for a person until the server has it; every access may be refused. */
+const kept = {
+  keys(prefix) {
+    try {
+      return Object.keys(localStorage).filter((key) => key.startsWith(prefix));
+    } catch {
+      return [];
+    }
+  },
+  get(key) {
+    try {
+      return JSON.parse(localStorage.getItem(key) ?? "null");
+    } catch {
+      return null;
+    }
+  },
+  set(key, value) {
+    try {
+      localStorage.setItem(key, JSON.stringify(value));
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  drop(key) {
+    try {
+      localStorage.removeItem(key);
+    } catch {
+      /* refused: there was nothing either */
+    }
+  },
+};
+
+globalThis.nengli = Object.freeze({ headers, each, words, kept, fingerprint });
+root.classList.add("js");
+
+document.addEventListener("htmx:configRequest", (event) => Object.assign(event.detail.headers, headers()));
+document.addEventListener("htmx:historyCacheMiss", (event) => {
+  for (const [name, value] of Object.entries(headers())) event.detail.xhr?.setRequestHeader(name, value);
+});
+
+// A boosted page brings only its body: take over language, text size and the scripts it asks for, whatever its status.
+let wanted = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { boosted, xhr, target } = event.detail;
+  if (!boosted && target !== document.body) return;
+  event.detail.shouldSwap = xhr.status !== 204;
+  take(xhr.responseText);
+});
+document.addEventListener("htmx:historyCacheMissLoad", (event) => take(event.detail.xhr?.responseText ?? ""));
+for (const name of ["htmx:afterSwap", "htmx:historyRestore"]) document.addEventListener(name, bring);
+
+function take(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  if (!page.querySelector("main")) return;
+  root.lang = page.documentElement.lang || root.lang;
+  root.className = `${page.documentElement.className} js`.trim();
+  wanted = [...page.querySelectorAll("head script[src]")].map((script) => ({ src: script.getAttribute("src"), type: script.type }));
+}
+
+function bring() {
+  const have = new Set([...document.scripts].map((script) => script.getAttribute("src")));
+  for (const { src, type } of wanted) {
+    if (have.has(src) || !src.startsWith("/")) continue;
+    const script = document.createElement("script");
+    script.type = type;
+    script.src = src;
+    document.head.append(script);
+  }
+  wanted = [];
+}
+
+if (bearer) {
+  document.body.setAttribute("hx-boost", "true");
+  // A reload came without the header and so without a person: ask once more, with it. Never a launch again.
+  if (!fingerprint && !location.pathname.startsWith("/lti/")) {
+    document.addEventListener("DOMContentLoaded", () => {
+      globalThis.htmx?.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
+    });
+  }
+}
+
+// A form that was sent and whose page has moved on needs its local copy no more (autosave.js writes them).
+if (fingerprint) {
+  for (const key of kept.keys("nengli:draft:")) {
+    const copy = kept.get(key);
+    const old = !copy || Date.now() - copy.at > 30 * 24 * 3600 * 1000;
+    const gone = copy?.sent && key.startsWith(`nengli:draft:${fingerprint}:`) && ![...document.forms].some((form) => form.dataset.autosave === copy.url);
+    if (old || gone) kept.drop(key);
+  }
+}
