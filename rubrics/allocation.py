@@ -51,8 +51,9 @@ class Reviewer:
 class AllocationRule:
     """A programme's review policy.
 
-    `duty_slack`: how many reviews one may give beyond those one receives (1 by the rule "received ± 1"); None lets
-    people without a work review too, up to `max_reviews`. Raises Invalid naming the field.
+    `reviews_per_work` 0 switches peer review off. `duty_slack`: how many reviews one may give beyond those one
+    receives (1 by the rule "received ± 1"); None lets people without a work review too, up to `max_reviews`. Raises
+    Invalid naming the field.
     """
 
     reviews_per_work: int = 2
@@ -64,7 +65,7 @@ class AllocationRule:
 
     def __post_init__(self) -> None:
         wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
-        if not 1 <= self.reviews_per_work <= 9:
+        if not 0 <= self.reviews_per_work <= 9:
             wrong["reviews_per_work"] = "allocation.reviews_out_of_range"
         if not 1 <= self.max_reviews <= 100:
             wrong["max_reviews"] = "allocation.max_out_of_range"

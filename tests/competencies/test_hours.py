@@ -1,0 +1,115 @@
+"""Hours: exact in hundredths, monotone, capped, whatever the order."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from competencies.hours import HoursKind, HoursRule, entries_due, practice_total
+from competencies.levels import Level
+from lms_plugin.errors import Invalid
+
+P, E, F = Level.PASS, Level.EXCELLENT, Level.FAIL
+level_lists = st.lists(st.sampled_from(Level), max_size=12)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> HoursRule:
+    passed = draw(st.integers(0, 3000))
+    return HoursRule(
+        kind=draw(st.sampled_from(HoursKind)),
+        practice_hundredths=draw(st.integers(0, 10_000)),
+        required_points=draw(st.integers(1, 9)),
+        pass_hundredths=passed,
+        excellent_hundredths=passed + draw(st.integers(0, 3000)),
+        cap_hundredths=draw(st.none() | st.integers(0, 12_000)),
+        extra_points_count=draw(st.booleans()),
+    )
+
+
+def test_twenty_five_hours_over_three_points_make_exactly_twenty_five() -> None:
+    rule = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=25_00, required_points=3)
+    assert [practice_total(rule, [P] * passed) for passed in range(5)] == [0, 8_33, 16_67, 25_00, 25_00]
+
+
+def test_halves_are_rounded_up() -> None:
+    rule = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=25, required_points=2)
+    assert practice_total(rule, [P]) == 13
+
+
+def test_a_set_is_worth_nothing_before_it_is_whole() -> None:
+    rule = HoursRule(practice_hundredths=25_00, required_points=3)
+    assert [practice_total(rule, [E] * passed) for passed in range(5)] == [0, 0, 0, 25_00, 25_00]
+
+
+def test_levels_can_be_worth_different_hours_and_only_the_best_required_ones_count() -> None:
+    rule = HoursRule(HoursKind.PER_LEVEL, 25_00, 3, pass_hundredths=6_00, excellent_hundredths=8_00)
+    assert practice_total(rule, [P, F, E]) == 14_00
+    assert practice_total(rule, [P, P, E, E]) == 22_00
+    assert practice_total(rule, [E, E, E, E]) == 24_00
+    more = HoursRule(HoursKind.PER_LEVEL, 25_00, 3, 6_00, 8_00, extra_points_count=True)
+    assert practice_total(more, [P, P, E]) == 20_00
+    assert practice_total(more, [P, P, E, P]) == 25_00
+
+
+def test_a_pass_that_is_taken_back_is_a_negative_entry() -> None:
+    rule = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE)
+    assert entries_due(rule, 16_67, [P]) == -8_34
+    assert entries_due(rule, 16_67, [P, E]) == 0
+
+
+def test_a_rule_read_back_from_json_is_the_same_rule() -> None:
+    assert HoursRule(kind="per_level") == HoursRule(kind=HoursKind.PER_LEVEL)  # type: ignore[arg-type]
+
+
+@given(rules(), level_lists)
+def test_the_total_is_between_nothing_and_the_cap(rule: HoursRule, levels: list[Level]) -> None:
+    assert 0 <= practice_total(rule, levels) <= rule.cap
+
+
+@given(rules(), level_lists, st.sampled_from(Level))
+def test_one_more_point_never_takes_hours_away(rule: HoursRule, levels: list[Level], more: Level) -> None:
+    assert practice_total(rule, [*levels, more]) >= practice_total(rule, levels)
+
+
+@given(rules(), level_lists)
+def test_a_better_level_never_takes_hours_away(rule: HoursRule, levels: list[Level]) -> None:
+    better = [Level.EXCELLENT for _ in levels]
+    assert practice_total(rule, better) >= practice_total(rule, levels)
+
+
+@given(rules(), level_lists)
+def test_the_order_of_passes_is_no_matter(rule: HoursRule, levels: list[Level]) -> None:
+    assert practice_total(rule, levels[::-1]) == practice_total(rule, levels)
+
+
+@given(rules(), level_lists)
+def test_entries_written_pass_by_pass_sum_to_the_total(rule: HoursRule, levels: list[Level]) -> None:
+    credited = 0
+    for number in range(len(levels)):
+        credited += entries_due(rule, credited, levels[: number + 1])
+    assert credited == practice_total(rule, levels)
+    assert entries_due(rule, credited, levels) == 0
+
+
+@given(st.integers(0, 100_000), st.integers(1, 30))
+def test_the_last_required_pass_makes_exactly_n(amount: int, required: int) -> None:
+    for kind in (HoursKind.PER_SET, HoursKind.PER_POINT_CUMULATIVE):
+        rule = HoursRule(kind=kind, practice_hundredths=amount, required_points=required)
+        assert practice_total(rule, [P] * required) == amount
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("kind", "per_year", "hours.kind_unknown"),
+        ("required_points", 0, "hours.required_points_low"),
+        ("practice_hundredths", -1, "hours.amount_out_of_range"),
+        ("cap_hundredths", 10**9, "hours.amount_out_of_range"),
+        ("pass_hundredths", 1, "hours.excellent_below_pass"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_by_field(field: str, value: object, code: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        HoursRule(**{field: value})  # type: ignore[arg-type]
+    said = [one if isinstance(one, str) else one[0] for one in refused.value.fields.values()]
+    assert code in said
