@@ -51,7 +51,7 @@ def sign(claims: dict[str, Any] | bytes, name: str = "platform", **header: Any) 
     return jws.serialize_compact(kept, payload, signing_key(name), algorithms=["RS256"])
 
 
-def fresh(claims: dict[str, Any], nonce: str, now: datetime, life: int = 60, **changes: Any) -> dict[str, Any]:
+def fresh(claims: dict[str, Any], nonce: str, now: datetime, life: int = 60, /, **changes: Any) -> dict[str, Any]:
     """The claims for this moment and login; `changes` override by claim name, None removes."""
     at = int(now.timestamp())
     made = {**claims, "nonce": nonce, "iat": at, "exp": at + life, **changes}
