@@ -1,10 +1,12 @@
 """The tool side of LTI 1.3 and its services. Knows platforms, launches, columns and scores; nothing of learning.
 
 Outsiders write `import lti; lti.x(...)`. A launch takes three calls: `begin_login`, then `refresh_keys` (its own short
-transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended.
+transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended. A service call takes three steps: `service_client` (in a
+transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction).
 """
 
 from lti.claims import Launch
+from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, tool_jwks
 from lti.keysets import refresh_keys
 from lti.launch import Replayed, log_launch, receive_launch, sweep
@@ -25,6 +27,7 @@ from lti.models import (
     ToolKey,
 )
 from lti.platforms import add_platform, frame_ancestors, platforms
+from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
 
 __all__ = [
     "begin_login",
@@ -39,6 +42,12 @@ __all__ = [
     "add_platform",
     "platforms",
     "frame_ancestors",
+    "service_client",
+    "ServiceClient",
+    "next_timestamp",
+    "Delivery",
+    "Member",
+    "Outcome",
     "AccessToken",
     "DeliveryState",
     "Deployment",
