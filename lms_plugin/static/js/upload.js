@@ -57,6 +57,11 @@ function check(request, text) {
   throw new Error(String(status));
 }
 
+each("form.ways", (form) => {
+  form.classList.add("live");
+  if (!form.closest("[data-upload]")) form.querySelector("[data-file]")?.addEventListener("change", () => form.requestSubmit());
+});
+
 each("[data-upload]", (slot) => {
   const form = slot.querySelector("form.ways");
   const input = slot.querySelector("[data-file]");
