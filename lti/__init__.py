@@ -1,8 +1,8 @@
 """The tool side of LTI 1.3 and its services. Knows platforms, launches, columns and scores; nothing of learning.
 
 Outsiders write `import lti; lti.x(...)`. A launch takes three calls: `begin_login`, then `refresh_keys` (its own short
-transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended. A service call takes three steps: `service_client` (in a
-transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction).
+transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended. A service call takes three steps:
+`service_client` (in a transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction).
 """
 
 from lti.claims import Launch
