@@ -21,7 +21,9 @@ class RoleScope:
         """Whether the thing lies within this role's reach."""
         if self.course_id is not None:
             return self.course_id in scope.course_ids
-        return not self.unit_path or any(path.startswith(self.unit_path) for path in scope.unit_paths)
+        if not self.unit_path or self.unit_path.count("/") == 2:
+            return True  # no unit, or the root of the district's tree: the whole district
+        return any(path.startswith(self.unit_path) for path in scope.unit_paths)
 
 
 @dataclass(frozen=True)

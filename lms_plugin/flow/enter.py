@@ -7,9 +7,10 @@ from hashlib import sha256
 
 from sqlmodel import Session, col, select
 
+import competencies
 import lti
 from lms_plugin.access import Actor, Permission, RoleScope, own, require
-from lms_plugin.db import get, pk
+from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.people import (
     Course,
@@ -105,12 +106,12 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> Person:
 
 def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
     course = session.exec(
-        select(Course).where(Course.deployment_id == launch.deployment_row_id, Course.context_id == launch.context_id)
+        select(Course).where(Course.deployment_id == launch.deployment_id, Course.context_id == launch.context_id)
     ).one_or_none()
     if course is None:
         course = Course(
             tenant_id=launch.tenant_id,
-            deployment_id=launch.deployment_row_id,
+            deployment_id=launch.deployment_id,
             context_id=launch.context_id,
             seen_at=now,
         )
@@ -332,3 +333,34 @@ def choose_text_size(session: Session, actor: Actor, size: str, now: datetime) -
 def person_of(session: Session, row: WebSession) -> Person:
     """Whose session it is."""
     return get(session, Person, row.person_id)
+
+
+def programme_of_tenant(session: Session, tenant_id: int, uuid: str) -> competencies.Programme:
+    """The tenant's programme of that uuid. Raises NotFound."""
+    return find(session, competencies.Programme, tenant_id, uuid)
+
+
+def enrol_members(session: Session, course: Course, now: datetime) -> None:
+    """Everybody who launched this course as a learner takes part in the programme that it now runs."""
+    if course.programme_id is None:
+        return
+    for member in session.exec(
+        select(CourseMember).where(CourseMember.course_id == pk(course), col(CourseMember.is_learner).is_(True))
+    ).all():
+        enrol(session, course.programme_id, member.person_id, now)
+
+
+def end_sessions(session: Session, person_id: int, now: datetime) -> None:
+    """Signs the person out everywhere."""
+    for row in session.exec(
+        select(WebSession).where(WebSession.person_id == person_id, col(WebSession.ended_at).is_(None))
+    ).all():
+        row.ended_at = now
+        session.add(row)
+
+
+def sign_out(session: Session, actor: Actor, row: WebSession, now: datetime) -> None:
+    """Ends one session."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
+    row.ended_at = now
+    session.add(row)

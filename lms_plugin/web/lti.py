@@ -48,19 +48,21 @@ def login() -> BaseResponse:
 @blueprint.post("/lti/launch")
 def launch() -> BaseResponse | str:
     """The host's signed launch. Refused: the state is used up, a log row stands, nothing else is written."""
-    here, settings = edge(), parts().settings
-    cookie_name = _login_cookie(request.form.get("state", ""))
+    made, form = parts(), request.form.to_dict()
+    settings = made.settings
+    # Keys are fetched before this request's own transaction begins: nothing may hold a lock while a host answers.
+    lti.refresh_keys(made.sessions, made.http, form, made.clock())
+    here = edge()
+    cookie_name = _login_cookie(form.get("state", ""))
     secret = request.cookies.get(cookie_name)
     try:
-        received = lti.receive_launch(
-            db(), request.form.to_dict(), secret, here.now, http=parts().http, public_url=settings.public_url
-        )
+        received = lti.receive_launch(db(), form, secret, here.now, public_url=settings.public_url)
     except Refused as error:
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):
         return redirect(url_for("people.home"), 303)
     entrance = enter.enter(db(), received, timedelta(hours=settings.session_hours), here.now)
-    lti.bind_session(db(), received, entrance.session_row.id)
+    lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id)
     if received.binding == "cookie":
         response = redirect(url_for("people.home"), 303)
         set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)

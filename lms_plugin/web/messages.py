@@ -7,6 +7,8 @@ from typing import Any
 
 from flask_babel import get_locale
 
+from lms_plugin.errors import Invalid
+
 
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
@@ -31,3 +33,12 @@ def sentence(code: str, params: dict[str, Any] | None = None, language: str | No
         return texts[language].format(**(params or {}))
     except (KeyError, IndexError, ValueError):
         return texts[language]
+
+
+def field_errors(error: Invalid) -> dict[str, str]:
+    """The sentences beside a form's fields."""
+    found = {}
+    for name, problem in error.fields.items():
+        code, params = (problem, {}) if isinstance(problem, str) else problem
+        found[name] = sentence(code, params)
+    return found

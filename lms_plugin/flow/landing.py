@@ -1,0 +1,108 @@
+"""Where a person belongs after a launch: the page of their next step."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, get, owned, pk
+from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
+
+
+class Place(enum.Enum):
+    INTRODUCE = "introduce"
+    TEACHER = "teacher"
+    TRAINER = "trainer"
+    BIND = "bind"
+    PROGRESS = "progress"
+    WAITING = "waiting"  # 培训尚未开始，已通知管理员
+    NOWHERE = "nowhere"  # signed in, no course, no role that has a page of its own
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A place and what its address needs."""
+
+    place: Place
+    programme_uuid: str = ""
+    course_uuid: str = ""
+    course_title: str = ""
+
+
+def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
+    """Teachers: their programme. Trainers: what waits. Officers: progress. Nobody yet: the sentence that helps.
+
+    A role in this course comes before roles elsewhere: who came through a course's door wants that course.
+    """
+    person = get(session, Person, actor.person_id)
+    course = get(session, Course, actor.course_id) if actor.course_id is not None else None
+    member = None
+    if course is not None:
+        member = session.exec(
+            select(CourseMember).where(
+                CourseMember.course_id == pk(course), CourseMember.person_id == actor.person_id
+            )
+        ).one_or_none()
+    programme = (
+        get(session, competencies.Programme, course.programme_id)
+        if course is not None and course.programme_id is not None
+        else None
+    )
+    is_office = actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.SCHOOL_LEAD)
+    teaches = member is not None and member.is_learner
+    if (teaches or not is_office) and person.introduced_at is None and not actor.has(RoleKind.IT):
+        return Landing(Place.INTRODUCE)
+    if teaches and programme is not None:
+        return Landing(Place.TEACHER, programme.uuid)
+    if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
+        return Landing(Place.PROGRESS)
+    if course is not None and programme is None and member is not None and member.is_instructor:
+        return Landing(Place.BIND, course_uuid=course.uuid)
+    if teaches and course is not None:
+        return Landing(Place.WAITING, course_title=course.title)
+    if actor.has(RoleKind.SCHOOL_LEAD):
+        return Landing(Place.PROGRESS)
+    if actor.has(RoleKind.TRAINER):
+        return Landing(Place.TRAINER, programme.uuid if programme is not None else "")
+    mine = latest_programme(session, actor)
+    if mine is not None:
+        return Landing(Place.TEACHER, mine.uuid)
+    return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
+
+
+def latest_programme(session: Session, actor: Actor) -> competencies.Programme | None:
+    """The programme that the person entered last."""
+    return session.exec(
+        owned(competencies.Programme, actor.tenant_id)
+        .join(Enrolment, col(Enrolment.programme_id) == competencies.Programme.id)
+        .where(Enrolment.person_id == actor.person_id)
+        .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
+    ).first()
+
+
+@dataclass(frozen=True)
+class BindView:
+    """A course that waits for its programme, and the programmes it may run."""
+
+    course_uuid: str
+    course_title: str
+    programmes: tuple[tuple[str, str], ...]
+    waiting: int
+
+
+def bind_view(session: Session, actor: Actor, course_uuid: str) -> BindView:
+    """For the page that asks which programme a course runs."""
+    course = find(session, Course, actor.tenant_id, course_uuid)
+    require(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
+    programmes = session.exec(
+        owned(competencies.Programme, actor.tenant_id)
+        .where(competencies.Programme.state != competencies.ProgrammeState.CLOSED)
+        .order_by(col(competencies.Programme.created_at).desc())
+    ).all()
+    waiting = session.exec(
+        select(CourseMember.id).where(CourseMember.course_id == pk(course), col(CourseMember.is_learner).is_(True))
+    ).all()
+    return BindView(course.uuid, course.title, tuple((p.uuid, p.title) for p in programmes), len(waiting))

@@ -1,0 +1,409 @@
+"""Who is who in a district: the first-launch page, confirmation, the officer's roster, invitations, merges."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from pydantic import BaseModel
+from sqlmodel import Session, col, func, select
+
+from lms_plugin.access import Actor, Permission, Scope, own, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
+from lms_plugin.flow import enter
+from lms_plugin.flow.scopes import current_unit_paths
+from lms_plugin.people import (
+    Course,
+    Identity,
+    IdentityMove,
+    Invitation,
+    Notice,
+    OrgMembership,
+    OrgUnit,
+    Person,
+    Role,
+    RoleKind,
+    RosterEntry,
+    Stage,
+    Tenant,
+    UnitKind,
+)
+
+INVITATION_LIFE = timedelta(days=14)
+_TYPED_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without letters and digits that are mistaken for each other
+
+
+class Introduction(BaseModel):
+    """What a person says of themselves at the first launch."""
+
+    name: str
+    school: str  # uuid of an org unit
+    stage: Stage
+    subject: str
+    staff_number: str
+
+
+def schools(session: Session, tenant_id: int) -> list[OrgUnit]:
+    """The tenant's schools, by name."""
+    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, OrgUnit.kind == UnitKind.SCHOOL)).all()
+    return sorted(rows, key=lambda unit: unit.name)
+
+
+def school_of(session: Session, person_id: int, now: datetime) -> OrgUnit | None:
+    """The school that the person belongs to today."""
+    today = now.date()
+    return session.exec(
+        select(OrgUnit)
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == OrgUnit.id)
+        .where(
+            OrgMembership.person_id == person_id,
+            OrgMembership.starts_on <= today,
+            (col(OrgMembership.ends_on).is_(None)) | (col(OrgMembership.ends_on) > today),
+        )
+        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+    ).first()
+
+
+def introduce(session: Session, actor: Actor, said: Introduction, now: datetime) -> Person:
+    """The first-launch page (may be filled again): unconfirmed until a roster row matches or somebody confirms.
+
+    Raises Invalid with the field's code. A roster row matches by staff number *and* name, never by name alone.
+    """
+    require(actor, Permission.PERSON_INTRODUCE, own(actor))
+    person = get(session, Person, actor.person_id)
+    school = _school(session, actor.tenant_id, said.school)
+    facts = (person.name, person.staff_number, school_of(session, pk(person), now))
+    person.name, person.staff_number = said.name, said.staff_number
+    person.stage, person.subject, person.introduced_at = said.stage, said.subject, now
+    move_to_school(session, person, school, now)
+    if facts != (said.name, said.staff_number, school):
+        person.confirmed_at, person.confirmed_by_id, person.confirmed_how = None, None, ""
+    session.add(person)
+    session.flush()
+    match_roster(session, person, now)
+    return person
+
+
+def _school(session: Session, tenant_id: int, uuid: str) -> OrgUnit:
+    try:
+        return find(session, OrgUnit, tenant_id, uuid)
+    except NotFound as error:
+        raise Invalid({"school": "person.school_unknown"}) from error
+
+
+def move_to_school(session: Session, person: Person, school: OrgUnit, now: datetime) -> None:
+    """From today the person belongs to that school; the earlier membership ends today and stays as history."""
+    today = now.date()
+    open_rows = session.exec(
+        select(OrgMembership).where(OrgMembership.person_id == pk(person), col(OrgMembership.ends_on).is_(None))
+    ).all()
+    if any(row.org_unit_id == pk(school) for row in open_rows):
+        return
+    for row in open_rows:
+        if row.starts_on == today:
+            session.delete(row)  # corrected on the day it was typed: no history of a slip
+        else:
+            row.ends_on = today
+            session.add(row)
+    session.add(OrgMembership(person_id=pk(person), org_unit_id=pk(school), starts_on=today))
+    session.flush()
+
+
+def match_roster(session: Session, person: Person, now: datetime) -> bool:
+    """Ties the person to the roster row of the same staff number and name; that confirms them."""
+    if not person.staff_number:
+        return False
+    row = session.exec(
+        select(RosterEntry).where(
+            RosterEntry.tenant_id == person.tenant_id,
+            RosterEntry.staff_number == person.staff_number,
+            col(RosterEntry.removed_at).is_(None),
+        )
+    ).one_or_none()
+    if row is None or row.name.replace(" ", "") != person.name.replace(" ", ""):
+        return False
+    if row.person_id is not None and row.person_id != pk(person):
+        enter.raise_notice(
+            session,
+            person.tenant_id,
+            "person.twice_on_roster",
+            person.uuid,
+            {"name": person.name, "staff_number": person.staff_number},
+            now,
+        )
+        return False
+    row.person_id = pk(person)
+    person.confirmed_at, person.confirmed_how = now, "roster"
+    move_to_school(session, person, get(session, OrgUnit, row.org_unit_id), now)
+    session.add(row)
+    session.add(person)
+    session.flush()
+    return True
+
+
+def person_scope(session: Session, person: Person) -> Scope:
+    """A person as the thing of a permission check: themselves the owner, their schools the units."""
+    paths = current_unit_paths(session, [pk(person)]).get(pk(person), ())
+    return Scope(tenant_id=person.tenant_id, owner_id=pk(person), unit_paths=tuple(paths))
+
+
+def confirm_person(session: Session, actor: Actor, uuid: str, now: datetime) -> Person:
+    """A school lead (own school) or officer says: this is who they say they are. Never for oneself."""
+    person = find(session, Person, actor.tenant_id, uuid)
+    require(actor, Permission.PERSON_CONFIRM, person_scope(session, person))
+    if person.introduced_at is None:
+        raise Refused("person.not_introduced")
+    if person.confirmed_at is None:
+        person.confirmed_at, person.confirmed_by_id, person.confirmed_how = now, actor.person_id, "person"
+        session.add(person)
+    return person
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One line of the page of people."""
+
+    uuid: str
+    name: str
+    staff_number: str
+    school: str
+    stage: str
+    subject: str
+    state: str  # "confirmed" | "waiting" | "silent"
+    how: str
+    can_confirm: bool
+    roles: tuple[str, ...]
+
+
+def reach(actor: Actor, *kinds: RoleKind) -> list[str]:
+    """The unit paths that the actor's roles of these kinds cover; [""] = the whole district."""
+    return [role.unit_path for role in actor.roles if role.kind in kinds and role.course_id is None]
+
+
+def people_page(
+    session: Session, actor: Actor, query: str, only_waiting: bool, page: int, size: int = 50
+) -> tuple[list[PersonRow], int]:
+    """People within the actor's reach (a school lead: own school), those who wait for confirmation first."""
+    paths = reach(actor, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD)
+    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(paths)))
+    member = (
+        select(OrgMembership.person_id, func.max(OrgMembership.org_unit_id).label("unit_id"))
+        .where(col(OrgMembership.ends_on).is_(None))
+        .group_by(col(OrgMembership.person_id))
+        .subquery()
+    )
+    statement = (
+        select(Person, OrgUnit)
+        .join(member, member.c.person_id == Person.id, isouter=True)
+        .join(OrgUnit, col(OrgUnit.id) == member.c.unit_id, isouter=True)
+        .where(Person.tenant_id == actor.tenant_id, col(Person.merged_into_id).is_(None))
+    )
+    if "" not in paths:
+        within = [col(OrgUnit.path).startswith(path) for path in paths]
+        condition = within[0]
+        for more in within[1:]:
+            condition = condition | more
+        statement = statement.where(condition)
+    if only_waiting:
+        statement = statement.where(col(Person.confirmed_at).is_(None), col(Person.introduced_at).is_not(None))
+    if query:
+        statement = statement.where(
+            col(Person.name).contains(query, autoescape=True) | (col(Person.staff_number) == query)
+        )
+    total = session.exec(select(func.count()).select_from(statement.subquery())).one()
+    rows = session.exec(
+        statement.order_by(col(Person.confirmed_at).is_not(None), col(Person.staff_number), col(Person.id))
+        .offset((page - 1) * size)
+        .limit(size)
+    ).all()
+    roles: dict[int, list[str]] = {}
+    for role in session.exec(
+        select(Role).where(
+            col(Role.person_id).in_([pk(person) for person, _unit in rows]), col(Role.revoked_at).is_(None)
+        )
+    ):
+        roles.setdefault(role.person_id, []).append(role.kind.value)
+    return [
+        PersonRow(
+            uuid=person.uuid,
+            name=person.name,
+            staff_number=person.staff_number,
+            school=unit.name if unit is not None else "",
+            stage=person.stage.value if person.stage is not None else "",
+            subject=person.subject,
+            state="confirmed" if person.confirmed_at else "waiting" if person.introduced_at else "silent",
+            how=person.confirmed_how,
+            can_confirm=person.confirmed_at is None and person.introduced_at is not None and pk(person) != actor.person_id,
+            roles=tuple(sorted(set(roles.get(pk(person), [])))),
+        )
+        for person, unit in rows
+    ], total
+
+
+def invite(
+    session: Session,
+    actor: Actor,
+    kind: RoleKind,
+    unit: OrgUnit | None,
+    now: datetime,
+) -> tuple[Invitation, str]:
+    """An officer invites: a one-time code that gives a role within a unit. The code is shown once."""
+    paths = (unit.path,) if unit is not None else ()
+    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=paths))
+    return make_invitation(session, actor.tenant_id, kind, unit, actor.person_id, now)
+
+
+def make_invitation(
+    session: Session, tenant_id: int, kind: RoleKind, unit: OrgUnit | None, by_id: int | None, now: datetime
+) -> tuple[Invitation, str]:
+    """The operator's way to invite (`nengli officer invite`): nobody is signed in at a console."""
+    if kind is RoleKind.TEACHER:
+        raise Refused("invitation.teacher")
+    if kind is RoleKind.SCHOOL_LEAD and (unit is None or unit.kind is not UnitKind.SCHOOL):
+        raise Invalid({"unit": "invitation.school_missing"})
+    code = "-".join("".join(secrets.choice(_TYPED_ALPHABET) for _ in range(5)) for _ in range(4))
+    row = Invitation(
+        tenant_id=tenant_id,
+        token_hash=_code_hash(code),
+        kind=kind,
+        org_unit_id=pk(unit) if unit is not None else None,
+        created_by_id=by_id,
+        created_at=now,
+        expires_at=now + INVITATION_LIFE,
+    )
+    session.add(row)
+    session.flush()
+    return row, code
+
+
+def _code_hash(code: str) -> str:
+    typed = "".join(ch for ch in code.upper() if ch.isalnum())
+    return sha256(typed.encode()).hexdigest()
+
+
+def invitation_of(session: Session, code: str, now: datetime) -> Invitation:
+    """A code that can still be used. Raises Refused `invitation.unusable` (used, over or unknown: one answer)."""
+    row = session.exec(select(Invitation).where(Invitation.token_hash == _code_hash(code))).one_or_none()
+    if row is None or row.used_at is not None or row.expires_at <= now:
+        raise Refused("invitation.unusable")
+    return row
+
+
+def accept_invitation(session: Session, actor: Actor, code: str, now: datetime) -> Role:
+    """The signed-in person takes the role. An invitation of another district is `invitation.unusable` here."""
+    require(actor, Permission.INVITATION_ACCEPT, own(actor))
+    row = invitation_of(session, code, now)
+    if row.tenant_id != actor.tenant_id:
+        raise Refused("invitation.unusable")
+    row.used_at, row.used_by_id = now, actor.person_id
+    session.add(row)
+    session.flush()
+    return grant(session, actor.tenant_id, actor.person_id, row.kind, row.org_unit_id, row.created_by_id, now)
+
+
+def grant(
+    session: Session,
+    tenant_id: int,
+    person_id: int,
+    kind: RoleKind,
+    org_unit_id: int | None,
+    by_id: int | None,
+    now: datetime,
+) -> Role:
+    """A confirmed role; a provisional one of the same kind is no longer needed and ends."""
+    for role in session.exec(
+        select(Role).where(Role.person_id == person_id, Role.kind == kind, col(Role.revoked_at).is_(None))
+    ):
+        if not role.is_provisional and role.org_unit_id == org_unit_id:
+            return role
+        if role.is_provisional:
+            role.revoked_at = now
+            session.add(role)
+    role = Role(
+        tenant_id=tenant_id,
+        person_id=person_id,
+        kind=kind,
+        org_unit_id=org_unit_id,
+        granted_by_id=by_id,
+        granted_at=now,
+    )
+    session.add(role)
+    session.flush()
+    return role
+
+
+def merge_persons(
+    session: Session, actor: Actor, from_uuid: str, to_uuid: str, reason: str, now: datetime
+) -> Person:
+    """Two rows are one human being: the identities of the first go to the second, nothing else moves (in a log).
+
+    Raises Conflict where either was merged already, Refused `person.merge_self` for one and the same row.
+    """
+    require(actor, Permission.PERSON_MERGE, Scope(actor.tenant_id))
+    source, target = find(session, Person, actor.tenant_id, from_uuid), find(session, Person, actor.tenant_id, to_uuid)
+    if pk(source) == pk(target):
+        raise Refused("person.merge_self")
+    if source.merged_into_id is not None or target.merged_into_id is not None:
+        raise Conflict("person.merged_already")
+    for identity in session.exec(select(Identity).where(Identity.person_id == pk(source))).all():
+        identity.person_id = pk(target)
+        session.add(identity)
+        session.add(
+            IdentityMove(
+                tenant_id=actor.tenant_id,
+                identity_id=pk(identity),
+                from_person_id=pk(source),
+                to_person_id=pk(target),
+                moved_by_id=actor.person_id,
+                reason=reason[:500],
+                moved_at=now,
+            )
+        )
+    source.merged_into_id = pk(target)
+    session.add(source)
+    enter.end_sessions(session, pk(source), now)
+    session.flush()
+    return target
+
+
+def bind_course(session: Session, actor: Actor, course_uuid: str, programme_uuid: str, now: datetime) -> Course:
+    """The first trainer (or an officer) says which programme a course runs; those who waited are enrolled.
+
+    Raises Conflict `course.bound` where somebody else said something different already.
+    """
+    programme = enter.programme_of_tenant(session, actor.tenant_id, programme_uuid)
+    course = find(session, Course, actor.tenant_id, course_uuid)
+    require(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
+    if course.programme_id is not None and course.programme_id != pk(programme):
+        raise Conflict("course.bound")
+    course.programme_id, course.waiting_since_at = pk(programme), None
+    session.add(course)
+    session.flush()
+    enter.enrol_members(session, course, now)
+    for notice in session.exec(
+        select(Notice).where(
+            Notice.tenant_id == actor.tenant_id,
+            Notice.kind == "course.waiting",
+            Notice.key == course.uuid,
+            col(Notice.done_at).is_(None),
+        )
+    ).all():
+        notice.done_at = now
+        session.add(notice)
+    return course
+
+
+def tenant_named(session: Session, name: str) -> Tenant:
+    """The district of that name. Raises NotFound `tenant.unknown`."""
+    row = session.exec(select(Tenant).where(Tenant.name == name)).one_or_none()
+    if row is None:
+        raise NotFound("tenant.unknown", name=name)
+    return row
+
+
+def units_within(session: Session, actor: Actor) -> list[OrgUnit]:
+    """The units that an officer's roles reach, in tree order."""
+    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id))
+    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id)).all()
+    return sorted(rows, key=lambda unit: unit.path)

@@ -1,0 +1,10 @@
+"""From text that browsers send to typed values."""
+
+
+def whole(text: str | None, otherwise: int, least: int = 1, most: int = 100_000) -> int:
+    """A whole number within bounds; `otherwise` where it is none."""
+    try:
+        value = int(text or "")
+    except ValueError:
+        return otherwise
+    return min(max(value, least), most)

@@ -1,0 +1,255 @@
+"""People: where a launch lands, the first-launch page, course binding, names to confirm, invitations, settings."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as BaseResponse
+
+from lms_plugin.access import Permission, Scope, can
+from lms_plugin.db import find
+from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.flow import enter, landing, people
+from lms_plugin.people import OrgUnit, RoleKind, Stage
+from lms_plugin.web import messages
+from lms_plugin.web.edge import actor, db, edge, parts
+from lms_plugin.web.forms import whole
+
+blueprint = Blueprint("people", __name__)
+
+INVITED = (RoleKind.TRAINER, RoleKind.SCHOOL_LEAD, RoleKind.OFFICER, RoleKind.IT, RoleKind.AUDITOR)
+
+
+def stage_word(stage: Stage) -> str:
+    """学段 in the page's language."""
+    words = {
+        Stage.KINDERGARTEN: _("幼儿园"),
+        Stage.PRIMARY: _("小学"),
+        Stage.JUNIOR: _("初中"),
+        Stage.SENIOR: _("高中"),
+        Stage.VOCATIONAL: _("中职"),
+        Stage.SPECIAL: _("特教"),
+    }
+    return words[stage]
+
+
+def role_word(kind: RoleKind) -> str:
+    """A role in the page's language."""
+    words = {
+        RoleKind.TEACHER: _("参训教师"),
+        RoleKind.TRAINER: _("评审员"),
+        RoleKind.SCHOOL_LEAD: _("学校管理员"),
+        RoleKind.OFFICER: _("区县管理员"),
+        RoleKind.IT: _("技术管理员"),
+        RoleKind.AUDITOR: _("审计员"),
+    }
+    return words[kind]
+
+
+@blueprint.get("/")
+def home() -> BaseResponse | str:
+    """Where a person belongs now: the page of their next step."""
+    me, here = actor(), edge()
+    place = landing.landing_of(db(), me, here.now)
+    targets = {
+        landing.Place.INTRODUCE: lambda: url_for("people.introduce"),
+        landing.Place.TEACHER: lambda: url_for("submit.home", programme=place.programme_uuid),
+        landing.Place.TRAINER: lambda: url_for("cases.queue", programme=place.programme_uuid),
+        landing.Place.BIND: lambda: url_for("people.bind", course=place.course_uuid),
+        landing.Place.PROGRESS: lambda: url_for("oversee.home"),
+    }
+    if place.place in targets:
+        return redirect(targets[place.place](), 303)
+    return render_template("people/waiting.html", place=place)
+
+
+@blueprint.route("/people/introduce", methods=["GET", "POST"])
+def introduce() -> BaseResponse | tuple[str, int]:
+    """The first-launch page: name, school, stage, subject, staff number."""
+    me, here = actor(), edge()
+    assert here.person is not None
+    school = people.school_of(db(), me.person_id, here.now)
+    values: dict[str, str] = {
+        "name": here.person.name,
+        "school": school.uuid if school is not None else "",
+        "stage": here.person.stage.value if here.person.stage is not None else "",
+        "subject": here.person.subject,
+        "staff_number": here.person.staff_number,
+    }
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        values = {key: request.form.get(key, "").strip() for key in values}
+        try:
+            said = _introduction(values)
+            people.introduce(db(), me, said, here.now)
+            return redirect(url_for("people.home"), 303)
+        except Invalid as error:
+            db().rollback()
+            errors = messages.field_errors(error)
+    page = render_template(
+        "people/introduce.html",
+        values=values,
+        errors=errors,
+        schools=[(unit.uuid, unit.name) for unit in people.schools(db(), me.tenant_id)],
+        stages=[(stage.value, stage_word(stage)) for stage in Stage],
+        first=here.person.introduced_at is None,
+    )
+    return page, 422 if errors else 200
+
+
+def _introduction(values: dict[str, str]) -> people.Introduction:
+    wrong: dict[str, Any] = {}
+    for key, longest in (("name", 50), ("school", 32), ("stage", 32), ("subject", 30), ("staff_number", 40)):
+        if not values[key]:
+            wrong[key] = "form.required"
+        elif len(values[key]) > longest:
+            wrong[key] = ("form.too_long", {"longest": longest})
+        elif any(not ch.isprintable() for ch in values[key]):
+            wrong[key] = "form.unprintable"
+    if wrong:
+        raise Invalid(wrong)
+    try:
+        return people.Introduction.model_validate(values)
+    except ValidationError as error:
+        raise Invalid({str(item["loc"][0]): "form.choose" for item in error.errors()}) from error
+
+
+@blueprint.route("/courses/<course>/programme", methods=["GET", "POST"])
+def bind(course: str) -> BaseResponse | str:
+    """The first trainer of an unknown course says which programme it runs."""
+    me, here = actor(), edge()
+    if request.method == "POST":
+        people.bind_course(db(), me, course, request.form.get("programme", ""), here.now)
+        return redirect(url_for("people.home"), 303)
+    view = landing.bind_view(db(), me, course)
+    return render_template("people/bind.html", view=view)
+
+
+@blueprint.get("/people")
+def list_people() -> str:
+    """People within reach: search, those who wait for confirmation first."""
+    query, page = request.args.get("q", "").strip()[:50], whole(request.args.get("page"), 1)
+    only_waiting = request.args.get("waiting") == "1"
+    rows, total = people.people_page(db(), actor(), query, only_waiting, page)
+    return render_template(
+        "people/list.html",
+        rows=rows,
+        total=total,
+        page=page,
+        pages=max(1, -(-total // 50)),
+        query=query,
+        only_waiting=only_waiting,
+        role_word=lambda kind: role_word(RoleKind(kind)),
+        stage_word=lambda stage: stage_word(Stage(stage)) if stage else "",
+        may_import=can(actor(), Permission.ROSTER_IMPORT, Scope(actor().tenant_id)),
+        may_invite=can(actor(), Permission.ROLE_INVITE, Scope(actor().tenant_id)),
+        address=lambda number: url_for(
+            "people.list_people", q=query or None, waiting="1" if only_waiting else None, page=number
+        ),
+    )
+
+
+@blueprint.post("/people/<person>/confirm")
+def confirm(person: str) -> BaseResponse:
+    """This is who they say they are."""
+    people.confirm_person(db(), actor(), person, edge().now)
+    target = request.form.get("next", "")
+    return redirect(target if _is_own_path(target) else url_for("people.list_people"), 303)
+
+
+@blueprint.route("/people/merge", methods=["GET", "POST"])
+def merge() -> BaseResponse | str:
+    """Two rows that are one human being become one."""
+    me, here = actor(), edge()
+    source, target = request.values.get("from", ""), request.values.get("to", "")
+    if request.method == "POST":
+        people.merge_persons(db(), me, source, target, request.form.get("reason", "").strip(), here.now)
+        return redirect(url_for("people.list_people"), 303)
+    if not can(me, Permission.PERSON_MERGE, Scope(me.tenant_id)):
+        raise NotFound
+    query = request.args.get("q", "").strip()[:50]
+    rows = people.people_page(db(), me, query, False, 1)[0] if query else []
+    return render_template("people/merge.html", rows=rows, query=query)
+
+
+@blueprint.route("/invitations", methods=["GET", "POST"])
+def invitations() -> BaseResponse | str | tuple[str, int]:
+    """An officer invites: role and unit; the one-time link and code are shown once."""
+    me, here = actor(), edge()
+    if not can(me, Permission.ROLE_INVITE, Scope(me.tenant_id)):
+        raise NotFound
+    units = people.units_within(db(), me)
+    made, errors = None, {}
+    if request.method == "POST":
+        try:
+            kind = RoleKind(request.form.get("kind", ""))
+            unit = find(db(), OrgUnit, me.tenant_id, request.form.get("unit", ""))
+            row, code = people.invite(db(), me, kind, unit, here.now)
+            made = {
+                "code": code,
+                "link": f"{parts().settings.public_url}{url_for('people.invitation', code=code)}",
+                "kind": role_word(kind),
+                "expires_at": row.expires_at,
+            }
+        except ValueError:
+            errors["kind"] = messages.sentence("form.choose")
+        except Invalid as error:
+            errors = messages.field_errors(error)
+    page = render_template(
+        "people/invitations.html",
+        made=made,
+        errors=errors,
+        kinds=[(kind.value, role_word(kind)) for kind in INVITED],
+        units=[(unit.uuid, ("　" * max(0, unit.path.count("/") - 2)) + unit.name) for unit in units],
+    )
+    return (page, 422) if errors else page
+
+
+@blueprint.route("/invitation/<code>", methods=["GET", "POST"])
+def invitation(code: str) -> BaseResponse | str:
+    """The one-time link. Signed in: take the role. Not signed in: how to use the code from the course."""
+    here = edge()
+    row = people.invitation_of(db(), code, here.now)
+    if request.method == "POST":
+        people.accept_invitation(db(), actor(), code, here.now)
+        return redirect(url_for("people.home"), 303)
+    return render_template("people/invitation.html", code=code, kind=role_word(row.kind), expires_at=row.expires_at)
+
+
+@blueprint.route("/me/invitation", methods=["GET", "POST"])
+def enter_code() -> BaseResponse | tuple[str, int]:
+    """Where the code of an invitation is typed."""
+    me, here = actor(), edge()
+    code, error = request.form.get("code", "").strip()[:60], ""
+    if request.method == "POST":
+        try:
+            people.accept_invitation(db(), me, code, here.now)
+            return redirect(url_for("people.home"), 303)
+        except Refused as refused:
+            error = messages.sentence(refused.code, refused.params)
+    return render_template("people/enter_code.html", code=code, error=error), 422 if error else 200
+
+
+@blueprint.post("/me/locale")
+def choose_locale() -> BaseResponse:
+    """Language, from now on."""
+    enter.choose_locale(db(), actor(), request.form.get("locale", ""), edge().now)
+    return _back()
+
+
+@blueprint.post("/me/text-size")
+def choose_text_size() -> BaseResponse:
+    """Text size, from now on."""
+    enter.choose_text_size(db(), actor(), request.form.get("text_size", ""), edge().now)
+    return _back()
+
+
+def _back() -> BaseResponse:
+    target = request.form.get("next", "")
+    return redirect(target if _is_own_path(target) else url_for("people.home"), 303)
+
+
+def _is_own_path(target: str) -> bool:
+    """A path of ours, not another site's address in disguise."""
+    return target.startswith("/") and not target.startswith("//") and "\\" not in target
