@@ -103,6 +103,7 @@ with_pip() {
 if ! with_uv; then
     if command -v uv >/dev/null 2>&1; then
         echo "      uv 未能完成，改用 pip / uv could not finish; using pip instead"
+        tail -n 3 "$log" | sed 's/^/      | /'
     fi
     with_pip
 fi
