@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, g, request
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from lms_plugin.practice.config import PracticeConfig, is_local
@@ -63,9 +63,16 @@ def _headers(response: Response) -> Response:
     return response
 
 
+class _QuietHandler(WSGIRequestHandler):
+    """No line for each request: the addresses of a launch carry its hint, state and nonce."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Errors are still written by `log_error`."""
+
+
 def serve(config: PracticeConfig, port: int) -> None:
     """Serve on 127.0.0.1:`port`, one thread for each request, until Ctrl-C."""
-    server = make_server("127.0.0.1", port, create_practice(config), threaded=True)
+    server = make_server("127.0.0.1", port, create_practice(config), threaded=True, request_handler=_QuietHandler)
     print(f"Practice LMS: {config.base_url}", flush=True)
     try:
         server.serve_forever()
