@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import Session, and_, col, select
+from sqlmodel import Session, and_, col, or_, select
 
 from competencies.models import (
     Decision,
@@ -18,6 +18,7 @@ from competencies.models import (
     SubmissionState,
 )
 from lms_plugin.db import pk
+from lms_plugin.errors import NotFound
 
 MOST_PIECES = 9  # up to nine photos; no item of the pack asks for more files
 LENGTH_OVER = "length_over"
@@ -40,6 +41,13 @@ class Piece:
         return bool(self.evidence.text.strip() or self.evidence.url)
 
     @property
+    def ref(self) -> str:
+        """How addresses name it within its requirement: the file's uuid, "text", or the start of the link's hash."""
+        if self.file is not None:
+            return self.file.uuid
+        return "text" if self.evidence.kind == "text" else self.fingerprint[:32]
+
+    @property
     def fingerprint(self) -> str:
         """Tells whether two pieces hold the same: the file's SHA-256, or that of the text or address."""
         if self.file is not None:
@@ -53,6 +61,17 @@ class Item:
 
     requirement: EvidenceRequirement
     pieces: tuple[Piece, ...] = ()
+
+    def takes(self, kind: str) -> bool:
+        """Whether the requirement takes this form: text, link, image, document, video …"""
+        return kind in {self.requirement.kind, *self.requirement.alt_kinds}
+
+    def piece(self, ref: str) -> Piece:
+        """The piece of that name (`Piece.ref`). Raises NotFound."""
+        for piece in self.pieces:
+            if piece.ref == ref:
+                return piece
+        raise NotFound
 
     @property
     def usable(self) -> tuple[Piece, ...]:
@@ -86,16 +105,31 @@ class ReturnedWork:
 
 def items_of(session: Session, submission: Submission, version_id: int | None = None) -> tuple[Item, ...]:
     """The point's requirements in their order with the draft's pieces, or with those of one version: one query."""
-    found = items_of_points(session, {submission.point_id: submission}, version_id)
-    return found[submission.point_id]
+    found = items_of_points(session, {submission.point_id: submission}, (version_id,))
+    return found[(submission.point_id, version_id)]
+
+
+def draft_and_version(session: Session, submission: Submission) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """The draft's items and those of the current version (without pieces where there is none): one query."""
+    versions = (None, submission.current_version_id)
+    found = items_of_points(session, {submission.point_id: submission}, versions)
+    draft = found[(submission.point_id, None)]
+    if submission.current_version_id is None:
+        return draft, tuple(Item(item.requirement) for item in draft)
+    return draft, found[(submission.point_id, submission.current_version_id)]
 
 
 def items_of_points(
-    session: Session, works: Mapping[int, Submission | None], version_id: int | None = None
-) -> dict[int, tuple[Item, ...]]:
-    """As `items_of` for one person's works by point id (None: no draft yet), in one query."""
+    session: Session, works: Mapping[int, Submission | None], version_ids: Collection[int | None] = (None,)
+) -> dict[tuple[int, int | None], tuple[Item, ...]]:
+    """One person's works by point id (None: no draft yet): (point id, version id or None for the draft) → items.
+
+    One query for any number of points and versions.
+    """
     keys = [pk(work) for work in works.values() if work is not None]
-    of_version = col(Evidence.version_id).is_(None) if version_id is None else col(Evidence.version_id) == version_id
+    numbers = [key for key in version_ids if key is not None]
+    drafts = (col(Evidence.version_id).is_(None),) if None in version_ids else ()
+    wanted = or_(col(Evidence.version_id).in_(numbers), *drafts)
     rows = session.exec(
         select(EvidenceRequirement, Evidence, StoredFile)
         .join(
@@ -103,7 +137,7 @@ def items_of_points(
             and_(
                 col(Evidence.requirement_id) == col(EvidenceRequirement.id),
                 col(Evidence.submission_id).in_(keys),
-                of_version,
+                wanted,
             ),
             isouter=True,
         )
@@ -116,32 +150,33 @@ def items_of_points(
             col(Evidence.id),
         )
     ).all()
-    collected: dict[int, dict[int, tuple[EvidenceRequirement, list[Piece]]]] = {key: {} for key in works}
+    requirements: dict[int, EvidenceRequirement] = {}
+    pieces: dict[tuple[int, int | None], list[Piece]] = {}
     for requirement, evidence, file in rows:
-        pieces = collected[requirement.point_id].setdefault(pk(requirement), (requirement, []))[1]
+        requirements[pk(requirement)] = requirement
         if evidence is not None:
-            pieces.append(Piece(evidence, file))
+            pieces.setdefault((pk(requirement), evidence.version_id), []).append(Piece(evidence, file))
     return {
-        point: tuple(Item(requirement, tuple(pieces)) for requirement, pieces in inner.values())
-        for point, inner in collected.items()
+        (point, version): tuple(
+            Item(requirement, tuple(pieces.get((key, version), ())))
+            for key, requirement in requirements.items()
+            if requirement.point_id == point
+        )
+        for point in works
+        for version in {None, *version_ids}
     }
 
 
-def returned_work(session: Session, submission: Submission, items: Sequence[Item]) -> ReturnedWork | None:
-    """What the latest return asks for; None when the work is not returned.
+def returned_work(
+    submission: Submission, items: Sequence[Item], decision: Decision | None, version_items: Sequence[Item]
+) -> ReturnedWork | None:
+    """What a return asks for; None when the work is not returned.
 
-    An item stands when its level (or 有效) is at least a pass; one that was not judged and need not be there is free.
+    An item stands when its level (or 有效) is at least a pass; one that was not handed in and need not be is free.
     """
-    if submission.state is not SubmissionState.RETURNED or submission.current_version_id is None:
+    if submission.state is not SubmissionState.RETURNED or decision is None or decision.outcome is not Outcome.RETURNED:
         return None
-    decision = session.exec(
-        select(Decision).where(
-            Decision.submission_version_id == submission.current_version_id, Decision.outcome == Outcome.RETURNED
-        )
-    ).one_or_none()
-    if decision is None:
-        return None
-    before = {i.requirement.key: i.fingerprints for i in items_of(session, submission, submission.current_version_id)}
+    before = {item.requirement.key: item.fingerprints for item in version_items}
     standing: set[str] = set()
     failed: set[str] = set()
     for item in items:
@@ -153,7 +188,7 @@ def returned_work(session: Session, submission: Submission, items: Sequence[Item
 
 
 def _passed(level: Any) -> bool:
-    return level is not None and level is not False and level not in (0, "0", "invalid")
+    return level is not None and bool(level)
 
 
 def overrun_seconds(item: Item, file: StoredFile) -> tuple[int, bool]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from competencies.choosing import Effort, PointFacts
 from competencies.drafts import Item, Piece, ReturnedWork, overrun_seconds
 from competencies.models import (
     CompetencyPoint,
@@ -31,6 +32,11 @@ EDITABLE = (SubmissionState.DRAFT, SubmissionState.RETURNED)
 HANDED_IN = (SubmissionState.SUBMITTED, SubmissionState.LATE)
 UPLOAD_GRACE = timedelta(hours=1)
 """An upload begun before the end may finish; this long after its last byte the work can still be handed in in time."""
+
+
+def point_facts(point: CompetencyPoint) -> PointFacts:
+    """What choosing needs to know of a point."""
+    return PointFacts(point.code, point.dimension, point.environment, Effort(**point.effort))
 
 
 def select_points(

@@ -96,3 +96,14 @@ def courses_of(session: Session, people: Iterable[int]) -> dict[tuple[int, int],
         if programme_id is not None:
             courses[(programme_id, person_id)].add(course_id)
     return dict(courses)
+
+
+def programme_scope(session: Session, programme: competencies.Programme) -> Scope:
+    """The scope of a whole programme: its unit and the courses in which it runs."""
+    path = session.exec(select(OrgUnit.path).where(OrgUnit.id == programme.org_unit_id)).one()
+    courses = session.exec(select(Course.id).where(Course.programme_id == pk(programme))).all()
+    return Scope(
+        tenant_id=programme.tenant_id,
+        unit_paths=(path,),
+        course_ids=frozenset(key for key in courses if key is not None),
+    )

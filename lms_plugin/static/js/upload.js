@@ -63,7 +63,6 @@ each("form.ways", (form) => {
 });
 
 each("[data-upload]", (slot) => {
-  const form = slot.querySelector("form.ways");
   const input = slot.querySelector("[data-file]");
   if (!input) return;
   const text = slot.dataset;
@@ -73,7 +72,6 @@ each("[data-upload]", (slot) => {
   const cancel = slot.querySelector("[data-up-cancel]");
   const place = `nengli:tus:${fingerprint}:${text.slot}:`;
   const nameOf = (file) => `${place}${file.name}:${file.size}:${file.lastModified}`;
-  const csrf = form?.elements.namedItem("csrf_token")?.value ?? "";
   let queue = [];
   let stop = null;
 
@@ -91,7 +89,7 @@ each("[data-upload]", (slot) => {
     const head = {
       "Upload-Length": String(file.size),
       "Upload-Metadata": Object.entries(meta).map(([name, value]) => `${name} ${base64(value)}`).join(","),
-      "X-CSRF-Token": csrf,
+      "X-Nengli-Csrf": csrf,
     };
     const made = check(await send("POST", text.upload, { head, stop: stop.signal }), text);
     const there = new URL(made.getResponseHeader("Location"), location.href);
@@ -126,7 +124,7 @@ each("[data-upload]", (slot) => {
         tell(sentence, from / file.size);
         const answer = check(
           await send("PATCH", at.url, {
-            head: { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(from), "X-CSRF-Token": csrf },
+            head: { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(from), "X-Nengli-Csrf": csrf },
             body: part,
             moved: (bytes) => tell(sentence, (from + bytes) / file.size),
             stop: stop.signal,
@@ -169,7 +167,7 @@ each("[data-upload]", (slot) => {
         if (stop.signal.aborted) {
           const known = kept.get(nameOf(file));
           kept.drop(nameOf(file));
-          if (known) fetch(known.url, { method: "DELETE", headers: headers({ ...TUS, "X-CSRF-Token": csrf }) }).catch(() => {});
+          if (known) fetch(known.url, { method: "DELETE", headers: headers({ ...TUS, "X-Nengli-Csrf": csrf }) }).catch(() => {});
           box.hidden = true;
         } else {
           queue = [];

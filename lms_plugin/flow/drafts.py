@@ -1,0 +1,342 @@
+"""A draft and what lies in it: typed text, addresses, files used again, own marks, ticks; each is its author's."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin import media
+from lms_plugin.access import Actor, Permission, Scope, own, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Conflict, NotFound, Refused
+from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+
+MOST_CHARACTERS = 200_000  # of one typed text with all its parts
+
+
+@dataclass(frozen=True)
+class Work:
+    """A submission somebody works on, with all that its rules need."""
+
+    submission: competencies.Submission
+    programme: competencies.Programme
+    rules: competencies.Rules
+    timezone: str
+    point: competencies.CompetencyPoint
+    items: tuple[competencies.Item, ...]
+    version: competencies.SubmissionVersion | None
+    handed_in: tuple[competencies.Item, ...]
+    decision: competencies.Decision | None
+    returned: competencies.ReturnedWork | None
+
+    def item(self, key: str) -> competencies.Item:
+        """The requirement of that key. Raises NotFound."""
+        for item in self.items:
+            if item.requirement.key == key:
+                return item
+        raise NotFound
+
+    def fits(self, item: competencies.Item, file: competencies.StoredFile) -> bool:
+        """Whether the requirement takes a file of this type (told from its content when it was uploaded)."""
+        return media.accepts(media.Inspection(extension=file.extension), item.requirement.accept) is not None
+
+    def texts_that_tell(self, traits: "Traits") -> dict[int, list[str]]:
+        """Ids of typed pieces in which the author stands, not let pass yet, with the words that tell."""
+        found = {}
+        for item in self.items:
+            for piece in item.pieces:
+                if piece.evidence.kind == "text" and not piece.evidence.findings_waived:
+                    words = traits.named_in(piece.evidence.text)
+                    if words:
+                        found[pk(piece.evidence)] = words
+        return found
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """Keys of items that passed before a return: nothing more is asked of them."""
+        return self.returned.standing if self.returned is not None else frozenset()
+
+    def open_item(self, key: str) -> competencies.Item:
+        """The requirement, when its pieces may be changed now. Raises Refused when handed in or passed already."""
+        item = self.item(key)
+        if self.submission.state not in competencies.EDITABLE:
+            raise Conflict("submit.already_handed_in")
+        if key in self.standing:
+            raise Refused("submit.item_stands")
+        return item
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What would tell a reviewer who somebody is."""
+
+    name: str = ""
+    staff_number: str = ""
+    school: str = ""
+
+    @property
+    def needles(self) -> list[str]:
+        """The words to blot out."""
+        return [word for word in (self.name, self.staff_number, self.school) if word]
+
+    def named_in(self, text: str) -> list[str]:
+        """The words of a text that tell who it is, each once."""
+        found = media.find_personal(text=text, name=self.name, staff_number=self.staff_number, school=self.school)
+        return list(dict.fromkeys(finding.needle for finding in found))
+
+
+def load_work(session: Session, actor: Actor, uuid: str) -> Work:
+    """The actor's own submission by its uuid with rules and pieces: three queries. Raises NotFound, Forbidden."""
+    row = session.exec(
+        select(
+            competencies.Submission, competencies.Programme, competencies.ProgrammePolicy, competencies.CompetencyPoint
+        )
+        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
+        .join(
+            competencies.ProgrammePolicy,
+            col(competencies.ProgrammePolicy.id) == col(competencies.Programme.policy_id),
+            isouter=True,
+        )
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+        )
+        .where(competencies.Submission.tenant_id == actor.tenant_id, competencies.Submission.uuid == uuid)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    submission, programme, policy, point = row
+    require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
+    version, decision = None, None
+    if submission.current_version_id is not None:
+        version, decision = session.exec(
+            select(competencies.SubmissionVersion, competencies.Decision)
+            .join(
+                competencies.Decision,
+                col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
+                isouter=True,
+            )
+            .where(competencies.SubmissionVersion.id == submission.current_version_id)
+        ).one()
+    items, handed_in = competencies.draft_and_version(session, submission)
+    return Work(
+        submission=submission,
+        programme=programme,
+        rules=competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules(),
+        timezone=get(session, Tenant, actor.tenant_id).timezone,
+        point=point,
+        items=items,
+        version=version,
+        handed_in=handed_in,
+        decision=decision,
+        returned=competencies.returned_work(submission, items, decision, handed_in),
+    )
+
+
+def own_traits(session: Session, actor: Actor) -> Traits:
+    """The actor's own name, staff number and present school."""
+    require(actor, Permission.EVIDENCE_EDIT, own(actor))
+    person = get(session, Person, actor.person_id)
+    school = session.exec(
+        select(OrgUnit.name)
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+        .where(OrgMembership.person_id == actor.person_id, col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+    ).first()
+    return Traits(person.name, person.staff_number, school or "")
+
+
+def school_of(session: Session, actor: Actor, person_id: int) -> OrgUnit | None:
+    """The person's present school; None when they have none."""
+    require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=actor.tenant_id, owner_id=person_id))
+    return session.exec(
+        select(OrgUnit)
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+        .where(OrgMembership.person_id == person_id, col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+    ).first()
+
+
+def save_text(
+    session: Session,
+    actor: Actor,
+    submission_uuid: str,
+    key: str,
+    parts: Mapping[str, str],
+    version: int,
+    now: datetime,
+) -> competencies.Evidence:
+    """Saves the typed text of a requirement; `parts`: criterion key → text; `version`: what the page was made from.
+
+    Raises Conflict `evidence.edited_elsewhere` (params: version, mine, theirs) when another tab saved since.
+    """
+    work = load_work(session, actor, submission_uuid)
+    item = work.open_item(key)
+    if not item.takes("text"):
+        raise Refused("evidence.kind_not_taken")
+    lines = criteria_of_item(session, actor, item)
+    allowed = {line.key for line in lines} or {rubrics.VALIDITY_KEY}
+    if sum(len(text) for text in parts.values()) > MOST_CHARACTERS:
+        length = sum(len(text) for text in parts.values())
+        raise Refused("text.too_long", limit=MOST_CHARACTERS, length=length)
+    clean = {name: media.clean_text(text) for name, text in parts.items() if name in allowed}
+    row = next((piece.evidence for piece in item.pieces if piece.evidence.kind == "text"), None)
+    if row is None:
+        if version != 0:
+            raise Conflict("evidence.edited_elsewhere", version=0, mine=clean, theirs={})
+        row = competencies.Evidence(
+            submission_id=pk(work.submission),
+            requirement_id=pk(item.requirement),
+            kind="text",
+            version=0,
+            changed_at=now,
+        )
+        if not any(text.strip() for text in clean.values()):
+            return row  # nothing typed yet: nothing to keep
+    elif row.version != version:
+        if row.parts == clean:
+            return row  # the other tab typed the same
+        raise Conflict("evidence.edited_elsewhere", version=row.version, mine=clean, theirs=dict(row.parts))
+    text = _joined(lines, clean)
+    if row.version == 0 or row.parts != clean:
+        row.findings_waived = row.findings_waived and row.text == text
+        row.parts, row.text, row.version, row.changed_at = clean, text, row.version + 1, now
+        session.add(row)
+        _touch(session, work.submission, now)
+    return row
+
+
+def _joined(lines: tuple[rubrics.CriterionText, ...], parts: Mapping[str, str]) -> str:
+    """All that was typed as one text, each part under what the criterion asks for."""
+    pieces = []
+    for line in lines:
+        written = parts.get(line.key, "").strip()
+        if written:
+            asked = dict(line.texts.get(1) or line.texts.get(2) or {}).get("zh", "")
+            pieces.append(f"{asked}\n{written}" if asked else written)
+    return "\n\n".join(pieces)
+
+
+def criteria_of_item(session: Session, actor: Actor, item: competencies.Item) -> tuple[rubrics.CriterionText, ...]:
+    """The criteria of one requirement, as everybody who takes part may read them."""
+    require(actor, Permission.POINTS_CHOOSE, own(actor))
+    key = item.requirement.rubric_version_id
+    return rubrics.criteria_of(session, [key])[key] if key is not None else ()
+
+
+def add_link(
+    session: Session, actor: Actor, submission_uuid: str, key: str, url: str, now: datetime
+) -> competencies.Evidence:
+    """Adds an address where the requirement takes one. Raises Refused `evidence.link_not_http`."""
+    work = load_work(session, actor, submission_uuid)
+    item = work.open_item(key)
+    if not item.takes("link"):
+        raise Refused("evidence.kind_not_taken")
+    return attach(session, actor, work, item, now, kind="link", url=media.clean_link(url))
+
+
+def reuse_file(
+    session: Session, actor: Actor, submission_uuid: str, key: str, file_uuid: str, now: datetime
+) -> competencies.Evidence:
+    """Uses a file that the actor has uploaded before here too; the bytes are kept once.
+
+    Raises NotFound for somebody else's file, Refused when the requirement does not take its type.
+    """
+    work = load_work(session, actor, submission_uuid)
+    item = work.open_item(key)
+    file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
+    if file.person_id != actor.person_id or file.state is not competencies.FileState.READY:
+        raise NotFound
+    if not work.fits(item, file):
+        raise Refused("file.type_not_taken", accept="、".join(item.requirement.accept))
+    if any(piece.file is not None and piece.file.id == file.id for piece in item.pieces):
+        return next(piece.evidence for piece in item.pieces if piece.file is not None and piece.file.id == file.id)
+    return attach(session, actor, work, item, now, kind="file", stored_file_id=pk(file))
+
+
+def attach(
+    session: Session, actor: Actor, work: Work, item: competencies.Item, now: datetime, **what: Any
+) -> competencies.Evidence:
+    """Puts one more piece into a requirement's place. Raises Refused `evidence.too_many`."""
+    require(actor, Permission.EVIDENCE_EDIT, Scope(work.submission.tenant_id, work.submission.person_id))
+    most = min(int(item.requirement.limits.get("max_files", competencies.MOST_PIECES)), competencies.MOST_PIECES)
+    if len(item.pieces) >= most:
+        raise Refused("evidence.too_many", most=most)
+    row = competencies.Evidence(
+        submission_id=pk(work.submission),
+        requirement_id=pk(item.requirement),
+        position=max((piece.evidence.position for piece in item.pieces), default=0) + 1,
+        changed_at=now,
+        **what,
+    )
+    session.add(row)
+    _touch(session, work.submission, now)
+    return row
+
+
+def remove_piece(session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, now: datetime) -> None:
+    """Takes a piece out of the draft; versions that were handed in keep theirs, and so do other points."""
+    work = load_work(session, actor, submission_uuid)
+    piece = work.open_item(key).piece(ref)
+    session.delete(piece.evidence)
+    _touch(session, work.submission, now)
+
+
+def save_self_marks(
+    session: Session, actor: Actor, submission_uuid: str, marks: Mapping[str, Mapping[str, int]], now: datetime
+) -> competencies.Submission:
+    """Saves 自评 as far as it goes; marks of other criteria than the point's are dropped."""
+    work = load_work(session, actor, submission_uuid)
+    if work.submission.state not in competencies.EDITABLE:
+        raise Conflict("submit.already_handed_in")
+    lines = criteria_by_key(session, actor, work.items)
+    kept: dict[str, dict[str, int]] = {key: dict(value) for key, value in work.submission.self_marks.items()}
+    for key, given in marks.items():
+        choices = {line.key: line.choices for line in lines.get(key, ())}
+        for name, level in given.items():
+            if level in choices.get(name, ()):
+                kept.setdefault(key, {})[name] = level
+    if kept != work.submission.self_marks:
+        work.submission.self_marks = kept
+        _touch(session, work.submission, now)
+    return work.submission
+
+
+def save_ticks(
+    session: Session, actor: Actor, submission_uuid: str, ticks: Mapping[str, Collection[str]], now: datetime
+) -> competencies.Submission:
+    """Saves which of the checks before submitting the teacher has ticked."""
+    work = load_work(session, actor, submission_uuid)
+    if work.submission.state not in competencies.EDITABLE:
+        raise Conflict("submit.already_handed_in")
+    kept = {}
+    for item in work.items:
+        key = item.requirement.key
+        known = {check["key"] for check in item.requirement.checks} | {competencies.LENGTH_OVER}
+        chosen = sorted(known & set(ticks.get(key, ())))
+        if chosen:
+            kept[key] = chosen
+    if kept != work.submission.ticks:
+        work.submission.ticks = kept
+        _touch(session, work.submission, now)
+    return work.submission
+
+
+def criteria_by_key(
+    session: Session, actor: Actor, items: Collection[competencies.Item]
+) -> dict[str, tuple[rubrics.CriterionText, ...]]:
+    """Requirement key → its criteria: two queries."""
+    require(actor, Permission.POINTS_CHOOSE, own(actor))
+    versions = {i.requirement.key: i.requirement.rubric_version_id for i in items if i.requirement.rubric_version_id}
+    found = rubrics.criteria_of(session, [key for key in versions.values() if key is not None])
+    return {key: found[version] for key, version in versions.items() if version is not None}
+
+
+def _touch(session: Session, submission: competencies.Submission, now: datetime) -> None:
+    submission.changed_at = now
+    session.add(submission)
+    session.flush()
