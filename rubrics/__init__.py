@@ -38,8 +38,10 @@ from rubrics.reviews import (
     open_review,
     record_event,
     recuse,
+    require_unfinished,
     save_review,
     submit_review,
+    summarise,
     void_reviews,
 )
 from rubrics.scoring import (
@@ -91,9 +93,11 @@ __all__ = [
     "save_review",
     "submit_review",
     "recuse",
+    "require_unfinished",
     "void_reviews",
     "live_reviews",
     "finished",
+    "summarise",
     "record_event",
     # what reviewers say together
     "Agreement",

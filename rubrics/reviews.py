@@ -10,8 +10,9 @@ from sqlmodel import Session, col, func, select
 
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Refused
-from rubrics.models import CriterionMark, Review, ReviewEvent, ReviewState
-from rubrics.scoring import Mark, MarkKey
+from rubrics.authoring import VALIDITY_KEY
+from rubrics.models import CriterionMark, Review, ReviewEvent, ReviewState, ReviewSummary
+from rubrics.scoring import Mark, MarkKey, Marks, agreement
 
 UNFINISHED = (ReviewState.ALLOTTED, ReviewState.OPEN)
 LIVE = (*UNFINISHED, ReviewState.SUBMITTED)
@@ -104,13 +105,16 @@ def allot(
     return made
 
 
-def void_reviews(session: Session, submission_version_id: int, now: datetime) -> int:
+def void_reviews(session: Session, submission_version_id: int, now: datetime, only_unopened: bool = False) -> int:
     """Ends the unfinished reviews of a version that was withdrawn or replaced; submitted ones stay with it.
+
+    `only_unopened`: the trainer has decided, so nobody need begin, but who has begun may finish.
 
     Returns how many ended.
     """
+    states = (ReviewState.ALLOTTED,) if only_unopened else UNFINISHED
     rows = session.exec(
-        select(Review).where(Review.submission_version_id == submission_version_id, col(Review.state).in_(UNFINISHED))
+        select(Review).where(Review.submission_version_id == submission_version_id, col(Review.state).in_(states))
     ).all()
     for row in rows:
         row.state = ReviewState.VOID
@@ -147,7 +151,7 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
     `version` is the one the page was made from. Raises Conflict `review.changed_elsewhere` with the saved marks in
     `theirs` when another tab saved since, Refused when the review is over.
     """
-    _must_be_unfinished(review)
+    require_unfinished(review)
     stored = {
         MarkKey(row.requirement_key, row.criterion_key): row
         for row in session.exec(select(CriterionMark).where(CriterionMark.review_id == pk(review)))
@@ -169,7 +173,7 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
 
 def submit_review(session: Session, review: Review, point_level: int, now: datetime) -> None:
     """Ends the review with the level that its marks give; the marks stay as they are from now on."""
-    _must_be_unfinished(review)
+    require_unfinished(review)
     review.state, review.point_level, review.submitted_at = ReviewState.SUBMITTED, point_level, now
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "submitted", now, pk(review))
@@ -178,20 +182,43 @@ def submit_review(session: Session, review: Review, point_level: int, now: datet
 
 def recuse(session: Session, review: Review, now: datetime) -> None:
     """申请回避: the reviewer knows the author. Costs nothing; the place is filled at the next allotment."""
-    _must_be_unfinished(review)
+    require_unfinished(review)
     review.state = ReviewState.RECUSED
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review))
     session.flush()
 
 
-def finished(drafts: Drafts, validity_keys: Collection[MarkKey]) -> dict[MarkKey, Mark]:
+def finished(drafts: Drafts) -> Marks:
     """The marks that have a level, as scoring takes them: validity as a bool, the others as numbers."""
     return {
-        key: Mark(bool(draft.level) if key in validity_keys else draft.level, draft.reason)
+        key: Mark(bool(draft.level) if key.criterion_key == VALIDITY_KEY else draft.level, draft.reason)
         for key, draft in drafts.items()
         if draft.level is not None
     }
+
+
+def summarise(session: Session, submission_version_id: int, enough: int, now: datetime) -> ReviewSummary:
+    """Writes what the submitted reviews of a version say together; `enough` reviews are needed to agree."""
+    reviews = session.exec(
+        select(Review)
+        .where(Review.submission_version_id == submission_version_id, Review.state == ReviewState.SUBMITTED)
+        .order_by(col(Review.id))
+    ).all()
+    drafts = drafts_of(session, [pk(review) for review in reviews])
+    levels = [review.point_level for review in reviews]
+    together = agreement([finished(drafts[pk(review)]) for review in reviews], levels)
+    row = session.exec(
+        select(ReviewSummary).where(ReviewSummary.submission_version_id == submission_version_id)
+    ).one_or_none() or ReviewSummary(
+        submission_version_id=submission_version_id, submitted=0, is_agreed=False, differs_on_pass=False, changed_at=now
+    )
+    row.submitted, row.changed_at = len(reviews), now
+    row.is_agreed = len(reviews) >= max(1, enough) and together.is_unanimous
+    row.differs_on_pass, row.agreed_level = together.differ_on_pass, together.agreed_level
+    session.add(row)
+    session.flush()
+    return row
 
 
 def live_reviews(session: Session, submission_version_ids: Collection[int]) -> dict[int, list[Review]]:
@@ -207,7 +234,8 @@ def live_reviews(session: Session, submission_version_ids: Collection[int]) -> d
     return found
 
 
-def _must_be_unfinished(review: Review) -> None:
+def require_unfinished(review: Review) -> None:
+    """Raises Refused that says how the review ended, where it has ended."""
     codes: dict[Any, str] = {
         ReviewState.SUBMITTED: "review.already_submitted",
         ReviewState.RECUSED: "review.recused",

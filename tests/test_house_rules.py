@@ -38,6 +38,7 @@ NEEDS_NO_PERMISSION = {
     "enter.ticket_person": "the unused ticket is the permission",
     "enter.redeem_ticket": "the unused ticket is the permission",
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
+    "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 
 CLOCKS = {"now", "utcnow", "today"}

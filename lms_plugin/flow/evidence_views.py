@@ -1,0 +1,55 @@
+"""What pages show of handed-in pieces: one read model for author, reviewer and trainer."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import competencies
+
+
+@dataclass(frozen=True)
+class PieceView:
+    """One piece of evidence. `name` and `sha256` are empty for reviewers, who see "材料 1" instead.
+
+    `kind`: "file", "text" or "link". `file`: uuid of the stored file. `media`: what the file is (document, video …).
+    """
+
+    number: int
+    kind: str
+    file: str = ""
+    name: str = ""
+    media: str = ""
+    mime: str = ""
+    extension: str = ""
+    size_bytes: int = 0
+    pages: int | None = None
+    duration_ms: int | None = None
+    over_seconds: int = 0
+    text: str = ""
+    url: str = ""
+
+
+def piece_views(pieces: Iterable[competencies.Piece], *, blind: bool, first_number: int = 1) -> tuple[PieceView, ...]:
+    """The pieces of one item as a page shows them; `blind` leaves out everything that names the author."""
+    found = []
+    for number, piece in enumerate(pieces, start=first_number):
+        file = piece.file
+        if file is not None:
+            found.append(
+                PieceView(
+                    number=number,
+                    kind="file",
+                    file=file.uuid,
+                    name="" if blind else file.filename,
+                    media=file.kind,
+                    mime=file.mime,
+                    extension=file.extension,
+                    size_bytes=file.size_bytes,
+                    pages=file.pages,
+                    duration_ms=file.duration_ms,
+                )
+            )
+        elif piece.evidence.kind == "link":
+            found.append(PieceView(number=number, kind="link", url=piece.evidence.url))
+        else:
+            found.append(PieceView(number=number, kind="text", text=piece.evidence.text))
+    return tuple(found)

@@ -1,0 +1,118 @@
+"""What is judged: the items of submitted versions with their pieces and criteria, and what marks make of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin.db import pk
+
+
+@dataclass(frozen=True)
+class SheetItem:
+    """One evidence item of a point as handed in: its requirement, its pieces in order, and how it is judged."""
+
+    requirement: competencies.EvidenceRequirement
+    pieces: tuple[competencies.Piece, ...]
+    criteria: tuple[rubrics.CriterionText, ...]
+
+    @property
+    def key(self) -> str:
+        """The requirement's key."""
+        return self.requirement.key
+
+    @property
+    def facts(self) -> competencies.ItemSheet:
+        """What computing a level needs to know."""
+        return competencies.ItemSheet(
+            key=self.key,
+            is_core=self.requirement.is_core,
+            is_required=self.requirement.is_required,
+            is_present=bool(self.pieces),
+            criteria=tuple(line.key for line in self.criteria if not line.is_validity),
+            excellent_only=frozenset(line.key for line in self.criteria if line.is_excellent_only),
+        )
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All items of one submitted version, in the order of the point."""
+
+    items: tuple[SheetItem, ...]
+
+    @cached_property
+    def facts(self) -> tuple[competencies.ItemSheet, ...]:
+        """The items as computing takes them."""
+        return tuple(item.facts for item in self.items)
+
+    @cached_property
+    def expected(self) -> dict[rubrics.MarkKey, tuple[int | bool, ...]]:
+        """Every criterion to be marked with the levels it may get; items that were not handed in are not marked."""
+        return {
+            rubrics.MarkKey(item.key, line.key): (False, True) if line.is_validity else line.choices
+            for item in self.items
+            if item.pieces
+            for line in item.criteria
+        }
+
+    def compute(self, drafts: rubrics.Drafts) -> competencies.Computed:
+        """The levels that these marks give."""
+        marks: dict[str, dict[str, int | None]] = {}
+        for key, draft in drafts.items():
+            marks.setdefault(key.item_key, {})[key.criterion_key] = draft.level
+        return competencies.compute(self.facts, marks)
+
+
+def sheets(session: Session, versions: Mapping[int, int]) -> dict[int, Sheet]:
+    """The sheets of these versions ({version id: point id}), in four queries for any number of them."""
+    if not versions:
+        return {}
+    requirements = session.exec(
+        select(competencies.EvidenceRequirement)
+        .where(col(competencies.EvidenceRequirement.point_id).in_(set(versions.values())))
+        .order_by(col(competencies.EvidenceRequirement.position))
+    ).all()
+    pieces: dict[tuple[int, int], list[competencies.Piece]] = {}
+    for evidence, file in session.exec(
+        select(competencies.Evidence, competencies.StoredFile)
+        .join(
+            competencies.StoredFile,
+            col(competencies.StoredFile.id) == col(competencies.Evidence.stored_file_id),
+            isouter=True,
+        )
+        .where(col(competencies.Evidence.version_id).in_(list(versions)))
+        .order_by(col(competencies.Evidence.position), col(competencies.Evidence.id))
+    ):
+        place = (evidence.version_id or 0, evidence.requirement_id)
+        pieces.setdefault(place, []).append(competencies.Piece(evidence, file))
+    criteria = rubrics.criteria_of(
+        session, [row.rubric_version_id for row in requirements if row.rubric_version_id is not None]
+    )
+    of_point: dict[int, list[competencies.EvidenceRequirement]] = {}
+    for row in requirements:
+        of_point.setdefault(row.point_id, []).append(row)
+    return {
+        version: Sheet(
+            tuple(
+                SheetItem(row, tuple(pieces.get((version, pk(row)), ())), criteria.get(row.rubric_version_id or 0, ()))
+                for row in of_point.get(point, ())
+            )
+        )
+        for version, point in versions.items()
+    }
+
+
+def sheet(session: Session, version_id: int, point_id: int) -> Sheet:
+    """The sheet of one version."""
+    return sheets(session, {version_id: point_id})[version_id]
+
+
+def points_of(session: Session, keys: Sequence[int]) -> dict[int, competencies.CompetencyPoint]:
+    """Points by id: one query."""
+    if not keys:
+        return {}
+    rows = session.exec(select(competencies.CompetencyPoint).where(col(competencies.CompetencyPoint.id).in_(set(keys))))
+    return {pk(row): row for row in rows}

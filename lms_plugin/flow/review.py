@@ -1,0 +1,258 @@
+"""互评: allotting reviews, opening one, saving, submitting, 申请回避."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Invalid, Refused
+from lms_plugin.flow import marking
+from lms_plugin.flow.review_pool import Pool, pool_of, rule_of
+from lms_plugin.flow.scopes import programme_scope
+from lms_plugin.people import Tenant
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A draft as it stands after saving."""
+
+    version: int
+    saved_at: datetime
+
+
+def allocate(
+    session: Session, actor: Actor, programme: competencies.Programme, seed: int, now: datetime
+) -> rubrics.Allocation:
+    """ "现在分配": allots the reviews that are missing; the same pool and seed give the same plan.
+
+    Raises Refused `review.programme_without` where the programme has no peer review.
+    """
+    require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
+    return _run(session, programme, seed, actor.person_id, now)
+
+
+def allocate_due(session: Session, now: datetime) -> list[rubrics.Allocation]:
+    """For the worker's sweep: allots where the day of handing in is over, and tops up afterwards.
+
+    A programme that has been allotted is looked at again only when something changed since: a work's withdraw time
+    ended, a work was let in or came back, a reviewer asked for 回避.
+    """
+    made = []
+    rows = session.exec(
+        select(competencies.Programme, Tenant.timezone)
+        .join(Tenant, col(Tenant.id) == col(competencies.Programme.tenant_id))
+        .where(competencies.Programme.state == competencies.ProgrammeState.OPEN)
+    ).all()
+    for programme, timezone in rows:
+        if competencies.is_closed(programme, timezone, now):
+            continue
+        rules = competencies.rules_of(session, programme)
+        wait = timedelta(minutes=rules.review.withdraw_minutes)
+        if rules.review.reviews_per_work == 0:
+            continue
+        if programme.allotted_at is None:
+            is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
+        else:
+            is_due = _changed_since(session, programme, programme.allotted_at, wait, now)
+        if is_due:
+            made.append(_run(session, programme, _seed(programme, now), None, now))
+    return made
+
+
+def _seed(programme: competencies.Programme, now: datetime) -> int:
+    """A seed that nobody chose; it is stored with the allotment, so that the plan can be drawn again."""
+    return int.from_bytes(hashlib.sha256(f"{programme.uuid}:{now.isoformat()}".encode()).digest()[:4], "big") >> 1
+
+
+def _changed_since(
+    session: Session, programme: competencies.Programme, since: datetime, wait: timedelta, now: datetime
+) -> bool:
+    """Whether a work without reviewers became ripe, or a reviewer stepped back, after the last allotment."""
+    ripe = session.exec(
+        select(competencies.Submission.id)
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+        )
+        .where(
+            competencies.Submission.programme_id == pk(programme),
+            competencies.Submission.state == competencies.SubmissionState.SUBMITTED,
+            col(competencies.Submission.trainer_id).is_(None),
+            col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+            col(competencies.SubmissionVersion.submitted_at) <= now - wait,
+            (col(competencies.SubmissionVersion.submitted_at) > since - wait)
+            | (col(competencies.Submission.changed_at) > since),
+        )
+        .limit(1)
+    ).first()
+    if ripe is not None:
+        return True
+    stepped_back = session.exec(
+        select(rubrics.ReviewEvent.id)
+        .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
+        .where(
+            rubrics.Review.programme_id == pk(programme),
+            rubrics.ReviewEvent.kind == "recused",
+            col(rubrics.ReviewEvent.at) > since,
+        )
+        .limit(1)
+    ).first()
+    return stepped_back is not None
+
+
+def _run(
+    session: Session, programme: competencies.Programme, seed: int, ran_by_id: int | None, now: datetime
+) -> rubrics.Allocation:
+    rules = competencies.rules_of(session, programme)
+    if rules.review.reviews_per_work == 0:
+        raise Refused("review.programme_without")
+    pool = pool_of(session, programme, rules, now)
+    rule = rule_of(rules)
+    outcome = rubrics.allocate(pool.works, pool.reviewers, rule, seed, pool.existing)
+    slots = [_slot(pool, one) for one in outcome.assignments]
+    shortages = list(outcome.shortages)
+    existing = [*pool.existing, *outcome.assignments]
+    if rules.review.third_when_differing:
+        for key in sorted(pool.differing):
+            third = _third(pool, key, rule, seed, existing)
+            slots += [_slot(pool, one, is_third=True) for one in third.assignments]
+            existing += third.assignments
+            shortages += [one for one in third.shortages if one.work_id == key]
+    allocation = rubrics.Allocation(
+        tenant_id=programme.tenant_id,
+        programme_id=pk(programme),
+        seed=seed,
+        works=len(pool.works),
+        reviewers=len(pool.reviewers),
+        assigned=len(slots),
+        shortages=[
+            {"submission": pool.submissions[one.work_id].uuid, "short": one.short, "why": one.why.value}
+            for one in shortages
+        ],
+        ran_by_id=ran_by_id,
+        ran_at=now,
+    )
+    session.add(allocation)
+    session.flush()
+    rubrics.allot(session, programme.tenant_id, pk(programme), slots, pk(allocation), _due_at(session, programme), now)
+    programme.allotted_at = now
+    session.add(programme)
+    session.flush()
+    return allocation
+
+
+def _third(pool: Pool, key: int, rule: rubrics.AllocationRule, seed: int, existing: list[rubrics.Assignment]) -> Any:
+    work = next(one for one in pool.works if one.id == key)
+    return rubrics.third_reviewer(work, pool.works, pool.reviewers, rule, seed, existing, list(pool.differing[key]))
+
+
+def _slot(pool: Pool, one: rubrics.Assignment, is_third: bool = False) -> rubrics.Slot:
+    return rubrics.Slot(one.work_id, pk(pool.versions[one.work_id]), one.reviewer_id, is_third)
+
+
+def _due_at(session: Session, programme: competencies.Programme) -> datetime:
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    return competencies.end_of_day(programme.review_by_on, timezone)
+
+
+def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:
+    """The actor's own review. Raises NotFound, and Forbidden when it is somebody else's."""
+    review = find(session, rubrics.Review, actor.tenant_id, uuid)
+    author = get(session, competencies.Submission, review.submission_id).person_id
+    require(
+        actor,
+        Permission.REVIEW_SUBMIT,
+        Scope(tenant_id=review.tenant_id, owner_id=author, reviewer_id=review.reviewer_id),
+    )
+    return review
+
+
+def open_review(session: Session, actor: Actor, uuid: str, now: datetime) -> rubrics.Review:
+    """The reviewer sees the work: from now on its author cannot withdraw it; the first time is kept for the audit."""
+    review = load_review(session, actor, uuid)
+    if rubrics.open_review(session, review, now):
+        version = get(session, competencies.SubmissionVersion, review.submission_version_id)
+        if version.opened_at is None:
+            version.opened_at = now
+            session.add(version)
+            session.flush()
+    return review
+
+
+def save(session: Session, actor: Actor, uuid: str, drafts: rubrics.Drafts, version: int, now: datetime) -> Saved:
+    """Saves the marks as they stand. Marks of other criteria than the work's are dropped, and so are levels that a
+    criterion does not have. Raises Conflict `review.changed_elsewhere` with both versions.
+    """
+    review = load_review(session, actor, uuid)
+    rubrics.save_review(session, review, _fitting(_sheet(session, review), drafts), version, now)
+    return Saved(review.version, now)
+
+
+def submit(
+    session: Session, actor: Actor, uuid: str, drafts: rubrics.Drafts, version: int, now: datetime
+) -> rubrics.Review:
+    """Hands the review in. Raises Invalid whose fields "item.criterion" say what is missing; Conflict as `save`.
+
+    Where the reviews are in and differ on pass, a third reviewer is asked at once.
+    """
+    review = load_review(session, actor, uuid)
+    rubrics.require_unfinished(review)
+    sheet = _sheet(session, review)
+    rubrics.save_review(session, review, _fitting(sheet, drafts), version, now)
+    saved = rubrics.drafts_of(session, [pk(review)])[pk(review)]
+    problems = rubrics.mark_problems(rubrics.finished(saved), sheet.expected)
+    if problems:
+        raise Invalid({f"{key.item_key}.{key.criterion_key}": str(why) for key, why in problems.items()})
+    level = sheet.compute(saved).point_level
+    if level is None:
+        raise Refused("decision.nothing_to_judge")
+    rubrics.submit_review(session, review, level, now)
+    programme = get(session, competencies.Programme, review.programme_id)
+    rules = competencies.rules_of(session, programme)
+    summary = rubrics.summarise(session, review.submission_version_id, rules.review.reviews_per_work, now)
+    if summary.differs_on_pass and rules.review.third_when_differing and not review.is_third:
+        _ask_third(session, programme, rules, review.submission_id, now)
+    return review
+
+
+def _ask_third(
+    session: Session,
+    programme: competencies.Programme,
+    rules: competencies.Rules,
+    submission_id: int,
+    now: datetime,
+) -> None:
+    pool = pool_of(session, programme, rules, now)
+    if submission_id not in pool.differing:
+        return
+    third = _third(pool, submission_id, rule_of(rules), _seed(programme, now), list(pool.existing))
+    slots = [_slot(pool, one, is_third=True) for one in third.assignments]
+    # Where nobody is free, the next allotment says so on its page.
+    rubrics.allot(session, programme.tenant_id, pk(programme), slots, None, _due_at(session, programme), now)
+
+
+def recuse(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
+    """申请回避: the reviewer knows the author. It costs nothing; the place is filled at the next allotment."""
+    review = load_review(session, actor, uuid)
+    rubrics.recuse(session, review, now)
+
+
+def _sheet(session: Session, review: rubrics.Review) -> marking.Sheet:
+    point = get(session, competencies.Submission, review.submission_id).point_id
+    return marking.sheet(session, review.submission_version_id, point)
+
+
+def _fitting(sheet: marking.Sheet, drafts: Mapping[rubrics.MarkKey, rubrics.DraftMark]) -> rubrics.Drafts:
+    kept = {}
+    for key, draft in drafts.items():
+        choices = sheet.expected.get(key)
+        if choices is not None:
+            kept[key] = draft if draft.level is None or draft.level in choices else draft._replace(level=None)
+    return kept

@@ -1,0 +1,172 @@
+"""Who takes part in the reviews of a programme right now: works, reviewers, and what they already owe."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin.db import pk
+from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
+
+HANDED_IN = (
+    competencies.SubmissionState.SUBMITTED,
+    competencies.SubmissionState.DECIDED,
+    competencies.SubmissionState.RETURNED,
+    competencies.SubmissionState.RELEASED,
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What an allotment works on. `needy` are the ids of works that lack reviewers and may get some now.
+
+    `waiting`: works whose author may still withdraw. `differing`: works whose submitted reviews differ on pass, with
+    the point levels of those reviews.
+    """
+
+    works: tuple[rubrics.Work, ...]
+    reviewers: tuple[rubrics.Reviewer, ...]
+    existing: tuple[rubrics.Assignment, ...]
+    submissions: dict[int, competencies.Submission]
+    versions: dict[int, competencies.SubmissionVersion]
+    needy: frozenset[int]
+    waiting: int
+    differing: dict[int, tuple[int, ...]]
+
+
+def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
+    """The review policy as the plan takes it."""
+    policy = rules.review
+    return rubrics.AllocationRule(
+        reviews_per_work=policy.reviews_per_work,
+        max_reviews=policy.max_reviews,
+        pool=rubrics.Pool(policy.pool),
+        exclude_own_school=policy.exclude_own_school,
+        prefer_same_subject=policy.prefer_same_subject,
+    )
+
+
+def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
+    """Reads the pool in six queries.
+
+    A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
+    peers again. A decided work gets no more reviewers, but those it has count in its author's duty.
+    """
+    rows = session.exec(
+        select(competencies.Submission, competencies.SubmissionVersion)
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+        )
+        .where(
+            competencies.Submission.programme_id == pk(programme),
+            col(competencies.Submission.state).in_(HANDED_IN),
+            col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+        )
+        .order_by(col(competencies.Submission.id))
+    ).all()
+    reviews = session.exec(select(rubrics.Review).where(rubrics.Review.programme_id == pk(programme))).all()
+    submissions = {pk(submission): submission for submission, _version in rows}
+    versions = {pk(submission): version for submission, version in rows}
+    existing: list[rubrics.Assignment] = []
+    given, counts = Counter[int](), Counter[int]()
+    refused: dict[int, set[int]] = {}
+    recused: dict[int, set[int]] = {}
+    levels: dict[int, list[int]] = {}
+    for review in reviews:
+        work = submissions.get(review.submission_id)
+        on_current = work is not None and work.current_version_id == review.submission_version_id
+        if review.state in rubrics.LIVE and on_current:
+            existing.append(rubrics.Assignment(review.submission_id, review.reviewer_id))
+            counts[review.submission_id] += 1
+            if review.state is rubrics.ReviewState.SUBMITTED and review.point_level is not None:
+                levels.setdefault(review.submission_id, []).append(review.point_level)
+        elif review.state is rubrics.ReviewState.SUBMITTED:
+            given[review.reviewer_id] += 1  # on a version that was replaced: done all the same
+        elif on_current:
+            refused.setdefault(review.reviewer_id, set()).add(review.submission_id)
+        if review.state is rubrics.ReviewState.RECUSED and work is not None:
+            recused.setdefault(review.reviewer_id, set()).add(work.person_id)
+    over = now - timedelta(minutes=rules.review.withdraw_minutes)
+    enough = rules.review.reviews_per_work
+    open_to_peers = {
+        key
+        for key, submission in submissions.items()
+        if submission.state is competencies.SubmissionState.SUBMITTED and submission.trainer_id is None
+    }
+    ripe = {key for key in open_to_peers if versions[key].submitted_at <= over}
+    needy = frozenset(key for key in ripe if counts[key] < enough)
+    taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
+    schools = _schools(session, {submissions[key].person_id for key in taking_part})
+    subjects = _subjects(session, {submissions[key].person_id for key in taking_part})
+    units = _groups(
+        session,
+        {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None} | set(schools.values()),
+    )
+    works = tuple(
+        rubrics.Work(
+            id=key,
+            author_id=submissions[key].person_id,
+            school_id=(school := versions[key].org_unit_id or schools.get(submissions[key].person_id)),
+            group_id=units.get(school or 0),
+            subject=subjects.get(submissions[key].person_id, ""),
+        )
+        for key in sorted(taking_part)
+    )
+    reviewers = tuple(
+        rubrics.Reviewer(
+            id=person,
+            school_id=schools.get(person),
+            group_id=units.get(schools.get(person, 0)),
+            subject=subjects.get(person, ""),
+            owed_now=given[person],
+            refused_works=frozenset(refused.get(person, ())),
+            recused_authors=frozenset(recused.get(person, ())),
+        )
+        for person in sorted({work.author_id for work in works})
+    )
+    return Pool(
+        works=works,
+        reviewers=reviewers,
+        existing=tuple(existing),
+        submissions=submissions,
+        versions=versions,
+        needy=needy,
+        waiting=len(open_to_peers - ripe),
+        differing={
+            key: tuple(found)
+            for key, found in levels.items()
+            if key in ripe and key in taking_part and rubrics.differ_on_pass(found)
+        },
+    )
+
+
+def _schools(session: Session, people: set[int]) -> dict[int, int]:
+    rows = session.exec(
+        select(OrgMembership.person_id, OrgMembership.org_unit_id)
+        .where(col(OrgMembership.person_id).in_(people), col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.id))
+    )
+    return dict(rows.all())
+
+
+def _subjects(session: Session, people: set[int]) -> dict[int, str]:
+    rows = session.exec(select(Person.id, Person.subject).where(col(Person.id).in_(people)))
+    return {key: subject for key, subject in rows if key is not None}
+
+
+def _groups(session: Session, schools: set[int]) -> dict[int, int]:
+    """School id → id of the school group it belongs to, where it does."""
+    rows = session.exec(select(OrgUnit.id, OrgUnit.parent_id).where(col(OrgUnit.id).in_(schools))).all()
+    groups = set(
+        session.exec(
+            select(OrgUnit.id).where(
+                col(OrgUnit.id).in_([parent for _key, parent in rows if parent is not None]),
+                OrgUnit.kind == UnitKind.SCHOOL_GROUP,
+            )
+        )
+    )
+    return {key: parent for key, parent in rows if key is not None and parent is not None and parent in groups}

@@ -1,0 +1,318 @@
+"""What a reviewer sees, and what officer and trainer see of the allotment. A reviewer's view has no author at all."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin.access import Actor, Permission, own, require
+from lms_plugin.db import get, owned, pk
+from lms_plugin.flow import marking
+from lms_plugin.flow.evidence_views import PieceView, piece_views
+from lms_plugin.flow.review import load_review
+from lms_plugin.flow.review_pool import pool_of
+from lms_plugin.flow.scopes import programme_scope
+from lms_plugin.people import OrgUnit, Person
+
+
+@dataclass(frozen=True)
+class Task:
+    """One review in the reviewer's list."""
+
+    uuid: str
+    number: int
+    point_code: str
+    point_name: Mapping[str, str]
+    state: str
+    due_at: datetime | None
+    submitted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TaskList:
+    """The reviewer's list: what is still owed first, then what is done."""
+
+    open: tuple[Task, ...]
+    done: tuple[Task, ...]
+    minutes: int
+
+    @property
+    def left(self) -> int:
+        """How many reviews are still owed."""
+        return len(self.open)
+
+
+@dataclass(frozen=True)
+class CriterionView:
+    """One criterion with what it asks and what the reviewer has said so far. `field` names it in forms."""
+
+    field: str
+    is_validity: bool
+    is_proposed: bool
+    texts: Mapping[int, Mapping[str, str]]
+    choices: tuple[int, ...]
+    level: int | None
+    reason: str
+
+    @property
+    def question(self) -> Mapping[str, str]:
+        """What is asked: the text of the lowest level that asks for something."""
+        return self.texts[min(self.texts)] if self.texts else {}
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """One evidence item: its pieces at the left, its criteria at the right."""
+
+    key: str
+    title: Mapping[str, str]
+    is_core: bool
+    is_required: bool
+    pieces: tuple[PieceView, ...]
+    criteria: tuple[CriterionView, ...]
+
+
+@dataclass(frozen=True)
+class ReviewPage:
+    """A work as its reviewer sees it: no author, no school, no file names, no day on which it was handed in."""
+
+    uuid: str
+    version: int
+    number: int
+    state: str
+    point_code: str
+    point_name: Mapping[str, str]
+    point_question: Mapping[str, str]
+    due_at: datetime | None
+    saved_at: datetime | None
+    items: tuple[ItemView, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be worked on."""
+        return self.state in ("allotted", "open")
+
+    @property
+    def total(self) -> int:
+        """How many criteria there are to mark."""
+        return sum(len(item.criteria) for item in self.items)
+
+    @property
+    def marked(self) -> int:
+        """How many have a level."""
+        return sum(line.level is not None for item in self.items for line in item.criteria)
+
+
+def field_of(item_key: str, criterion_key: str) -> str:
+    """The name of a criterion in forms and in `Invalid.fields`."""
+    return f"{item_key}.{criterion_key}"
+
+
+def item_views(
+    sheet: marking.Sheet, marks: Mapping[rubrics.MarkKey, rubrics.DraftMark], *, blind: bool
+) -> tuple[ItemView, ...]:
+    """The items of a sheet with these marks; criteria of items that were not handed in are left out."""
+    number, found = 1, []
+    for item in sheet.items:
+        pieces = piece_views(item.pieces, blind=blind, first_number=number)
+        number += len(pieces)
+        lines = []
+        for line in item.criteria if pieces else ():
+            draft = marks.get(rubrics.MarkKey(item.key, line.key), rubrics.DraftMark(None))
+            lines.append(
+                CriterionView(
+                    field=field_of(item.key, line.key),
+                    is_validity=line.is_validity,
+                    is_proposed=line.is_proposed,
+                    texts=line.texts,
+                    choices=line.choices,
+                    level=draft.level,
+                    reason=draft.reason,
+                )
+            )
+        found.append(
+            ItemView(
+                key=item.key,
+                title=item.requirement.title,
+                is_core=item.requirement.is_core,
+                is_required=item.requirement.is_required,
+                pieces=pieces,
+                criteria=tuple(lines),
+            )
+        )
+    return tuple(found)
+
+
+def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
+    """The actor's reviews over all programmes: three queries."""
+    require(actor, Permission.POINTS_CHOOSE, own(actor))
+    rows = session.exec(
+        select(rubrics.Review, competencies.CompetencyPoint, competencies.Programme)
+        .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+        )
+        .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
+        .where(
+            rubrics.Review.tenant_id == actor.tenant_id,
+            rubrics.Review.reviewer_id == actor.person_id,
+            col(rubrics.Review.state).in_(rubrics.LIVE),
+        )
+        .order_by(col(rubrics.Review.due_at), col(rubrics.Review.programme_id), col(rubrics.Review.blind_number))
+    ).all()
+    each = _minutes(session, {programme.policy_id for _review, _point, programme in rows})
+    tasks = [(_task(review, point), programme.policy_id) for review, point, programme in rows]
+    left = [(task, policy) for task, policy in tasks if task.state != rubrics.ReviewState.SUBMITTED.value]
+    return TaskList(
+        open=tuple(task for task, _policy in left),
+        done=tuple(task for task, _policy in tasks if task.state == rubrics.ReviewState.SUBMITTED.value),
+        minutes=sum(each.get(policy, competencies.ReviewPolicy().minutes_per_review) for _task, policy in left),
+    )
+
+
+def _task(review: rubrics.Review, point: competencies.CompetencyPoint) -> Task:
+    return Task(
+        uuid=review.uuid,
+        number=review.blind_number,
+        point_code=point.code,
+        point_name=point.name,
+        state=review.state.value,
+        due_at=review.due_at,
+        submitted_at=review.submitted_at,
+    )
+
+
+def _minutes(session: Session, policies: set[int | None]) -> dict[int | None, int]:
+    rows = session.exec(
+        select(competencies.ProgrammePolicy).where(
+            col(competencies.ProgrammePolicy.id).in_([key for key in policies if key is not None])
+        )
+    )
+    return {row.id: competencies.Rules.model_validate(row.rules).review.minutes_per_review for row in rows}
+
+
+def review_page(session: Session, actor: Actor, uuid: str) -> ReviewPage:
+    """The work of one of the actor's reviews, blind."""
+    review = load_review(session, actor, uuid)
+    point_id = get(session, competencies.Submission, review.submission_id).point_id
+    point = get(session, competencies.CompetencyPoint, point_id)
+    marks = rubrics.drafts_of(session, [pk(review)])[pk(review)]
+    sheet = marking.sheet(session, review.submission_version_id, point_id)
+    is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
+    return ReviewPage(
+        uuid=review.uuid,
+        version=review.version,
+        number=review.blind_number,
+        state=review.state.value,
+        point_code=point.code,
+        point_name=point.name,
+        point_question=point.question,
+        due_at=review.due_at,
+        saved_at=review.saved_at,
+        items=() if is_gone else item_views(sheet, marks, blind=True),
+    )
+
+
+@dataclass(frozen=True)
+class ShortWork:
+    """A work that lacks reviewers. `why` is the code of the reason."""
+
+    point_code: str
+    point_name: Mapping[str, str]
+    author: str
+    school: str
+    short: int
+    why: str
+    submission: str
+
+
+@dataclass(frozen=True)
+class AllocationPage:
+    """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words."""
+
+    programme: str
+    title: str
+    enough: int
+    waiting: int
+    needy: int
+    withdraw_minutes: int
+    excludes_own_school: bool
+    pool: str
+    max_reviews: int
+    submit_by_on: object
+    allotted_at: datetime | None
+    assigned: int
+    works: int
+    reviewers: int
+    shortages: tuple[ShortWork, ...]
+
+    @property
+    def by_why(self) -> dict[str, int]:
+        """How many works are short for each reason."""
+        return dict(Counter(one.why for one in self.shortages))
+
+
+def allocation_page(session: Session, actor: Actor, programme: competencies.Programme, now: datetime) -> AllocationPage:
+    """The latest allotment of a programme and what it could not fill: a constant number of queries."""
+    require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
+    rules = competencies.rules_of(session, programme)
+    last = session.exec(
+        select(rubrics.Allocation)
+        .where(rubrics.Allocation.programme_id == pk(programme))
+        .order_by(col(rubrics.Allocation.id).desc())
+        .limit(1)
+    ).first()
+    pool = pool_of(session, programme, rules, now)
+    return AllocationPage(
+        programme=programme.uuid,
+        title=programme.title,
+        enough=rules.review.reviews_per_work,
+        waiting=pool.waiting,
+        needy=len(pool.needy),
+        withdraw_minutes=rules.review.withdraw_minutes,
+        excludes_own_school=rules.review.exclude_own_school,
+        pool=rules.review.pool,
+        max_reviews=rules.review.max_reviews,
+        submit_by_on=programme.submit_by_on,
+        allotted_at=last.ran_at if last is not None else None,
+        assigned=last.assigned if last is not None else 0,
+        works=last.works if last is not None else 0,
+        reviewers=last.reviewers if last is not None else 0,
+        shortages=_short_works(session, actor, last) if last is not None else (),
+    )
+
+
+def _short_works(session: Session, actor: Actor, allocation: rubrics.Allocation) -> tuple[ShortWork, ...]:
+    by_uuid = {one["submission"]: one for one in allocation.shortages}
+    rows = session.exec(
+        owned(competencies.Submission, actor.tenant_id).where(col(competencies.Submission.uuid).in_(by_uuid))
+    ).all()
+    points = marking.points_of(session, [row.point_id for row in rows])
+    names = dict(
+        session.exec(select(Person.id, Person.name).where(col(Person.id).in_([row.person_id for row in rows]))).all()
+    )
+    schools = dict(
+        session.exec(
+            select(competencies.SubmissionVersion.id, OrgUnit.name)
+            .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id))
+            .where(col(competencies.SubmissionVersion.id).in_([row.current_version_id for row in rows]))
+        ).all()
+    )
+    found = [
+        ShortWork(
+            point_code=points[row.point_id].code,
+            point_name=points[row.point_id].name,
+            author=names.get(row.person_id, ""),
+            school=schools.get(row.current_version_id, ""),
+            short=by_uuid[row.uuid]["short"],
+            why=by_uuid[row.uuid]["why"],
+            submission=row.uuid,
+        )
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda one: (one.school, one.author, one.point_code)))
