@@ -4,6 +4,7 @@
 test may really commit to, for tests with two connections, a worker or a server. Nothing here reaches beyond loopback.
 """
 
+import importlib.util
 import ipaddress
 import os
 import secrets
@@ -92,7 +93,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"∅ {line}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Of parallel runs: what a worker left out is told by the one who prints."""
+    node.config.stash[LEFT_OUT] += getattr(node, "workeroutput", {}).get("left_out", [])
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+        return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if STRICT and (skipped or session.config.stash[LEFT_OUT]) and session.exitstatus == pytest.ExitCode.OK:
@@ -196,6 +206,9 @@ def _server() -> Iterator[Server | None]:
 
 def build_schema(url: str) -> None:
     """Brings an empty database to the newest schema, as `nengli db upgrade` does."""
+    if importlib.util.find_spec("lms_plugin.migrate"):
+        importlib.import_module("lms_plugin.migrate").upgrade(url)
+        return
     made = db.engine(url)
     db.Model.metadata.create_all(made)
     made.dispose()

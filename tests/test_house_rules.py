@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows: each failure names the file, the line and the cure."""
 
 import ast
+import configparser
 import importlib
 import re
 import string
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import errors_page
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lms_plugin.db import Model, Owned
 
@@ -409,3 +412,22 @@ def test_every_table_stands_in_the_glossary() -> None:
     missing = [name for name in Model.metadata.tables if f"| `{name}` |" not in words]
     assert not missing, f"one row a term: {missing}"
     assert not gone, f"these tables are no more: {gone}"
+
+
+# --- two commands ---
+
+
+def test_every_requirement_is_pinned() -> None:
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(HOUSE / "setup.cfg", encoding="utf-8")
+    asked = setup["options"]["install_requires"] + setup["options.extras_require"]["test"]
+    names = {canonicalize_name(Requirement(line).name) for line in asked.split("\n") if line.strip()}
+    pinned = set(re.findall(r"^([a-z0-9-]+)==\S+$", (HOUSE / "constraints.txt").read_text(encoding="utf-8"), re.M))
+    assert not names - pinned, "run `make pins`"
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (HOUSE / "Makefile").read_text(encoding="utf-8"), re.M))
+    for name in ("README.md", "CONTRIBUTING.md", "docs/errors.md"):
+        named = re.findall(r"`make ([a-z-]+)[^`]*`", (HOUSE / name).read_text(encoding="utf-8"))
+        assert set(named) <= targets, name
