@@ -1,0 +1,47 @@
+"""Files and words as people send them: looked into, read, shown, and freed of what would name a person.
+
+Values in, values out: no database, no web. Everything that parses is bounded in size, number, depth and time.
+What is wrong with a file rises as `Refused` with the codes of `translations/messages/media.json`.
+"""
+
+from pathlib import Path
+
+from lms_plugin.media.copies import Copy, can_sanitize, redact_document, reviewer_copy
+from lms_plugin.media.inspection import Inspection, accepts, inspect
+from lms_plugin.media.office import Block
+from lms_plugin.media.pdf import page_count as pdf_page_count
+from lms_plugin.media.pdf import page_png as pdf_page_png
+from lms_plugin.media.personal import Finding, find_personal
+from lms_plugin.media.pictures import jpeg as _jpeg
+from lms_plugin.media.pictures import to_pdf as photos_to_pdf
+from lms_plugin.media.reading import document_blocks, document_picture, document_text
+from lms_plugin.media.words import clean_filename, clean_link, clean_text
+
+
+def image_jpeg(path: Path, max_side: int) -> bytes:
+    """A photo (JPEG, PNG, HEIC, WebP) as an upright JPEG, no side above `max_side` pixels, free of metadata."""
+    return _jpeg(path, max_side)
+
+
+__all__ = [
+    "Inspection",
+    "inspect",
+    "accepts",
+    "Block",
+    "document_text",
+    "document_blocks",
+    "document_picture",
+    "pdf_page_count",
+    "pdf_page_png",
+    "image_jpeg",
+    "photos_to_pdf",
+    "Copy",
+    "can_sanitize",
+    "reviewer_copy",
+    "redact_document",
+    "Finding",
+    "find_personal",
+    "clean_text",
+    "clean_filename",
+    "clean_link",
+]

@@ -1,0 +1,204 @@
+"""PDF: pages counted, drawn and read; people, programs and attachments taken out.
+
+pdfium runs in a child process of its own with limits of time and memory (`pdfchild.py`): it is C++ that reads what
+strangers send, and it is not safe for threads.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+
+from lms_plugin.errors import Refused
+from lms_plugin.media.faults import Bomb, Broken, Encrypted
+from lms_plugin.media.pictures import without_metadata
+
+PAGES = 2_000
+WIDEST = 2_400  # pixels of a drawn page
+_SECONDS = 30
+_OBJECTS = 400_000
+_CHILD = Path(__file__).with_name("pdfchild.py")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pikepdf.Pdf]:
+    """The document. Slight damage is mended as every reader does; a file that was cut off is Broken."""
+    try:
+        try:
+            document = pikepdf.open(path, attempt_recovery=False, suppress_warnings=True)
+        except pikepdf.PasswordError:
+            raise
+        except pikepdf.PdfError:
+            if not _ends(path):
+                raise
+            document = pikepdf.open(path, suppress_warnings=True)
+        with document:
+            if len(document.pages) > PAGES or len(document.objects) > _OBJECTS:
+                raise Bomb
+            if not document.pages:
+                raise Broken
+            yield document
+    except pikepdf.PasswordError as error:
+        raise Encrypted from error
+    except (pikepdf.PdfError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, OverflowError) as error:
+        raise Broken from error
+
+
+def _ends(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 4096))
+        return b"%%EOF" in file.read()
+
+
+def details(path: Path) -> tuple[int, dict[str, str]]:
+    """The number of pages, and title, author and other names in Info and XMP. Raises Broken, Encrypted or Bomb."""
+    found: dict[str, str] = {}
+    with _opened(path) as document:
+        for key, name in _INFO.items():
+            value = str(document.docinfo.get(key, "")).strip() if "/Info" in document.trailer else ""
+            if value:
+                found[name] = value[:500]
+        if "/Metadata" in document.Root:
+            found |= {f"xmp:{k}": v for k, v in _xmp(document).items() if v not in found.values()}
+        return len(document.pages), found
+
+
+_INFO = {"/Title": "title", "/Author": "author", "/Subject": "subject", "/Keywords": "keywords", "/Company": "company"}
+
+
+def _xmp(document: pikepdf.Pdf) -> dict[str, str]:
+    try:
+        with document.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as meta:
+            wanted = ("dc:title", "dc:creator", "dc:description", "pdf:Keywords", "xmp:Author")
+            values = {key: meta.get(key) for key in wanted}
+    except (ValueError, KeyError, TypeError, SyntaxError):
+        return {}
+    return {
+        key.partition(":")[2]: ("、".join(map(str, value)) if isinstance(value, list | set) else str(value)).strip()[
+            :500
+        ]
+        for key, value in values.items()
+        if value
+    }
+
+
+def page_count(path: Path) -> int:
+    """How many pages. Raises Broken, Encrypted or Bomb."""
+    with _opened(path) as document:
+        return len(document.pages)
+
+
+def page_png(path: Path, page: int, width: int) -> bytes:
+    """Page `page` (from 1) as a PNG `width` pixels wide (64 to 2400).
+
+    Raises Refused("media.no_such_page"), Broken or Bomb (a page that takes more than 30 s or 1 GiB to draw).
+    """
+    return _child("png", path, page, max(64, min(width, WIDEST)))
+
+
+def text(path: Path, limit: int) -> str:
+    """The text of all pages in order, at most `limit` characters; "" for scans. Raises Broken or Bomb."""
+    return _child("text", path, limit, 0).decode("utf-8", "replace")[:limit]
+
+
+def _child(task: str, path: Path, first: int, second: int) -> bytes:
+    command = [sys.executable, "-I", str(_CHILD), task, str(path), str(first), str(second)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS + 10, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise Bomb from error
+    if done.returncode == 0:
+        return done.stdout
+    if done.returncode == 3:
+        raise Refused("media.no_such_page")
+    raise Bomb if done.returncode < 0 else Broken
+
+
+def anonymise(source: Path, target: Path) -> None:
+    """Writes a copy without Info, XMP, attachments, programs, signers' names, private data; its /ID is a fixed one.
+
+    Raises Broken, Encrypted or Bomb. Text on the pages stays as it is.
+    """
+    with _opened(source) as document:
+        root = document.Root
+        for key in ("/Metadata", "/OpenAction", "/AA", "/PieceInfo", "/Collection", "/AF", "/Perms", "/DSS", "/URI"):
+            if key in root:
+                del root[key]
+        names = root.get("/Names")
+        for key in ("/EmbeddedFiles", "/JavaScript"):
+            if isinstance(names, pikepdf.Dictionary) and key in names:
+                del names[key]
+        form = root.get("/AcroForm")
+        if isinstance(form, pikepdf.Dictionary) and "/XFA" in form:
+            del form["/XFA"]
+        for thing in document.objects:
+            if isinstance(thing, pikepdf.Dictionary | pikepdf.Stream):
+                _strip(thing)
+        if "/Info" in document.trailer:
+            del document.trailer["/Info"]
+        document.save(target, static_id=True, encryption=False, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+
+
+_ACTIONS = {
+    "/JavaScript",
+    "/Launch",
+    "/GoToR",
+    "/GoToE",
+    "/SubmitForm",
+    "/ImportData",
+    "/Rendition",
+    "/Movie",
+    "/Sound",
+}
+_SIGNER = ("/Name", "/Cert", "/Contents", "/Reason", "/Location", "/ContactInfo", "/M", "/Prop_Build", "/Reference")
+
+
+def _strip(thing: Any) -> None:
+    """One object and the dictionaries that stand directly in it (indirect ones have their own turn)."""
+    stack = [(thing, 0)]
+    while stack:
+        item, depth = stack.pop()
+        for key in ("/Metadata", "/PieceInfo", "/LastModified", "/AA", "/JS", "/EF", "/AF"):
+            if key in item:
+                del item[key]
+        if item.get("/S") in _ACTIONS:
+            item["/S"] = pikepdf.Name("/Named")
+            for key in ("/F", "/Win", "/D"):
+                if key in item:
+                    del item[key]
+            item["/N"] = pikepdf.Name("/None")
+        if item.get("/Type") == "/Sig" or ("/ByteRange" in item and "/Filter" in item):
+            for key in _SIGNER:
+                if key in item:
+                    del item[key]
+        if "/Rect" in item and "/Subtype" in item:
+            _annotation(item)
+        if isinstance(item, pikepdf.Stream) and item.get("/Filter") == "/DCTDecode":
+            raw = item.read_raw_bytes()
+            bare = without_metadata(raw)
+            if bare != raw:
+                item.write(bare, filter=pikepdf.Name("/DCTDecode"))
+        if depth < 8:
+            for key in list(item.keys()):
+                stack += [(inner, depth + 1) for inner in _direct(item[key])]
+
+
+def _direct(value: Any) -> list[Any]:
+    if isinstance(value, pikepdf.Array) and not value.is_indirect:
+        return [v for v in value if isinstance(v, pikepdf.Dictionary) and not v.is_indirect]
+    return [value] if isinstance(value, pikepdf.Dictionary) and not value.is_indirect else []
+
+
+def _annotation(item: Any) -> None:
+    for key in ("/NM", "/M", "/CreationDate", "/RC"):
+        if key in item:
+            del item[key]
+    if "/FT" not in item and "/Parent" not in item and "/T" in item:
+        del item["/T"]  # a mark's author; on a form's field it is the field's name
+    if item.get("/Subtype") == "/FileAttachment" and "/FS" in item:
+        del item["/FS"]

@@ -1,0 +1,99 @@
+"""Text, file names and links as people send them, made safe to keep: nothing here is shown without escaping anyway."""
+
+import html
+import re
+import unicodedata
+from urllib.parse import urlsplit
+
+import bleach
+
+from lms_plugin.errors import Refused
+
+TEXT_LIMIT = 200_000  # characters of one typed text; a long lesson plan has about 20 000
+NAME_LIMIT = 120
+LINK_LIMIT = 2000
+_JOINERS = "\u200c\u200d"  # zero-width (non-)joiners stay: emoji families and some scripts need them
+_SCRIPT = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[!/?]?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
+_ROUNDS = 5
+
+
+def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """The text without tags, scripts, NUL, direction overrides and other invisible controls; NFC; newlines are \\n.
+
+    A "<" that opens no tag stays ("x<5"), and so do entities as typed. Applying it twice changes nothing more.
+    Raises Refused("text.too_long") when more than `limit` characters come in.
+    """
+    if len(text) > limit:
+        raise Refused("text.too_long", limit=limit, length=len(text))
+    text = _without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
+    for _ in range(_ROUNDS):
+        if _TAG.search(text) is None:
+            return text
+        text = unicodedata.normalize("NFC", _without_tags(text))
+    return _TAG.sub("", text).replace("<", "\uff1c")
+
+
+def _without_tags(text: str) -> str:
+    text = _SCRIPT.sub("", text)
+    pieces: list[str] = []
+    last = 0
+    for tag in _TAG.finditer(text):  # all but true tags is escaped first, so that bleach cannot take it for one
+        pieces += [html.escape(text[last : tag.start()], quote=False), tag.group()]
+        last = tag.end()
+    pieces.append(html.escape(text[last:], quote=False))
+    cleaned: str = bleach.clean("".join(pieces), tags=set(), attributes={}, strip=True, strip_comments=True)
+    return html.unescape(cleaned)
+
+
+def _without_controls(text: str) -> str:
+    text = text.replace("\u2028", "\n").replace("\u2029", "\n").replace("\x85", "\n")
+    return unicodedata.normalize("NFC", "".join(c for c in text if c in "\n\t" or c in _JOINERS or not _unseen(c)))
+
+
+def _unseen(character: str) -> bool:
+    """Controls, formats (bidi, zero-width), surrogates, noncharacters. Private use stays: rare names are written so."""
+    code = ord(character)
+    if unicodedata.category(character) in {"Cc", "Cf", "Cs"}:
+        return True
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+
+
+def clean_filename(name: str) -> str:
+    """A name to show and to offer for download: the base name, at most 120 characters, extension kept, never empty."""
+    name = _without_controls(name).replace("\n", " ").replace("\t", " ")
+    name = re.split(r"[/\\\uff0f\uff3c]", name)[-1]
+    name = re.sub(r'[<>:"|?*]', "_", name)
+    name = " ".join(name.split()).rstrip(" .")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or len(extension) > 10 or not extension.isascii() or not extension.isalnum():
+        stem, extension = name, ""
+    stem = stem.strip(" .")  # no hidden files, no names that Windows cannot keep
+    if not stem or _RESERVED.match(stem.split(".")[0].strip()):
+        stem = f"file_{stem}" if stem else "file"
+    room = NAME_LIMIT - (len(extension) + 1 if extension else 0)
+    stem = stem[:room].rstrip(" .") or "file"
+    return f"{stem}.{extension}" if extension else stem
+
+
+def clean_link(url: str) -> str:
+    """The address if it is an http(s) URL with a host, without credentials, of at most 2000 characters.
+
+    Raises Refused("evidence.link_not_http") for everything else (javascript:, data:, file:, user:password@host).
+    """
+    url = url.strip()
+    if not url or len(url) > LINK_LIMIT or any(c.isspace() or _unseen(c) for c in url):
+        raise Refused("evidence.link_not_http")
+    if any(c in '<>"\\^`{|}' for c in url):
+        raise Refused("evidence.link_not_http")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Refused("evidence.link_not_http") from error
+    if parts.scheme.lower() not in {"http", "https"} or not host or "@" in parts.netloc:
+        raise Refused("evidence.link_not_http")
+    if not re.fullmatch(r"[\w.\-]+|[0-9a-fA-F:.]+", host) or not host.strip(".-"):
+        raise Refused("evidence.link_not_http")
+    return url

@@ -1,0 +1,211 @@
+"""Every byte that an anonymous reviewer receives is searched for the author."""
+
+import contextlib
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pikepdf
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lms_plugin import media
+from lms_plugin.errors import Refused
+
+FILES = Path(__file__).parent.parent / "files"
+NEEDLES = ("王秀兰", "QH20240017", "青禾县第一小学", "WXL", "PhoneMaker", "00AB12CD")
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030")
+
+
+def everything(data: bytes) -> Iterator[bytes]:
+    """The bytes, and all that is packed in them: zip parts with their names, PDF objects with streams decoded."""
+    yield data
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                yield entry.filename.encode() + entry.extra + entry.comment
+                yield from everything(archive.read(entry))
+    if data.startswith(b"%PDF"):
+        with pikepdf.open(io.BytesIO(data)) as document:
+            for thing in document.objects:
+                yield repr(thing).encode("utf-8", "replace")
+                if isinstance(thing, pikepdf.Stream):
+                    yield thing.read_raw_bytes()
+            yield repr(document.trailer).encode()
+
+
+def leaks(data: bytes) -> set[str]:
+    whole = list(everything(data))
+    return {n for n in NEEDLES for e in ENCODINGS for piece in whole if n.encode(e) in piece}
+
+
+def copied(name: str, folder: Path) -> tuple[media.Copy, Path]:
+    found = media.inspect(FILES / name, name)
+    target = folder / "copy"
+    return media.reviewer_copy(FILES / name, target, found.mime, found.extension), target
+
+
+@pytest.mark.parametrize(
+    ("name", "must_leak"),
+    [
+        ("lesson.doc", True),
+        ("lesson_ole.wps", True),
+        ("reflection.pdf", True),
+        ("photo.jpg", True),
+        ("photo.png", True),
+        ("photo.heic", True),
+        ("lesson.mp4", True),
+        ("lesson.mov", True),
+        ("lesson_hevc.mp4", True),
+        ("lesson.webm", True),
+        ("talk.m4a", True),
+        ("talk.mp3", True),
+        ("talk.wav", True),
+        ("lesson_zip.wps", False),
+    ],
+)
+def test_no_byte_names_the_author(name: str, must_leak: bool, tmp_path: Path) -> None:
+    original = (FILES / name).read_bytes()
+    assert bool(leaks(original) - {"00AB12CD"}) == must_leak
+    copy, target = copied(name, tmp_path)
+    assert leaks(target.read_bytes()) == set()
+    assert (FILES / name).read_bytes() == original
+    again = media.inspect(target, f"作业 1.{copy.extension}")
+    before = media.inspect(FILES / name, name)
+    assert again.ok, again.problem
+    assert {k: v for k, v in again.properties.items() if v.strip()} == {}
+    assert (again.pages, again.duration_seconds) == (before.pages, before.duration_seconds)
+    assert (again.width, again.height) == (before.width, before.height)
+    assert again.mime == copy.mime
+
+
+@pytest.mark.parametrize("name", ["lesson.docx", "slides.pptx", "sheet.xlsx"])
+def test_what_is_written_on_the_page_stays_and_all_else_goes(name: str, tmp_path: Path) -> None:
+    copy, target = copied(name, tmp_path)
+    assert media.document_text(target, copy.mime).split() == media.document_text(FILES / name, copy.mime).split()
+    assert len(media.document_blocks(target, copy.mime)) == len(media.document_blocks(FILES / name, copy.mime))
+    media.redact_document(target, tmp_path / "bare", copy.mime, ["王秀兰", "QH20240017", "青禾县第一小学"])
+    assert leaks((tmp_path / "bare").read_bytes()) == set()  # so only the visible text had held it
+    with zipfile.ZipFile(target) as archive:
+        names = set(archive.namelist())
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert not names & {"word/people.xml", "docProps/custom.xml", "docProps/thumbnail.jpeg"}
+    found = media.inspect(target, f"a.{copy.extension}")
+    assert dict(found.properties) == {}
+
+
+def test_the_anonymous_docx_points_nowhere_wrong(tmp_path: Path) -> None:
+    _copy, target = copied("lesson.docx", tmp_path)
+    with zipfile.ZipFile(target) as archive:
+        names = set(archive.namelist())
+        types = archive.read("[Content_Types].xml").decode()
+        assert "people.xml" not in types
+        assert "custom.xml" not in types
+        assert b"people.xml" not in archive.read("word/_rels/document.xml.rels")
+        assert b"thumbnail" not in archive.read("_rels/.rels")
+        document = archive.read("word/document.xml").decode()
+        comments = archive.read("word/comments.xml").decode()
+    assert "rsid" not in document
+    assert 'w:author=""' in document
+    assert "这里再想想" in comments
+    assert "2026-03-14" not in document + comments
+    assert "word/media/image1.jpeg" in names
+
+
+@pytest.mark.parametrize("name", ["lesson.mp4", "lesson.mov", "lesson_hevc.mp4", "talk.m4a"])
+def test_no_byte_of_film_moves(name: str, tmp_path: Path) -> None:
+    _copy, target = copied(name, tmp_path)
+    before, after = (FILES / name).read_bytes(), target.read_bytes()
+    assert len(before) == len(after)
+    at = before.index(b"mdat")
+    size = int.from_bytes(before[at - 4 : at], "big")
+    assert before[at - 4 : at - 4 + size] == after[at - 4 : at - 4 + size]
+    assert b"\xa9nam" not in after
+    assert b"udta" not in after
+
+
+def test_the_pdf_runs_nothing_and_carries_nothing(tmp_path: Path) -> None:
+    _copy, target = copied("reflection.pdf", tmp_path)
+    with pikepdf.open(target) as document:
+        assert "/OpenAction" not in document.Root
+        assert "/Metadata" not in document.Root
+        assert "/Info" not in document.trailer
+        assert len(document.attachments) == 0
+        first = bytes(document.trailer.ID[0])
+        note = document.pages[0].Annots[0]
+        assert "/T" not in note
+        assert str(note.Contents) == "再想想"
+    _again, other = copied("reflection.pdf", tmp_path)
+    with pikepdf.open(other) as document:
+        assert bytes(document.trailer.ID[0]) == first
+    assert "零点五元" in media.document_text(target, "application/pdf")
+
+
+def test_a_turned_photo_is_upright_in_the_copy(tmp_path: Path) -> None:
+    copy, target = copied("photo.heic", tmp_path)
+    assert (copy.mime, copy.extension) == ("image/jpeg", "jpg")
+    with Image.open(target) as image:
+        assert image.format == "JPEG"
+        assert image.size == (240, 320)
+        assert not image.getexif()
+
+
+def test_what_cannot_be_made_anonymous_is_said(tmp_path: Path) -> None:
+    ppt = media.inspect(FILES / "slides.ppt", "slides.ppt")
+    assert not media.can_sanitize(ppt.mime)
+    assert media.can_sanitize("application/pdf")
+    with pytest.raises(Refused, match=r"media\.not_sanitizable"):
+        media.reviewer_copy(FILES / "slides.ppt", tmp_path / "copy", ppt.mime, ppt.extension)
+    assert "写出小数" in media.document_text(FILES / "slides.ppt", ppt.mime)
+
+
+@pytest.mark.parametrize("name", ["bomb.docx", "entities.docx"])
+def test_a_refused_copy_leaves_nothing(name: str, tmp_path: Path) -> None:
+    mime = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    with pytest.raises(Refused):
+        media.reviewer_copy(FILES / name, tmp_path / "copy", mime, "docx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_redaction_across_runs_tables_footers_and_attributes(tmp_path: Path) -> None:
+    mime = media.inspect(FILES / "lesson.docx", "a.docx").mime
+    media.redact_document(FILES / "lesson.docx", tmp_path / "copy", mime, ["王秀兰", "青禾县第一小学", "QH20240017"])
+    text = media.document_text(tmp_path / "copy", mime)
+    assert "执教：＊＊（＊＊）" in text
+    assert "工号 ＊＊" in text
+    assert leaks((tmp_path / "copy").read_bytes()) == set()
+    slides = media.inspect(FILES / "slides.pptx", "a.pptx").mime
+    media.redact_document(FILES / "slides.pptx", tmp_path / "slides", slides, ["王秀兰"])
+    assert "执教 ＊＊" in media.document_text(tmp_path / "slides", slides)
+
+
+def test_redaction_of_plain_text_and_its_limits(tmp_path: Path) -> None:
+    media.redact_document(FILES / "scores.csv", tmp_path / "copy", "text/csv", ["王秀兰"])
+    assert (tmp_path / "copy").read_text("utf-8") == "姓名,得分\n＊＊,92\n"
+    for name in ("reflection.pdf", "lesson.doc", "photo.jpg"):
+        found = media.inspect(FILES / name, name)
+        with pytest.raises(Refused, match=r"media\.redact_unsupported"):
+            media.redact_document(FILES / name, tmp_path / "x", found.mime, ["王秀兰"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_copies_of_damaged_files_are_made_or_refused(data: st.DataObject) -> None:
+    name = data.draw(
+        st.sampled_from(["lesson.docx", "lesson.doc", "reflection.pdf", "lesson.mov", "lesson.webm", "talk.mp3"])
+    )
+    found = media.inspect(FILES / name, name)
+    content = bytearray((FILES / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "source", Path(folder) / "copy"
+        source.write_bytes(content)
+        made = None
+        with contextlib.suppress(Refused):
+            made = media.reviewer_copy(source, target, found.mime, found.extension)
+        assert target.exists() == (made is not None)
