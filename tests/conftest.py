@@ -207,8 +207,10 @@ def _server() -> Iterator[Server | None]:
 def build_schema(url: str) -> None:
     """Brings an empty database to the newest schema, as `nengli db upgrade` does."""
     if importlib.util.find_spec("lms_plugin.migrate"):
-        importlib.import_module("lms_plugin.migrate").upgrade(url)
-        return
+        migrate = importlib.import_module("lms_plugin.migrate")
+        if migrate.heads():
+            migrate.upgrade(url)
+            return
     made = db.engine(url)
     db.Model.metadata.create_all(made)
     made.dispose()

@@ -4,6 +4,7 @@ Chinese is the source language, so a sentence is its own key and there is no Chi
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -30,7 +31,7 @@ def collect() -> Catalog:
         HOUSE / "lms_plugin", METHODS, keywords=KEYWORDS, comment_tags=("L10N:",)
     ):
         del line  # line numbers would make every edit of a page an edit of the catalogue
-        found.add(message, locations=[(f"lms_plugin/{name}", None)], auto_comments=comments, context=context)
+        found.add(message, locations=[(f"lms_plugin/{name}", 0)], auto_comments=comments, context=context)
     return found
 
 
@@ -71,6 +72,10 @@ def main() -> int:
     catalogue.update(collect(), no_fuzzy_matching=True, update_creation_date=False)
     catalogue.obsolete.clear()
     catalogue.header_comment = "# English for the pages' Chinese sentences. `make strings` adds what is missing."
+    # A header that names nobody and does not change from run to run.
+    catalogue.project, catalogue.version = "nengli", ""
+    catalogue.msgid_bugs_address = catalogue.last_translator = catalogue.language_team = "-"
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 11, 1, tzinfo=UTC)
     ENGLISH.parent.mkdir(parents=True, exist_ok=True)
     with ENGLISH.open("wb") as file:
         write_po(
