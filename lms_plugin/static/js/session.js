@@ -14,19 +14,25 @@ function stored(write) {
   }
 }
 
-const fingerprint = meta("nengli-fingerprint");
+let fingerprint = meta("nengli-fingerprint");
 let bearer = meta("nengli-bearer");
-if (bearer) stored(bearer);
+const asked = document.querySelector("form[data-here]"); // the launch still asks whether it is really this person
+let offered = "";
+if (asked) [offered, bearer] = [bearer, ""];
+else if (bearer) stored(bearer);
 else if (fingerprint) stored(null); // this page came by cookie: an older bearer of the tab is of no use
 else bearer = stored();
 
 // The secret has no business in the page once it has been read.
 document.querySelector('meta[name="nengli-bearer"]')?.remove();
 
+const csrf = () => document.querySelector('input[name="csrf_token"]')?.value ?? "";
+
 /** Headers that say whose page asks; for every fetch of ours. */
 function headers(more = {}) {
   const said = { ...more };
   if (fingerprint) said["X-Nengli-Fingerprint"] = fingerprint;
+  if (csrf()) said["X-Nengli-Csrf"] = csrf();
   if (bearer) said["X-Nengli-Session"] = bearer;
   return said;
 }
@@ -84,7 +90,20 @@ const kept = {
   },
 };
 
-globalThis.nengli = Object.freeze({ headers, each, words, kept, fingerprint });
+globalThis.nengli = Object.freeze({
+  headers,
+  each,
+  words,
+  kept,
+  /** Names the person the page was made for. */
+  get fingerprint() {
+    return fingerprint;
+  },
+  /** Whether this tab lives by a bearer instead of a cookie. */
+  get borne() {
+    return Boolean(bearer);
+  },
+});
 root.classList.add("js");
 
 document.addEventListener("htmx:configRequest", (event) => Object.assign(event.detail.headers, headers()));
@@ -106,6 +125,7 @@ for (const name of ["htmx:afterSwap", "htmx:historyRestore"]) document.addEventL
 function take(text) {
   const page = new DOMParser().parseFromString(text, "text/html");
   if (!page.querySelector("main")) return;
+  fingerprint = page.querySelector('meta[name="nengli-fingerprint"]')?.content || fingerprint;
   root.lang = page.documentElement.lang || root.lang;
   root.className = `${page.documentElement.className} js`.trim();
   wanted = [...page.querySelectorAll("head script[src]")].map((script) => ({ src: script.getAttribute("src"), type: script.type }));
@@ -123,14 +143,29 @@ function bring() {
   wanted = [];
 }
 
-if (bearer) {
+/** From here on every link and form goes through htmx, which carries the header; then the page is asked for anew. */
+function live(address) {
   document.body.setAttribute("hx-boost", "true");
+  const ask = () => {
+    globalThis.htmx.process(document.body);
+    if (address) globalThis.htmx.ajax("GET", address, { target: "body", swap: "innerHTML" });
+  };
+  if (globalThis.htmx) ask();
+  else document.addEventListener("DOMContentLoaded", ask);
+}
+
+if (asked && offered) {
+  asked.hidden = false;
+  asked.addEventListener("submit", (event) => {
+    event.preventDefault();
+    bearer = offered;
+    stored(bearer);
+    history.replaceState(null, "", "/"); // Back and reload must never meet the launch again
+    live("/");
+  });
+} else if (bearer) {
   // A reload came without the header and so without a person: ask once more, with it. Never a launch again.
-  if (!fingerprint && !location.pathname.startsWith("/lti/")) {
-    document.addEventListener("DOMContentLoaded", () => {
-      globalThis.htmx?.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
-    });
-  }
+  live(!fingerprint && !location.pathname.startsWith("/lti/") ? location.pathname + location.search : "");
 }
 
 // A form that was sent and whose page has moved on needs its local copy no more (autosave.js writes them).

@@ -89,7 +89,6 @@ each("[data-upload]", (slot) => {
     const head = {
       "Upload-Length": String(file.size),
       "Upload-Metadata": Object.entries(meta).map(([name, value]) => `${name} ${base64(value)}`).join(","),
-      "X-Nengli-Csrf": csrf,
     };
     const made = check(await send("POST", text.upload, { head, stop: stop.signal }), text);
     const there = new URL(made.getResponseHeader("Location"), location.href);
@@ -124,7 +123,7 @@ each("[data-upload]", (slot) => {
         tell(sentence, from / file.size);
         const answer = check(
           await send("PATCH", at.url, {
-            head: { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(from), "X-Nengli-Csrf": csrf },
+            head: { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(from) },
             body: part,
             moved: (bytes) => tell(sentence, (from + bytes) / file.size),
             stop: stop.signal,
@@ -167,7 +166,7 @@ each("[data-upload]", (slot) => {
         if (stop.signal.aborted) {
           const known = kept.get(nameOf(file));
           kept.drop(nameOf(file));
-          if (known) fetch(known.url, { method: "DELETE", headers: headers({ ...TUS, "X-Nengli-Csrf": csrf }) }).catch(() => {});
+          if (known) fetch(known.url, { method: "DELETE", headers: headers(TUS) }).catch(() => {});
           box.hidden = true;
         } else {
           queue = [];

@@ -1,0 +1,70 @@
+"""What browsers are sent: vendored files are what they claim, nothing needs an unsafe policy, and it stays small."""
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STATIC = ROOT / "lms_plugin/static"
+TEMPLATES = sorted((ROOT / "lms_plugin/templates").rglob("*.html"))
+VENDORED = [*STATIC.rglob("VENDOR.json"), ROOT / "tests/vendor/VENDOR.json"]
+
+
+@pytest.mark.parametrize("note", VENDORED, ids=lambda note: note.parent.name)
+def test_vendored_files_are_what_they_claim(note: Path) -> None:
+    said = json.loads(note.read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", said["version"])
+    assert said["licence"] in {"0BSD", "MPL-2.0"}
+    present = {path.name for path in note.parent.iterdir()} - {"VENDOR.json"}
+    assert present == set(said["files"])
+    for name, digest in said["files"].items():
+        assert hashlib.sha256((note.parent / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_htmx_is_the_pinned_one() -> None:
+    body = (STATIC / "vendor/htmx-2.0.11/htmx.min.js").read_text()
+    assert 'version:"2.0.11"' in body
+    assert "includeIndicatorStyles" in body
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_templates_need_no_unsafe_policy(template: Path) -> None:
+    text = template.read_text()
+    assert not re.search(r"\sstyle\s*=", text), "inline style"
+    assert not re.search(r"<[^>{%]*\son[a-z]+\s*=", text), "inline handler"
+    assert not re.search(r"hx-on|hx-vals=.js:|javascript:", text), "evaluated text"
+    assert "<style" not in text
+    for tag in re.findall(r"<script\b[^>]*>", text):
+        assert "src=" in tag, "inline script"
+
+
+def test_style_is_small_and_in_layers() -> None:
+    sheets = sorted((STATIC / "css").glob("*.css"))
+    assert sum(sheet.stat().st_size for sheet in sheets) <= 25 * 1024
+    for sheet in sheets:
+        text = sheet.read_text()
+        assert len(text.splitlines()) <= 400
+        outside = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+        assert re.match(r"\s*@layer", outside)
+        assert "url(" not in text
+        assert "@import" not in text
+
+
+def test_scripts_stand_alone() -> None:
+    """Hashed names and relative imports do not go together; whatever scripts share is `nengli` of session.js."""
+    for script in (STATIC / "js").glob("*.js"):
+        text = script.read_text()
+        assert len(text.splitlines()) <= 400
+        assert not re.search(
+            r"^\s*import[\s{*\"']|\beval\(|new Function|\bimport\(|document\.write", text, flags=re.M
+        ), script.name
+
+
+def test_first_view_is_light() -> None:
+    """pages.md: first view at most 60 KB gzipped; the page itself gets 20 KB of it."""
+    sent = [*(STATIC / "css").glob("*.css"), *(STATIC / "js").glob("*.js"), STATIC / "vendor/htmx-2.0.11/htmx.min.js"]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in sent) <= 40 * 1024
