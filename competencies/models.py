@@ -111,7 +111,7 @@ class Programme(Owned, Versioned, table=True):
     submit_by_on: date
     review_by_on: date
     closes_on: date
-    policy_id: int | None = Field(default=None, foreign_key="programme_policy.id")
+    policy_id: int | None = None  # programme_policy.id; the foreign key stands on the other side (no circle of tables)
     allotted_at: datetime | None = None
     created_at: datetime
 
@@ -172,7 +172,7 @@ class Submission(Owned, Versioned, table=True):
     state: SubmissionState = Field(default=SubmissionState.DRAFT, sa_type=choice(SubmissionState))
     self_marks: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
     ticks: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
-    current_version_id: int | None = Field(default=None, foreign_key="submission_version.id")
+    current_version_id: int | None = None  # submission_version.id; the foreign key stands on the other side
     trainer_id: int | None = Field(default=None, foreign_key="person.id")  # who returned it gets it back
     created_at: datetime
     changed_at: datetime

@@ -4,7 +4,7 @@ A job carries ids, not values: its handler reads the current truth, so running t
 """
 
 import enum
-import random
+import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,9 +34,14 @@ class Job(Model, table=True):
 
     __tablename__ = "job"
     __table_args__ = (
-        Index("uq_job_open", "kind", "key", unique=True,
-              sqlite_where=text("state IN ('ready', 'running')"),
-              postgresql_where=text("state IN ('ready', 'running')")),
+        Index(
+            "uq_job_open",
+            "kind",
+            "key",
+            unique=True,
+            sqlite_where=text("state IN ('ready', 'running')"),
+            postgresql_where=text("state IN ('ready', 'running')"),
+        ),
         Index("ix_job_due", "state", "run_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -133,5 +138,5 @@ def settle(session: Session, job: Job, error: Unavailable | None, now: datetime)
 
 def _pause(attempts: int, retry_after: int | None) -> timedelta:
     """5 s, 10 s, 20 s … at most one hour, ± 20 %; never shorter than the host asked for (at most a day)."""
-    seconds = min(3600.0, 5.0 * 2 ** max(0, attempts - 1)) * random.uniform(0.8, 1.2)
+    seconds = min(3600.0, 5.0 * 2 ** max(0, attempts - 1)) * (0.8 + 0.4 * secrets.randbelow(1001) / 1000)
     return timedelta(seconds=max(seconds, min(retry_after or 0, 86400)))

@@ -1,0 +1,264 @@
+"""`nengli`: the operator's commands. One command, one transaction."""
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from sqlmodel import Session, select
+
+import competencies
+import lti
+from lms_plugin import __version__, demo, migrate, worker
+from lms_plugin.config import Settings
+from lms_plugin.db import engine, pk, session_factory, transaction
+from lms_plugin.errors import Refused
+from lms_plugin.flow import people, units
+from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
+from lms_plugin.web.messages import sentence
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  NENGLI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        raise click.ClickException("\n".join(["Settings that do not fit / 设置有误:", *lines])) from error
+
+
+@contextmanager
+def _act() -> Iterator[tuple[Session, Settings, datetime]]:
+    """One transaction; a refusal is said in both languages and changes nothing."""
+    settings = _settings()
+    try:
+        with transaction(session_factory(engine(settings.database_url))) as session:
+            yield session, settings, datetime.now(UTC)
+    except Refused as error:
+        raise click.ClickException(
+            f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
+        ) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nengli")
+def main() -> None:
+    """教师能力点考核: commands for those who run it. Settings are NENGLI_* environment variables."""
+
+
+@main.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+def db_upgrade(revision: str) -> None:
+    """Bring the database to the newest revision."""
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate.upgrade(settings.database_url, revision)
+    click.echo("Database is at the newest revision. / 数据库已是最新。")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+def db_downgrade(revision: str) -> None:
+    """Take the database back to a revision."""
+    migrate.downgrade(_settings().database_url, revision)
+
+
+@main.group()
+def tenant() -> None:
+    """Districts."""
+
+
+@tenant.command("add")
+@click.argument("name")
+@click.option("--timezone", default="Asia/Shanghai", show_default=True)
+def tenant_add(name: str, timezone: str) -> None:
+    """Make a district and its root unit (kind county)."""
+    with _act() as (session, _settings_, now):
+        row = Tenant(name=name, timezone=timezone, created_at=now)
+        session.add(row)
+        session.flush()
+        units.add_unit(session, pk(row), UnitKind.COUNTY, name)
+        lti.ensure_tool_key(session, _settings_.secret_key.get_secret_value(), now)
+    click.echo(f"District made / 已建: {name}")
+
+
+@tenant.command("list")
+def tenant_list() -> None:
+    """All districts."""
+    with _act() as (session, _settings_, _now):
+        for row in session.exec(select(Tenant)).all():
+            click.echo(f"{row.name}\t{row.timezone}")
+
+
+@main.group()
+def unit() -> None:
+    """Org units of a district."""
+
+
+@unit.command("add")
+@click.option("--tenant", "tenant_name", required=True)
+@click.option("--kind", type=click.Choice([k.value for k in UnitKind]), default="school", show_default=True)
+@click.option("--parent", default="", help="Name of the parent unit; the root unit if left out.")
+@click.option("--environment", default="", help="multimedia, blended or smart (a school's declared environment)")
+@click.argument("name")
+def unit_add(tenant_name: str, kind: str, parent: str, environment: str, name: str) -> None:
+    """Add a school, school group, county, city."""
+    with _act() as (session, _settings_, _now):
+        district = people.tenant_named(session, tenant_name)
+        rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
+        wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
+        if len(wanted) != 1:
+            raise click.ClickException(f"No single unit called / 没有唯一的单位: {parent or tenant_name}")
+        units.add_unit(session, pk(district), UnitKind(kind), name, wanted[0], environment)
+    click.echo(f"Unit made / 已建: {name}")
+
+
+@main.group()
+def platform() -> None:
+    """Registered LTI platforms (Moodle, Open edX …)."""
+
+
+@platform.command("add")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+@click.option("--auth-url", required=True)
+@click.option("--token-url", required=True)
+@click.option("--jwks-url", required=True)
+@click.option("--deployment", required=True, multiple=True, help="Deployment ID; may be given several times.")
+@click.option("--tenant", "tenant_name", required=True)
+@click.option("--name", default="")
+@click.option("--product", default="", help="moodle, openedx … if launches do not say it")
+@click.option("--audience", default="", help="audience of token requests, if it is not the token URL")
+def platform_add(**given: Any) -> None:
+    """Register a platform for a district and print what the platform needs of us."""
+    with _act() as (session, settings, now):
+        district = people.tenant_named(session, given["tenant_name"])
+        lti.add_platform(
+            session,
+            pk(district),
+            issuer=given["issuer"],
+            client_id=given["client_id"],
+            auth_url=given["auth_url"],
+            token_url=given["token_url"],
+            jwks_url=given["jwks_url"],
+            deployments=list(given["deployment"]),
+            name=given["name"],
+            product=given["product"],
+            token_audience=given["audience"],
+            allow_loopback=settings.allow_loopback,
+            now=now,
+        )
+        lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
+        base = settings.public_url
+    click.echo("Registered / 已登记. Values for the platform / 填到课程平台里的值:")
+    for label, value in (
+        ("Tool URL / 工具网址", base + "/lti/launch"),
+        ("Initiate login URL / 发起登录网址", base + "/lti/login"),
+        ("Redirection URI / 重定向网址", base + "/lti/launch"),
+        ("Public keyset URL / 公钥集网址", base + "/.well-known/jwks.json"),
+    ):
+        click.echo(f"  {label}: {value}")
+
+
+@platform.command("list")
+@click.option("--tenant", "tenant_name", default="")
+def platform_list(tenant_name: str) -> None:
+    """Registered platforms, without any secret."""
+    with _act() as (session, _settings_, _now):
+        rows = session.exec(select(Tenant)).all()
+        for district in rows:
+            if tenant_name and district.name != tenant_name:
+                continue
+            for row in lti.platforms(session, pk(district)):
+                state = "disabled" if row.is_disabled else "enabled"
+                click.echo(f"{district.name}\t{row.issuer}\t{row.client_id}\t{state}\t{row.name}")
+
+
+@main.group()
+def officer() -> None:
+    """The first people of a district."""
+
+
+@officer.command("invite")
+@click.option("--tenant", "tenant_name", required=True)
+@click.option("--role", type=click.Choice([k.value for k in RoleKind if k is not RoleKind.TEACHER]), default="officer")
+@click.option("--unit", "unit_name", default="", help="Name of the unit; the root unit if left out.")
+def officer_invite(tenant_name: str, role: str, unit_name: str) -> None:
+    """Print a one-time link that makes somebody an officer (or another role)."""
+    with _act() as (session, settings, now):
+        district = people.tenant_named(session, tenant_name)
+        rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
+        wanted = [row for row in rows if (row.name == unit_name if unit_name else row.parent_id is None)]
+        if len(wanted) != 1:
+            raise click.ClickException(f"No single unit called / 没有唯一的单位: {unit_name}")
+        row, code = people.make_invitation(session, pk(district), RoleKind(role), wanted[0], None, now)
+        link = f"{settings.public_url}/invitation/{code}"
+        until = row.expires_at
+    click.echo(f"One-time link / 一次性链接: {link}")
+    click.echo(f"Code / 邀请码: {code}   (until / 有效至 {until:%Y-%m-%d %H:%M} UTC)")
+
+
+@main.group()
+def framework() -> None:
+    """Competency frameworks that ship."""
+
+
+@framework.command("load")
+@click.option("--tenant", "tenant_name", required=True)
+@click.argument("pack", type=click.Choice(competencies.packs.names()))
+def framework_load(tenant_name: str, pack: str) -> None:
+    """Load a shipped pack as a draft; a curator confirms and publishes it on the pages."""
+    with _act() as (session, _settings_, now):
+        district = people.tenant_named(session, tenant_name)
+        version = competencies.draft_from_pack(session, pk(district), competencies.packs.load(pack), now)
+        waiting = competencies.unconfirmed(version)
+    click.echo(f"Draft loaded / 草稿已载入. Points to confirm / 待确认能力点: {len(waiting)}")
+
+
+@main.command("secret")
+def secret() -> None:
+    """Print a new value for NENGLI_SECRET_KEY."""
+    click.echo(secrets.token_urlsafe(48))
+
+
+@main.command("worker")
+@click.option("--threads", default=2, show_default=True)
+def run_worker(threads: int) -> None:
+    """Run the worker: scores, allotment, release."""
+    worker.run(_settings(), threads)
+
+
+@main.command("serve")
+@click.option("--port", default=8600, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--workers", default=2, show_default=True)
+@click.option("--threads", default=8, show_default=True)
+def serve(port: int, host: str, workers: int, threads: int) -> None:
+    """Run the web server (gunicorn); put nginx with HTTPS before it."""
+    _settings()
+    sys.exit(subprocess.call(demo.gunicorn(f"{host}:{port}", workers, threads)))  # noqa: S603
+
+
+@main.command("demo")
+@click.option(
+    "--port", default=8600, show_default=True, help="The tool's port; the practice LMS takes the one 100 above."
+)
+@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
+@click.option("--reset", is_flag=True, help="Start afresh.")
+def run_demo(port: int, data_dir: Path, reset: bool) -> None:
+    """Everything on this machine: tool, worker and practice LMS, with a demo district. Ctrl-C stops all."""
+    sys.exit(demo.run(port, data_dir, reset=reset, say=click.echo))
+
+
+if __name__ == "__main__":
+    main()

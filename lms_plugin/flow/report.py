@@ -1,0 +1,426 @@
+"""Awards and hours become scores in the host's gradebook: queued in the act's transaction, sent after it.
+
+Two columns a course: points (maximum = required number) and hours (maximum = need). A job names course and person and
+reads the current truth when it runs, so that running twice, late or out of order always ends with the last truth.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session, col, select
+
+import competencies
+import lti
+from lms_plugin import outbox
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, get, owned, pk, transaction
+from lms_plugin.errors import NotFound, Refused, Unavailable
+from lms_plugin.flow.people import person_scope
+from lms_plugin.net import Http
+from lms_plugin.people import Course, CourseMember, Person
+
+SCORE_JOB = "score"
+COLUMNS_JOB = "columns"
+KINDS = (lti.LineItemKind.POINTS, lti.LineItemKind.HOURS)
+
+
+@dataclass(frozen=True)
+class Post:
+    """What a job needs to reach hosts: sessions for its short transactions, HTTP, the key that opens tokens."""
+
+    sessions: "sessionmaker[Session]"
+    http: Http
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One person's score in one column, in hundredths, and the comment beside it (no names: hosts log comments)."""
+
+    given_hundredths: int
+    maximum_hundredths: int
+    comment: str
+
+
+def queue_scores(session: Session, programme: competencies.Programme, person_id: int, now: datetime) -> int:
+    """Asks for this person's scores in every course of the programme from which they launched. Gives the number."""
+    courses = session.exec(
+        select(Course)
+        .join(CourseMember, col(CourseMember.course_id) == Course.id)
+        .where(Course.programme_id == pk(programme), CourseMember.person_id == person_id)
+    ).all()
+    for course in courses:
+        outbox.put(
+            session,
+            course.tenant_id,
+            SCORE_JOB,
+            f"{pk(course)}:{person_id}",
+            {"course_id": pk(course), "person_id": person_id},
+            now,
+        )
+    return len(courses)
+
+
+def scores_of(session: Session, programme: competencies.Programme, person_id: int) -> dict[lti.LineItemKind, Score]:
+    """The truth now: points awarded against the required number, hours of both kinds against their needs."""
+    rules = competencies.rules_of(session, programme)
+    awards = session.exec(
+        owned(competencies.Award, programme.tenant_id).where(
+            competencies.Award.programme_id == pk(programme),
+            competencies.Award.person_id == person_id,
+            col(competencies.Award.revoked_at).is_(None),
+        )
+    ).all()
+    passed = len({award.point_id for award in awards if award.level >= competencies.Level.PASS})
+    required = rules.choice.required_points
+    balance = competencies.balance(session, pk(programme), [person_id]).get(person_id, {})
+    practice = balance.get(competencies.CreditKind.PRACTICE, 0)
+    online = balance.get(competencies.CreditKind.ONLINE, 0)
+    needs = rules.hours.practice_need_hundredths, rules.hours.online_need_hundredths
+    counted = min(max(practice, 0), needs[0]) + min(max(online, 0), needs[1])
+    found = {
+        lti.LineItemKind.POINTS: Score(
+            min(passed, required) * 100, required * 100, f"已认定能力点 {passed} 个，需要 {required} 个"
+        )
+    }
+    if sum(needs):
+        found[lti.LineItemKind.HOURS] = Score(
+            counted, sum(needs), f"实践应用 {practice / 100:g} 学时，网络研修 {online / 100:g} 学时"
+        )
+    return found
+
+
+def _columns(
+    session: Session, course: Course, programme: competencies.Programme
+) -> dict[lti.LineItemKind, lti.LineItem]:
+    return {
+        row.kind: row
+        for row in session.exec(
+            select(lti.LineItem).where(lti.LineItem.course_id == pk(course), lti.LineItem.programme_id == pk(programme))
+        )
+    }
+
+
+def _client(post: Post, session: Session, course: Course, now: datetime) -> "lti.ServiceClient":
+    deployment = get(session, lti.Deployment, course.deployment_id)
+    return lti.service_client(session, deployment.platform_id, course.ags_scopes, post.secret_key, post.http, now)
+
+
+def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
+    """The job that finds or makes a course's two columns. One runs at a time per course (the job's key is the course),
+    and it looks before it makes, so a crash between making and noting leaves one column, not two."""
+    with transaction(post.sessions) as session:
+        course = get(session, Course, ids["course_id"])
+        if course.programme_id is None:
+            return
+        programme = get(session, competencies.Programme, course.programme_id)
+        known, client = _columns(session, course, programme), _client(post, session, course, now)
+        rules = competencies.rules_of(session, programme)
+        maxima = {
+            lti.LineItemKind.POINTS: rules.choice.required_points * 100,
+            lti.LineItemKind.HOURS: rules.hours.practice_need_hundredths + rules.hours.online_need_hundredths,
+        }
+        labels = {
+            lti.LineItemKind.POINTS: f"{programme.title} 能力点",
+            lti.LineItemKind.HOURS: f"{programme.title} 学时",
+        }
+        uuid, own, listing = programme.uuid, course.lineitem_url, course.lineitems_url
+    for kind in KINDS:
+        row = known.get(kind)
+        if (row is not None and row.url) or not maxima[kind]:
+            continue
+        url = ""
+        try:
+            column = client.find_or_create_line_item(
+                listing,
+                resource_id=f"nengli:{uuid}:{kind.value}",
+                tag=f"nengli:{uuid}:{kind.value}",
+                label=labels[kind],
+                maximum_hundredths=maxima[kind],
+            )
+            if column is not None:
+                url = column.url
+            elif kind is lti.LineItemKind.POINTS:
+                url = own  # a host that grants only its own column gets the points there
+        finally:
+            with transaction(post.sessions) as session:
+                client.keep(session, post.secret_key)
+        with transaction(post.sessions) as session:
+            _note_column(session, ids["course_id"], kind, url, labels[kind], maxima[kind], now)
+
+
+def _note_column(
+    session: Session, course_id: int, kind: lti.LineItemKind, url: str, label: str, maximum: int, now: datetime
+) -> None:
+    course = get(session, Course, course_id)
+    assert course.programme_id is not None
+    programme = get(session, competencies.Programme, course.programme_id)
+    row = _columns(session, course, programme).get(kind)
+    if row is None:
+        row = lti.LineItem(
+            tenant_id=course.tenant_id,
+            course_id=course_id,
+            programme_id=course.programme_id,
+            kind=kind,
+            maximum_hundredths=maximum,
+            created_at=now,
+        )
+    row.url, row.label, row.maximum_hundredths = url, label[:255], maximum
+    row.offered = lti.Offer.READY if url else lti.Offer.NOT_OFFERED
+    session.add(row)
+
+
+@dataclass(frozen=True)
+class _Letter:
+    """One score about to be sent."""
+
+    delivery_id: int
+    url: str
+    subject: str
+    score: Score
+    timestamp: datetime
+
+
+def send_scores(post: Post, ids: dict[str, int], now: datetime) -> None:
+    """The job that sends one person's scores to one course: claim (tx) → HTTP (no tx) → settle (tx).
+
+    Raises Unavailable where it should run again. What the host refuses for good is settled on the delivery's row
+    with the host's words; the job itself is then done.
+    """
+    with transaction(post.sessions) as session:
+        letters, client = _prepare(post, session, ids, now)
+    if client is None:
+        return
+    again: Unavailable | None = None
+    for letter in letters:
+        try:
+            answer = client.send_score(
+                letter.url,
+                subject=letter.subject,
+                given_hundredths=letter.score.given_hundredths,
+                maximum_hundredths=letter.score.maximum_hundredths,
+                timestamp=letter.timestamp,
+                comment=letter.score.comment,
+            )
+        except Unavailable as error:
+            again = again or error
+            with transaction(post.sessions) as session:
+                client.keep(session, post.secret_key)
+                _settle_unsent(session, letter, error, now)
+            continue
+        with transaction(post.sessions) as session:
+            client.keep(session, post.secret_key)
+            trouble = _settle(session, letter, answer, now)
+        again = again or trouble
+    if again is not None:
+        raise again
+
+
+def _prepare(
+    post: Post, session: Session, ids: dict[str, int], now: datetime
+) -> tuple[list[_Letter], "lti.ServiceClient | None"]:
+    """What is to be sent. The timestamp is noted *before* the sending: after a crash the next one is later still."""
+    course = get(session, Course, ids["course_id"])
+    member = session.exec(
+        select(CourseMember).where(
+            CourseMember.course_id == ids["course_id"], CourseMember.person_id == ids["person_id"]
+        )
+    ).one_or_none()
+    if course.programme_id is None or member is None:
+        return [], None
+    programme = get(session, competencies.Programme, course.programme_id)
+    columns, scores = _columns(session, course, programme), scores_of(session, programme, member.person_id)
+    if any(kind not in columns for kind in scores):
+        outbox.put(session, course.tenant_id, COLUMNS_JOB, str(pk(course)), {"course_id": pk(course)}, now)
+        session.commit()
+        raise Unavailable("ags.columns_pending", retry_after=2)
+    letters = []
+    for kind, score in scores.items():
+        column = columns[kind]
+        row = session.exec(
+            select(lti.ScoreDelivery).where(
+                lti.ScoreDelivery.line_item_id == pk(column), lti.ScoreDelivery.person_id == member.person_id
+            )
+        ).one_or_none()
+        if row is None:
+            row = lti.ScoreDelivery(
+                tenant_id=course.tenant_id,
+                line_item_id=pk(column),
+                person_id=member.person_id,
+                subject=member.subject,
+                given_hundredths=score.given_hundredths,
+                maximum_hundredths=score.maximum_hundredths,
+                updated_at=now,
+            )
+        same = (row.given_hundredths, row.maximum_hundredths, row.subject, row.comment) == (
+            score.given_hundredths,
+            score.maximum_hundredths,
+            member.subject,
+            score.comment,
+        )
+        if same and row.state is lti.DeliveryState.DELIVERED:
+            continue
+        row.subject, row.comment, row.updated_at = member.subject, score.comment[:500], now
+        row.given_hundredths, row.maximum_hundredths = score.given_hundredths, score.maximum_hundredths
+        if column.offered is not lti.Offer.READY:
+            row.state, row.host_words = lti.DeliveryState.NOT_OFFERED, ""
+            session.add(row)
+            continue
+        timestamp = lti.next_timestamp(row.sent_timestamp_at, now)
+        if timestamp > now:
+            session.add(row)
+            session.commit()
+            raise Unavailable("ags.same_second", retry_after=1)
+        row.sent_timestamp_at, row.attempts, row.state = timestamp, row.attempts + 1, lti.DeliveryState.RETRYING
+        session.add(row)
+        session.flush()
+        letters.append(_Letter(pk(row), column.url, member.subject, score, timestamp))
+    return letters, _client(post, session, course, now)
+
+
+def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: datetime) -> Unavailable | None:
+    """Notes what became of a score; gives the error that makes the job run again, if it should."""
+    row = get(session, lti.ScoreDelivery, letter.delivery_id)
+    if row.sent_timestamp_at != letter.timestamp:
+        return None  # a later sending is under way or done; its outcome is the one that counts
+    row.host_words, row.updated_at = answer.words[:500], now
+    session.add(row)
+    outcome = answer.outcome
+    if outcome is lti.Outcome.DELIVERED:
+        row.state, row.host_words, row.attempts = lti.DeliveryState.DELIVERED, "", 0
+        return None
+    if outcome is lti.Outcome.NOT_A_LEARNER:
+        row.state = lti.DeliveryState.NOT_A_LEARNER
+        return None
+    if outcome is lti.Outcome.GONE:
+        return _column_gone(session, row)
+    if outcome is lti.Outcome.ALREADY_NEWER:
+        # The host holds a time that is not before ours (its own clock, or a trainer's edit): say it again, later.
+        if row.attempts < outbox.MAX_ATTEMPTS:
+            return Unavailable("ags.already_newer", words=answer.words, retry_after=2)
+        row.state = lti.DeliveryState.FAILED
+        return None
+    if outcome is lti.Outcome.TRANSIENT:
+        return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
+    row.state = lti.DeliveryState.FAILED
+    return None
+
+
+def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable | None:
+    """The host's column is no more: it is looked for and made once again; a second time it is said and left."""
+    if row.attempts > 2:
+        row.state = lti.DeliveryState.FAILED
+        return None
+    column = get(session, lti.LineItem, row.line_item_id)
+    column.url = ""
+    session.add(column)
+    outbox.put(
+        session,
+        row.tenant_id,
+        COLUMNS_JOB,
+        str(column.course_id),
+        {"course_id": column.course_id},
+        row.updated_at,
+    )
+    return Unavailable("ags.gone", retry_after=3)
+
+
+def _settle_unsent(session: Session, letter: _Letter, error: Unavailable, now: datetime) -> None:
+    row = get(session, lti.ScoreDelivery, letter.delivery_id)
+    row.state = lti.DeliveryState.FAILED if error.permanent else lti.DeliveryState.RETRYING
+    row.host_words, row.updated_at = error.words[:500] or error.code, now
+    session.add(row)
+
+
+def give_up(session: Session, ids: dict[str, int], now: datetime) -> None:
+    """The job has been tried as often as it may: what is still under way is said to have failed."""
+    for row in session.exec(
+        select(lti.ScoreDelivery)
+        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
+        .where(
+            lti.LineItem.course_id == ids["course_id"],
+            lti.ScoreDelivery.person_id == ids.get("person_id", 0),
+            col(lti.ScoreDelivery.state).in_([lti.DeliveryState.RETRYING, lti.DeliveryState.WAITING]),
+        )
+    ).all():
+        row.state, row.updated_at = lti.DeliveryState.FAILED, now
+        session.add(row)
+
+
+@dataclass(frozen=True)
+class DeliveryView:
+    """Where one person's score for one column stands, for the record page. `state` "queued" = not tried yet."""
+
+    course_uuid: str
+    course_title: str
+    kind: str
+    state: str
+    given_hundredths: int
+    maximum_hundredths: int
+    host_words: str
+    updated_at: datetime | None
+    can_resend: bool
+
+
+def deliveries(session: Session, person_id: int, programme_id: int) -> list[DeliveryView]:
+    """All courses of the programme that the person launched from, with both columns' state. Two queries."""
+    courses = session.exec(
+        select(Course)
+        .join(CourseMember, col(CourseMember.course_id) == Course.id)
+        .where(Course.programme_id == programme_id, CourseMember.person_id == person_id)
+        .order_by(col(Course.title), col(Course.id))
+    ).all()
+    rows = session.exec(
+        select(lti.ScoreDelivery, lti.LineItem)
+        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
+        .where(lti.LineItem.programme_id == programme_id, lti.ScoreDelivery.person_id == person_id)
+    ).all()
+    by_column = {(column.course_id, column.kind): row for row, column in rows}
+    views = []
+    for course in courses:
+        for kind in KINDS:
+            row = by_column.get((pk(course), kind))
+            if row is None:
+                continue
+            views.append(
+                DeliveryView(
+                    course.uuid,
+                    course.title,
+                    kind.value,
+                    row.state.value,
+                    row.given_hundredths,
+                    row.maximum_hundredths,
+                    row.host_words,
+                    row.updated_at,
+                    row.state not in {lti.DeliveryState.DELIVERED, lti.DeliveryState.NOT_OFFERED},
+                )
+            )
+    return views
+
+
+def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, now: datetime) -> None:
+    """ "再发一次": the person, their trainer or an officer asks for the scores to be sent again now."""
+    course = find(session, Course, actor.tenant_id, course_uuid)
+    person = find(session, Person, actor.tenant_id, person_uuid)
+    scope = person_scope(session, person)
+    require(
+        actor,
+        Permission.SCORE_RESEND,
+        Scope(scope.tenant_id, scope.owner_id, unit_paths=scope.unit_paths, course_ids=frozenset({pk(course)})),
+    )
+    if course.programme_id is None:
+        raise Refused("report.no_programme")
+    member = session.exec(
+        select(CourseMember.id).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
+    ).first()
+    if member is None:
+        raise NotFound
+    outbox.put(
+        session,
+        actor.tenant_id,
+        SCORE_JOB,
+        f"{pk(course)}:{pk(person)}",
+        {"course_id": pk(course), "person_id": pk(person)},
+        now,
+    )

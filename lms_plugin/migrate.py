@@ -1,0 +1,63 @@
+"""Migrations by command and by test: Alembic with its configuration built here."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import migrations
+from lms_plugin.db import Model, engine
+
+
+def config(url: str) -> Config:
+    """Alembic's configuration for a database."""
+    made = Config()
+    made.set_main_option("script_location", str(Path(str(migrations.__file__)).parent).replace("%", "%%"))
+    made.set_main_option("file_template", "%%(year)d%%(month).2d%%(day).2d_%%(slug)s")
+    made.attributes["url"] = url
+    return made
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Brings a database to a revision."""
+    command.upgrade(config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Takes a database back to a revision ("base" = empty)."""
+    command.downgrade(config(url), revision)
+
+
+def make(url: str, message: str) -> None:
+    """Writes a migration from what differs between the models and a database at head."""
+    command.revision(config(url), message=message, autogenerate=True)
+
+
+def differences(url: str) -> list[object]:
+    """What differs between the models and a migrated database; nothing, at head."""
+    bind = engine(url)
+    try:
+        with bind.connect() as connection:
+            return list(
+                compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Model.metadata)
+            )
+    finally:
+        bind.dispose()
+
+
+def heads() -> list[str]:
+    """The newest revisions; more than one is a mistake."""
+    return list(ScriptDirectory.from_config(config("sqlite://")).get_heads())
+
+
+def is_at_head(url: str) -> bool:
+    """Whether the database has every migration."""
+    bind = engine(url)
+    try:
+        with bind.connect() as connection:
+            return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())
+    finally:
+        bind.dispose()

@@ -1,0 +1,166 @@
+"""The worker: huey wakes, the outbox row decides. Claim (tx) → handler (its own short steps) → settle (tx)."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from huey import Huey, PostgresHuey, SqliteHuey, crontab
+from sqlalchemy.engine import make_url
+from sqlmodel import delete
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.config import Settings
+from lms_plugin.db import engine, session_factory, transaction
+from lms_plugin.errors import Unavailable
+from lms_plugin.flow import award, report, review
+from lms_plugin.net import Http
+from lms_plugin.people import Ticket, WebSession
+
+log = logging.getLogger("nengli.worker")
+
+Handler = Callable[[report.Post, dict[str, int], datetime], None]
+HANDLERS: dict[str, Handler] = {
+    report.SCORE_JOB: report.send_scores,
+    report.COLUMNS_JOB: report.make_columns,
+}
+
+
+def utc_now() -> datetime:
+    """The moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Worker:
+    """Runs due jobs. `clock` may be given by tests; everything else comes from the settings."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.sessions = session_factory(engine(settings.database_url))
+        self.post = report.Post(
+            self.sessions,
+            Http(allow_loopback=settings.allow_loopback),
+            settings.secret_key.get_secret_value(),
+        )
+
+    def run_job(self, job_id: int) -> timedelta | None:
+        """One run of one job, if nobody else has it. Gives how long until it wants to run again, None when it ended."""
+        now = self.clock()
+        with transaction(self.sessions) as session:
+            job = outbox.claim(session, job_id, now)
+            if job is None:
+                return None
+            kind, ids = job.kind, dict(job.ids)
+        trouble: Unavailable | None = None
+        try:
+            HANDLERS[kind](self.post, ids, now)
+        except Unavailable as error:
+            trouble = error
+            log.info("job %s %s: %s", job_id, kind, error.code)
+        except Exception:
+            log.exception("job %s %s broke", job_id, kind)
+            trouble = Unavailable("job.broken")
+        later = self.clock()
+        with transaction(self.sessions) as session:
+            state = outbox.settle(session, job, trouble, later)
+            if state is outbox.JobState.FAILED and kind == report.SCORE_JOB:
+                report.give_up(session, ids, later)
+            row = session.get(outbox.Job, job_id)
+            again = row.run_at - later if row is not None and state is outbox.JobState.READY else None
+        return max(again, timedelta(0)) if again is not None else None
+
+    def run_due(self, limit: int = 50) -> int:
+        """Runs all jobs that are due now, one after the other; gives the number. Stops where none is left."""
+        ran = 0
+        while True:
+            with self.sessions() as session:
+                due = outbox.due(session, self.clock(), limit)
+            if not due:
+                return ran
+            for job_id in due:
+                self.run_job(job_id)
+                ran += 1
+
+    def tick(self) -> None:
+        """What time itself brings: reviews to allot, decisions to release, old sessions and logins to forget."""
+        now = self.clock()
+        for act in (review.allocate_due, award.release_due):
+            try:
+                with transaction(self.sessions) as session:
+                    act(session, now)
+            except Exception:
+                log.exception("%s broke", act.__name__)
+        with transaction(self.sessions) as session:
+            lti.sweep(session, now)
+            session.execute(delete(Ticket).where(Ticket.expires_at < now - timedelta(days=1)))  # type: ignore[arg-type]
+            session.execute(
+                delete(WebSession).where(WebSession.expires_at < now - timedelta(days=30))  # type: ignore[arg-type]
+            )
+
+
+def queue_of(settings: Settings) -> Huey:
+    """The wake-up queue: in PostgreSQL beside the data, or in a SQLite file of its own."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "postgresql":
+        dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return PostgresHuey("nengli", dsn=dsn, results=False)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return SqliteHuey("nengli", filename=str(settings.data_dir / "queue.sqlite3"), results=False)
+
+
+def tasks_of(queue: Huey, worker_of: Callable[[], Worker]) -> Any:
+    """Registers the two tasks; gives `wake`, which the web calls after a commit."""
+
+    @queue.task(name="wake")
+    def wake() -> None:
+        """Runs what is due; what wants to run again soon wakes us again then."""
+        worker = worker_of()
+        with worker.sessions() as session:
+            due = outbox.due(session, worker.clock())
+        soonest: timedelta | None = None
+        for job_id in due:
+            again = worker.run_job(job_id)
+            if again is not None:
+                soonest = again if soonest is None else min(soonest, again)
+        if soonest is None and due:
+            soonest = timedelta(0)  # a job may have asked for another, e.g. a score for its column
+        if soonest is not None and soonest < timedelta(minutes=1):
+            wake.schedule(delay=max(soonest.total_seconds(), 0.2))
+
+    @queue.periodic_task(crontab(minute="*"), name="sweep")
+    def sweep() -> None:
+        """Every minute: what was missed, and what time brings."""
+        worker_of().tick()
+        wake()
+
+    return wake
+
+
+def waker(settings: Settings) -> Callable[[], None]:
+    """For the web: puts a wake-up into the queue. A queue that is down costs a minute, never a job."""
+    queue = queue_of(settings)
+    wake = tasks_of(queue, _never)
+
+    def call() -> None:
+        try:
+            wake()
+        except Exception:
+            log.exception("the worker could not be woken; its sweep will find the job")
+
+    return call
+
+
+def _never() -> Worker:
+    raise RuntimeError("tasks run in the worker process only")
+
+
+def run(settings: Settings, threads: int = 2) -> None:
+    """Runs until it is told to stop (SIGINT, SIGTERM finish the job under way)."""
+    queue = queue_of(settings)
+    worker = Worker(settings)
+    tasks_of(queue, lambda: worker)
+    worker.tick()
+    worker.run_due()
+    queue.create_consumer(workers=threads, worker_type="thread", max_delay=1.0).run()
