@@ -83,19 +83,19 @@ def tenant() -> None:
 @click.option("--timezone", default="Asia/Shanghai", show_default=True)
 def tenant_add(name: str, timezone: str) -> None:
     """Make a district and its root unit (kind county)."""
-    with _act() as (session, _settings_, now):
+    with _act() as (session, settings, now):
         row = Tenant(name=name, timezone=timezone, created_at=now)
         session.add(row)
         session.flush()
         units.add_unit(session, pk(row), UnitKind.COUNTY, name)
-        lti.ensure_tool_key(session, _settings_.secret_key.get_secret_value(), now)
+        lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
     click.echo(f"District made / 已建: {name}")
 
 
 @tenant.command("list")
 def tenant_list() -> None:
     """All districts."""
-    with _act() as (session, _settings_, _now):
+    with _act() as (session, _, _now):
         for row in session.exec(select(Tenant)).all():
             click.echo(f"{row.name}\t{row.timezone}")
 
@@ -113,7 +113,7 @@ def unit() -> None:
 @click.argument("name")
 def unit_add(tenant_name: str, kind: str, parent: str, environment: str, name: str) -> None:
     """Add a school, school group, county, city."""
-    with _act() as (session, _settings_, _now):
+    with _act() as (session, _, _now):
         district = people.tenant_named(session, tenant_name)
         rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
         wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
@@ -174,7 +174,7 @@ def platform_add(**given: Any) -> None:
 @click.option("--tenant", "tenant_name", default="")
 def platform_list(tenant_name: str) -> None:
     """Registered platforms, without any secret."""
-    with _act() as (session, _settings_, _now):
+    with _act() as (session, _, _now):
         rows = session.exec(select(Tenant)).all()
         for district in rows:
             if tenant_name and district.name != tenant_name:
@@ -218,7 +218,7 @@ def framework() -> None:
 @click.argument("pack", type=click.Choice(competencies.packs.names()))
 def framework_load(tenant_name: str, pack: str) -> None:
     """Load a shipped pack as a draft; a curator confirms and publishes it on the pages."""
-    with _act() as (session, _settings_, now):
+    with _act() as (session, _, now):
         district = people.tenant_named(session, tenant_name)
         version = competencies.draft_from_pack(session, pk(district), competencies.packs.load(pack), now)
         waiting = competencies.unconfirmed(version)

@@ -1,4 +1,4 @@
-"""Settings, read once from the environment (`NENGLI_*`). The only reader of the environment; wrong values stop the start."""
+"""Settings (`NENGLI_*`): the only reader of the environment; wrong values stop the start."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
