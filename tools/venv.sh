@@ -10,7 +10,7 @@ stamp=$venv/installed-$what
 log=var/log/install.log
 
 wanted() { # one line that changes when anything that decides the installation changes
-    { printf '%s\n' "$PWD" "$what"; sed -n '/^\[options/,/^\[tool/p' setup.cfg; cat constraints.txt; } | cksum
+    { printf '%s\n' "$PWD" "$what" */__init__.py; sed -n '/^\[options/,/^\[tool/p' setup.cfg; cat constraints.txt; } | cksum
 }
 
 works() { # is this a Python of at least 3.11 that can make environments?
