@@ -110,7 +110,7 @@ class _Document:
         self.pictures: list[str] = []
 
     def pictures_in(self, element: Any, relations: dict[str, tuple[str, str]]) -> Iterator[Block]:
-        for inner in element.iter():
+        for inner in zipped.seen(element):
             name = local(inner)
             if name not in {"blip", "imagedata"}:
                 continue
@@ -121,11 +121,13 @@ class _Document:
 
 
 def _paragraph(element: Any) -> str:
-    """The text of a paragraph; deleted text of tracked changes and field codes are no text."""
+    """The text of a paragraph and of the text boxes anchored in it; field codes are no text."""
     pieces = []
-    for inner in element.iter():
+    for inner in zipped.seen(element):
         name = local(inner)
-        if name == "t":
+        if name == "p" and inner is not element:
+            pieces.append("\n")
+        elif name == "t":
             pieces.append(inner.text or "")
         elif name == "tab":
             pieces.append("\t" if local(inner.getparent()) == "r" else "")
@@ -155,8 +157,8 @@ def _flow(
                 yield Block("heading", written, level) if level else Block("paragraph", written)
             yield from document.pictures_in(element, relations)
         elif name == "tbl":
-            for row in (e for e in element.iter() if local(e) == "tr"):
-                cells = [e for e in row if local(e) == "tc"][:_CELLS]
+            for row in (e for e in zipped.seen(element, _WITHIN_TABLE) if local(e) == "tr"):
+                cells = [e for e in zipped.seen(row, _WITHIN_ROW) if local(e) == "tc"][:_CELLS]
                 yield Block("row", cells=tuple(_cell(cell) for cell in cells))
                 yield from document.pictures_in(row, relations)
         elif name in {"sdt", "sdtContent", "ins", "smartTag", "customXml"}:
@@ -164,7 +166,12 @@ def _flow(
 
 
 def _cell(cell: Any) -> str:
-    return "\n".join(filter(None, (_paragraph(p) for p in cell.iter() if local(p) == "p")))
+    return "\n".join(filter(None, (_paragraph(p) for p in zipped.seen(cell, _PARAGRAPH) if local(p) == "p")))
+
+
+_WITHIN_TABLE = frozenset({"tr"})
+_WITHIN_ROW = frozenset({"tc"})
+_PARAGRAPH = frozenset({"p"})
 
 
 def _level(paragraph: Any, levels: dict[str, int]) -> int:

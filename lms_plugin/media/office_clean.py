@@ -22,7 +22,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # the least that a zip can say
 _EMBEDDED = 64 << 20
 _DEPTH = 2
 _DROPPED = re.compile(
-    r"^(docProps/(custom\.xml|thumbnail\..*)|customXml/.*|.*/people\.xml|.*/persons/.*|.*/revisions/.*"
+    r"^(docProps/(custom\.xml|thumbnail\..*)|customXml/.*|.*/people\.xml|.*/persons/.*|.*/threadedComments/.*|.*/revisions/.*"
     r"|.*printerSettings\d*\.bin|.*vbaProject.*\.bin|.*vbaData\.xml|.*/activeX/.*|_xmlsignatures/.*"
     r"|.*/changesInfos/.*|.*/revisionInfo\.xml|.*/documenttasks/.*|docMetadata/.*)$",
     re.IGNORECASE,
@@ -35,7 +35,7 @@ _EMPTIED = {
 }
 # attributes by local name that name a person or a time; rsids tell which machine typed which run
 _BLANK = {"author", "initials", "userName", "displayName", "lastModifiedBy", "userId", "providerId", "lastUser"}
-_GONE = re.compile(r"^(rsid\w*|dateUtc|lastEdited|documentId|coauthVersionLast|coauthVersionMax|xr\d*:?uid)$")
+_GONE = re.compile(r"^(rsid\w*|dateUtc|lastEdited|documentId|coauthVersionLast|coauthVersionMax)$")
 _GONE_ELEMENTS = {"rsids", "docVars", "absPath", "attachedTemplate", "docId", "revisionPtr", "fileSharing", "mailMerge"}
 _AUTHORED = {"ins", "del", "moveFrom", "moveTo", "comment", "rPrChange", "pPrChange", "sectPrChange", "tblPrChange"}
 _PATHLIKE = re.compile(r"[\\/]|\.\w{3,4}$")
@@ -168,7 +168,11 @@ def _anonymise(root: Any) -> None:
             plain = str(key).rpartition("}")[2]
             if plain in _BLANK:
                 element.set(key, "")
-            elif _GONE.match(plain) or (plain in {"date", "dt"} and (name in _AUTHORED or name in {"cm", "comment"})):
+            elif (
+                _GONE.match(plain)
+                or (plain == "uid" and "/revision" in str(key))
+                or (plain in {"date", "dt"} and (name in _AUTHORED or name in {"cm", "comment"}))
+            ):
                 del element.attrib[key]
         if name in {"cmAuthor", "author"} and "name" in element.attrib:
             element.set("name", "")

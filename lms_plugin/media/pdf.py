@@ -21,6 +21,7 @@ PAGES = 2_000
 WIDEST = 2_400  # pixels of a drawn page
 _SECONDS = 30
 _OBJECTS = 400_000
+_XMP = 64 << 10  # bytes as stored; unpacked at most a thousand times as much
 _CHILD = Path(__file__).with_name("pdfchild.py")
 
 
@@ -72,6 +73,9 @@ _INFO = {"/Title": "title", "/Author": "author", "/Subject": "subject", "/Keywor
 
 
 def _xmp(document: pikepdf.Pdf) -> dict[str, str]:
+    stream = document.Root.Metadata
+    if not isinstance(stream, pikepdf.Stream) or len(stream.read_raw_bytes()) > _XMP:
+        return {}
     try:
         with document.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as meta:
             wanted = ("dc:title", "dc:creator", "dc:description", "pdf:Keywords", "xmp:Author")

@@ -13,8 +13,7 @@ TEXT_LIMIT = 200_000  # characters of one typed text; a long lesson plan has abo
 NAME_LIMIT = 120
 LINK_LIMIT = 2000
 _JOINERS = "\u200c\u200d"  # zero-width (non-)joiners stay: emoji families and some scripts need them
-_SCRIPT = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[!/?]?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"<[!/?]?[a-zA-Z][^<>]*>")
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 _ROUNDS = 5
 
@@ -29,14 +28,15 @@ def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
         raise Refused("text.too_long", limit=limit, length=len(text))
     text = _without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
     for _ in range(_ROUNDS):
-        if _TAG.search(text) is None:
+        if "<!--" not in text and _TAG.search(text) is None:
             return text
         text = unicodedata.normalize("NFC", _without_tags(text))
-    return _TAG.sub("", text).replace("<", "\uff1c")
+    return text.replace("<", "\uff1c")  # nested beyond reason: shown, but never a tag again
 
 
 def _without_tags(text: str) -> str:
-    text = _SCRIPT.sub("", text)
+    for start, end in _UNREAD:
+        text = _without_spans(text, start, end)
     pieces: list[str] = []
     last = 0
     for tag in _TAG.finditer(text):  # all but true tags is escaped first, so that bleach cannot take it for one
@@ -45,6 +45,27 @@ def _without_tags(text: str) -> str:
     pieces.append(html.escape(text[last:], quote=False))
     cleaned: str = bleach.clean("".join(pieces), tags=set(), attributes={}, strip=True, strip_comments=True)
     return html.unescape(cleaned)
+
+
+# what stands between these is for machines: (beginning, end), the beginning of a comment needs no letter after it
+_UNREAD = (
+    (re.compile(r"<!--"), re.compile(r"-->")),
+    (re.compile(r"<script\b[^<>]*>", re.IGNORECASE), re.compile(r"</script\b[^<>]*>", re.IGNORECASE)),
+    (re.compile(r"<style\b[^<>]*>", re.IGNORECASE), re.compile(r"</style\b[^<>]*>", re.IGNORECASE)),
+)
+
+
+def _without_spans(text: str, start: re.Pattern[str], end: re.Pattern[str]) -> str:
+    """The text without all from a beginning to its end; one that never ends goes alone. Reads the text once."""
+    kept: list[str] = []
+    at = 0
+    while (opened := start.search(text, at)) is not None:
+        kept.append(text[at : opened.start()])
+        closed = end.search(text, opened.end())
+        if closed is None:
+            return "".join(kept) + start.sub("", text[opened.start() :])
+        at = closed.end()
+    return "".join(kept) + text[at:]
 
 
 def _without_controls(text: str) -> str:

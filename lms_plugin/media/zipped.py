@@ -123,6 +123,25 @@ def local(element: Any) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
+_UNSEEN = {"Fallback", "moveFrom", "del"}
+
+
+def seen(element: Any, stop: frozenset[str] = frozenset()) -> Iterator[Any]:
+    """The element and what a reader sees in it, in order: no deleted or moved text, no second form of a drawing.
+
+    Elements named in `stop` are given, but not entered.
+    """
+    stack = [element]
+    while stack:
+        current = stack.pop()
+        name = local(current)
+        if name in _UNSEEN:
+            continue
+        yield current
+        if name not in stop or current is element:
+            stack.extend(reversed(current))
+
+
 def attribute(element: Any, name: str) -> str:
     """An attribute by its local name, "" when absent: the strict and the usual form differ in namespace alone."""
     for key, value in element.attrib.items():

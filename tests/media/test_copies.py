@@ -15,6 +15,7 @@ from PIL import Image
 
 from lms_plugin import media
 from lms_plugin.errors import Refused
+from lms_plugin.media import boxes
 
 FILES = Path(__file__).parent.parent / "files"
 NEEDLES = ("王秀兰", "QH20240017", "青禾县第一小学", "WXL", "PhoneMaker", "00AB12CD")
@@ -126,6 +127,46 @@ def test_no_byte_of_film_moves(name: str, tmp_path: Path) -> None:
     assert before[at - 4 : at - 4 + size] == after[at - 4 : at - 4 + size]
     assert b"\xa9nam" not in after
     assert b"udta" not in after
+
+
+def test_a_track_of_places_is_blanked_with_its_samples(tmp_path: Path) -> None:
+    """Action cameras keep GPS in a track of its own; the sound track is relabelled to play that part."""
+    source = tmp_path / "gps.mov"
+    before = (FILES / "lesson.mov").read_bytes().replace(b"mhlrsoun", b"mhlrmeta")
+    source.write_bytes(before)
+    media.reviewer_copy(source, tmp_path / "copy", "video/quicktime", "mov")
+    after = (tmp_path / "copy").read_bytes()
+    found = media.inspect(tmp_path / "copy", "a.mov")
+    assert (found.ok, found.duration_seconds, found.width) == (True, 3.0, 320)
+    assert len(before) == len(after)
+    assert b"mp4a" in before
+    assert b"mp4a" not in after
+    at = before.index(b"mdat") + 4
+    end = at + int.from_bytes(before[at - 8 : at - 4], "big") - 8
+    same = sum(a == b for a, b in zip(before[at:end], after[at:end], strict=True))
+    assert 0.3 < same / (end - at) < 0.95  # the picture is there, the other track's samples are not
+    assert after[at:end].count(0) > before[at:end].count(0) + 5000
+
+
+def test_a_film_of_three_gigabytes_costs_no_more_than_a_small_one(tmp_path: Path) -> None:
+    whole = (FILES / "lesson.mp4").read_bytes()
+    path = tmp_path / "big.mp4"
+    hole = 3 << 30
+    with path.open("wb") as file:  # sparse: a box of a length that needs 64 bits, then the real film's boxes
+        file.write(whole[: int.from_bytes(whole[:4], "big")])
+        file.write(b"\0\0\0\1mdat" + (hole + 16).to_bytes(8, "big"))
+        file.seek(hole, 1)
+        file.write(whole[int.from_bytes(whole[:4], "big") :])
+    found = media.inspect(path, "big.mp4")
+    assert (found.ok, found.duration_seconds) == (True, 3.0)
+    boxes.anonymise(path)
+    assert path.stat().st_blocks * 512 < 1 << 20
+    assert dict(media.inspect(path, "big.mp4").properties) == {}
+
+
+def test_the_pages_look_the_same(tmp_path: Path) -> None:
+    _copy, target = copied("reflection.pdf", tmp_path)
+    assert media.pdf_page_png(target, 2, 300) == media.pdf_page_png(FILES / "reflection.pdf", 2, 300)
 
 
 def test_the_pdf_runs_nothing_and_carries_nothing(tmp_path: Path) -> None:
