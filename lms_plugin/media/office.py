@@ -75,8 +75,8 @@ def properties(path: Path) -> tuple[dict[str, str], int | None]:
     pages: int | None = None
     with zipped.open_zip(path) as archive:
         main = zipped.xml(archive, zipped.main_part(archive))
-        for name in ("docProps/core.xml", "docProps/app.xml", "docProps/custom.xml"):
-            root = zipped.xml(archive, name)
+        for kind, name in zipped.relationships(archive, "").values():
+            root = zipped.xml(archive, name) if kind in _PROPERTY_PARTS else None
             for element in root.iter() if root is not None else ():
                 value = (element.text or "").strip()
                 if key := _PROPERTIES.get(local(element)):
@@ -84,13 +84,14 @@ def properties(path: Path) -> tuple[dict[str, str], int | None]:
                         found[key] = value[:500]
                 elif local(element) == "Pages" and value.isdigit():
                     pages = int(value[:6])
-                elif local(element) in {"lpwstr", "lpstr"} and name.endswith("custom.xml") and value:
+                elif local(element) in {"lpwstr", "lpstr"} and kind == "custom-properties" and value:
                     found[f"custom:{zipped.attribute(element.getparent(), 'name')}"] = value[:500]
         if main is not None and local(main) == "presentation":
             pages = sum(1 for element in main.iter() if local(element) == "sldId")
     return found, pages
 
 
+_PROPERTY_PARTS = {"core-properties", "extended-properties", "custom-properties"}
 _PROPERTIES = {
     "creator": "author",
     "lastModifiedBy": "last_author",

@@ -27,10 +27,11 @@ _DROPPED = re.compile(
     r"|.*/changesInfos/.*|.*/revisionInfo\.xml|.*/documenttasks/.*|docMetadata/.*)$",
     re.IGNORECASE,
 )
+_DROPPED_KINDS = {"custom-properties", "thumbnail", "origin"}  # by relationship of the package, whatever the name
 _EMPTIED = {
-    "docProps/core.xml": b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
+    "core-properties": b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
     b'core-properties"/>',
-    "docProps/app.xml": b'<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
+    "extended-properties": b'<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/'
     b'extended-properties"/>',
 }
 # attributes by local name that name a person or a time; rsids tell which machine typed which run
@@ -53,7 +54,9 @@ def rewrite(source: Path, target: Path, needles: list[str] | None = None) -> Non
 
 def _copy(archive: zipfile.ZipFile, copy: zipfile.ZipFile, needles: list[str], depth: int) -> None:
     names = [name for name in archive.namelist() if not name.endswith("/")]
-    dropped = {name for name in names if _DROPPED.match(name)}
+    package = [(kind, part) for kind, part in zipped.relationships(archive, "").values() if part]
+    emptied = {part: _EMPTIED[kind] for kind, part in package if kind in _EMPTIED}
+    dropped = {name for name in names if _DROPPED.match(name)} | {part for k, part in package if k in _DROPPED_KINDS}
     reached = {target for name in names if name.endswith(".rels") for target in _targets(archive, name)}
     for name in names:
         if name in dropped:
@@ -66,7 +69,7 @@ def _copy(archive: zipfile.ZipFile, copy: zipfile.ZipFile, needles: list[str], d
         entry.compress_type = zipfile.ZIP_DEFLATED
         entry.external_attr = 0o644 << 16
         with copy.open(entry, "w") as out:
-            out.write(_clean(archive, name, dropped, needles, depth))
+            out.write(emptied.get(name) or _clean(archive, name, dropped, needles, depth))
 
 
 def _targets(archive: zipfile.ZipFile, rels: str) -> list[str]:
@@ -80,8 +83,6 @@ def _source(rels: str) -> str:
 
 
 def _clean(archive: zipfile.ZipFile, name: str, dropped: set[str], needles: list[str], depth: int) -> bytes:
-    if name in _EMPTIED:
-        return _EMPTIED[name]
     lower = name.lower()
     if name == _TYPES:
         return _types(zipped.parse(zipped.part(archive, name)), dropped)

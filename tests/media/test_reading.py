@@ -1,6 +1,7 @@
 """Documents as a page shows them, pictures and pages as images."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,56 @@ def test_blocks_of_an_old_document_and_of_a_sheet() -> None:
     assert rows[0].text == "前测"
     assert rows[2].cells == ("01", "92", "已会读")
     assert media.document_blocks(FILES / "reflection.pdf", "application/pdf") == []
+
+
+def document(body: str, folder: Path) -> Path:
+    """plain.docx with another body, and its core properties under a name that other programs choose."""
+    path = folder / "made.docx"
+    core = (
+        '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator>王秀兰</dc:creator></cp:coreProperties>'
+    )
+    rel = (
+        '<Relationship Id="rId7" Type="http://schemas.openxmlformats.org/package/2006/relationships/metadata/'
+        'core-properties" Target="/package/services/abc.psmdcp"/></Relationships>'
+    )
+    with zipfile.ZipFile(FILES / "plain.docx") as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            data = old.read(name).decode("utf-8", "surrogateescape")
+            if name == "word/document.xml":
+                data = data[: data.index("<w:body>") + 8] + body + "</w:body></w:document>"
+            elif name == "_rels/.rels":
+                data = data.replace("</Relationships>", rel)
+            new.writestr(name, data.encode("utf-8", "surrogateescape"))
+        new.writestr("package/services/abc.psmdcp", core)
+    return path
+
+
+def test_what_a_reader_sees_and_nothing_twice(tmp_path: Path) -> None:
+    run = "<w:r><w:t>{}</w:t></w:r>"
+    box = "<w:txbxContent><w:p>" + run.format("文本框") + "</w:p></w:txbxContent>"
+    inner = "<w:tbl><w:tr><w:tc><w:p>" + run.format("内") + "</w:p></w:tc></w:tr></w:tbl>"
+    body = (
+        "<w:p>" + run.format("正文") + "<w:moveFrom>" + run.format("移走") + "</w:moveFrom>"
+        '<mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006">'
+        f'<mc:Choice Requires="wps">{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:p>'
+        "<w:sdt><w:sdtContent><w:p>" + run.format("控件里") + "</w:p></w:sdtContent></w:sdt>"
+        "<w:tbl><w:tr><w:tc><w:p>" + run.format("外") + f"</w:p>{inner}</w:tc></w:tr></w:tbl>"
+    )
+    path = document(body, tmp_path)
+    blocks = media.document_blocks(path, mime("plain.docx"))
+    assert [b.text for b in blocks if b.kind == "paragraph"] == ["正文\n文本框", "控件里"]
+    assert [b.cells for b in blocks if b.kind == "row"] == [("外\n内",)]
+
+
+def test_properties_are_found_wherever_the_package_keeps_them(tmp_path: Path) -> None:
+    path = document("<w:p/>", tmp_path)
+    found = media.inspect(path, "made.docx")
+    assert found.author == "王秀兰"
+    media.reviewer_copy(path, tmp_path / "copy", found.mime, found.extension)
+    assert dict(media.inspect(tmp_path / "copy", "a.docx").properties) == {}
+    with zipfile.ZipFile(tmp_path / "copy") as archive:
+        assert "王秀兰".encode() not in archive.read("package/services/abc.psmdcp")
 
 
 def test_a_picture_that_is_not_there() -> None:
