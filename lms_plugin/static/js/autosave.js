@@ -93,21 +93,25 @@ each("form[data-autosave]", (form) => {
     first = since;
     busy = false;
     waiting = null;
-    stopped = answer.status !== 422;
-    if (answer.status === 409) await conflict(answer);
-    else if (answer.status === 422) say("tRefused");
+    stopped = ![413, 422].includes(answer.status);
+    if ([409, 413, 422].includes(answer.status)) await told(answer);
     else say("tSession");
   }
 
-  // Both versions, as the server shows them; nothing more is sent until the person has chosen.
-  async function conflict(answer) {
+  // Both versions, as the server shows them; nothing more is sent until the person has chosen. A refusal in words
+  // (JSON) is shown in the line instead.
+  async function told(answer) {
     const place = form.querySelector("[data-conflict]") ?? document.querySelector("[data-conflict]");
     say("tRefused");
-    if (!place) return;
-    place.innerHTML = await answer.text();
-    globalThis.htmx?.process(place);
-    place.tabIndex = -1;
-    place.focus();
+    if (/json/.test(answer.headers.get("Content-Type") ?? "")) {
+      const { message } = await answer.json().catch(() => ({}));
+      if (line && message) line.textContent = message;
+    } else if (answer.status === 409 && place) {
+      place.innerHTML = await answer.text();
+      globalThis.htmx?.process(place);
+      place.tabIndex = -1;
+      place.focus();
+    }
   }
 
   const copy = kept.get(key);

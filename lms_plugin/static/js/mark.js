@@ -127,7 +127,7 @@ each("[data-tablist]", (list) => {
   }
 
   function measure() {
-    const is = list.closest(".wrap").clientWidth - 32 < 760;
+    const is = list.closest(".wrap").clientWidth - 32 < 680;
     if (is === narrow) return;
     narrow = null;
     list.hidden = !is;
