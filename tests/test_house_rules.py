@@ -45,6 +45,16 @@ NEEDS_NO_PERMISSION = {
     "people.school_of": "asked for the signed-in person's own school",
     "people.schools": "every person of the district picks their school from this list",
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
+    "reach.*": "conditions of queries that keep lists within the actor's reach",
+    "review_pool.*": "reads who takes part in reviews; only flow calls it, after `require`",
+    "evidence_views.*": "turns rows that have been found into what pages show",
+    "review.allocate_due": "the worker's sweep: no person acts",
+    "award.decided": "reads what waits for release; only flow calls it, after `require`",
+    "award.release_due": "the worker's sweep: no person acts",
+    "review_views.item_views": "turns a sheet that has been found into what pages show",
+    "review_views.field_of": "names a form field",
+    "cases.judgements": "reads what reviewers agree on; only flow calls it, after `require`",
+    "cases.agreements": "reads what reviewers agree on; only flow calls it, after `require`",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
+from lms_plugin.people import OrgUnit, Person
 
 
 @dataclass(frozen=True)
@@ -116,3 +117,17 @@ def points_of(session: Session, keys: Sequence[int]) -> dict[int, competencies.C
         return {}
     rows = session.exec(select(competencies.CompetencyPoint).where(col(competencies.CompetencyPoint.id).in_(set(keys))))
     return {pk(row): row for row in rows}
+
+
+def names_of(session: Session, people: set[int]) -> dict[int, str]:
+    """Names of people by id: one query."""
+    rows = session.exec(select(Person.id, Person.name).where(col(Person.id).in_(people)))
+    return {key: name for key, name in rows if key is not None}
+
+
+def school_names(session: Session, units: set[int | None]) -> dict[int, str]:
+    """Names of schools by id: one query."""
+    rows = session.exec(
+        select(OrgUnit.id, OrgUnit.name).where(col(OrgUnit.id).in_([key for key in units if key is not None]))
+    )
+    return {key: name for key, name in rows if key is not None}

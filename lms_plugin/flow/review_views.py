@@ -196,12 +196,14 @@ def _minutes(session: Session, policies: set[int | None]) -> dict[int | None, in
     return {row.id: competencies.Rules.model_validate(row.rules).review.minutes_per_review for row in rows}
 
 
-def review_page(session: Session, actor: Actor, uuid: str) -> ReviewPage:
-    """The work of one of the actor's reviews, blind."""
+def review_page(
+    session: Session, actor: Actor, uuid: str, typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None
+) -> ReviewPage:
+    """The work of one of the actor's reviews, blind; `typed` stands in for saved marks (a form that was refused)."""
     review = load_review(session, actor, uuid)
     point_id = get(session, competencies.Submission, review.submission_id).point_id
     point = get(session, competencies.CompetencyPoint, point_id)
-    marks = rubrics.drafts_of(session, [pk(review)])[pk(review)]
+    marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
     sheet = marking.sheet(session, review.submission_version_id, point_id)
     is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
     return ReviewPage(

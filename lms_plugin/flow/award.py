@@ -1,0 +1,221 @@
+"""发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook. And 冲正."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+import competencies
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Invalid, NotFound
+from lms_plugin.flow import report
+from lms_plugin.flow.scopes import person_scope, programme_scope, submission_scopes
+
+LONGEST_REASON = 300
+
+
+class Released:
+    """What a release did: decisions released, people who got hours, hundredths credited in all."""
+
+    def __init__(self) -> None:
+        self.decisions = 0
+        self.credited: dict[int, int] = {}
+
+    @property
+    def hundredths(self) -> int:
+        """All hours credited, in hundredths."""
+        return sum(self.credited.values())
+
+
+def release(
+    session: Session,
+    actor: Actor,
+    programme: competencies.Programme,
+    submission_uuids: Sequence[str] | None,
+    now: datetime,
+) -> Released:
+    """Releases the decided works of these uuids, or (None) all of the programme that the actor reaches.
+
+    From here on a decision changes no more. Raises NotFound when one of the uuids is no decided work of the
+    programme, Forbidden when one is out of reach. Works of the actor's own are left to somebody else.
+    """
+    require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    rows = decided(session, programme)
+    scopes = submission_scopes(session, [submission for submission, _decision in rows])
+    if submission_uuids is None:
+        chosen = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
+    else:
+        wanted = set(submission_uuids)
+        chosen = [row for row in rows if row[0].uuid in wanted]
+        if len(chosen) != len(wanted):
+            raise NotFound
+        for submission, _decision in chosen:
+            require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
+    chosen = [row for row in chosen if row[0].person_id != actor.person_id]
+    return _release(session, programme, chosen, now)
+
+
+def release_due(session: Session, now: datetime) -> int:
+    """For the worker's sweep: releases decisions that have stood for the programme's number of days."""
+    total = 0
+    programmes = session.exec(
+        select(competencies.Programme).where(
+            col(competencies.Programme.id).in_(
+                select(competencies.Submission.programme_id).where(
+                    competencies.Submission.state == competencies.SubmissionState.DECIDED
+                )
+            )
+        )
+    ).all()
+    for programme in programmes:
+        days = competencies.rules_of(session, programme).release.after_days
+        if days == 0:
+            continue
+        until = now - timedelta(days=days)
+        due = [row for row in decided(session, programme) if row[1].decided_at <= until]
+        total += _release(session, programme, due, now).decisions
+    return total
+
+
+def decided(
+    session: Session, programme: competencies.Programme
+) -> list[tuple[competencies.Submission, competencies.Decision]]:
+    """The works of a programme whose decision waits for release, oldest decision first: one query."""
+    rows = session.exec(
+        select(competencies.Submission, competencies.Decision)
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
+        )
+        .where(
+            competencies.Submission.programme_id == pk(programme),
+            competencies.Submission.state == competencies.SubmissionState.DECIDED,
+            competencies.Decision.outcome == competencies.Outcome.DECIDED,
+            col(competencies.Decision.released_at).is_(None),
+        )
+        .order_by(col(competencies.Decision.decided_at), col(competencies.Decision.id))
+    )
+    return [(submission, decision) for submission, decision in rows]
+
+
+def _release(
+    session: Session,
+    programme: competencies.Programme,
+    rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
+    now: datetime,
+) -> Released:
+    done = Released()
+    if not rows:
+        return done
+    rule = competencies.hours_rule(competencies.rules_of(session, programme))
+    people = {submission.person_id for submission, _decision in rows}
+    held = competencies.released_levels(session, pk(programme), people)
+    totals = competencies.balance(session, pk(programme), people)
+    schools = dict(
+        session.exec(
+            select(competencies.SubmissionVersion.id, competencies.SubmissionVersion.org_unit_id).where(
+                col(competencies.SubmissionVersion.id).in_([submission.current_version_id for submission, _d in rows])
+            )
+        ).all()
+    )
+    for submission, decision in rows:
+        decision.released_at = now
+        submission.state, submission.changed_at = competencies.SubmissionState.RELEASED, now
+        session.add(decision)
+        session.add(submission)
+        done.decisions += 1
+        level = competencies.Level(decision.point_level or 0)
+        if level < competencies.Level.PASS:
+            continue  # 不合格 is a released result, but nothing to hold and no hours
+        award = competencies.Award(
+            tenant_id=programme.tenant_id,
+            programme_id=pk(programme),
+            person_id=submission.person_id,
+            point_id=submission.point_id,
+            decision_id=pk(decision),
+            level=int(level),
+            org_unit_id=schools.get(submission.current_version_id),
+            awarded_at=now,
+        )
+        session.add(award)
+        session.flush()
+        person = submission.person_id
+        held[person][submission.point_id] = level
+        basis = competencies.Basis(programme.policy_id or 0, pk(award), decision.decided_by_id, award.org_unit_id)
+        entered = _bring_to_rule(session, programme, rule, person, held[person], totals[person], basis, now)
+        if entered:
+            done.credited[person] = done.credited.get(person, 0) + entered
+    session.flush()
+    for person in sorted(people):
+        report.queue_scores(session, programme, person, now)
+    return done
+
+
+def _bring_to_rule(
+    session: Session,
+    programme: competencies.Programme,
+    rule: competencies.HoursRule,
+    person_id: int,
+    held: dict[int, competencies.Level],
+    totals: dict[competencies.CreditKind, int],
+    basis: competencies.Basis,
+    now: datetime,
+) -> int:
+    """Writes the one entry that brings the person's practice hours to what the rule says; gives its hundredths."""
+    due = competencies.entries_due(rule, totals[competencies.CreditKind.PRACTICE], list(held.values()))
+    if due:
+        competencies.credit(
+            session,
+            programme.tenant_id,
+            pk(programme),
+            person_id,
+            competencies.CreditKind.PRACTICE,
+            due,
+            basis,
+            now,
+        )
+        totals[competencies.CreditKind.PRACTICE] += due
+    return due
+
+
+def reverse(
+    session: Session, actor: Actor, entry: competencies.CreditEntry, reason: str, now: datetime
+) -> competencies.CreditEntry:
+    """冲正: takes an entry back by a new one, with a reason. An award on which it rests is revoked with it.
+
+    Hours then follow the rule again: where the person's other awards are worth more or less than what is left, one
+    more entry makes the difference. Raises Invalid without a reason, Refused when it was reversed before.
+    """
+    require(actor, Permission.CREDIT_REVERSE, _entry_scope(session, entry))
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "credit.reason_missing"})
+    reversal = competencies.reverse(session, entry, actor.person_id, reason[:LONGEST_REASON], now)
+    programme = get(session, competencies.Programme, entry.programme_id)
+    if entry.award_id is not None:
+        award = get(session, competencies.Award, entry.award_id)
+        if award.revoked_at is None:
+            award.revoked_at = now
+            session.add(award)
+            session.flush()
+    if entry.kind is competencies.CreditKind.PRACTICE:
+        rule = competencies.hours_rule(competencies.rules_of(session, programme))
+        person = entry.person_id
+        held = competencies.released_levels(session, pk(programme), [person])[person]
+        totals = competencies.balance(session, pk(programme), [person])[person]
+        basis = competencies.Basis(programme.policy_id or 0, None, actor.person_id, entry.org_unit_id)
+        _bring_to_rule(session, programme, rule, person, held, totals, basis, now)
+    report.queue_scores(session, programme, entry.person_id, now)
+    return reversal
+
+
+def reverse_entry(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> competencies.CreditEntry:
+    """As `reverse`, for an entry named by its uuid. Raises NotFound."""
+    entry = find(session, competencies.CreditEntry, actor.tenant_id, uuid)
+    require(actor, Permission.CREDIT_REVERSE, _entry_scope(session, entry))
+    return reverse(session, actor, entry, reason, now)
+
+
+def _entry_scope(session: Session, entry: competencies.CreditEntry) -> Scope:
+    return person_scope(session, entry.tenant_id, entry.person_id, entry.programme_id)

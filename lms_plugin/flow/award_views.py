@@ -1,0 +1,150 @@
+"""What the release page says before anything is released: counts, a look at three cases, and what will happen."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, func, select
+
+import competencies
+from lms_plugin.access import Actor, Permission, can, require
+from lms_plugin.db import pk
+from lms_plugin.flow import award, marking
+from lms_plugin.flow.scopes import programme_scope, submission_scopes
+from lms_plugin.people import Course, CourseMember
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One of the three cases drawn at random to be opened before the release."""
+
+    uuid: str
+    author: str
+    point_code: str
+    point_name: Mapping[str, str]
+    level: int
+
+
+@dataclass(frozen=True)
+class ReleasePage:
+    """What a release would do now.
+
+    `by_level`: decided works by point level. `hours`: hundredths → how many people would get them. `courses`: how many
+    courses would get scores. `own`: the actor's own works, which somebody else has to release.
+    """
+
+    programme: str
+    title: str
+    by_level: Mapping[int, int]
+    uuids: tuple[str, ...]
+    people: int
+    hours: tuple[tuple[int, int], ...]
+    courses: int
+    sample: tuple[Sampled, ...]
+    own: int
+    pending: int
+    returned: int
+    released: int
+    after_days: int
+    next_at: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many works would be released."""
+        return len(self.uuids)
+
+    @property
+    def credited_people(self) -> int:
+        """How many people would get hours."""
+        return sum(people for _hundredths, people in self.hours)
+
+
+def release_page(
+    session: Session, actor: Actor, programme: competencies.Programme, seed: int, now: datetime
+) -> ReleasePage:
+    """What would happen, worked out by the same rule as the release itself: a constant number of queries."""
+    require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    rules = competencies.rules_of(session, programme)
+    rows = award.decided(session, programme)
+    scopes = submission_scopes(session, [submission for submission, _decision in rows])
+    reached = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
+    chosen = [row for row in reached if row[0].person_id != actor.person_id]
+    levels = [decision.point_level or 0 for _submission, decision in chosen]
+    people = {submission.person_id for submission, _decision in chosen}
+    counts = {
+        state: int(number)
+        for state, number in session.exec(
+            select(col(competencies.Submission.state), func.count(col(competencies.Submission.id)))
+            .where(competencies.Submission.programme_id == pk(programme))
+            .group_by(col(competencies.Submission.state))
+        )
+    }
+    states = competencies.SubmissionState
+    after = rules.release.after_days
+    first = min((decision.decided_at for _submission, decision in chosen), default=None)
+    return ReleasePage(
+        programme=programme.uuid,
+        title=programme.title,
+        by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
+        uuids=tuple(submission.uuid for submission, _decision in chosen),
+        people=len(people),
+        hours=_hours(session, programme, rules, chosen),
+        courses=_courses(session, programme, people),
+        sample=_sample(session, chosen, seed),
+        own=len(reached) - len(chosen),
+        pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
+        returned=counts.get(states.RETURNED, 0),
+        released=counts.get(states.RELEASED, 0),
+        after_days=after,
+        next_at=first + timedelta(days=after) if after and first is not None else None,
+    )
+
+
+def _hours(
+    session: Session,
+    programme: competencies.Programme,
+    rules: competencies.Rules,
+    rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
+) -> tuple[tuple[int, int], ...]:
+    people = {submission.person_id for submission, _decision in rows}
+    held = competencies.released_levels(session, pk(programme), people)
+    totals = competencies.balance(session, pk(programme), people)
+    rule = competencies.hours_rule(rules)
+    for submission, decision in rows:
+        level = competencies.Level(decision.point_level or 0)
+        if level >= competencies.Level.PASS:
+            held[submission.person_id][submission.point_id] = level
+    due = [
+        competencies.entries_due(rule, totals[person][competencies.CreditKind.PRACTICE], list(held[person].values()))
+        for person in people
+    ]
+    return tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
+
+
+def _courses(session: Session, programme: competencies.Programme, people: set[int]) -> int:
+    rows = session.exec(
+        select(CourseMember.course_id)
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(Course.programme_id == pk(programme), col(CourseMember.person_id).in_(people))
+        .distinct()
+    )
+    return len(rows.all())
+
+
+def _sample(
+    session: Session, rows: Sequence[tuple[competencies.Submission, competencies.Decision]], seed: int
+) -> tuple[Sampled, ...]:
+    drawn = random.Random(seed).sample(list(rows), min(3, len(rows)))  # noqa: S311 - a look, not a secret
+    points = marking.points_of(session, [submission.point_id for submission, _decision in drawn])
+    names = marking.names_of(session, {submission.person_id for submission, _decision in drawn})
+    return tuple(
+        Sampled(
+            uuid=submission.uuid,
+            author=names.get(submission.person_id, ""),
+            point_code=points[submission.point_id].code,
+            point_name=points[submission.point_id].name,
+            level=decision.point_level or 0,
+        )
+        for submission, decision in drawn
+    )

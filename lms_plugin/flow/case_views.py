@@ -1,0 +1,263 @@
+"""One case on the trainer's desk: the work, what everybody says of it, what stands, and which case comes next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, case
+from sqlmodel import Session, col, func, select
+
+import competencies
+import rubrics
+from lms_plugin.access import Actor, Permission, can
+from lms_plugin.db import get, owned, pk
+from lms_plugin.flow import cases, marking
+from lms_plugin.flow.queue_views import OPEN_FOR
+from lms_plugin.flow.reach import FILTERS, joined, within
+from lms_plugin.flow.review_views import ItemView, item_views
+from lms_plugin.flow.scopes import submission_scope
+from lms_plugin.people import Person
+
+
+@dataclass(frozen=True)
+class Square:
+    """What one of the parties says of a criterion: "self", "peer" (with its number) or "own"."""
+
+    who: str
+    number: int
+    level: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DecisionView:
+    """A decision as it stands, on this version or an earlier one."""
+
+    version_number: int
+    outcome: str
+    level: int | None
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    is_released: bool
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """A work on the trainer's desk.
+
+    `base`: the version of the decision that stands (0 = none), to be sent back with the next one. `agreed`: field →
+    level on which all reviewers agree. `squares`: field → what everybody says. `changes`: item key → "new", "changed",
+    "same" against the version that was returned.
+    """
+
+    uuid: str
+    programme: str
+    author: str
+    school: str
+    point_code: str
+    point_name: Mapping[str, str]
+    state: str
+    number: int
+    is_late: bool
+    submitted_at: datetime
+    can_decide: bool
+    base: int
+    reason: str
+    items: tuple[ItemView, ...]
+    squares: Mapping[str, tuple[Square, ...]]
+    agreed: Mapping[str, int]
+    changes: Mapping[str, str]
+    reviews: int
+    peer_levels: tuple[int | None, ...]
+    differs: bool
+    decision: DecisionView | None
+    history: tuple[DecisionView, ...]
+    computed_level: int | None
+    item_levels: Mapping[str, int | None]
+    phrases: tuple[tuple[str, str], ...]
+    opened_by: str
+    opened_at: datetime | None
+    next_uuid: str
+    waiting: int
+
+
+def case_page(
+    session: Session,
+    actor: Actor,
+    uuid: str,
+    now: datetime,
+    typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None,
+    typed_reason: str = "",
+) -> CasePage:
+    """One case. `typed` stands in for the prefilled marks when a form was refused."""
+    submission = cases.load_case(session, actor, uuid, Permission.CASE_READ)
+    scope = submission_scope(session, submission)
+    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
+    point = get(session, competencies.CompetencyPoint, submission.point_id)
+    programme = get(session, competencies.Programme, submission.programme_id)
+    sheet = marking.sheet(session, pk(version), submission.point_id)
+    reviews, together = cases.agreements(session, [pk(version)])[pk(version)]
+    versions = {
+        pk(row): row
+        for row in session.exec(
+            select(competencies.SubmissionVersion).where(competencies.SubmissionVersion.submission_id == pk(submission))
+        )
+    }
+    decisions = competencies.decision_of(session, list(versions))
+    standing = decisions.get(pk(version))
+    names = marking.names_of(session, {submission.person_id} | {row.decided_by_id for row in decisions.values()})
+    marks = dict(typed) if typed is not None else _prefill(sheet, version, together, standing, decisions, versions)
+    openings = _others(session, submission, actor, now)
+    computed = sheet.compute(marks)
+    nexts = _next(session, actor, submission, programme)
+    return CasePage(
+        uuid=submission.uuid,
+        programme=programme.uuid,
+        author=names.get(submission.person_id, ""),
+        school=marking.school_names(session, {version.org_unit_id}).get(version.org_unit_id or 0, ""),
+        point_code=point.code,
+        point_name=point.name,
+        state=submission.state.value,
+        number=version.number,
+        is_late=version.is_late,
+        submitted_at=version.submitted_at,
+        can_decide=can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None),
+        base=standing.version if standing is not None else 0,
+        reason=typed_reason or (standing.reason if standing is not None else ""),
+        items=item_views(sheet, marks, blind=False),
+        squares=_squares(sheet, version, reviews, standing),
+        agreed={
+            f"{key.item_key}.{key.criterion_key}": int(one.agreed)
+            for key, one in together.criteria.items()
+            if one.agreed is not None
+        },
+        changes={
+            str(item["requirement"]): str(item.get("change", "new"))
+            for item in version.manifest.get("items", [])
+            if version.number > 1
+        },
+        reviews=together.reviewers,
+        peer_levels=tuple(level for level, _drafts in reviews),
+        differs=together.differ_on_pass,
+        decision=_decision_view(standing, version, names) if standing is not None else None,
+        history=tuple(
+            _decision_view(decisions[key], versions[key], names)
+            for key in sorted(decisions, key=lambda key: versions[key].number)
+            if key != pk(version)
+        ),
+        computed_level=computed.point_level,
+        item_levels=computed.item_levels,
+        phrases=_phrases(session, actor),
+        opened_by=openings[0] if openings else "",
+        opened_at=openings[1] if openings else None,
+        next_uuid=nexts[0],
+        waiting=nexts[1],
+    )
+
+
+def _prefill(
+    sheet: marking.Sheet,
+    version: competencies.SubmissionVersion,
+    together: rubrics.Agreement,
+    standing: competencies.Decision | None,
+    decisions: Mapping[int, competencies.Decision],
+    versions: Mapping[int, competencies.SubmissionVersion],
+) -> dict[rubrics.MarkKey, rubrics.DraftMark]:
+    """What stands; else what the reviewers agree on, and of a work that came back what passed before and stands."""
+    if standing is not None:
+        return _marks_of(standing)
+    found = {
+        key: rubrics.DraftMark(int(one.agreed), "\n".join(one.reasons) if int(one.agreed) == 0 else "")
+        for key, one in together.criteria.items()
+        if one.agreed is not None and key in sheet.expected
+    }
+    stands = {item["requirement"] for item in version.manifest.get("items", []) if item.get("stands")}
+    before = [key for key in decisions if versions[key].number < version.number]
+    if before and stands:
+        last = decisions[max(before, key=lambda key: versions[key].number)]
+        found |= {key: mark for key, mark in _marks_of(last).items() if key.item_key in stands}
+    return found
+
+
+def _marks_of(decision: competencies.Decision) -> dict[rubrics.MarkKey, rubrics.DraftMark]:
+    return {
+        rubrics.MarkKey(item, criterion): rubrics.DraftMark(mark.get("level"), mark.get("reason", ""))
+        for item, marks in decision.marks.items()
+        for criterion, mark in marks.items()
+    }
+
+
+def _squares(
+    sheet: marking.Sheet,
+    version: competencies.SubmissionVersion,
+    reviews: tuple[tuple[int | None, rubrics.Drafts], ...],
+    standing: competencies.Decision | None,
+) -> dict[str, tuple[Square, ...]]:
+    own_marks = _marks_of(standing) if standing is not None else {}
+    found = {}
+    for key in sheet.expected:
+        row = [Square("self", 0, version.self_marks.get(key.item_key, {}).get(key.criterion_key))]
+        for number, (_level, drafts) in enumerate(reviews, start=1):
+            draft = drafts.get(key, rubrics.DraftMark(None))
+            row.append(Square("peer", number, draft.level, draft.reason))
+        row.append(Square("own", 0, own_marks.get(key, rubrics.DraftMark(None)).level))
+        found[f"{key.item_key}.{key.criterion_key}"] = tuple(row)
+    return found
+
+
+def _decision_view(
+    row: competencies.Decision, version: competencies.SubmissionVersion, names: Mapping[int, str]
+) -> DecisionView:
+    return DecisionView(
+        version_number=version.number,
+        outcome=row.outcome.value,
+        level=row.point_level,
+        reason=row.reason,
+        decided_by=names.get(row.decided_by_id, ""),
+        decided_at=row.decided_at,
+        is_released=row.released_at is not None,
+    )
+
+
+def _phrases(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
+    rows = session.exec(
+        owned(rubrics.Phrase, actor.tenant_id)
+        .where(rubrics.Phrase.person_id == actor.person_id)
+        .order_by(col(rubrics.Phrase.id))
+    )
+    return tuple((row.uuid, row.text) for row in rows)
+
+
+def _others(
+    session: Session, submission: competencies.Submission, actor: Actor, now: datetime
+) -> tuple[str, datetime] | None:
+    row = session.exec(
+        select(Person.name, rubrics.CaseOpening.opened_at)
+        .join(rubrics.CaseOpening, col(rubrics.CaseOpening.person_id) == col(Person.id))
+        .where(
+            rubrics.CaseOpening.submission_id == pk(submission),
+            rubrics.CaseOpening.person_id != actor.person_id,
+            col(rubrics.CaseOpening.opened_at) > now - OPEN_FOR,
+        )
+        .order_by(col(rubrics.CaseOpening.opened_at).desc())
+    ).first()
+    return (row[0], row[1]) if row is not None else None
+
+
+def _next(
+    session: Session, actor: Actor, submission: competencies.Submission, programme: competencies.Programme
+) -> tuple[str, int]:
+    """The next case that waits (the first one again after the last), and how many others wait."""
+    wanted = and_(
+        within(actor, programme),
+        FILTERS["pending"],
+        col(competencies.Submission.id) != pk(submission),
+    )
+    row = session.exec(
+        joined(select(competencies.Submission.uuid, func.count().over()))
+        .where(wanted)
+        .order_by(case((col(competencies.Submission.id) > pk(submission), 0), else_=1), col(competencies.Submission.id))
+        .limit(1)
+    ).first()
+    return (row[0], int(row[1])) if row is not None else ("", 0)

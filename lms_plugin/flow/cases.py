@@ -1,0 +1,275 @@
+"""The trainer's desk: opening a case, deciding it, returning it, letting a late one in, confirming agreed ones."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin.access import Actor, Permission, can, own, require
+from lms_plugin.db import find, get, owned, pk
+from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
+from lms_plugin.flow import marking
+from lms_plugin.flow.scopes import submission_scope, submission_scopes
+from lms_plugin.people import Person
+
+MOST_AT_ONCE = 200
+MOST_PHRASES = 100
+LONGEST_PHRASE = 500
+
+
+def load_case(
+    session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE
+) -> competencies.Submission:
+    """A work that was handed in. Raises NotFound, and Forbidden for the actor's own."""
+    submission = find(session, competencies.Submission, actor.tenant_id, uuid)
+    require(actor, permission, submission_scope(session, submission))
+    if submission.current_version_id is None or submission.state is competencies.SubmissionState.DRAFT:
+        raise NotFound
+    return submission
+
+
+def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
+    """Says that this trainer has the case open, for colleagues to see; its author can withdraw it no more.
+
+    Officers and auditors who only look leave the audit's trace, not the colleague's.
+    """
+    submission = load_case(session, actor, uuid, Permission.CASE_READ)
+    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
+    decides = can(actor, Permission.CASE_DECIDE, submission_scope(session, submission))
+    if decides:
+        opening = session.exec(
+            select(rubrics.CaseOpening).where(
+                rubrics.CaseOpening.submission_id == pk(submission), rubrics.CaseOpening.person_id == actor.person_id
+            )
+        ).one_or_none()
+        if opening is None:
+            opening = rubrics.CaseOpening(submission_id=pk(submission), person_id=actor.person_id, opened_at=now)
+        opening.opened_at = now
+        session.add(opening)
+    if version.opened_at is None:
+        version.opened_at = now
+        session.add(version)
+    known = session.exec(
+        select(rubrics.ReviewEvent.id).where(
+            rubrics.ReviewEvent.submission_version_id == pk(version),
+            rubrics.ReviewEvent.person_id == actor.person_id,
+            rubrics.ReviewEvent.kind == "viewed",
+        )
+    ).first()
+    if known is None:
+        rubrics.record_event(session, pk(version), actor.person_id, "viewed", now)
+    session.flush()
+
+
+def decide(
+    session: Session, actor: Actor, uuid: str, judgement: competencies.Judgement, base: int, version: int, now: datetime
+) -> competencies.Decision:
+    """Decides a case; until it is released it can be decided anew. `base`: version of the decision the page showed,
+    0 = none; `version`: number of the submitted version it showed.
+
+    Raises Invalid with fields "item.criterion", Conflict `decision.already` with what stands when somebody decided
+    meanwhile, Refused while the author may still withdraw.
+    """
+    submission = load_case(session, actor, uuid)
+    return _judge(session, actor, submission, judgement, base, version, now, competencies.decide)
+
+
+def return_work(
+    session: Session, actor: Actor, uuid: str, judgement: competencies.Judgement, base: int, version: int, now: datetime
+) -> competencies.Decision:
+    """退回修改 with reasons, which the teacher sees at once. Raises as `decide`; Invalid `reason` without any."""
+    submission = load_case(session, actor, uuid)
+    return _judge(session, actor, submission, judgement, base, version, now, competencies.return_work)
+
+
+def _judge(
+    session: Session,
+    actor: Actor,
+    submission: competencies.Submission,
+    judgement: competencies.Judgement,
+    base: int,
+    number: int,
+    now: datetime,
+    act: Any,
+) -> competencies.Decision:
+    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
+    if version.withdrawn_at is not None or version.number != number:
+        raise Conflict("decision.newer_version")
+    standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
+    _must_be_ripe(session, submission, version, now)
+    sheet = marking.sheet(session, pk(version), submission.point_id)
+    try:
+        row: competencies.Decision = act(
+            session, submission, version, sheet.facts, judgement, actor.person_id, base, now, standing
+        )
+    except Conflict as conflict:
+        if standing is None or conflict.code != "decision.already":
+            raise
+        name = get(session, Person, standing.decided_by_id).name
+        raise Conflict(
+            "decision.already",
+            name=name,
+            at=standing.decided_at,
+            outcome=standing.outcome.value,
+            level=standing.point_level,
+            standing_reason=standing.reason,
+        ) from conflict
+    rubrics.void_reviews(session, pk(version), now, only_unopened=row.outcome is competencies.Outcome.DECIDED)
+    rubrics.record_event(session, pk(version), actor.person_id, row.outcome.value, now)
+    session.exec(delete(rubrics.CaseOpening).where(col(rubrics.CaseOpening.submission_id) == pk(submission)))
+    session.flush()
+    return row
+
+
+def _must_be_ripe(
+    session: Session, submission: competencies.Submission, version: competencies.SubmissionVersion, now: datetime
+) -> None:
+    """The author keeps the promised time to withdraw: nobody decides before it is over."""
+    programme = get(session, competencies.Programme, submission.programme_id)
+    ends_at = competencies.withdraw_ends_at(version, competencies.rules_of(session, programme))
+    if now < ends_at:
+        raise Refused("decision.withdraw_time", minutes=max(1, round((ends_at - now).total_seconds() / 60)))
+
+
+def accept_late(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
+    """Lets a late work in: it is then reviewed and decided like any other."""
+    submission = load_case(session, actor, uuid)
+    competencies.accept_late(session, submission, now)
+    rubrics.record_event(session, submission.current_version_id or 0, actor.person_id, "late_accepted", now)
+    session.flush()
+
+
+def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: datetime) -> tuple[int, int]:
+    """Decides, as all reviewers agree, the works that the page counted: (how many were decided, how many were not).
+
+    Left as they are: works that somebody else decided meanwhile, that changed, on which reviewers no longer agree, or
+    that would fail: failing or returning a work is said one by one. Raises Refused above 200 at once. Each work is
+    checked against the actor's permission; one that is not within reach makes the whole act Forbidden.
+    """
+    require(actor, Permission.POINTS_CHOOSE, own(actor))
+    if len(uuids) > MOST_AT_ONCE:
+        raise Refused("decision.too_many_at_once", most=MOST_AT_ONCE)
+    submissions = session.exec(
+        owned(competencies.Submission, actor.tenant_id).where(col(competencies.Submission.uuid).in_(set(uuids)))
+    ).all()
+    if len(submissions) != len(set(uuids)):
+        raise NotFound
+    scopes = submission_scopes(session, submissions)
+    for submission in submissions:
+        require(actor, Permission.CASE_DECIDE, scopes[pk(submission)])
+    current = [row.current_version_id for row in submissions if row.current_version_id is not None]
+    agreed = {
+        row.submission_version_id
+        for row in session.exec(
+            select(rubrics.ReviewSummary).where(
+                col(rubrics.ReviewSummary.submission_version_id).in_(current),
+                col(rubrics.ReviewSummary.is_agreed).is_(True),
+                col(rubrics.ReviewSummary.agreed_level) >= competencies.Level.PASS,
+            )
+        )
+    }
+    standing = competencies.decision_of(session, current)
+    chosen = [
+        row
+        for row in submissions
+        if row.state is competencies.SubmissionState.SUBMITTED
+        and row.current_version_id in agreed
+        and row.current_version_id not in standing
+    ]
+    versions = {
+        pk(row): row
+        for row in session.exec(
+            select(competencies.SubmissionVersion).where(
+                col(competencies.SubmissionVersion.id).in_([row.current_version_id for row in chosen])
+            )
+        )
+    }
+    sheets = marking.sheets(session, {row.current_version_id or 0: row.point_id for row in chosen})
+    proposals = judgements(session, list(versions))
+    done = 0
+    for row in chosen:
+        key = row.current_version_id or 0
+        if versions[key].withdrawn_at is not None or key not in proposals:
+            continue
+        try:
+            competencies.decide(
+                session, row, versions[key], sheets[key].facts, proposals[key], actor.person_id, 0, now, None
+            )
+        except Invalid:
+            continue  # the agreement leaves something open: it has to be looked at
+        rubrics.void_reviews(session, key, now, only_unopened=True)
+        rubrics.record_event(session, key, actor.person_id, "decided", now, detail="agreed")
+        done += 1
+    session.flush()
+    return done, len(submissions) - done
+
+
+def judgements(session: Session, version_ids: Sequence[int]) -> dict[int, competencies.Judgement]:
+    """What the submitted reviews of these versions agree on, with the reasons they gave: two queries."""
+    found = {}
+    for key, (_levels, together) in agreements(session, version_ids).items():
+        marks: dict[str, dict[str, tuple[int | None, str]]] = {}
+        for mark, one in together.criteria.items():
+            level = None if one.agreed is None else int(one.agreed)
+            marks.setdefault(mark.item_key, {})[mark.criterion_key] = (level, "\n".join(one.reasons))
+        found[key] = competencies.Judgement(marks)
+    return found
+
+
+def agreements(
+    session: Session, version_ids: Sequence[int]
+) -> dict[int, tuple[tuple[tuple[int | None, rubrics.Drafts], ...], rubrics.Agreement]]:
+    """By version: the submitted reviews (point level, marks) in order, and what they say together: two queries."""
+    reviews = session.exec(
+        select(rubrics.Review)
+        .where(
+            col(rubrics.Review.submission_version_id).in_(list(version_ids)),
+            rubrics.Review.state == rubrics.ReviewState.SUBMITTED,
+        )
+        .order_by(col(rubrics.Review.id))
+    ).all()
+    drafts = rubrics.drafts_of(session, [pk(review) for review in reviews])
+    by_version: dict[int, list[rubrics.Review]] = {key: [] for key in version_ids}
+    for review in reviews:
+        by_version[review.submission_version_id].append(review)
+    return {
+        key: (
+            tuple((review.point_level, drafts[pk(review)]) for review in found),
+            rubrics.agreement(
+                [rubrics.finished(drafts[pk(review)]) for review in found], [review.point_level for review in found]
+            ),
+        )
+        for key, found in by_version.items()
+    }
+
+
+def add_phrase(session: Session, actor: Actor, text: str, now: datetime) -> rubrics.Phrase:
+    """Adds to the actor's 常用评语. Raises Invalid for an empty one, Refused above 100 of them."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
+    text = " ".join(text.split())[:LONGEST_PHRASE]
+    if not text:
+        raise Invalid({"text": "phrase.empty"})
+    mine = session.exec(owned(rubrics.Phrase, actor.tenant_id).where(rubrics.Phrase.person_id == actor.person_id)).all()
+    for row in mine:
+        if row.text == text:
+            return row
+    if len(mine) >= MOST_PHRASES:
+        raise Refused("phrase.too_many", most=MOST_PHRASES)
+    row = rubrics.Phrase(tenant_id=actor.tenant_id, person_id=actor.person_id, text=text, created_at=now)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def delete_phrase(session: Session, actor: Actor, uuid: str) -> None:
+    """Takes one of the actor's own phrases away. Raises NotFound for somebody else's."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
+    row = find(session, rubrics.Phrase, actor.tenant_id, uuid)
+    if row.person_id != actor.person_id:
+        raise NotFound
+    session.delete(row)
+    session.flush()

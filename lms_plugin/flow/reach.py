@@ -1,0 +1,95 @@
+"""Which works a person's roles reach, as a condition of a query: the same rule as `access`, for lists."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlmodel import col, select
+
+import competencies
+import rubrics
+from lms_plugin.access import Actor
+from lms_plugin.db import pk
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind
+
+READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
+
+_state = col(competencies.Submission.state)
+_summary = rubrics.ReviewSummary
+_pending = _state == competencies.SubmissionState.SUBMITTED
+_has_split = and_(col(_summary.submitted) >= 2, col(_summary.is_agreed).is_(False))
+
+FILTERS: dict[str, ColumnElement[bool]] = {
+    "pending": _pending,  # 待定
+    "agreed": and_(_pending, col(_summary.is_agreed).is_(True)),  # 已一致
+    "split": and_(_pending, _has_split),  # 分歧
+    "late": _state == competencies.SubmissionState.LATE,  # 迟交
+    "again": and_(_pending, col(competencies.Submission.trainer_id).is_not(None)),  # 退回后重交
+    "decided": _state == competencies.SubmissionState.DECIDED,  # 已定，未发布
+}
+
+
+def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) -> ColumnElement[bool]:
+    """Submissions of the actor's district that one of these roles reaches: by course, by unit, or all of them.
+
+    `confirmed`: provisional trainers do not count.
+    """
+    ways: list[ColumnElement[bool]] = []
+    for role in actor.roles:
+        if role.kind not in kinds or (confirmed and role.is_provisional):
+            continue
+        if role.course_id is not None:
+            ways.append(_of_course(role.course_id))
+        elif role.unit_path:
+            ways.append(_of_unit(role.unit_path))
+        else:
+            ways.append(true())
+    inside = col(competencies.Submission.tenant_id) == actor.tenant_id
+    return and_(inside, or_(*ways)) if ways else false()
+
+
+def _of_course(course_id: int) -> ColumnElement[bool]:
+    members = select(CourseMember.person_id).where(CourseMember.course_id == course_id)
+    programmes = select(Course.programme_id).where(Course.id == course_id)
+    return and_(
+        col(competencies.Submission.person_id).in_(members),
+        col(competencies.Submission.programme_id).in_(programmes),
+    )
+
+
+def _of_unit(path: str) -> ColumnElement[bool]:
+    units = select(OrgUnit.id).where(col(OrgUnit.path).startswith(path, autoescape=True))
+    now_in = select(OrgMembership.person_id).where(
+        col(OrgMembership.org_unit_id).in_(units), col(OrgMembership.ends_on).is_(None)
+    )
+    then_in = select(competencies.SubmissionVersion.submission_id).where(
+        col(competencies.SubmissionVersion.org_unit_id).in_(units)
+    )
+    return or_(col(competencies.Submission.person_id).in_(now_in), col(competencies.Submission.id).in_(then_in))
+
+
+def within(actor: Actor, programme: competencies.Programme | None) -> ColumnElement[bool]:
+    """Works that the actor may read at the desk, over `joined`: within reach, not withdrawn, never the actor's own."""
+    conditions = [
+        submissions_within(actor, *READERS),
+        col(competencies.Submission.person_id) != actor.person_id,
+        col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+    ]
+    if programme is not None:
+        conditions.append(col(competencies.Submission.programme_id) == pk(programme))
+    return and_(*conditions)
+
+
+def joined(statement: Any) -> Any:
+    """From works over their current version to what its reviews say together."""
+    return (
+        statement.select_from(competencies.Submission)
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+        )
+        .join(
+            _summary,
+            col(_summary.submission_version_id) == col(competencies.SubmissionVersion.id),
+            isouter=True,
+        )
+    )

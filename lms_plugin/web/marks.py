@@ -1,0 +1,71 @@
+"""Forms of marks: levels and reasons per criterion, as reviewers and trainers send them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import gettext as _
+
+import rubrics
+from lms_plugin.flow.review_views import CriterionView
+
+LEVEL, REASON = "m.", "r."
+LONGEST_REASON = 4000
+
+
+def drafts_of(form: Mapping[str, str]) -> dict[rubrics.MarkKey, rubrics.DraftMark]:
+    """The marks of a form: "m.<item>.<criterion>" is a level, "r.<item>.<criterion>" its reason."""
+    found: dict[rubrics.MarkKey, rubrics.DraftMark] = {}
+    for name in form:
+        if name.startswith((LEVEL, REASON)):
+            item, _dot, criterion = name[len(LEVEL) :].partition(".")
+            if not item or not criterion or len(item) > 64 or len(criterion) > 64:
+                continue
+            level = form.get(f"{LEVEL}{item}.{criterion}", "")
+            found[rubrics.MarkKey(item, criterion)] = rubrics.DraftMark(
+                int(level) if level in {"0", "1", "2"} else None,
+                plain(form.get(f"{REASON}{item}.{criterion}", "")),
+            )
+    return found
+
+
+def plain(text: str) -> str:
+    """A reason as people type it: no control or direction characters that could hide or turn text around."""
+    kept = "".join(
+        ch for ch in text.replace("\r\n", "\n") if ch in "\n\t" or (ch.isprintable() and ch not in _DIRECTION)
+    )
+    return kept.strip()[:LONGEST_REASON]
+
+
+_DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+
+
+def level_word(level: int | None, is_validity: bool = False) -> str:
+    """未达到, 合格, 优秀 of a criterion; 无效, 有效 of an item that is not core; "" for none."""
+    if level is None:
+        return ""
+    if is_validity:
+        return str(_("有效") if level else _("无效"))
+    return str((_("未达到"), _("合格"), _("优秀"))[level])
+
+
+def point_word(level: int | None) -> str:
+    """不合格, 合格, 优秀 of an item or a point."""
+    return "" if level is None else str((_("不合格"), _("合格"), _("优秀"))[level])
+
+
+def square_kind(level: int | None) -> str:
+    """How a small square looks: below, pass, top, none."""
+    return "none" if level is None else ("below", "pass", "top")[level]
+
+
+def choices(line: CriterionView, told: Any) -> list[dict[str, Any]]:
+    """The levels of a criterion as `ui.criterion` takes them, lowest first."""
+    found = []
+    for level in line.choices:
+        text = told(line.texts.get(level))
+        if level == 1 and not text and not line.is_validity:
+            text = _("达到合格没有要求；只影响能否评优秀。")
+        found.append(
+            {"value": str(level), "label": level_word(level, line.is_validity), "text": text, "below": level == 0}
+        )
+    return found

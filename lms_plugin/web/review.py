@@ -1,0 +1,118 @@
+"""互评: the reviewer's list and page, and the page of the allotment."""
+
+import secrets
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+import competencies
+import rubrics
+from lms_plugin.db import find
+from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.flow import review, review_views
+from lms_plugin.web import marks, messages
+from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import told
+from lms_plugin.web.forms import whole
+
+blueprint = Blueprint("review", __name__)
+
+
+@blueprint.get("/reviews")
+def mine() -> str:
+    """还要评几份，约多少分钟."""
+    return render_template("review/list.html", tasks=review_views.my_reviews(db(), actor(), edge().now))
+
+
+@blueprint.get("/reviews/<uuid>")
+def page(uuid: str) -> str:
+    """One work to review. Seeing it is written down: from now on its author cannot withdraw it."""
+    review.open_review(db(), actor(), uuid, edge().now)
+    return _render(review_views.review_page(db(), actor(), uuid), {})
+
+
+def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
+    return render_template("review/page.html", view=view, errors=errors, choices=lambda line: marks.choices(line, told))
+
+
+@blueprint.post("/reviews/<uuid>/marks")
+def save(uuid: str) -> Response | BaseResponse | tuple[str, int]:
+    """Autosave, and "save" without JavaScript."""
+    drafts = marks.drafts_of(request.form)
+    try:
+        saved = review.save(db(), actor(), uuid, drafts, _version(), edge().now)
+    except Conflict as conflict:
+        return _conflict(uuid, conflict)
+    if request.headers.get("Accept", "").startswith("application/json"):
+        return jsonify(version=saved.version, saved_at=saved.saved_at.isoformat())
+    return redirect(url_for("review.page", uuid=uuid), 303)
+
+
+@blueprint.post("/reviews/<uuid>/submit")
+def submit(uuid: str) -> BaseResponse | tuple[str, int]:
+    """Hands the review in; what is missing is said beside its criterion and nothing typed is lost."""
+    drafts = marks.drafts_of(request.form)
+    try:
+        review.submit(db(), actor(), uuid, drafts, _version(), edge().now)
+    except Conflict as conflict:
+        return _conflict(uuid, conflict)
+    except Invalid as error:
+        db().rollback()
+        view = review_views.review_page(db(), actor(), uuid, drafts)
+        return _render(view, messages.field_errors(error)), 422
+    return redirect(url_for("review.page", uuid=uuid), 303)
+
+
+def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:
+    """Both versions side by side; the person chooses."""
+    db().rollback()
+    if "theirs" not in conflict.params:
+        raise conflict
+    mine, theirs = conflict.params["mine"], conflict.params["theirs"]
+    view = review_views.review_page(db(), actor(), uuid, {})
+    rows = [
+        (line, item, mine.get(key, rubrics.DraftMark(None)), theirs.get(key, rubrics.DraftMark(None)))
+        for item in view.items
+        for line in item.criteria
+        for key in [rubrics.MarkKey(*line.field.split(".", 1))]
+    ]
+    fragment = request.headers.get("X-Nengli-Autosave") == "1" or "HX-Request" in request.headers
+    return (
+        render_template(
+            "review/_conflict.html" if fragment else "review/conflict.html",
+            view=view,
+            rows=[row for row in rows if row[2] != row[3]],
+            mine=mine,
+            version=conflict.params["version"],
+            word=marks.level_word,
+            fragment=fragment,
+        ),
+        409,
+    )
+
+
+@blueprint.post("/reviews/<uuid>/recuse")
+def recuse(uuid: str) -> BaseResponse:
+    """我认识作者，申请回避."""
+    review.recuse(db(), actor(), uuid, edge().now)
+    return redirect(url_for("review.mine"), 303)
+
+
+@blueprint.get("/reviews/allocation/<programme>")
+def allocation(programme: str) -> str:
+    """How reviews are allotted, what is missing, why, and what to do."""
+    row = find(db(), competencies.Programme, actor().tenant_id, programme)
+    return render_template("review/allocation.html", view=review_views.allocation_page(db(), actor(), row, edge().now))
+
+
+@blueprint.post("/reviews/allocation/<programme>")
+def allocate(programme: str) -> BaseResponse:
+    """现在分配."""
+    row = find(db(), competencies.Programme, actor().tenant_id, programme)
+    review.allocate(db(), actor(), row, secrets.randbits(31), edge().now)
+    return redirect(url_for("review.allocation", programme=programme), 303)
+
+
+def _version() -> int:
+    # "keep" is the button under both versions: the person has seen the newer one and chosen their own.
+    return whole(request.form.get("keep") or request.form.get("version"), 0)
