@@ -44,7 +44,7 @@ class Compound:
             raise Broken
         if size > LIMIT:
             raise Bomb
-        self._sector = 1 << shift
+        self._sector: int = 1 << shift
         self._sectors = max(0, (size - 1) // self._sector)
         _fats, directory, _sig, self._cutoff, mini_fat, _minis, difat, _difats = struct.unpack_from("<8I", head, 44)
         self._fat = self._read_fat(head, difat)
@@ -110,8 +110,14 @@ class Compound:
             if link == _FREE:
                 offset = (number + 1) * self._sector
                 self._zero(offset, min(self._sector, self._size - offset))
+        for number, link in enumerate(self._mini_fat):
+            if link == _FREE and number // (self._sector // 64) < len(self._mini_sectors):
+                self._zero(self._mini_offset(number), 64)
         for entry in self._entries:
-            if entry.kind == 2 and entry.size >= self._cutoff and entry.size % self._sector:
+            if entry.kind == 2 and entry.size < self._cutoff and entry.size % 64:
+                offset, length = list(self._extents(entry))[-1]
+                self._zero(offset + length, 64 - length)
+            elif entry.kind == 2 and entry.size >= self._cutoff and entry.size % self._sector:
                 last = [*self._chain(entry.start)][(entry.size - 1) // self._sector]
                 offset = (last + 1) * self._sector + entry.size % self._sector
                 self._zero(offset, min(self._sector - entry.size % self._sector, self._size - offset))
@@ -140,10 +146,13 @@ class Compound:
         while left > 0:
             if number >= len(self._mini_fat) or number // per_sector >= len(self._mini_sectors):
                 raise Broken
-            base = (self._mini_sectors[number // per_sector] + 1) * self._sector
-            yield base + number % per_sector * 64, min(left, 64)
+            yield self._mini_offset(number), min(left, 64)
             left -= 64
             number = self._mini_fat[number]
+
+    def _mini_offset(self, number: int) -> int:
+        per_sector = self._sector // 64
+        return (self._mini_sectors[number // per_sector] + 1) * self._sector + number % per_sector * 64
 
     def _sector_bytes(self, number: int) -> bytes:
         self._file.seek((number + 1) * self._sector)

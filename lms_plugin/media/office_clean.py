@@ -127,6 +127,7 @@ def _compound(data: bytes) -> bytes:
     try:
         with Compound.reading(file, len(data)) as compound:
             word97.blank_properties(compound)
+            compound.wipe_unused()
     except Fault:
         return b""
     return file.getvalue()

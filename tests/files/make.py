@@ -12,7 +12,7 @@ from pathlib import Path
 import pikepdf
 import pillow_heif
 import xlsxwriter
-from old_office import doc, ppt
+from old_office import compound, doc, ppt, property_set, xls
 from PIL import Image, ImageDraw, PngImagePlugin
 
 HERE = Path(__file__).parent
@@ -174,6 +174,11 @@ def docx(name: str, personal: bool) -> None:
         parts["word/_rels/settings.xml.rels"] = rels(
             ("rId1", "attachedTemplate", f"file:///C:/Users/{NAME}/normal.dotm")
         )
+        parts["word/embeddings/sheet.xlsx"] = (HERE / "sheet.xlsx").read_bytes()
+        parts["word/embeddings/oleObject1.bin"] = compound(
+            {"\x01Ole": b"\1" * 20, "\x05SummaryInformation": property_set(NAME, "旧表")}, NAME
+        )
+        inner += [("rId6", "package", "embeddings/sheet.xlsx"), ("rId7", "oleObject", "embeddings/oleObject1.bin")]
         parts["word/footer1.xml"] = f'<w:ftr xmlns:w="{W}">{paragraph(f"工号 {NUMBER}")}</w:ftr>'
         parts["docProps/core.xml"] = CORE.format(title="教学设计", name=NAME)
         parts["docProps/app.xml"] = APP.format(school=SCHOOL)
@@ -413,14 +418,15 @@ def hostile() -> None:
 
 
 if __name__ == "__main__":
+    xlsx()
     docx("lesson.docx", personal=True)
     docx("plain.docx", personal=False)
     for name in ("lesson.doc", "lesson_ole.wps"):
         (HERE / name).write_bytes(doc([line for line, _style in LESSON], NAME, SCHOOL))
     (HERE / "lesson_zip.wps").write_bytes((HERE / "plain.docx").read_bytes())
     (HERE / "slides.ppt").write_bytes(ppt(NAME))
+    (HERE / "sheet.xls").write_bytes(xls(NAME))
     pptx()
-    xlsx()
     pdf()
     images()
     films()

@@ -19,43 +19,55 @@ def property_set(author: str, title: str, company: str = "") -> bytes:
 
 
 def compound(streams: dict[str, bytes], owner: str) -> bytes:
-    """A compound file of 512-byte sectors; each stream is filled up to the size that needs no mini sectors."""
-    filled = {name: data.ljust(max(4096, -(-len(data) // 512) * 512), b"\0") for name, data in streams.items()}
-    entries = -(-(len(filled) + 1) // 4)
-    fat: list[int] = [0xFFFFFFFD]
-    fat += [*range(2, entries + 1), 0xFFFFFFFE]
-    starts = {}
-    for name, data in filled.items():
-        count = len(data) // 512
-        starts[name] = len(fat)
-        fat += [*range(len(fat) + 1, len(fat) + count), 0xFFFFFFFE]
-    if len(fat) > 127:
-        raise ValueError("one FAT sector is all that this writer knows")
-    fat.append(0xFFFFFFFF)  # a free sector with leftovers of an earlier version
+    """A compound file of 512-byte sectors: streams under 4096 bytes share the mini stream, as every writer does it.
+
+    A free sector and a free mini sector carry leftovers of an earlier version, as they do in files of long lives.
+    """
+    leftovers = f"上一版作者{owner}".encode("utf-16-le")
+    fat, minis, places, body = [0xFFFFFFFD], [], {}, b""
+
+    def chained(data: bytes) -> int:
+        nonlocal body
+        count = -(-len(data) // 512)
+        start = len(fat)
+        fat.extend([*range(start + 1, start + count), 0xFFFFFFFE])
+        body += data.ljust(count * 512, b"\0")
+        return start
+
+    mini = b""
+    for name, data in streams.items():
+        if len(data) < 4096:
+            places[name] = len(minis)
+            count = -(-len(data) // 64)
+            minis += [*range(len(minis) + 1, len(minis) + count), 0xFFFFFFFE]
+            mini += data.ljust(count * 64, b"\0")
+        else:
+            places[name] = chained(data)
+    minis.append(0xFFFFFFFF)
+    mini += leftovers.ljust(64, b"\0")
+    root = chained(mini)
+    mini_fat = chained(b"".join(struct.pack("<I", n) for n in minis).ljust(512, b"\xff"))
 
     def entry(name: str, kind: int, right: int, child: int, start: int, size: int) -> bytes:
         raw = name.encode("utf-16-le") + b"\0\0"
         links = struct.pack("<3I", 0xFFFFFFFF, right, child)
         times = struct.pack("<QQ", 133_000_000_000_000_000, 133_000_000_000_000_000)
-        return (
-            raw.ljust(64, b"\0")
-            + struct.pack("<HBB", len(raw), kind, 1)
-            + links
-            + bytes(20)
-            + times
-            + struct.pack("<IQ", start, size)
-        )
+        head = raw.ljust(64, b"\0") + struct.pack("<HBB", len(raw), kind, 1)
+        return head + links + bytes(20) + times + struct.pack("<IQ", start, size)
 
-    names = sorted(filled, key=lambda n: (len(n), n.upper()))
-    directory = entry("Root Entry", 5, 0xFFFFFFFF, 1, 0xFFFFFFFE, 0)
+    names = sorted(streams, key=lambda n: (len(n), n.upper()))
+    directory = entry("Root Entry", 5, 0xFFFFFFFF, 1, root, len(mini))
     for number, name in enumerate(names, start=1):
         right = number + 1 if number < len(names) else 0xFFFFFFFF
-        directory += entry(name, 2, right, 0xFFFFFFFF, starts[name], len(filled[name]))
+        directory += entry(name, 2, right, 0xFFFFFFFF, places[name], len(streams[name]))
+    first = chained(directory)
+    if len(fat) > 127:
+        raise ValueError("one FAT sector is all that this writer knows")
+    fat.append(0xFFFFFFFF)
     head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    head += struct.pack("<9I", 0, 1, 1, 0, 4096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0) + struct.pack("<I", 0) + b"\xff" * 432
+    head += struct.pack("<9I", 0, 1, first, 0, 4096, mini_fat, 1, 0xFFFFFFFE, 0) + struct.pack("<I", 0) + b"\xff" * 432
     table = b"".join(struct.pack("<I", n) for n in fat).ljust(512, b"\xff")
-    leftovers = f"上一版作者{owner}".encode("utf-16-le").ljust(512, b"\0")
-    return head + table + directory.ljust(entries * 512, b"\0") + b"".join(filled.values()) + leftovers
+    return head + table + body + leftovers.ljust(512, b"\0")
 
 
 def sttb(*strings: str) -> bytes:
@@ -110,3 +122,30 @@ def ppt(name: str) -> bytes:
         },
         name,
     )
+
+
+def xls(name: str) -> bytes:
+    """An Excel 97 workbook of one sheet with labels and a number, in BIFF8 records."""
+
+    def record(kind: int, data: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def label(row: int, column: int, text: str) -> bytes:
+        return record(0x0204, struct.pack("<HHHHB", row, column, 0, len(text), 1) + text.encode("utf-16-le"))
+
+    def begin(kind: int) -> bytes:
+        return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6))
+
+    end = record(0x000A, b"")
+    title = "前测"
+    writer = record(0x005C, struct.pack("<HB", len(name), 1) + name.encode("utf-16-le").ljust(109, b" "))
+
+    def globals_of(place: int) -> bytes:
+        sheet = struct.pack("<IBBBB", place, 0, 0, len(title), 1) + title.encode("utf-16-le")
+        return begin(0x0005) + writer + record(0x0085, sheet) + end
+
+    top = globals_of(len(globals_of(0)))
+    rows = label(0, 0, "学号") + label(0, 1, "得分") + label(1, 0, "01")
+    number = record(0x0203, struct.pack("<HHHd", 1, 1, 0, 92.0))
+    book = (top + begin(0x0010) + rows + number + end).ljust(4096, b"\0")
+    return compound({"Workbook": book, "\x05SummaryInformation": property_set(name, "前测成绩", "")}, name)

@@ -99,6 +99,23 @@ def test_what_is_written_on_the_page_stays_and_all_else_goes(name: str, tmp_path
     assert dict(found.properties) == {}
 
 
+def test_embedded_files_are_made_anonymous_too(tmp_path: Path) -> None:
+    with zipfile.ZipFile(FILES / "lesson.docx") as archive:
+        assert leaks(archive.read("word/embeddings/sheet.xlsx"))
+        assert leaks(archive.read("word/embeddings/oleObject1.bin"))
+    _copy, target = copied("lesson.docx", tmp_path)
+    with zipfile.ZipFile(target) as archive:
+        assert leaks(archive.read("word/embeddings/oleObject1.bin")) == set()
+        sheet = archive.read("word/embeddings/sheet.xlsx")
+    (tmp_path / "sheet.xlsx").write_bytes(sheet)
+    found = media.inspect(tmp_path / "sheet.xlsx", "sheet.xlsx")
+    assert found.ok
+    assert dict(found.properties) == {}
+    assert "王秀兰 辅导" in media.document_text(
+        tmp_path / "sheet.xlsx", found.mime
+    )  # content is the author's own affair
+
+
 def test_the_anonymous_docx_points_nowhere_wrong(tmp_path: Path) -> None:
     _copy, target = copied("lesson.docx", tmp_path)
     with zipfile.ZipFile(target) as archive:
@@ -196,6 +213,7 @@ def test_a_turned_photo_is_upright_in_the_copy(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_made_anonymous_is_said(tmp_path: Path) -> None:
+    assert not media.can_sanitize(media.inspect(FILES / "sheet.xls", "sheet.xls").mime)
     ppt = media.inspect(FILES / "slides.ppt", "slides.ppt")
     assert not media.can_sanitize(ppt.mime)
     assert media.can_sanitize("application/pdf")

@@ -25,6 +25,7 @@ FILES = Path(__file__).parent.parent / "files"
         ("slides.pptx", "slides", "pptx", 2, None, None),
         ("slides.ppt", "slides", "ppt", None, None, None),
         ("sheet.xlsx", "sheet", "xlsx", None, None, None),
+        ("sheet.xls", "sheet", "xls", None, None, None),
         ("scores.csv", "sheet", "csv", None, None, None),
         ("photo.jpg", "image", "jpg", None, None, (400, 640)),
         ("photo.png", "image", "png", None, None, (320, 240)),

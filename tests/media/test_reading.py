@@ -27,6 +27,7 @@ def mime(name: str) -> str:
         ("slides.pptx", ["认识小数", "读出价签"]),
         ("slides.ppt", ["认识小数", "读出价签\n写出小数"]),
         ("sheet.xlsx", ["前测", "学号\t得分\t备注", "02\t61\t王秀兰 辅导"]),
+        ("sheet.xls", ["前测", "学号\t得分", "01\t92"]),
         ("reflection.pdf", ["教学反思", "第三页", "零点五元"]),
         ("scores.csv", ["王秀兰,92"]),
     ],
