@@ -45,7 +45,7 @@ hypothesis.settings.load_profile("ci")
 
 SERVER = os.environ.get("NENGLI_TEST_DATABASE_URL", "")
 STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"
-DATABASE_FIXTURES = frozenset({"template_url", "database_url", "own_database_url", "engine", "session"})
+DATABASE_FIXTURES = frozenset({"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"})
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -261,6 +261,14 @@ def database_url(template_url: str, _server: Server | None, tmp_path_factory: py
 def own_database_url(template_url: str, _server: Server | None, tmp_path: Path) -> Iterator[str]:
     """A migrated, empty database of this test alone: it may commit, start threads and servers."""
     yield from copy_of(template_url, _server, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A migrated, empty database of this module alone: for journeys with processes of their own."""
+    yield from copy_of(template_url, _server, tmp_path_factory.mktemp("module"))
 
 
 @pytest.fixture(scope="session")
