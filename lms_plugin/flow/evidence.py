@@ -1,0 +1,211 @@
+"""Who may read which bytes, and in which form: authors and staff the original, reviewers a copy without names."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from lms_plugin import media
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, pk
+from lms_plugin.errors import Forbidden, NotFound, Refused
+from lms_plugin.flow.scopes import submission_scopes
+from lms_plugin.storage import Storage
+
+PAGE_WIDTH = 1200  # pixels of a PDF page's picture: sharp on a laptop, readable on a phone
+PICTURE_SIDE = 2000
+PLAYABLE = frozenset({"mp4", "m4v", "mov", "webm", "3gp"})
+
+
+@dataclass(frozen=True)
+class Readable:
+    """A file as one viewer may have it. `is_blind`: only the anonymous copy, under the neutral `name`."""
+
+    uuid: str
+    storage_key: str
+    kind: str
+    mime: str
+    extension: str
+    name: str
+    pages: int | None
+    size_bytes: int
+    is_blind: bool
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there are bytes to give: of some old formats reviewers get the extracted text only."""
+        return not self.is_blind or media.can_sanitize(self.mime)
+
+    def served(self, storage: Storage) -> tuple[Path, str, str]:
+        """The bytes to serve with their mime and name; the anonymous copy is made once and kept beside the original.
+
+        Raises NotFound where a reviewer's copy cannot be made safe.
+        """
+        if not self.is_blind:
+            return storage.path(self.storage_key), self.mime, self.name
+        if not self.has_file:
+            raise NotFound
+        for extension in dict.fromkeys((self.extension, "jpg")):
+            copy = storage.derived(self.storage_key, f"reviewer.{extension}")
+            if copy.is_file():
+                return copy, _media_type(extension, self.mime), self._named(extension)
+        draft_name = f"reviewer.{self.extension}"
+        with storage.replacing(self.storage_key, draft_name) as draft:
+            made = media.reviewer_copy(storage.path(self.storage_key), draft, self.mime, self.extension)
+        copy = storage.derived(self.storage_key, draft_name)
+        if made.extension != self.extension:
+            copy = copy.rename(storage.derived(self.storage_key, f"reviewer.{made.extension}"))
+        return copy, made.mime, self._named(made.extension)
+
+    def _named(self, extension: str) -> str:
+        return f"{self.name.rpartition('.')[0] or self.name}.{extension}"
+
+    def page_png(self, storage: Storage, page: int) -> Path:
+        """A PDF page (from 1) as a picture. Raises NotFound beyond the last one."""
+        if self.extension != "pdf" or not 1 <= page <= (self.pages or 0):
+            raise NotFound
+        name = f"page-{page}.png"
+        path = storage.derived(self.storage_key, name)
+        if not path.is_file():
+            content = media.pdf_page_png(storage.path(self.storage_key), page, PAGE_WIDTH)
+            with storage.replacing(self.storage_key, name) as draft:
+                draft.write_bytes(content)
+        return path
+
+    def image_jpeg(self, storage: Storage) -> Path:
+        """A photo as an upright JPEG without metadata."""
+        if self.kind != "image":
+            raise NotFound
+        path = storage.derived(self.storage_key, "shown.jpg")
+        if not path.is_file():
+            content = media.image_jpeg(storage.path(self.storage_key), PICTURE_SIDE)
+            with storage.replacing(self.storage_key, "shown.jpg") as draft:
+                draft.write_bytes(content)
+        return path
+
+    def picture(self, storage: Storage, index: int) -> tuple[bytes, str]:
+        """A picture inside a document by its number: bytes and mime. Raises NotFound where it cannot be shown."""
+        try:
+            return media.document_picture(storage.path(self.storage_key), self.mime, index)
+        except Refused as error:
+            raise NotFound from error
+
+    def blocks(self, storage: Storage) -> list[media.Block]:
+        """The document as headings, paragraphs, rows and pictures."""
+        return media.document_blocks(storage.path(self.storage_key), self.mime)
+
+
+def _media_type(extension: str, mime: str) -> str:
+    """The mime of a reviewer's copy: that of the original unless a photo became a JPEG."""
+    return "image/jpeg" if extension == "jpg" else mime
+
+
+def readable(session: Session, actor: Actor, file_uuid: str) -> Readable:
+    """The file as the actor may have it. Raises NotFound for another district's, Forbidden without a right to it.
+
+    Who reviews a version with the file in it is blind, whatever other roles they hold. Staff see what was handed in;
+    drafts are their author's alone.
+    """
+    return _look(session, actor, file_uuid)[0]
+
+
+def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, list[tuple[int, int | None]]]:
+    """The file, and (version id, review id) of each version through which somebody else than the author sees it."""
+    file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
+    if file.state is not competencies.FileState.READY:
+        raise NotFound
+    if file.person_id == actor.person_id:
+        require(actor, Permission.EVIDENCE_READ, Scope(tenant_id=file.tenant_id, owner_id=file.person_id))
+        return _as(file, file.filename, False), []
+    rows = session.exec(
+        select(competencies.Submission, competencies.Evidence, rubrics.Review)
+        .join(competencies.Evidence, col(competencies.Evidence.submission_id) == col(competencies.Submission.id))
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Evidence.version_id),
+        )
+        .join(
+            rubrics.Review,
+            (col(rubrics.Review.submission_version_id) == col(competencies.SubmissionVersion.id))
+            & (col(rubrics.Review.reviewer_id) == actor.person_id)
+            & col(rubrics.Review.state).in_(rubrics.LIVE),
+            isouter=True,
+        )
+        .where(
+            competencies.Submission.tenant_id == actor.tenant_id,
+            competencies.Evidence.stored_file_id == pk(file),
+            col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+        )
+        .order_by(col(competencies.Evidence.id))
+    ).all()
+    for _submission, evidence, review in rows:
+        if review is not None:
+            scope = Scope(tenant_id=file.tenant_id, owner_id=file.person_id, reviewer_id=review.reviewer_id)
+            require(actor, Permission.EVIDENCE_READ, scope)
+            name = f"材料{_number(session, evidence)}.{file.extension}"
+            return _as(file, name, True), [(review.submission_version_id, review.id)]
+    scopes = submission_scopes(session, [submission for submission, _evidence, _review in rows])
+    reached: list[tuple[int, int | None]] = [
+        (evidence.version_id, None)
+        for submission, evidence, _review in rows
+        if evidence.version_id is not None and can(actor, Permission.EVIDENCE_READ, scopes[pk(submission)])
+    ]
+    if not reached:
+        raise Forbidden(permission=Permission.EVIDENCE_READ.value)
+    return _as(file, file.filename, False), reached
+
+
+def open_file(session: Session, actor: Actor, file_uuid: str, now: datetime) -> Readable:
+    """As `readable`, and keeps who saw which material of somebody else: once a person, version and file."""
+    found, versions = _look(session, actor, file_uuid)
+    if not versions:
+        return found
+    seen = set(
+        session.exec(
+            select(rubrics.ReviewEvent.submission_version_id).where(
+                rubrics.ReviewEvent.person_id == actor.person_id,
+                rubrics.ReviewEvent.kind == "viewed",
+                rubrics.ReviewEvent.detail == file_uuid,
+                col(rubrics.ReviewEvent.submission_version_id).in_([version for version, _review in versions]),
+            )
+        )
+    )
+    for version_id, review_id in versions:
+        if version_id not in seen:
+            rubrics.record_event(session, version_id, actor.person_id, "viewed", now, review_id, detail=file_uuid)
+    return found
+
+
+def _number(session: Session, evidence: competencies.Evidence) -> int:
+    """Which of the version's files it is, counting from 1 in the order of the page."""
+    keys = session.exec(
+        select(competencies.Evidence.id)
+        .join(
+            competencies.EvidenceRequirement,
+            col(competencies.EvidenceRequirement.id) == col(competencies.Evidence.requirement_id),
+        )
+        .where(competencies.Evidence.version_id == evidence.version_id, competencies.Evidence.kind == "file")
+        .order_by(
+            col(competencies.EvidenceRequirement.position),
+            col(competencies.Evidence.position),
+            col(competencies.Evidence.id),
+        )
+    ).all()
+    return keys.index(evidence.id) + 1
+
+
+def _as(file: competencies.StoredFile, name: str, is_blind: bool) -> Readable:
+    return Readable(
+        uuid=file.uuid,
+        storage_key=file.storage_key,
+        kind=file.kind,
+        mime=file.mime,
+        extension=file.extension,
+        name=name,
+        pages=file.pages,
+        size_bytes=file.size_bytes,
+        is_blind=is_blind,
+    )

@@ -1,0 +1,214 @@
+"""我的研修档案: who, which programme, which points at which level, hours with the paper they rest on. Reads only."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from lms_plugin.access import Actor, Permission, Scope, can, own, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import NotFound
+from lms_plugin.flow import report
+from lms_plugin.flow.scopes import courses_of
+from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points
+from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
+
+Text = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RecordPoint:
+    """One chosen point. `level` only once released. `phase`: where it stands.
+
+    `why`: why its hours do (counted) or do not count: waiting, failed, set_incomplete, beyond, none.
+    """
+
+    code: str
+    name: Text
+    level: int | None
+    awarded_at: datetime | None
+    phase: str
+    why: str
+
+
+@dataclass(frozen=True)
+class HoursLine:
+    """One line of the ledger. `reason`: award, import or reversal; `source`: where imported hours were earned."""
+
+    kind: str
+    hundredths: int
+    reason: str
+    source: str
+    on: date
+    rule_number: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A person's record in one programme."""
+
+    person_uuid: str
+    name: str
+    staff_number: str
+    subject: str
+    stage: str
+    school: str
+    is_confirmed: bool
+    is_own: bool
+    round: Round
+    points: tuple[RecordPoint, ...]
+    points_passed: int
+    result: str
+    hours: tuple[HoursLine, ...]
+    practice_hundredths: int
+    practice_need_hundredths: int
+    online_hundredths: int
+    online_need_hundredths: int
+    hours_kind: str
+    deliveries: tuple[report.DeliveryView, ...]
+    can_resend: bool
+    printed_at: datetime
+
+
+def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
+    """The record of a person (None: the actor's own): at most eight queries. Raises NotFound, Forbidden."""
+    programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
+    if person_uuid is None:
+        person = get(session, Person, actor.person_id)
+    else:
+        person = find(session, Person, actor.tenant_id, person_uuid)
+    person_id = pk(person)
+    units = session.exec(
+        select(OrgUnit)
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+        .where(OrgMembership.person_id == person_id, col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+    ).all()
+    scope = _scope(session, actor, programme, person, units)
+    require(actor, Permission.RECORD_READ, scope)
+    policies, enrolled = _policies(session, programme, person_id)
+    if not enrolled:
+        raise NotFound("submit.not_enrolled")
+    rules = next(
+        (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
+    )
+    rows = chosen_points(session, actor, programme, person_id)
+    entries = competencies.entries_of(session, pk(programme), [person_id])[person_id]
+    totals = {
+        kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
+        for kind in competencies.CreditKind
+    }
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    shown = Round.of(programme, rules, timezone, now)
+    levels = [competencies.Level(award.level) for *_rest, award in rows if award is not None]
+    practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
+    needed = rules.result.needs_hours
+    hours_ok = practice >= rules.hours.practice_need_hundredths and online >= rules.hours.online_need_hundredths
+    return Record(
+        person_uuid=person.uuid,
+        name=person.name,
+        staff_number=person.staff_number,
+        subject=person.subject,
+        stage=person.stage.value if person.stage is not None else "",
+        school=units[0].name if units else "",
+        is_confirmed=person.confirmed_at is not None,
+        is_own=person_id == actor.person_id,
+        round=shown,
+        points=_points(rows, rules),
+        points_passed=sum(level >= competencies.Level.PASS for level in levels),
+        result=competencies.person_result(
+            levels,
+            rules.choice.required_points,
+            rules.result.excellent_points,
+            hours_ok if needed else None,
+            shown.is_over,
+        ).value,
+        hours=tuple(
+            HoursLine(
+                kind=entry.kind.value,
+                hundredths=entry.credit_hundredths,
+                reason=entry.reason,
+                source=entry.source,
+                on=entry.earned_on or entry.entered_at.date(),
+                rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
+            )
+            for entry in entries
+        ),
+        practice_hundredths=practice,
+        practice_need_hundredths=rules.hours.practice_need_hundredths,
+        online_hundredths=online,
+        online_need_hundredths=rules.hours.online_need_hundredths,
+        hours_kind=rules.hours.kind,
+        deliveries=tuple(report.deliveries(session, person_id, pk(programme))),
+        can_resend=can(actor, Permission.SCORE_RESEND, scope),
+        printed_at=now,
+    )
+
+
+def _scope(
+    session: Session,
+    actor: Actor,
+    programme: competencies.Programme,
+    person: Person,
+    units: Collection[OrgUnit],
+) -> Scope:
+    if pk(person) == actor.person_id:
+        return own(actor)
+    courses: set[int] = set()
+    if any(role.course_id is not None for role in actor.roles):
+        courses = courses_of(session, {pk(person)}).get((pk(programme), pk(person)), set())
+    return Scope(
+        tenant_id=person.tenant_id,
+        owner_id=pk(person),
+        unit_paths=tuple(unit.path for unit in units),
+        course_ids=frozenset(courses),
+    )
+
+
+def _policies(
+    session: Session, programme: competencies.Programme, person_id: int
+) -> tuple[dict[int, tuple[int, competencies.Rules]], bool]:
+    """The programme's rule versions by id with their numbers, and whether the person takes part: one query."""
+    rows = session.exec(
+        select(competencies.ProgrammePolicy, Enrolment.id)
+        .join(
+            Enrolment,
+            (col(Enrolment.programme_id) == col(competencies.ProgrammePolicy.programme_id))
+            & (col(Enrolment.person_id) == person_id),
+            isouter=True,
+        )
+        .where(competencies.ProgrammePolicy.programme_id == pk(programme))
+        .order_by(col(competencies.ProgrammePolicy.number))
+    ).all()
+    found = {pk(row): (row.number, competencies.Rules.model_validate(row.rules)) for row, _enrolment in rows}
+    return found, any(enrolment is not None for _row, enrolment in rows)
+
+
+def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:
+    required = rules.choice.required_points
+    passed = sum(award is not None and award.level >= competencies.Level.PASS for *_rest, award in rows)
+    counted = 0
+    found = []
+    for point, work, _version, award in rows:
+        if award is None:
+            why = "waiting"
+        elif award.level < competencies.Level.PASS:
+            why = "failed"
+        elif rules.hours.kind == "per_set" and passed < required:
+            why = "set_incomplete"
+        else:
+            counted += 1
+            why = "counted" if counted <= required else "beyond"
+        found.append(
+            RecordPoint(
+                code=point.code,
+                name=point.name,
+                level=award.level if award is not None else None,
+                awarded_at=award.awarded_at if award is not None else None,
+                phase=work.state.value if work is not None else "draft",
+                why=why,
+            )
+        )
+    return tuple(found)

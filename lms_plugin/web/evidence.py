@@ -1,0 +1,70 @@
+"""Evidence as bytes, pages and text: the author and staff get the original, reviewers a copy that names nobody."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, make_response, render_template, request, send_file
+
+from lms_plugin.flow import evidence
+from lms_plugin.web.edge import actor, db, edge, parts
+
+blueprint = Blueprint("evidence", __name__)
+SHOWN_IN_PLACE = frozenset({"image", "video", "audio"})
+BROWSERS_SHOW = frozenset({"jpg", "png", "webp", "gif"})
+SEALED = "default-src 'none'; sandbox"  # an uploaded file is nobody's page: no script, no form, no origin
+
+
+def _bytes(path: Path, mime: str, name: str, inline: bool) -> Response:
+    """The file with ranges (a film is jumped in), never kept, never guessed at. Its dates on our disk stay here."""
+    response = send_file(
+        path, mimetype=mime, as_attachment=not inline, download_name=name, conditional=True, etag=False
+    )
+    response.headers.pop("Last-Modified", None)
+    return _sealed(response)
+
+
+def _sealed(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Content-Security-Policy"] = SEALED
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+@blueprint.get("/evidence/<file>/file")
+def file(file: str) -> Response:
+    """The bytes, by ranges; photos that browsers do not know come as JPEG where an <img> asks."""
+    found = evidence.open_file(db(), actor(), file, edge().now)
+    storage = parts().storage
+    if found.kind == "image" and found.extension not in BROWSERS_SHOW and "download" not in request.args:
+        return _bytes(found.image_jpeg(storage), "image/jpeg", f"{found.name.rpartition('.')[0]}.jpg", True)
+    path, mime, name = found.served(storage)
+    return _bytes(path, mime, name, found.kind in SHOWN_IN_PLACE and "download" not in request.args)
+
+
+@blueprint.get("/evidence/<file>")
+def preview(file: str) -> Response:
+    """The material readable on the page, without a download; htmx gets the inside alone."""
+    found = evidence.readable(db(), actor(), file)
+    storage = parts().storage
+    is_part = "HX-Request" in request.headers
+    page = render_template(
+        "evidence/_reader.html" if is_part else "evidence/page.html",
+        file=found,
+        blocks=found.blocks(storage) if found.kind in {"document", "slides", "sheet"} else [],
+    )
+    return make_response(page)
+
+
+@blueprint.get("/evidence/<file>/pages/<int:number>.png")
+def page(file: str, number: int) -> Response:
+    """A page of a PDF as a picture."""
+    found = evidence.readable(db(), actor(), file)
+    return _bytes(found.page_png(parts().storage, number), "image/png", f"{number}.png", True)
+
+
+@blueprint.get("/evidence/<file>/pictures/<int:number>")
+def picture(file: str, number: int) -> Response:
+    """A picture inside a document."""
+    found = evidence.readable(db(), actor(), file)
+    content, mime = found.picture(parts().storage, number)
+    return _sealed(Response(content, mimetype=mime))

@@ -1,0 +1,145 @@
+"""Words and addresses of a requirement's place on the point page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.flow.point_view import PieceLine, PointPage, Slot
+from lms_plugin.web import formats, messages
+
+
+def form_words() -> dict[str, str]:
+    """The forms of evidence in words."""
+    return {
+        "document": _("文档"),
+        "video": _("视频"),
+        "image": _("图片"),
+        "audio": _("录音"),
+        "text": _("直接写"),
+        "link": _("网址"),
+        "data": _("数据表"),
+        "slides": _("课件"),
+        "sheet": _("表格"),
+    }
+
+
+def sentence_of(error: Refused) -> str:
+    """The sentence of a refusal."""
+    return messages.sentence(error.code, error.params)
+
+
+def first_sentence(error: Invalid) -> str:
+    """The sentence of a form's first field that does not fit."""
+    found = next(iter(error.fields.values()))
+    return messages.sentence(found) if isinstance(found, str) else messages.sentence(found[0], found[1])
+
+
+def problem_sentence(problem: Any, page: PointPage) -> str:
+    """What stands in the way, as a sentence with the item's name and the check's own words."""
+    slot = page.slot(problem.requirement_key)
+    params: dict[str, Any] = dict(problem.params)
+    params["item"] = formats.told(slot.title) if slot is not None else problem.requirement_key
+    if slot is not None and "check" in params:
+        params["check"] = next((formats.told(c.text) for c in slot.checks if c.key == params["check"]), params["check"])
+    return messages.sentence(problem.code, params)
+
+
+def limits_sentence(slot: Slot) -> str:
+    """不超过 10 分钟 · 不超过 50 MB · doc、docx、pdf."""
+    said = []
+    limits: Mapping[str, Any] = slot.limits
+    if limits.get("max_minutes"):
+        said.append(_("不超过 %(minutes)s 分钟", minutes=limits["max_minutes"]))
+    if limits.get("suggested_words"):
+        said.append(_("建议 %(words)s 字", words=limits["suggested_words"]))
+    if set(limits.get("must_show", ())) >= {"teacher", "students"}:
+        said.append(_("教师和学生都要出现在画面里"))
+    if limits.get("min_students"):
+        said.append(_("至少 %(count)s 名学生的", count=limits["min_students"]))
+    if limits.get("max_mb"):
+        said.append(_("每个文件不超过 %(size)s", size=formats.filesize(int(limits["max_mb"]) * 1024 * 1024)))
+    if slot.accept:
+        said.append("、".join(slot.accept) if not formats.is_english() else ", ".join(slot.accept))
+    return " · ".join(said)
+
+
+def writable(page: PointPage, key: str, kind: str) -> Slot:
+    """The slot of that key if it may take that form now. Raises NotFound, Refused."""
+    slot = page.slot(key)
+    if slot is None:
+        raise NotFound
+    if not page.is_editable:
+        raise Refused("submit.already_handed_in")
+    if slot.stands:
+        raise Refused("submit.item_stands")
+    if kind not in slot.takes:
+        raise Refused("evidence.kind_not_taken")
+    return slot
+
+
+def place(page: PointPage, slot: Slot) -> dict[str, Any]:
+    """What `ui.file_slot` shows of a requirement."""
+    locked = not page.is_editable or slot.stands
+    at: dict[str, Any] = {"submission": page.uuid, "key": slot.key}
+    refused = [piece for piece in slot.pieces if piece.state == "refused"]
+    problem = (
+        messages.sentence(refused[-1].problem, {"accept": "、".join(slot.accept), "name": refused[-1].name})
+        if refused
+        else ""
+    )
+    return {
+        "id": f"{page.uuid}-{slot.key}",
+        "number": slot.number,
+        "title": formats.told(slot.title),
+        "kind": " / ".join(form_words().get(kind, kind) for kind in slot.takes)
+        + ("" if slot.is_required else _("（可以不交）")),
+        "limits": limits_sentence(slot),
+        "hint": _("这一项已经通过，不用再交。") if slot.stands else "",
+        "files": [_file(piece, at, locked) for piece in slot.pieces],
+        "error": problem,
+        "locked": locked,
+        "tus": url_for("uploads.create"),
+        "action": url_for("uploads.files", **at) if not slot.is_full else None,
+        "refresh": None,
+        "accept": "" if slot.kind == "video" else ",".join(f".{ending}" for ending in slot.accept),
+        "multiple": True,
+        "capture": None,
+        "write": url_for("submit.text", **at) if "text" in slot.takes else None,
+        "photos": url_for("submit.photos", **at) if "image" in slot.takes and slot.kind != "image" else None,
+        "link": url_for("submit.link", **at) if "link" in slot.takes else None,
+        "reuse": url_for("submit.reuse", **at),
+        "phone": None,
+    }
+
+
+def _file(piece: PieceLine, at: Mapping[str, Any], locked: bool) -> dict[str, Any]:
+    states = {
+        "ready": ("good", _("已检查")),
+        "uploading": ("wait", _("还没传完（%(percent)s%%）", percent=piece.percent)),
+        "checking": ("wait", _("正在检查")),
+        "refused": ("stop", _("不能用")),
+    }
+    is_file = piece.kind not in {"text", "link"}
+    shown = is_file and piece.state == "ready"
+    note = ""
+    if piece.over_seconds:
+        note = (
+            _("长了 %(seconds)s 秒。可以剪短再传，也可以在下面勾选后就这样交。", seconds=piece.over_seconds)
+            if piece.is_too_long
+            else _("长了 %(seconds)s 秒，评审员会看到这条说明，不用重传。", seconds=piece.over_seconds)
+        )
+    name = piece.name
+    if piece.kind == "text":
+        name = _("直接写的文字：%(start)s", start=piece.excerpt[:40])
+    return {
+        "name": name,
+        "size": formats.filesize(piece.size_bytes) if is_file else "",
+        "state": states.get(piece.state, ("note", piece.state)) if is_file else ("good", _("已保存")),
+        "preview": url_for("evidence.preview", file=piece.ref) if shown else None,
+        "download": url_for("evidence.file", file=piece.ref, download=1) if shown else None,
+        "remove": None if locked else url_for("submit.remove", ref=piece.ref, **at),
+        "note": note,
+    }

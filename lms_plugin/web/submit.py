@@ -1,0 +1,258 @@
+"""The teacher's own pages: home, choosing, one point, typed text, own marks, handing in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from lms_plugin.errors import Conflict, Invalid, Refused
+from lms_plugin.flow import choose_view, drafts, point_view, submit, submit_views, uploads
+from lms_plugin.web import slots
+from lms_plugin.web.edge import actor, db, edge
+
+blueprint = Blueprint("submit", __name__)
+
+
+@blueprint.get("/points")
+def mine() -> BaseResponse | str:
+    """我的能力点 of the programme that the person most likely means; a helpful page where there is none."""
+    programme = submit_views.current_programme(db(), actor())
+    if programme is None:
+        return render_template("submit/nothing.html", course=edge().course)
+    return redirect(url_for("submit.home", programme=programme), 303)
+
+
+@blueprint.get("/programmes/<programme>")
+def home(programme: str) -> str:
+    """我的能力点."""
+    return render_template("submit/home.html", home=submit_views.home(db(), actor(), programme, edge().now))
+
+
+@blueprint.get("/programmes/<programme>/points")
+def choose(programme: str) -> str:
+    """选能力点; the filters are a GET form, `pick` ticks points without saving."""
+    return _choosing(programme, request.args.getlist("pick"))
+
+
+def _choosing(programme: str, picked: list[str], error: str = "") -> str:
+    view = choose_view.choosing(
+        db(),
+        actor(),
+        programme,
+        edge().now,
+        environment=request.values.get("environment", ""),
+        dimension=request.values.get("dimension", ""),
+        no_video=bool(request.values.get("no_video")),
+        picked=picked,
+    )
+    return render_template("submit/choose.html", view=view, error=error)
+
+
+@blueprint.post("/programmes/<programme>/points")
+def save_choice(programme: str) -> BaseResponse | str:
+    """Saves the choice; what does not fit is said beside the list, with the ticks kept."""
+    picked = request.form.getlist("point")
+    try:
+        submit.choose_points(db(), actor(), programme, picked, edge().now)
+    except Invalid as error:
+        return make_response(_choosing(programme, picked, slots.first_sentence(error)), 422)
+    except Refused as error:
+        if error.code != "choice.decided":
+            raise
+        return make_response(_choosing(programme, picked, slots.sentence_of(error)), 422)
+    return redirect(url_for("submit.home", programme=programme), 303)
+
+
+@blueprint.get("/submissions/<submission>")
+def point(submission: str) -> str:
+    """One point: what to hand in and how it will be judged, side by side."""
+    return _point(submission)
+
+
+def _point(submission: str, error: str = "") -> str:
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    return render_template(
+        "submit/point.html",
+        page=page,
+        places=[slots.place(page, slot) for slot in page.slots],
+        error=error,
+        problem_sentence=slots.problem_sentence,
+        limits=slots.limits_sentence,
+        forms=slots.form_words(),
+    )
+
+
+def _wants_json() -> bool:
+    return "X-Nengli-Autosave" in request.headers
+
+
+def _saved(version: int, at: datetime) -> Response:
+    here = edge()
+    local = at.astimezone(ZoneInfo(here.tenant.timezone)) if here.tenant is not None else at
+    return jsonify(version=version, saved_at=local.isoformat())
+
+
+@blueprint.get("/submissions/<submission>/<key>/text")
+def text(submission: str, key: str) -> str:
+    """直接写: one field for each criterion."""
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    slot = slots.writable(page, key, "text")
+    return render_template("submit/text.html", page=page, slot=slot, parts=slot.text_parts, version=slot.text_version)
+
+
+@blueprint.post("/submissions/<submission>/<key>/text")
+def save_text(submission: str, key: str) -> BaseResponse | str:
+    """Saves typed text, by itself or by the button. Two tabs: 409 with both texts, nothing is lost."""
+    given = {name.removeprefix("part."): value for name, value in request.form.items() if name.startswith("part.")}
+    version = (request.form.getlist("version") or ["0"])[-1]  # the button of the conflict notice has the last word
+    try:
+        row = drafts.save_text(
+            db(), actor(), submission, key, given, int(version) if version.isdecimal() else 0, edge().now
+        )
+    except Conflict as error:
+        if error.code != "evidence.edited_elsewhere":
+            raise
+        return _both(submission, key, error.params)
+    except Refused as error:
+        if error.code != "text.too_long":
+            raise
+        return _too_long(submission, key, given, error)
+    if _wants_json():
+        return _saved(row.version, edge().now)
+    return redirect(url_for("submit.point", submission=submission) + f"#slot-{submission}-{key}", 303)
+
+
+def _both(submission: str, key: str, params: Mapping[str, Any]) -> Response:
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    slot = slots.writable(page, key, "text")
+    template = "submit/_conflict.html" if _wants_json() else "submit/text.html"
+    shown = render_template(
+        template,
+        page=page,
+        slot=slot,
+        parts=params["mine"],
+        theirs=params["theirs"],
+        version=params["version"],
+        is_conflict=True,
+    )
+    return make_response(shown, Conflict.status)
+
+
+def _too_long(submission: str, key: str, given: Mapping[str, str], error: Refused) -> Response:
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    slot = slots.writable(page, key, "text")
+    sentence = slots.sentence_of(error)
+    if _wants_json():
+        return make_response(jsonify(error=error.code, message=sentence), error.status)
+    shown = render_template(
+        "submit/text.html", page=page, slot=slot, parts=given, version=slot.text_version, error=sentence
+    )
+    return make_response(shown, error.status)
+
+
+@blueprint.get("/submissions/<submission>/<key>/photos")
+def photos(submission: str, key: str) -> str:
+    """拍手写稿: choose or take up to nine photos."""
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    return render_template("submit/photos.html", page=page, slot=slots.writable(page, key, "image"))
+
+
+@blueprint.get("/submissions/<submission>/<key>/link")
+def link(submission: str, key: str) -> str:
+    """填网址."""
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    return render_template("submit/link.html", page=page, slot=slots.writable(page, key, "link"), url="", error="")
+
+
+@blueprint.post("/submissions/<submission>/<key>/link")
+def save_link(submission: str, key: str) -> BaseResponse | str:
+    """Adds an address; one that is no http(s) URL is said beside the field."""
+    url = request.form.get("url", "")
+    try:
+        drafts.add_link(db(), actor(), submission, key, url, edge().now)
+    except Refused as error:
+        if error.code != "evidence.link_not_http":
+            raise
+        page = point_view.point_page(db(), actor(), submission, edge().now)
+        slot = slots.writable(page, key, "link")
+        shown = render_template(
+            "submit/link.html", page=page, slot=slot, url=url[:2000], error=slots.sentence_of(error)
+        )
+        return make_response(shown, 422)
+    return redirect(url_for("submit.point", submission=submission) + f"#slot-{submission}-{key}", 303)
+
+
+@blueprint.get("/submissions/<submission>/<key>/reuse")
+def reuse(submission: str, key: str) -> str:
+    """用我已传的材料."""
+    return render_template("submit/reuse.html", shelf=point_view.own_files(db(), actor(), submission, key))
+
+
+@blueprint.post("/submissions/<submission>/<key>/reuse")
+def save_reuse(submission: str, key: str) -> BaseResponse:
+    """Uses a file here too."""
+    drafts.reuse_file(db(), actor(), submission, key, request.form.get("file", ""), edge().now)
+    return redirect(url_for("submit.point", submission=submission) + f"#slot-{submission}-{key}", 303)
+
+
+@blueprint.post("/submissions/<submission>/<key>/pieces/<ref>/remove")
+def remove(submission: str, key: str, ref: str) -> BaseResponse:
+    """Takes a piece out of the draft."""
+    drafts.remove_piece(db(), actor(), submission, key, ref, edge().now)
+    return redirect(url_for("submit.point", submission=submission) + f"#slot-{submission}-{key}", 303)
+
+
+@blueprint.post("/submissions/<submission>/<key>/pieces/<ref>/waive")
+def waive(submission: str, key: str, ref: str) -> BaseResponse:
+    """就这样提交."""
+    uploads.waive_findings(db(), actor(), submission, key, ref, edge().now)
+    return redirect(url_for("submit.point", submission=submission) + "#checks", 303)
+
+
+@blueprint.post("/submissions/<submission>/self")
+def save_self_marks(submission: str) -> BaseResponse:
+    """自评, saved by itself or by the button."""
+    marks: dict[str, dict[str, int]] = {}
+    for name, value in request.form.items():
+        kind, _, rest = name.partition(".")
+        key, _, criterion = rest.partition(".")
+        if kind == "mark" and criterion and value in {"0", "1", "2"}:
+            marks.setdefault(key, {})[criterion] = int(value)
+    row = drafts.save_self_marks(db(), actor(), submission, marks, edge().now)
+    if _wants_json():
+        return _saved(row.version, edge().now)
+    return redirect(url_for("submit.point", submission=submission) + "#checks", 303)
+
+
+@blueprint.post("/submissions/<submission>/checks")
+def save_checks(submission: str) -> BaseResponse:
+    """The ticks of the checks before submitting."""
+    ticks: dict[str, list[str]] = {}
+    for value in request.form.getlist("tick"):
+        key, _, check = value.partition(".")
+        ticks.setdefault(key, []).append(check)
+    row = drafts.save_ticks(db(), actor(), submission, ticks, edge().now)
+    if _wants_json():
+        return _saved(row.version, edge().now)
+    return redirect(url_for("submit.point", submission=submission) + "#checks", 303)
+
+
+@blueprint.post("/submissions/<submission>/submit")
+def hand_in(submission: str) -> BaseResponse | str:
+    """提交; where something is missing the page says what, and nothing is lost. Twice leads to the same page."""
+    try:
+        submit.submit(db(), actor(), submission, edge().now)
+    except Invalid:
+        db().rollback()
+        return make_response(_point(submission, error="submit.incomplete"), 422)
+    return redirect(url_for("submit.point", submission=submission), 303)
+
+
+@blueprint.post("/submissions/<submission>/withdraw")
+def withdraw(submission: str) -> BaseResponse:
+    """撤回."""
+    submit.withdraw(db(), actor(), submission, edge().now)
+    return redirect(url_for("submit.point", submission=submission), 303)

@@ -1,0 +1,233 @@
+"""Files in: the tus 1.0 protocol with creation and termination, and plain forms for browsers without script.
+
+No transaction is open while bytes travel: who asks is checked, the transaction ends, bytes go to disk, a new one opens.
+"""
+
+import base64
+import binascii
+import re
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response as BaseResponse
+
+from lms_plugin import media
+from lms_plugin.db import writes
+from lms_plugin.errors import NotFound, Refused
+from lms_plugin.flow import drafts, uploads
+from lms_plugin.web.edge import actor, commit, db, edge, parts
+
+blueprint = Blueprint("uploads", __name__)
+VERSION = "1.0.0"
+SLOT = re.compile(r"([0-9a-f]{32})-([A-Za-z0-9_-]{1,64})")
+MOST_PHOTOS = 9
+MB = 1024 * 1024
+
+
+def _most() -> int:
+    return parts().settings.upload_max_mb * MB
+
+
+def _tus(status: int, **headers: str) -> Response:
+    response = Response(status=status)
+    response.headers["Tus-Resumable"] = VERSION
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def _wrong_version() -> Response | None:
+    if request.headers.get("Tus-Resumable") == VERSION:
+        return None
+    return _tus(412, Tus_Version=VERSION)
+
+
+def _whole(header: str) -> int:
+    text = request.headers.get(header, "")
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise Refused("upload.header", header=header)
+    return int(text)
+
+
+def _metadata() -> dict[str, str]:
+    found = {}
+    for pair in request.headers.get("Upload-Metadata", "").split(","):
+        name, _, value = pair.strip().partition(" ")
+        try:
+            found[name] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise Refused("upload.header", header="Upload-Metadata") from error
+    return found
+
+
+@blueprint.route("/uploads", methods=["OPTIONS"], provide_automatic_options=False)
+def options() -> Response:
+    """What this server can do."""
+    return _tus(204, Tus_Version=VERSION, Tus_Extension="creation,termination", Tus_Max_Size=str(_most()))
+
+
+@blueprint.post("/uploads")
+def create() -> Response:
+    """Opens an upload. Metadata: filename, and slot ("<submission uuid>-<requirement key>") or both apart."""
+    if (refused := _wrong_version()) is not None:
+        return refused
+    told = _metadata()
+    slot = SLOT.fullmatch(told.get("slot", "") or f"{told.get('submission', '')}-{told.get('requirement', '')}")
+    if slot is None:
+        raise NotFound
+    file = uploads.begin(
+        db(),
+        actor(),
+        parts().storage,
+        slot[1],
+        slot[2],
+        told.get("filename", ""),
+        _whole("Upload-Length"),
+        _most(),
+        edge().now,
+    )
+    return _tus(201, Location=url_for("uploads.status", file=file.uuid), Upload_Offset="0")
+
+
+@blueprint.route("/uploads/<file>", methods=["HEAD"])
+def status(file: str) -> Response:
+    """How far an upload got."""
+    found = uploads.incoming(db(), actor(), file)
+    return _tus(200, Upload_Offset=str(found.received(parts().storage)), Upload_Length=str(found.size_bytes))
+
+
+@blueprint.route("/uploads/<file>", methods=["PATCH"])
+def patch(file: str) -> Response:
+    """One part. The last one has the file looked into; what is wrong with it shows at its place on the page."""
+    if (refused := _wrong_version()) is not None:
+        return refused
+    if request.mimetype != "application/offset+octet-stream":
+        return _tus(415)
+    offset = _whole("Upload-Offset")
+    found = uploads.incoming(db(), actor(), file)
+    commit()
+    if not found.is_open:
+        return _tus(204, Upload_Offset=str(found.size_bytes))
+    request.max_content_length = None  # a part is bounded by the declared length of the file
+    size = parts().storage.write_part(found.storage_key, offset, request.stream, found.size_bytes)
+    _arrived(found, size)
+    return _tus(204, Upload_Offset=str(size))
+
+
+@blueprint.delete("/uploads/<file>")
+def cancel(file: str) -> Response:
+    """Gives an unfinished upload up."""
+    key = uploads.cancel(db(), actor(), file)
+    if key is not None:
+        commit()
+        parts().storage.delete(key)
+    return _tus(204)
+
+
+def _arrived(found: uploads.Incoming, size: int) -> None:
+    """Bytes have arrived: the page is told how many, and a whole file is looked into, outside of any transaction."""
+    examined = found.examine(parts().storage) if size >= found.size_bytes else None
+    writes(db())
+    if examined is None:
+        uploads.note_progress(db(), actor(), found.uuid, size)
+    else:
+        uploads.finish(db(), actor(), found.uuid, examined, edge().now)
+    commit()
+
+
+def _whole_file(submission: str, key: str, path: Path, filename: str) -> str:
+    """A file that lies here whole goes the same way as one that came in parts; gives its uuid."""
+    writes(db())
+    here = (db(), actor(), parts().storage)
+    file = uploads.begin(*here, submission, key, filename, path.stat().st_size, _most(), edge().now)
+    found = uploads.incoming(db(), actor(), file.uuid)
+    commit()
+    storage = parts().storage
+    with path.open("rb") as stream:
+        start = storage.size(found.storage_key)
+        stream.seek(start)
+        size = storage.write_part(found.storage_key, start, stream, found.size_bytes)
+    _arrived(found, size)
+    return file.uuid
+
+
+def _kept(stack: ExitStack, given: FileStorage) -> Path:
+    path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nengli-"))) / "given"
+    given.save(path)
+    return path
+
+
+def _back(submission: str, key: str) -> BaseResponse:
+    return redirect(url_for("submit.point", submission=submission) + f"#slot-{submission}-{key}", 303)
+
+
+@blueprint.post("/submissions/<submission>/<key>/files")
+def files(submission: str, key: str) -> BaseResponse:
+    """Files by a plain form, for browsers without script."""
+    drafts.load_work(db(), actor(), submission).open_item(key)
+    commit()
+    given = [one for one in request.files.getlist("file") if one.filename]
+    if not given:
+        raise Refused("upload.nothing_chosen")
+    with ExitStack() as stack:
+        for one in given:
+            _whole_file(submission, key, _kept(stack, one), one.filename or "")
+    return _back(submission, key)
+
+
+@blueprint.post("/submissions/<submission>/<key>/photos")
+def photos(submission: str, key: str) -> BaseResponse:
+    """Up to nine photos of a handwritten page become one PDF that can be read in one go."""
+    item = drafts.load_work(db(), actor(), submission).open_item(key)
+    commit()
+    if not item.takes("image"):
+        raise Refused("evidence.kind_not_taken")
+    given = [one for one in request.files.getlist("photo") if one.filename]
+    if not given:
+        raise Refused("upload.nothing_chosen")
+    if len(given) > MOST_PHOTOS:
+        raise Refused("upload.too_many_photos", most=MOST_PHOTOS, chosen=len(given))
+    with ExitStack() as stack:
+        kept = [(_kept(stack, one), media.clean_filename(one.filename or "")) for one in given]
+        for path, name in kept:
+            looked = media.inspect(path, name)
+            if looked.problem or looked.kind != "image":
+                raise Refused("upload.not_a_photo", name=name)
+        target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nengli-"))) / "photos.pdf"
+        media.photos_to_pdf([path for path, _ in kept], target)
+        _whole_file(submission, key, target, request.form.get("title", "").strip() or "手写稿.pdf")
+    return _back(submission, key)
+
+
+@blueprint.post("/submissions/<submission>/<key>/pieces/<ref>/strike")
+def strike(submission: str, key: str, ref: str) -> BaseResponse:
+    """遮去: takes the author's own name, number and school out of a text or a file; the old file is not touched."""
+    if ref == "text":
+        uploads.redact_text(db(), actor(), submission, key, edge().now)
+        return _back(submission, key)
+    planned = uploads.redaction(db(), actor(), submission, key, ref)
+    commit()
+    path, name, extension = planned.make(parts().storage)
+    try:
+        stem = name.rpartition(".")[0] or name
+        made = _whole_file(submission, key, path, f"{stem}.{extension}")
+    finally:
+        path.unlink(missing_ok=True)
+    writes(db())
+    uploads.replace_file(db(), actor(), submission, key, ref, made, edge().now)
+    return _back(submission, key)
+
+
+@blueprint.post("/submissions/<submission>/<key>/pieces/<ref>/check")
+def check(submission: str, key: str, ref: str) -> BaseResponse:
+    """Looks into a file whose last byte came but whose check was cut off."""
+    drafts.load_work(db(), actor(), submission).open_item(key).piece(ref)
+    found = uploads.incoming(db(), actor(), ref)
+    commit()
+    if found.is_open:
+        _arrived(found, parts().storage.size(found.storage_key))
+    return _back(submission, key)
