@@ -1,11 +1,8 @@
 """PDF: pages counted, drawn and read; people, programs and attachments taken out.
 
-pdfium runs in a child process of its own with limits of time and memory (`pdfchild.py`): it is C++ that reads what
-strangers send, and it is not safe for threads.
+Drawing and reading run in a process of their own (`apart.py`).
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +10,14 @@ from typing import Any
 
 import pikepdf
 
-from lms_plugin.errors import Refused
+from lms_plugin.media import apart
 from lms_plugin.media.faults import Bomb, Broken, Encrypted
 from lms_plugin.media.pictures import without_metadata
 
 PAGES = 2_000
 WIDEST = 2_400  # pixels of a drawn page
-_SECONDS = 30
 _OBJECTS = 400_000
 _XMP = 64 << 10  # bytes as stored; unpacked at most a thousand times as much
-_CHILD = Path(__file__).with_name("pdfchild.py")
 
 
 @contextmanager
@@ -102,25 +97,12 @@ def page_png(path: Path, page: int, width: int) -> bytes:
 
     Raises Refused("media.no_such_page"), Broken or Bomb (a page that takes more than 30 s or 1 GiB to draw).
     """
-    return _child("png", path, page, max(64, min(width, WIDEST)))
+    return apart.run("page", path, page, max(64, min(width, WIDEST)))
 
 
 def text(path: Path, limit: int) -> str:
     """The text of all pages in order, at most `limit` characters; "" for scans. Raises Broken or Bomb."""
-    return _child("text", path, limit, 0).decode("utf-8", "replace")[:limit]
-
-
-def _child(task: str, path: Path, first: int, second: int) -> bytes:
-    command = [sys.executable, "-I", str(_CHILD), task, str(path), str(first), str(second)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS + 10, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
-        raise Bomb from error
-    if done.returncode == 0:
-        return done.stdout
-    if done.returncode == 3:
-        raise Refused("media.no_such_page")
-    raise Bomb if done.returncode < 0 else Broken
+    return apart.run("words", path, limit).decode("utf-8", "replace")[:limit]
 
 
 def anonymise(source: Path, target: Path) -> None:

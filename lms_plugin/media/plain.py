@@ -5,10 +5,9 @@ import re
 import struct
 from pathlib import Path
 
-import python_calamine
-
+from lms_plugin.media import apart
 from lms_plugin.media.compound import Compound
-from lms_plugin.media.faults import Broken, Encrypted
+from lms_plugin.media.faults import Encrypted
 
 _SLIDE_LIMIT = 128 << 20
 _BOOK_LIMIT = 32 << 20
@@ -65,20 +64,7 @@ def check_book(path: Path) -> None:
 
 
 def book_text(path: Path, limit: int) -> str:
-    """The text of an xls file (or WPS's et), cells by tabs. Raises Broken."""
+    """The text of an xls file (or WPS's et), cells by tabs. Raises Broken or Bomb."""
     if path.stat().st_size > _BOOK_LIMIT:
         return ""
-    lines: list[str] = []
-    size = 0
-    try:
-        book = python_calamine.load_workbook(path)
-        for name in book.sheet_names:
-            lines.append(name)
-            for row in book.get_sheet_by_name(name).iter_rows():
-                lines.append("\t".join(str(cell) for cell in row))
-                size += len(lines[-1])
-                if size > limit:
-                    return "\n".join(lines)[:limit]
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise Broken from error
-    return "\n".join(lines)[:limit]
+    return apart.run("book", path, limit).decode("utf-8", "replace")[:limit]

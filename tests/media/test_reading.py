@@ -1,5 +1,6 @@
 """Documents as a page shows them, pictures and pages as images."""
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -38,6 +39,14 @@ def test_text(name: str, words: list[str]) -> None:
         assert word in text
     assert "旧稿" not in text
     assert len(media.document_text(FILES / name, mime(name), 5)) <= 5
+
+
+def test_a_workbook_at_which_its_reader_gives_up_is_refused(tmp_path: Path) -> None:
+    data = bytearray((FILES / "sheet.xls").read_bytes())
+    for at in range(44, 80, 4):
+        (tmp_path / "book.xls").write_bytes(bytes(data[:at]) + b"\x7f\xff\xff\x7f" + bytes(data[at + 4 :]))
+        with contextlib.suppress(Refused):
+            media.document_text(tmp_path / "book.xls", mime("sheet.xls"))
 
 
 def test_text_of_a_film_is_empty() -> None:
