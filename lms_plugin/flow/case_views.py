@@ -9,7 +9,7 @@ from sqlmodel import Session, col, func, select
 
 import competencies
 import rubrics
-from lms_plugin.access import Actor, Permission, can
+from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.flow import cases, marking
 from lms_plugin.flow.queue_views import OPEN_FOR
@@ -148,7 +148,7 @@ def case_page(
         ),
         computed_level=computed.point_level,
         item_levels=computed.item_levels,
-        phrases=_phrases(session, actor),
+        phrases=phrases_of(session, actor),
         opened_by=openings[0] if openings else "",
         opened_at=openings[1] if openings else None,
         next_uuid=nexts[0],
@@ -220,7 +220,9 @@ def _decision_view(
     )
 
 
-def _phrases(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
+def phrases_of(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
+    """The actor's own 常用评语: (uuid, text)."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
     rows = session.exec(
         owned(rubrics.Phrase, actor.tenant_id)
         .where(rubrics.Phrase.person_id == actor.person_id)
@@ -243,6 +245,12 @@ def _others(
         .order_by(col(rubrics.CaseOpening.opened_at).desc())
     ).first()
     return (row[0], row[1]) if row is not None else None
+
+
+def next_case(session: Session, actor: Actor, uuid: str) -> str:
+    """The uuid of the case that opens after this one; "" when none waits."""
+    submission = cases.load_case(session, actor, uuid, Permission.CASE_READ)
+    return _next(session, actor, submission, get(session, competencies.Programme, submission.programme_id))[0]
 
 
 def _next(

@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import competencies
+from lms_plugin import media
 
 
 @dataclass(frozen=True)
 class PieceView:
-    """One piece of evidence. `name` and `sha256` are empty for reviewers, who see "材料 1" instead.
+    """One piece of evidence. `name` is empty for reviewers, who see "材料 1" instead.
+
+    `number` counts the files of a version in the order of the page; 0 for typed text and links. `has_file`: whether
+    the bytes can be had; of some old formats reviewers get the extracted text only.
 
     `kind`: "file", "text" or "link". `file`: uuid of the stored file. `media`: what the file is (document, video …).
     """
@@ -26,12 +30,13 @@ class PieceView:
     over_seconds: int = 0
     text: str = ""
     url: str = ""
+    has_file: bool = False
 
 
 def piece_views(pieces: Iterable[competencies.Piece], *, blind: bool, first_number: int = 1) -> tuple[PieceView, ...]:
     """The pieces of one item as a page shows them; `blind` leaves out everything that names the author."""
-    found = []
-    for number, piece in enumerate(pieces, start=first_number):
+    found, number = [], first_number
+    for piece in pieces:
         file = piece.file
         if file is not None:
             found.append(
@@ -46,10 +51,12 @@ def piece_views(pieces: Iterable[competencies.Piece], *, blind: bool, first_numb
                     size_bytes=file.size_bytes,
                     pages=file.pages,
                     duration_ms=file.duration_ms,
+                    has_file=not blind or media.can_sanitize(file.mime),
                 )
             )
+            number += 1
         elif piece.evidence.kind == "link":
-            found.append(PieceView(number=number, kind="link", url=piece.evidence.url))
+            found.append(PieceView(number=0, kind="link", url=piece.evidence.url))
         else:
-            found.append(PieceView(number=number, kind="text", text=piece.evidence.text))
+            found.append(PieceView(number=0, kind="text", text=piece.evidence.text))
     return tuple(found)

@@ -119,7 +119,7 @@ def item_views(
     number, found = 1, []
     for item in sheet.items:
         pieces = piece_views(item.pieces, blind=blind, first_number=number)
-        number += len(pieces)
+        number += sum(piece.kind == "file" for piece in pieces)
         lines = []
         for line in item.criteria if pieces else ():
             draft = marks.get(rubrics.MarkKey(item.key, line.key), rubrics.DraftMark(None))

@@ -1,25 +1,20 @@
 """The ledger: sums are exact, nothing is changed, the database itself refuses to."""
 
-from datetime import date, datetime
+from datetime import date
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import func, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 import competencies
 from competencies import CreditEntry, CreditKind, OnlineHours
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 from tests import people as cast
-from tests.factories import World, build_world
-
-
-@pytest.fixture
-def world(session: Session, now: datetime) -> World:
-    return build_world(session, now)
+from tests.factories import World
 
 
 def basis(world: World) -> competencies.Basis:

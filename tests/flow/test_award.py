@@ -1,11 +1,11 @@
 """发布: awards, hours and scores come from released decisions only, and follow the hours rule exactly."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlmodel import Session, select
+from sqlmodel import select
 
 import competencies
 from competencies import CreditKind
@@ -15,15 +15,10 @@ from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import award, award_views, cases
 from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import World, build_world, grant
+from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def world(session: Session, now: datetime) -> World:
-    return build_world(session, now)
 
 
 def decided(world: World, who: cast.Cast, code: str, level: int = 1) -> competencies.Submission:

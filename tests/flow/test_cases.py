@@ -1,9 +1,9 @@
 """The trainer's desk: who may decide what, from which marks, and what a second decision meets."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import select
 
 import competencies
 import rubrics
@@ -12,15 +12,10 @@ from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import case_views, cases, queue_views, review
 from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import World, build_world, grant
+from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, finish_review, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def world(session: Session, now: datetime) -> World:
-    return build_world(session, now)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """互评: who reviews whom, what a reviewer may do, what comes of it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlmodel import Session, select
+from sqlmodel import select
 
 import competencies
 import rubrics
@@ -11,15 +11,10 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import review, review_views
 from tests import people as cast
-from tests.factories import World, build_world
+from tests.factories import World
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def world(session: Session, now: datetime) -> World:
-    return build_world(session, now)
 
 
 @pytest.fixture

@@ -1,0 +1,179 @@
+"""The trainer's desk: queue, one case, list mode, phrases."""
+
+import secrets
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+import competencies
+from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.flow import case_views, cases, queue_views
+from lms_plugin.web import marks, messages
+from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import told
+from lms_plugin.web.forms import whole
+
+blueprint = Blueprint("cases", __name__)
+
+AGREED = {"0": 0, "1": 1, "2": 2}
+
+
+def state_word(state: str) -> str:
+    """A filter of the queue in words."""
+    words = {
+        "pending": _("待定"),
+        "agreed": _("已一致"),
+        "split": _("分歧"),
+        "late": _("迟交"),
+        "again": _("退回后重交"),
+        "decided": _("已定未发布"),
+    }
+    return str(words[state])
+
+
+@blueprint.get("/cases")
+def queue() -> str:
+    """待评材料."""
+    view = queue_views.queue(
+        db(),
+        actor(),
+        request.args.get("programme", ""),
+        request.args.get("state", "pending"),
+        AGREED.get(request.args.get("agreed", "")),
+        whole(request.args.get("page"), 1),
+        edge().now,
+    )
+    return render_template(
+        "cases/queue.html",
+        view=view,
+        state_word=state_word,
+        point_word=marks.point_word,
+        minutes_ago=_minutes_ago,
+        address=lambda **changes: url_for("cases.queue", **(_filters(view) | changes)),
+        paged=lambda number: url_for("cases.queue", **_filters(view), page=number),
+    )
+
+
+def _filters(view: queue_views.Queue) -> dict[str, Any]:
+    return {
+        "programme": view.programme or None,
+        "state": view.state,
+        "agreed": view.agreed if view.agreed is not None else None,
+    }
+
+
+def _minutes_ago(at: Any) -> str:
+    minutes = int((edge().now - at).total_seconds() // 60)
+    return str(_("刚刚") if minutes < 1 else _("%(minutes)s 分钟前", minutes=minutes))
+
+
+@blueprint.get("/cases/<uuid>")
+def page(uuid: str) -> str:
+    """One case. Opening it is said to colleagues and written down."""
+    view = case_views.case_page(db(), actor(), uuid, edge().now)
+    cases.open_case(db(), actor(), uuid, edge().now)
+    return _render(view, {}, None)
+
+
+def _render(view: case_views.CasePage, errors: dict[str, str], standing: dict[str, Any] | None) -> str:
+    return render_template(
+        "cases/page.html",
+        view=view,
+        errors=errors,
+        standing=standing,
+        choices=lambda line: marks.choices(line, told),
+        squares=lambda line: [
+            (
+                _who(one),
+                marks.level_word(one.level, line.is_validity),
+                "pass" if line.is_validity and one.level else marks.square_kind(one.level),
+            )
+            for one in view.squares.get(line.field, ())
+        ],
+        peer_reasons=lambda line: [one for one in view.squares.get(line.field, ()) if one.reason],
+        point_word=marks.point_word,
+        minutes_ago=_minutes_ago,
+    )
+
+
+def _who(one: case_views.Square) -> str:
+    if one.who == "peer":
+        return str(_("互评%(number)s", number=one.number))
+    return str(_("自评") if one.who == "self" else _("评审员"))
+
+
+def _judgement() -> competencies.Judgement:
+    found: dict[str, dict[str, tuple[int | None, str]]] = {}
+    for key, draft in marks.drafts_of(request.form).items():
+        found.setdefault(key.item_key, {})[key.criterion_key] = (draft.level, draft.reason)
+    return competencies.Judgement(found, marks.plain(request.form.get("reason", "")))
+
+
+@blueprint.post("/cases/<uuid>")
+def decide(uuid: str) -> BaseResponse | tuple[str, int]:
+    """Decides or returns the case, by the button that was pressed; the next case opens by itself."""
+    act = cases.return_work if request.form.get("act") == "return" else cases.decide
+    base, number = whole(request.form.get("base"), 0, 0), whole(request.form.get("number"), 0, 0)
+    try:
+        act(db(), actor(), uuid, _judgement(), base, number, edge().now)
+    except Invalid as error:
+        return _again(uuid, messages.field_errors(error), None), 422
+    except Conflict as conflict:
+        if "name" not in conflict.params:
+            raise
+        return _again(uuid, {}, conflict.params), 409
+    following = case_views.next_case(db(), actor(), uuid)
+    return redirect(url_for("cases.page", uuid=following) if following else url_for("cases.queue"), 303)
+
+
+def _again(uuid: str, errors: dict[str, str], standing: dict[str, Any] | None) -> str:
+    """The page once more with everything that was typed, and what is wrong or what stands."""
+    db().rollback()
+    typed = marks.drafts_of(request.form)
+    view = case_views.case_page(db(), actor(), uuid, edge().now, typed, marks.plain(request.form.get("reason", "")))
+    return _render(view, errors, standing)
+
+
+@blueprint.post("/cases/<uuid>/accept")
+def accept(uuid: str) -> BaseResponse:
+    """Lets a late work in."""
+    cases.accept_late(db(), actor(), uuid, edge().now)
+    return redirect(url_for("cases.page", uuid=uuid), 303)
+
+
+@blueprint.get("/cases/agreed/<programme>")
+def agreed(programme: str) -> str:
+    """List mode: counts, and three drawn at random to open first."""
+    level = AGREED.get(request.args.get("agreed", ""))
+    view = queue_views.agreed_list(db(), actor(), programme, level, secrets.randbits(31), edge().now)
+    return render_template("cases/agreed.html", view=view, point_word=marks.point_word)
+
+
+@blueprint.post("/cases/agreed/<programme>")
+def confirm(programme: str) -> str:
+    """Confirms the works that were counted, where all still agree."""
+    done, left = cases.confirm_agreed(db(), actor(), request.form.getlist("case"), edge().now)
+    return render_template("cases/confirmed.html", done=done, left=left, programme=programme)
+
+
+@blueprint.route("/cases/phrases", methods=["GET", "POST"])
+def phrases() -> BaseResponse | tuple[str, int]:
+    """常用评语: one's own."""
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            cases.add_phrase(db(), actor(), marks.plain(request.form.get("text", "")), edge().now)
+            return redirect(url_for("cases.phrases"), 303)
+        except Invalid as error:
+            errors = messages.field_errors(error)
+    found = case_views.phrases_of(db(), actor())
+    return render_template("cases/phrases.html", phrases=found, errors=errors), 422 if errors else 200
+
+
+@blueprint.post("/cases/phrases/<uuid>/delete")
+def delete_phrase(uuid: str) -> BaseResponse:
+    """Takes a phrase away."""
+    cases.delete_phrase(db(), actor(), uuid)
+    return redirect(url_for("cases.phrases"), 303)

@@ -1,0 +1,38 @@
+"""发布: what will happen, three cases to look at, one button."""
+
+import secrets
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+import competencies
+from lms_plugin.db import find
+from lms_plugin.flow import award, award_views
+from lms_plugin.web import marks
+from lms_plugin.web.edge import actor, db, edge, wake_worker
+from lms_plugin.web.forms import whole
+
+blueprint = Blueprint("release", __name__)
+
+
+@blueprint.get("/release/<programme>")
+def page(programme: str) -> str:
+    """Counts, a look at three, and what will happen in words."""
+    row = find(db(), competencies.Programme, actor().tenant_id, programme)
+    view = award_views.release_page(db(), actor(), row, secrets.randbits(31), edge().now)
+    return render_template(
+        "release/page.html",
+        view=view,
+        point_word=marks.point_word,
+        done=whole(request.args.get("done"), 0, 0),
+        credited=whole(request.args.get("credited"), 0, 0),
+    )
+
+
+@blueprint.post("/release/<programme>")
+def release(programme: str) -> BaseResponse:
+    """发布 exactly the works that the page counted."""
+    row = find(db(), competencies.Programme, actor().tenant_id, programme)
+    done = award.release(db(), actor(), row, request.form.getlist("case"), edge().now)
+    wake_worker()
+    return redirect(url_for("release.page", programme=programme, done=done.decisions, credited=len(done.credited)), 303)
