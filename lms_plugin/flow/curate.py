@@ -1,15 +1,19 @@
-"""Frameworks and programmes: publish a version, set up a round, say which course runs it."""
+"""Frameworks and programmes: publish a version, set up a round, open and close it."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 import competencies
 import rubrics
-from competencies import FrameworkVersion
+from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Selection, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import pk
+from lms_plugin.db import find, get, owned, pk
+from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
+from lms_plugin.people import OrgUnit
 
 
 def publish_framework(session: Session, actor: Actor, version: FrameworkVersion, now: datetime) -> None:
@@ -32,3 +36,178 @@ def publish(
 def criteria_of(item: dict[str, Any]) -> Any:
     """What the pack says of one item: its criteria, or of an item that is not core its one validity statement."""
     return item["criteria"] if item["core"] else item["validity"]
+
+
+def publish_version(session: Session, actor: Actor, uuid: str, now: datetime) -> FrameworkVersion:
+    """The curator's button under a draft that has been confirmed point by point; a second click changes nothing."""
+    version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    publish_framework(session, actor, version, now)
+    return version
+
+
+def load_pack(session: Session, actor: Actor, name: str, now: datetime) -> FrameworkVersion:
+    """Loads a shipped pack as a draft of this district; the same pack again gives the same draft."""
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=actor.tenant_id))
+    return competencies.draft_from_pack(session, actor.tenant_id, competencies.packs.load(name), now)
+
+
+def confirm_points(session: Session, actor: Actor, uuid: str, codes: Sequence[str], now: datetime) -> FrameworkVersion:
+    """A curator has read these points beside the local paper and vouches for them."""
+    version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
+    competencies.confirm_points(session, version, codes, actor.person_id, now)
+    return version
+
+
+@dataclass(frozen=True)
+class ProgrammeForm:
+    """What an officer says of a programme; every rule that was left alone has its default."""
+
+    title: str
+    framework_version: str  # uuid of a published version
+    unit: str  # uuid of an org unit
+    opens_on: date
+    submit_by_on: date
+    review_by_on: date
+    closes_on: date
+    rules: Rules
+
+
+def create_programme(session: Session, actor: Actor, form: ProgrammeForm, now: datetime) -> Programme:
+    """A new round, in preparation: teachers see it once it is opened. Raises Invalid naming the field."""
+    require(actor, Permission.PROGRAMME_EDIT, _tenant_scope(session, actor, form.unit))
+    unit, version = _unit(session, actor, form.unit), _version(session, actor, form.framework_version)
+    programme = Programme(
+        tenant_id=actor.tenant_id,
+        framework_version_id=pk(version),
+        title=_title(session, actor, form.title, None),
+        org_unit_id=pk(unit),
+        opens_on=form.opens_on,
+        submit_by_on=form.submit_by_on,
+        review_by_on=form.review_by_on,
+        closes_on=form.closes_on,
+        created_at=now,
+    )
+    _check(session, programme, form)
+    session.add(programme)
+    session.flush()
+    competencies.set_rules(session, programme, form.rules, actor.person_id, now)
+    return programme
+
+
+def edit_programme(
+    session: Session, actor: Actor, uuid: str, form: ProgrammeForm, seen_version: int, now: datetime
+) -> Programme:
+    """Changes a round; changed rules become a new rule version, and what is in the ledger keeps the old one.
+
+    Raises Conflict `programme.changed` where somebody else changed it since the page was read, Refused
+    `programme.framework_in_use` once teachers have chosen points of its framework.
+    """
+    programme = find(session, Programme, actor.tenant_id, uuid)
+    require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
+    if programme.version != seen_version:
+        raise Conflict("programme.changed")
+    unit, version = _unit(session, actor, form.unit), _version(session, actor, form.framework_version)
+    require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    if pk(version) != programme.framework_version_id and is_chosen_from(session, programme):
+        raise Refused("programme.framework_in_use")
+    title = _title(session, actor, form.title, programme)
+    programme.title, programme.framework_version_id, programme.org_unit_id = title, pk(version), pk(unit)
+    programme.opens_on, programme.submit_by_on = form.opens_on, form.submit_by_on
+    programme.review_by_on, programme.closes_on = form.review_by_on, form.closes_on
+    with session.no_autoflush:
+        _check(session, programme, form)
+    session.add(programme)
+    session.flush()
+    competencies.set_rules(session, programme, form.rules, actor.person_id, now)
+    return programme
+
+
+def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState) -> Programme:
+    """Opens a round for teachers, closes it (results then read 合格 or 不合格), or opens it again.
+
+    Raises Refused `programme.no_way_back` for a round that teachers have seen and that should be a draft again.
+    """
+    programme = find(session, Programme, actor.tenant_id, uuid)
+    require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
+    if programme.state is state:
+        return programme
+    if state is ProgrammeState.DRAFT:
+        raise Refused("programme.no_way_back")
+    programme.state = state
+    session.add(programme)
+    session.flush()
+    return programme
+
+
+def programme_unit_scope(session: Session, programme: Programme) -> Scope:
+    """The scope of a round as its officers see it: the unit it is for."""
+    return Scope(programme.tenant_id, unit_paths=(get(session, OrgUnit, programme.org_unit_id).path,))
+
+
+def is_chosen_from(session: Session, programme: Programme) -> bool:
+    """Whether any teacher has chosen a point in it."""
+    return (
+        session.exec(select(Selection.id).where(Selection.programme_id == pk(programme)).limit(1)).first() is not None
+    )
+
+
+def _tenant_scope(session: Session, actor: Actor, unit_uuid: str) -> Scope:
+    """The unit's scope; of an unknown unit the district's own, so that the form can name the field."""
+    unit = session.exec(owned(OrgUnit, actor.tenant_id).where(OrgUnit.uuid == unit_uuid)).one_or_none()
+    if unit is not None:
+        return Scope(actor.tenant_id, unit_paths=(unit.path,))
+    return Scope(actor.tenant_id, unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path))
+
+
+def _unit(session: Session, actor: Actor, uuid: str) -> OrgUnit:
+    try:
+        return find(session, OrgUnit, actor.tenant_id, uuid)
+    except NotFound as error:
+        raise Invalid({"unit": "form.choose"}) from error
+
+
+def _version(session: Session, actor: Actor, uuid: str) -> FrameworkVersion:
+    try:
+        version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    except NotFound as error:
+        raise Invalid({"framework_version": "form.choose"}) from error
+    if version.state is not VersionState.PUBLISHED:
+        raise Invalid({"framework_version": "programme.framework_draft"})
+    return version
+
+
+def _title(session: Session, actor: Actor, title: str, own: Programme | None) -> str:
+    title = " ".join(title.split())
+    if not title:
+        raise Invalid({"title": "form.required"})
+    if len(title) > 200:
+        raise Invalid({"title": ("form.too_long", {"longest": 200})})
+    if not title.isprintable():
+        raise Invalid({"title": "form.unprintable"})
+    other = session.exec(owned(Programme, actor.tenant_id).where(Programme.title == title)).first()
+    if other is not None and (own is None or pk(other) != pk(own)):
+        raise Invalid({"title": "programme.title_taken"})
+    return title
+
+
+def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
+    """Dates in order, and rules that this framework's points can satisfy."""
+    for earlier, later in (
+        ("opens_on", "submit_by_on"),
+        ("submit_by_on", "review_by_on"),
+        ("review_by_on", "closes_on"),
+    ):
+        if getattr(programme, earlier) > getattr(programme, later):
+            raise Invalid({later: "programme.dates_order"})
+    version = get(session, FrameworkVersion, programme.framework_version_id)
+    points = version.content["points"]
+    if form.rules.choice.required_points > len(points):
+        raise Invalid({"required_points": ("programme.points_too_many", {"most": len(points)})})
+    if form.rules.choice.min_dimensions > len({point["dimension"] for point in points}):
+        raise Invalid({"min_dimensions": "programme.dimensions_too_many"})
+    unknown = set(form.rules.choice.compulsory) - {point["code"] for point in points}
+    if unknown:
+        raise Invalid({"compulsory": ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
+    if len(form.rules.choice.compulsory) > form.rules.choice.required_points:
+        raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": form.rules.choice.required_points})})

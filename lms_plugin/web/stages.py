@@ -16,6 +16,7 @@ _STAGES = (
     "release",
     "passport",
     "oversee",
+    "roster",
     "help",
     "health",
 )

@@ -1,0 +1,296 @@
+"""What the pages of 项目 show: frameworks with their drafts, programmes with their rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+import competencies
+from competencies import CompetencyFramework, FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, get, owned, pk
+from lms_plugin.flow.curate import is_chosen_from, programme_unit_scope
+from lms_plugin.people import Course, OrgUnit
+
+
+@dataclass(frozen=True)
+class VersionLine:
+    """One edition of a framework."""
+
+    uuid: str
+    title: dict[str, str]
+    number: int
+    is_draft: bool
+    is_reference: bool
+    points: int
+    confirmed: int
+    published_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ProgrammeLine:
+    """One round."""
+
+    uuid: str
+    title: str
+    unit: str
+    state: str
+    opens_on: date
+    submit_by_on: date
+    closes_on: date
+    courses: int
+
+
+@dataclass(frozen=True)
+class CurateHome:
+    """项目: all frameworks and rounds of the district. `packs`: shipped ones that are not loaded yet."""
+
+    versions: tuple[VersionLine, ...]
+    programmes: tuple[ProgrammeLine, ...]
+    packs: tuple[str, ...]
+
+
+def home(session: Session, actor: Actor) -> CurateHome:
+    """Newest first."""
+    _require_curator(actor)
+    versions = _versions(session, actor.tenant_id)
+    courses = dict(
+        session.exec(
+            select(col(Course.programme_id), func.count())
+            .where(Course.tenant_id == actor.tenant_id, col(Course.programme_id).is_not(None))
+            .group_by(col(Course.programme_id))
+        ).all()
+    )
+    rows = session.exec(
+        select(Programme, OrgUnit.name)
+        .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
+        .where(Programme.tenant_id == actor.tenant_id)
+        .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
+    ).all()
+    return CurateHome(
+        versions=tuple(versions),
+        programmes=tuple(
+            ProgrammeLine(
+                row.uuid,
+                row.title,
+                unit,
+                row.state.value,
+                row.opens_on,
+                row.submit_by_on,
+                row.closes_on,
+                courses.get(pk(row), 0),
+            )
+            for row, unit in rows
+        ),
+        packs=competencies.packs.names() if not versions else (),
+    )
+
+
+def _require_curator(actor: Actor) -> None:
+    paths = tuple(role.unit_path for role in actor.roles if role.unit_path)
+    require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=paths))
+
+
+def _versions(session: Session, tenant_id: int) -> list[VersionLine]:
+    rows = session.exec(
+        select(FrameworkVersion, CompetencyFramework.title)
+        .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
+        .where(FrameworkVersion.tenant_id == tenant_id)
+        .order_by(col(FrameworkVersion.created_at).desc(), col(FrameworkVersion.id).desc())
+    ).all()
+    return [_version_line(row, title) for row, title in rows]
+
+
+def _version_line(row: FrameworkVersion, title: Mapping[str, str]) -> VersionLine:
+    return VersionLine(
+        row.uuid,
+        dict(title),
+        row.number,
+        row.state is VersionState.DRAFT,
+        row.is_reference,
+        len(row.content["points"]),
+        len(row.confirmed_points),
+        row.published_at,
+    )
+
+
+@dataclass(frozen=True)
+class CriterionView:
+    """One line of a standard with where it comes from."""
+
+    passes: dict[str, str]
+    excels: dict[str, str]
+    is_proposed: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """One piece of evidence of a point."""
+
+    title: dict[str, str]
+    kind: str
+    is_core: bool
+    is_required: bool
+    is_proposed: bool
+    source: str
+    criteria: tuple[CriterionView, ...]
+    validity: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PointView:
+    """One point as a curator reads it before vouching for it."""
+
+    code: str
+    name: dict[str, str]
+    question: dict[str, str]
+    dimension: dict[str, str]
+    environment: dict[str, str]
+    items: tuple[ItemView, ...]
+    is_confirmed: bool
+    proposed: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class FrameworkView:
+    """A framework version with every line of it."""
+
+    line: VersionLine
+    notice: dict[str, str]
+    points: tuple[PointView, ...]
+    sources: tuple[tuple[str, str], ...]
+
+
+def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
+    """A version, point by point, each line with its source."""
+    version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(version.tenant_id))
+    head: dict[str, Any] = version.content["framework"]
+    names = {kind: {part["code"]: _words(part, "") for part in head[kind]} for kind in ("dimensions", "environments")}
+    return FrameworkView(
+        line=_version_line(version, get(session, CompetencyFramework, version.framework_id).title),
+        notice=_words(head, "notice_"),
+        points=tuple(
+            _point(point, names, version) for point in sorted(version.content["points"], key=lambda one: one["order"])
+        ),
+        sources=tuple(sorted((str(key), str(text)) for key, text in head.get("sources", {}).items())),
+    )
+
+
+def _words(data: dict[str, Any], prefix: str) -> dict[str, str]:
+    return {key: str(data[prefix + key]) for key in ("zh", "en") if data.get(prefix + key)}
+
+
+def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], version: FrameworkVersion) -> PointView:
+    items = tuple(
+        ItemView(
+            title=_words(item, "title_"),
+            kind=item["kind"],
+            is_core=item["core"],
+            is_required=item["required"],
+            is_proposed=item["proposed"],
+            source=str(item.get("source") or ""),
+            criteria=tuple(
+                CriterionView(
+                    passes=dict(one["levels"]["pass"] or {}),
+                    excels=dict(one["levels"]["excellent"]),
+                    is_proposed=one["proposed"],
+                    source=str(one.get("source") or ""),
+                )
+                for one in item.get("criteria", [])
+            ),
+            validity=dict(item.get("validity") or {}),
+        )
+        for item in data["evidence"]
+    )
+    flags = [item.is_proposed for item in items] + [one.is_proposed for item in items for one in item.criteria]
+    return PointView(
+        code=data["code"],
+        name=_words(data, "name_"),
+        question=_words(data, "question_"),
+        dimension=names["dimensions"][data["dimension"]],
+        environment=names["environments"][data["environment"]],
+        items=items,
+        is_confirmed=data["code"] in version.confirmed_points,
+        proposed=sum(flags),
+        lines=len(flags),
+    )
+
+
+@dataclass(frozen=True)
+class ProgrammeView:
+    """One round with its rules and rule versions."""
+
+    uuid: str
+    title: str
+    state: str
+    version: int
+    unit_uuid: str
+    unit: str
+    framework_uuid: str
+    framework: VersionLine
+    opens_on: date
+    submit_by_on: date
+    review_by_on: date
+    closes_on: date
+    rules: Rules
+    rule_versions: tuple[tuple[int, datetime], ...]
+    courses: tuple[str, ...]
+    is_chosen_from: bool
+
+
+def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
+    """For the page of a round and for its form."""
+    row = find(session, Programme, actor.tenant_id, uuid)
+    require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, row))
+    version = get(session, FrameworkVersion, row.framework_version_id)
+    unit = get(session, OrgUnit, row.org_unit_id)
+    policies = session.exec(
+        select(ProgrammePolicy.number, ProgrammePolicy.made_at)
+        .where(ProgrammePolicy.programme_id == pk(row))
+        .order_by(col(ProgrammePolicy.number).desc())
+    ).all()
+    return ProgrammeView(
+        uuid=row.uuid,
+        title=row.title,
+        state=row.state.value,
+        version=row.version,
+        unit_uuid=unit.uuid,
+        unit=unit.name,
+        framework_uuid=version.uuid,
+        framework=_version_line(version, get(session, CompetencyFramework, version.framework_id).title),
+        opens_on=row.opens_on,
+        submit_by_on=row.submit_by_on,
+        review_by_on=row.review_by_on,
+        closes_on=row.closes_on,
+        rules=competencies.rules_of(session, row),
+        rule_versions=tuple((number, made_at) for number, made_at in policies),
+        courses=tuple(session.exec(select(Course.title).where(Course.programme_id == pk(row))).all()),
+        is_chosen_from=is_chosen_from(session, row),
+    )
+
+
+@dataclass(frozen=True)
+class FormChoices:
+    """What the form of a round offers."""
+
+    versions: tuple[VersionLine, ...]
+    units: tuple[tuple[str, str, int], ...]  # uuid, name, depth
+
+
+def form_choices(session: Session, actor: Actor) -> FormChoices:
+    """Published framework versions, and the units that the officer's roles reach."""
+    _require_curator(actor)
+    units = session.exec(owned(OrgUnit, actor.tenant_id).order_by(col(OrgUnit.path))).all()
+    return FormChoices(
+        versions=tuple(line for line in _versions(session, actor.tenant_id) if not line.is_draft),
+        units=tuple(
+            (unit.uuid, unit.name, unit.path.count("/") - 2)
+            for unit in units
+            if can(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+        ),
+    )

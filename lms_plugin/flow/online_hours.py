@@ -1,0 +1,256 @@
+"""网络研修 hours from an officer's sheet (工号 姓名 学时 来源 日期): checked first, then in the ledger as 导入."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, select
+
+import competencies
+from competencies import CreditEntry, CreditKind, OnlineHours, Programme
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Conflict
+from lms_plugin.flow import sheets
+from lms_plugin.people import OrgUnit, Person, RosterEntry, Tenant
+
+HEADS = {
+    "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
+    "name": ("姓名", "教师姓名", "Name"),
+    "hours": ("学时", "网络研修学时", "Hours"),
+    "source": ("来源", "Source"),
+    "day": ("日期", "完成日期", "Date"),
+}
+MOST_HOURS = 1000
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A teacher of the roster who has never logged in: the ledger has nobody yet to write the hours to."""
+
+    row: int
+    staff_number: str
+    name: str
+
+
+@dataclass(frozen=True)
+class HoursCheck:
+    """What the file would do. Nothing has been written."""
+
+    programme_uuid: str
+    programme_title: str
+    entries: tuple[OnlineHours, ...]
+    known: int
+    waiting: tuple[Waiting, ...]
+    problems: tuple[sheets.Problem, ...]
+    ignored_columns: tuple[str, ...]
+
+    @property
+    def hundredths(self) -> int:
+        """What would be added in all."""
+        return sum(entry.credit_hundredths for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class HoursPage:
+    """The page of a programme's online hours: what has been imported, by source."""
+
+    programme_uuid: str
+    programme_title: str
+    need_hundredths: int
+    sources: tuple[tuple[str, int, int], ...]  # source, people, hundredths
+
+
+def page(session: Session, actor: Actor, programme_uuid: str) -> HoursPage:
+    """What is in the ledger already, source by source."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    entries = session.exec(
+        select(CreditEntry).where(CreditEntry.programme_id == pk(programme), CreditEntry.kind == CreditKind.ONLINE)
+    ).all()
+    taken_back = {entry.reverses_id for entry in entries}
+    sums: dict[str, tuple[set[int], int]] = {}
+    for entry in entries:
+        if entry.reverses_id is None and entry.id not in taken_back:
+            people, total = sums.get(entry.source, (set(), 0))
+            sums[entry.source] = (people | {entry.person_id}, total + entry.credit_hundredths)
+    return HoursPage(
+        programme.uuid,
+        programme.title,
+        competencies.rules_of(session, programme).hours.online_need_hundredths,
+        tuple((source, len(people), total) for source, (people, total) in sorted(sums.items())),
+    )
+
+
+def _scope(session: Session, programme: Programme) -> Scope:
+    return Scope(programme.tenant_id, unit_paths=(get(session, OrgUnit, programme.org_unit_id).path,))
+
+
+@dataclass(frozen=True)
+class _Teacher:
+    name: str
+    path: str
+    unit_id: int
+    person_ids: tuple[int, ...]  # the row of today first, then rows merged into it
+
+
+def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime) -> HoursCheck:
+    """Reads a file and says what it would do. Raises Refused `sheet.…` where it cannot be used at all."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    table = sheets.read(data, HEADS, ("staff_number", "name", "hours", "source"))
+    today = now.astimezone(ZoneInfo(get(session, Tenant, actor.tenant_id).timezone)).date()
+    teachers = _teachers(session, actor.tenant_id)
+    there = _there(session, pk(programme))
+    entries: list[OnlineHours] = []
+    waiting: list[Waiting] = []
+    problems: list[sheets.Problem] = list(table.problems)
+    seen: dict[tuple[str, int, str, date | None], int] = {}
+    known = 0
+    for line in table.lines:
+        faults, amount, day = _cells(line, table, today)
+        number = unicodedata.normalize("NFKC", line.text("staff_number")).replace(" ", "")
+        name, source = line.text("name"), line.text("source")[:300]
+        teacher = teachers.get(number)
+        faults += _who(actor, line, table, teacher, number, name)
+        if faults or teacher is None or amount is None:
+            problems += faults
+            continue
+        same = (number, amount, source, day)
+        if same in seen:
+            problems.append(sheets.Problem(line.row, "", "hours.row_twice", {"first": seen[same]}))
+            continue
+        seen[same] = line.row
+        if not teacher.person_ids:
+            waiting.append(Waiting(line.row, number, name))
+        elif any((person, amount, source, day) in there for person in teacher.person_ids):
+            known += 1
+        else:
+            entries.append(OnlineHours(teacher.person_ids[0], amount, source, day, teacher.unit_id))
+    return HoursCheck(
+        programme_uuid=programme.uuid,
+        programme_title=programme.title,
+        entries=tuple(entries),
+        known=known,
+        waiting=tuple(waiting),
+        problems=tuple(problems),
+        ignored_columns=table.ignored,
+    )
+
+
+def commit(session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime) -> int:
+    """Writes a checked file's hours to the ledger; gives how many entries were added. The same file again adds none.
+
+    Raises Conflict `hours.has_problems` where the check finds faults.
+    """
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    found = check(session, actor, programme_uuid, data, now)
+    if found.problems:
+        raise Conflict("hours.has_problems", count=len(found.problems))
+    policy_id = programme.policy_id
+    if policy_id is None:
+        policy_id = pk(
+            competencies.set_rules(session, programme, competencies.rules_of(session, programme), actor.person_id, now)
+        )
+    done = competencies.import_online(
+        session, actor.tenant_id, pk(programme), policy_id, found.entries, actor.person_id, now
+    )
+    return len(done.added)
+
+
+def _cells(line: sheets.Line, table: sheets.Table, today: date) -> tuple[list[sheets.Problem], int | None, date | None]:
+    """Faults, hundredths of a 学时, day."""
+    faults = [
+        sheets.Problem(line.row, table.columns[key], "sheet.cell_empty", {})
+        for key in ("staff_number", "name", "hours", "source")
+        if not line.text(key)
+    ]
+    amount = None
+    if line.text("hours"):
+        amount = _hundredths(line.cells["hours"])
+        if amount is None:
+            faults.append(
+                sheets.Problem(line.row, table.columns["hours"], "hours.amount_unreadable", {"most": MOST_HOURS})
+            )
+    day = None
+    if line.text("day"):
+        day = sheets.as_day(line.cells["day"])
+        if day is None or not date(2000, 1, 1) <= day <= today:
+            faults.append(sheets.Problem(line.row, table.columns["day"], "hours.day_unreadable", {}))
+    return faults, amount, day
+
+
+def _hundredths(value: object) -> int | None:
+    """Hours with at most two decimals, above 0 and at most 1000, as hundredths; None for anything else."""
+    if isinstance(value, bool | datetime | date):
+        return None
+    text = str(value) if isinstance(value, float) else sheets.as_text(value)
+    try:
+        amount = Decimal(unicodedata.normalize("NFKC", text).removesuffix("学时")) * 100
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or not 0 < amount <= MOST_HOURS * 100 or amount != amount.to_integral_value():
+        return None
+    return int(amount)
+
+
+def _who(
+    actor: Actor, line: sheets.Line, table: sheets.Table, teacher: _Teacher | None, number: str, name: str
+) -> Sequence[sheets.Problem]:
+    if not number or not name:
+        return []
+    column = table.columns["staff_number"]
+    if teacher is None:
+        return [sheets.Problem(line.row, column, "hours.number_unknown", {"number": number[:64]})]
+    if not can(actor, Permission.HOURS_IMPORT, Scope(actor.tenant_id, unit_paths=(teacher.path,))):
+        return [sheets.Problem(line.row, column, "roster.number_beyond_reach", {"number": number[:64]})]
+    if teacher.name.replace(" ", "") != name.replace(" ", ""):
+        known = {"number": number[:64], "name": teacher.name}
+        return [sheets.Problem(line.row, table.columns["name"], "hours.name_differs", known)]
+    return []
+
+
+def _teachers(session: Session, tenant_id: int) -> dict[str, _Teacher]:
+    """The roster by 工号, each with the person it belongs to (two queries)."""
+    merged: dict[int, int] = {
+        key: into
+        for key, into in session.exec(
+            select(Person.id, Person.merged_into_id).where(
+                Person.tenant_id == tenant_id, col(Person.merged_into_id).is_not(None)
+            )
+        ).all()
+        if key is not None and into is not None
+    }
+    rows_of: dict[int, list[int]] = {}
+    for key in merged:
+        rows_of.setdefault(_root(key, merged), []).append(key)
+    found = {}
+    for entry, path in session.exec(
+        select(RosterEntry, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
+        .where(RosterEntry.tenant_id == tenant_id, col(RosterEntry.removed_at).is_(None))
+    ):
+        root = _root(entry.person_id, merged) if entry.person_id is not None else None
+        people = () if root is None else (root, *rows_of.get(root, ()))
+        found[entry.staff_number] = _Teacher(entry.name, path, entry.org_unit_id, people)
+    return found
+
+
+def _root(person_id: int, merged: dict[int, int]) -> int:
+    while person_id in merged:
+        person_id = merged[person_id]
+    return person_id
+
+
+def _there(session: Session, programme_id: int) -> set[tuple[int, int, str, date | None]]:
+    """What imports have written to the ledger of a programme already."""
+    return {
+        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on)
+        for entry in session.exec(
+            select(CreditEntry).where(CreditEntry.programme_id == programme_id, CreditEntry.reason == "import")
+        )
+    }

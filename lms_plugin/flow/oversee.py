@@ -1,0 +1,187 @@
+"""进度: an officer, a school lead or an auditor looks at the figures of a programme, and at the people behind them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Select, func
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+import competencies
+from competencies import Programme, ProgrammeState
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import NotFound
+from lms_plugin.flow.oversee_figures import Group, Sources, Tally, group_of
+from lms_plugin.flow.oversee_views import (
+    Frame,
+    OffRoster,
+    UnitLine,
+    UnitPage,
+    UnitRef,
+)
+from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant, UnitKind
+
+
+def rows_of(session: Session, statement: Select[Any]) -> list[Any]:
+    """All rows of a statement of several columns."""
+    return list(cast("Any", session.exec(cast("Any", statement))).all())
+
+
+def reach(actor: Actor) -> list[str]:
+    """Unit paths whose progress the actor may read; "" = the whole district."""
+    kinds = {RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR}
+    paths = [role.unit_path for role in actor.roles if role.kind in kinds and role.course_id is None]
+    return ["" if path.count("/") == 2 else path for path in paths]
+
+
+def opening_path(programme_path: str, paths: Sequence[str]) -> str | None:
+    """The highest unit of a programme that these reaches open; None where they do not meet."""
+    found = [
+        programme_path if programme_path.startswith(path) else path
+        for path in paths
+        if programme_path.startswith(path) or path.startswith(programme_path)
+    ]
+    return min(found, key=lambda path: (path.count("/"), path), default=None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A programme and one of its units, both within the actor's reach."""
+
+    programme: Programme
+    programme_path: str
+    unit: OrgUnit
+    frame: Frame
+    programmes: tuple[tuple[Programme, str], ...]
+
+    def sources(self) -> Sources:
+        """What the figures of this programme are counted from."""
+        return Sources(self.programme, self.programme_path, self.frame.rules)
+
+
+def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
+    """All programmes of the district with the paths of their units: those that teachers see first, newest first."""
+    rows = session.exec(
+        select_rows(Programme, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
+        .where(Programme.tenant_id == tenant_id)
+        .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
+    ).all()
+    return sorted(rows, key=lambda row: row[0].state is ProgrammeState.DRAFT)
+
+
+def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Place:
+    """Raises NotFound for another tenant's programme or unit, and for a unit that the programme does not cover."""
+    unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
+    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    programmes = _programmes(session, actor.tenant_id)
+    chosen = next((row for row in programmes if row[0].uuid == programme_uuid), None)
+    if chosen is None or not unit.path.startswith(chosen[1]):
+        raise NotFound
+    programme, path = chosen
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    frame = Frame(
+        programme.uuid,
+        programme.title,
+        programme.closes_on,
+        competencies.is_closed(programme, timezone, now),
+        competencies.rules_of(session, programme),
+    )
+    return Place(programme, path, unit, frame, tuple(programmes))
+
+
+def home(session: Session, actor: Actor) -> tuple[str, str] | None:
+    """(programme uuid, unit uuid) of the newest programme within reach; None where there is none yet."""
+    paths = reach(actor)
+    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(paths)))
+    for programme, programme_path in _programmes(session, actor.tenant_id):
+        path = opening_path(programme_path, paths)
+        if path is not None:
+            return programme.uuid, get(session, OrgUnit, int(path.split("/")[-2])).uuid
+    return None
+
+
+def _ancestors(path: str) -> list[int]:
+    return [int(part) for part in path.split("/") if part]
+
+
+def crumbs(place: Place, units: dict[int, OrgUnit], actor: Actor) -> tuple[UnitRef, ...]:
+    """The way down to the unit, from where the actor's reach and the programme begin."""
+    top = opening_path(place.programme_path, reach(actor)) or place.unit.path
+    trail = [units[key] for key in _ancestors(place.unit.path) if key in units]
+    return tuple(UnitRef(unit.uuid, unit.name) for unit in trail if unit.path.startswith(top))
+
+
+def units_around(session: Session, unit: OrgUnit, *, children: bool) -> dict[int, OrgUnit]:
+    """The unit, those above it and, where asked for, those right below it: one query."""
+    wanted: ColumnElement[bool] = col(OrgUnit.id).in_(_ancestors(unit.path))
+    if children:
+        wanted = wanted | (col(OrgUnit.parent_id) == pk(unit))
+    rows = session.exec(select_rows(OrgUnit).where(OrgUnit.tenant_id == unit.tenant_id, wanted)).all()
+    return {pk(row): row for row in rows}
+
+
+def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> UnitPage:
+    """The figures of a unit and of each unit right below it, those who miss most first."""
+    place = place_of(session, actor, programme_uuid, unit_uuid, now)
+    groups = groups_of(session, place)
+    units = units_around(session, place.unit, children=True)
+    depth = len(_ancestors(place.unit.path))
+    tallies: dict[int, Tally] = defaultdict(Tally)
+    for group in groups:
+        below = _ancestors(group.path)
+        tallies[below[depth] if len(below) > depth else pk(place.unit)] += group.tally(
+            place.frame.rules, place.frame.is_closed
+        )
+    lines = [
+        UnitLine(row.uuid, row.name, row.kind, tallies.get(key, Tally()))
+        for key, row in units.items()
+        if row.parent_id == pk(place.unit)
+    ]
+    if lines and pk(place.unit) in tallies:
+        lines.append(UnitLine(place.unit.uuid, place.unit.name, place.unit.kind, tallies[pk(place.unit)], is_self=True))
+    goal = place.frame.rules.goal_percent
+    lines.sort(key=lambda line: (-line.tally.missing(goal), -line.tally.unfinished, line.name))
+    return UnitPage(
+        frame=place.frame,
+        programmes=_openings(place, actor, session),
+        unit=UnitRef(place.unit.uuid, place.unit.name),
+        is_school=place.unit.kind is UnitKind.SCHOOL,
+        crumbs=crumbs(place, units, actor),
+        tally=sum(tallies.values(), Tally()),
+        lines=tuple(lines),
+        off_roster=off_roster_of(session, place),
+    )
+
+
+def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, str, str], ...]:
+    """The other programmes within reach, each with the unit to open there (one query where there are any)."""
+    paths = reach(actor)
+    found = [(row, opening_path(path, paths)) for row, path in place.programmes if row.uuid != place.programme.uuid]
+    reached = [(row, _ancestors(path)[-1]) for row, path in found if path is not None]
+    if not reached:
+        return ()
+    names = dict(
+        session.exec(
+            select_rows(OrgUnit.id, OrgUnit.uuid).where(col(OrgUnit.id).in_([key for _, key in reached]))
+        ).all()
+    )
+    return tuple((row.uuid, row.title, names[key]) for row, key in reached)
+
+
+def groups_of(session: Session, place: Place) -> list[Group]:
+    """The unit's roster, grouped by how far people have come: one query."""
+    return [group_of(row) for row in rows_of(session, place.sources().groups(place.unit.path))]
+
+
+def off_roster_of(session: Session, place: Place) -> OffRoster:
+    """How many take part in the unit without standing on the roster: one query."""
+    statement = place.sources().off_roster(
+        place.unit.path, func.count(), func.count(col(Person.id)) - func.count(col(Person.confirmed_at))
+    )
+    people, unconfirmed = rows_of(session, statement)[0]
+    return OffRoster(int(people), int(unconfirmed))

@@ -1,0 +1,379 @@
+"""The figures of a programme, counted by the database: who should take part, how far each of them has come.
+
+A person counts once, however many rows a merge left behind. Every stage contains the next one by construction: who has
+passed has handed in, who has handed in has chosen, who has chosen has logged in. Whether somebody has passed is asked
+of `competencies.person_result` alone: the database only groups people who stand alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from competencies import (
+    EDITABLE,
+    Award,
+    CreditEntry,
+    CreditKind,
+    Level,
+    Programme,
+    Result,
+    Rules,
+    Selection,
+    Submission,
+    SubmissionState,
+    person_result,
+)
+from lms_plugin.db import pk
+from lms_plugin.people import Enrolment, Exemption, OrgMembership, OrgUnit, Person, RosterEntry
+
+FINISHED = (Result.PASSED, Result.EXCELLENT)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many people of some units stand where. Hours are sums over those who should take part, in hundredths."""
+
+    due: int = 0
+    exempt: int = 0
+    logged_in: int = 0
+    chosen: int = 0
+    submitted: int = 0
+    passed: int = 0
+    excellent: int = 0
+    practice_hundredths: int = 0
+    online_hundredths: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)})
+
+    @property
+    def unfinished(self) -> int:
+        """Who should take part and has not passed."""
+        return self.due - self.passed
+
+    def missing(self, goal_percent: int) -> int:
+        """How many more must pass until the goal is reached; 0 where it is."""
+        return max(0, -(-self.due * goal_percent // 100) - self.passed)
+
+    @property
+    def pass_tenths(self) -> int | None:
+        """合格率 in tenths of a per cent, rounded down so that 90.0 is never shown too early; None of nobody."""
+        return 1000 * self.passed // self.due if self.due else None
+
+    @property
+    def login_tenths(self) -> int | None:
+        """参训率 in tenths of a per cent, rounded down; None of nobody."""
+        return 1000 * self.logged_in // self.due if self.due else None
+
+    @property
+    def nested(self) -> tuple[int, int, int, int, int]:
+        """The five stages, each within the one before."""
+        return (self.logged_in, self.chosen, self.submitted, self.passed, self.excellent)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Points passed and excellent (each at most the required number), and whether the hours are reached."""
+
+    passed: int
+    excellent: int
+    hours_ok: bool
+
+    def result(self, rules: Rules, is_closed: bool) -> Result:
+        """The result of a person who stands so."""
+        levels = [Level.EXCELLENT] * self.excellent + [Level.PASS] * (self.passed - self.excellent)
+        return person_result(
+            levels,
+            rules.choice.required_points,
+            rules.result.excellent_points,
+            self.hours_ok if rules.result.needs_hours else None,
+            is_closed,
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """People of one unit who stand alike."""
+
+    path: str
+    is_exempt: bool
+    logged_in: bool
+    chosen: bool
+    submitted: bool
+    standing: Standing
+    people: int
+    practice_hundredths: int
+    online_hundredths: int
+
+    def tally(self, rules: Rules, is_closed: bool) -> Tally:
+        """This group as figures: the exempt count apart and nowhere else."""
+        if self.is_exempt:
+            return Tally(exempt=self.people)
+        result = self.standing.result(rules, is_closed)
+        return Tally(
+            due=self.people,
+            logged_in=self.people * self.logged_in,
+            chosen=self.people * self.chosen,
+            submitted=self.people * self.submitted,
+            passed=self.people * (result in FINISHED),
+            excellent=self.people * (result is Result.EXCELLENT),
+            practice_hundredths=self.practice_hundredths,
+            online_hundredths=self.online_hundredths,
+        )
+
+
+def roots(tenant_id: int) -> Subquery:
+    """person_id → root_id: the row that stands for the human being today (merges followed, up to three in a row)."""
+    person, first, second = aliased(Person), aliased(Person), aliased(Person)
+    root = func.coalesce(second.merged_into_id, first.merged_into_id, person.merged_into_id, person.id)
+    return (
+        select(col(person.id).label("person_id"), root.label("root_id"))
+        .join(first, col(first.id) == col(person.merged_into_id), isouter=True)
+        .join(second, col(second.id) == col(first.merged_into_id), isouter=True)
+        .where(col(person.tenant_id) == tenant_id)
+        .subquery("roots")
+    )
+
+
+def _points(programme_id: int, who: Subquery) -> Subquery:
+    """One row a person: how many points they chose, handed in, have back, failed, passed, and passed as 优秀."""
+    latest = (
+        select(func.max(col(Award.id)))
+        .join(who, who.c.person_id == col(Award.person_id))
+        .where(col(Award.programme_id) == programme_id, col(Award.revoked_at).is_(None))
+        .group_by(who.c.root_id, col(Award.point_id))
+    )
+    parts = union_all(
+        select(
+            who.c.root_id,
+            col(Selection.point_id),
+            literal(0).label("handed"),
+            literal(0).label("back"),
+            literal(-1).label("level"),
+        )
+        .join(who, who.c.person_id == col(Selection.person_id))
+        .where(col(Selection.programme_id) == programme_id, col(Selection.dropped_at).is_(None)),
+        select(
+            who.c.root_id,
+            col(Submission.point_id),
+            case((col(Submission.state).in_(EDITABLE), 0), else_=1),
+            case((col(Submission.state) == SubmissionState.RETURNED, 1), else_=0),
+            literal(-1),
+        )
+        .join(who, who.c.person_id == col(Submission.person_id))
+        .where(col(Submission.programme_id) == programme_id, col(Submission.state) != SubmissionState.DRAFT),
+        select(who.c.root_id, col(Award.point_id), literal(1), literal(0), col(Award.level))
+        .join(who, who.c.person_id == col(Award.person_id))
+        .where(col(Award.id).in_(latest)),
+    ).subquery("parts")
+    point = (
+        select(
+            parts.c.root_id,
+            func.max(parts.c.handed).label("handed"),
+            func.max(parts.c.back).label("back"),
+            func.max(parts.c.level).label("level"),
+        )
+        .group_by(parts.c.root_id, parts.c.point_id)
+        .subquery("points")
+    )
+
+    def number(condition: ColumnElement[bool]) -> Any:
+        return func.sum(case((condition, 1), else_=0))
+
+    return (
+        select(
+            point.c.root_id,
+            func.count().label("chosen"),
+            func.sum(point.c.handed).label("handed"),
+            func.sum(point.c.back).label("back"),
+            number(point.c.level == int(Level.FAIL)).label("failed"),
+            number(point.c.level >= int(Level.PASS)).label("passed"),
+            number(point.c.level == int(Level.EXCELLENT)).label("excellent"),
+        )
+        .group_by(point.c.root_id)
+        .subquery("facts")
+    )
+
+
+def _hours(programme_id: int, who: Subquery) -> Subquery:
+    """One row a person: the ledger's totals of each kind, in hundredths."""
+
+    def total(kind: CreditKind) -> Any:
+        return func.sum(case((col(CreditEntry.kind) == kind, col(CreditEntry.credit_hundredths)), else_=0))
+
+    return (
+        select(
+            who.c.root_id,
+            total(CreditKind.PRACTICE).label("practice"),
+            total(CreditKind.ONLINE).label("online"),
+        )
+        .join(who, who.c.person_id == col(CreditEntry.person_id))
+        .where(col(CreditEntry.programme_id) == programme_id)
+        .group_by(who.c.root_id)
+        .subquery("hours")
+    )
+
+
+def _enrolled(programme_id: int, who: Subquery) -> Subquery:
+    return (
+        select(who.c.root_id, func.min(col(Enrolment.started_at)).label("started_at"))
+        .join(who, who.c.person_id == col(Enrolment.person_id))
+        .where(col(Enrolment.programme_id) == programme_id)
+        .group_by(who.c.root_id)
+        .subquery("enrolled")
+    )
+
+
+class Sources:
+    """The subqueries of one programme, joined together the same way for counts, lists and sheets."""
+
+    def __init__(self, programme: Programme, programme_path: str, rules: Rules) -> None:
+        self.programme_id, self.tenant_id = pk(programme), programme.tenant_id
+        self.programme_path = programme_path
+        self.who = roots(self.tenant_id)
+        self.facts = _points(self.programme_id, self.who)
+        self.hours = _hours(self.programme_id, self.who)
+        self.enrolled = _enrolled(self.programme_id, self.who)
+        required, need = rules.choice.required_points, rules.hours
+        value = func.coalesce
+        self.chosen = value(self.facts.c.chosen, 0)
+        self.handed = value(self.facts.c.handed, 0)
+        self.passed = value(self.facts.c.passed, 0)
+        self.excellent = value(self.facts.c.excellent, 0)
+        self.practice, self.online = value(self.hours.c.practice, 0), value(self.hours.c.online, 0)
+        self.is_in = case((or_(self.enrolled.c.root_id.is_not(None), self.chosen > 0), 1), else_=0)
+        self.has_chosen = case((self.chosen >= required, 1), else_=0)
+        self.has_submitted = case((self.handed >= required, 1), else_=0)
+        self.counted_passed = case((self.passed >= required, required), else_=self.passed)
+        self.counted_excellent = case((self.excellent >= required, required), else_=self.excellent)
+        self.hours_ok = case(
+            (and_(self.practice >= need.practice_need_hundredths, self.online >= need.online_need_hundredths), 1),
+            else_=0,
+        )
+
+    def details(self) -> tuple[Any, ...]:
+        """The columns that a line of a list needs beside who it is."""
+        value = func.coalesce
+        return (
+            self.is_in.label("is_in"),
+            self.chosen.label("chosen"),
+            self.handed.label("handed"),
+            value(self.facts.c.back, 0).label("back"),
+            value(self.facts.c.failed, 0).label("failed"),
+            self.passed.label("passed"),
+            self.excellent.label("excellent"),
+            self.counted_passed.label("counted_passed"),
+            self.counted_excellent.label("counted_excellent"),
+            self.hours_ok.label("hours_ok"),
+            self.practice.label("practice"),
+            self.online.label("online"),
+        )
+
+    def on_roster(self, within: str, *columns: Any) -> Select[Any]:
+        """应参训 and 免训 of a subtree: the roster's rows with what is known of the person each belongs to."""
+        return (
+            select(*columns)
+            .select_from(RosterEntry)
+            .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
+            .join(self.who, self.who.c.person_id == col(RosterEntry.person_id), isouter=True)
+            .join(self.facts, self.facts.c.root_id == self.who.c.root_id, isouter=True)
+            .join(self.hours, self.hours.c.root_id == self.who.c.root_id, isouter=True)
+            .join(self.enrolled, self.enrolled.c.root_id == self.who.c.root_id, isouter=True)
+            .join(
+                Exemption,
+                and_(
+                    col(Exemption.roster_entry_id) == col(RosterEntry.id),
+                    col(Exemption.programme_id) == self.programme_id,
+                ),
+                isouter=True,
+            )
+            .where(
+                col(RosterEntry.tenant_id) == self.tenant_id,
+                col(RosterEntry.removed_at).is_(None),
+                col(OrgUnit.path).startswith(self.programme_path),
+                col(OrgUnit.path).startswith(within),
+            )
+        )
+
+    def off_roster(self, within: str, *columns: Any) -> Select[Any]:
+        """People who take part but stand on no roster of this programme, with the school they belong to now.
+
+        Those without any school count for the programme's own unit alone.
+        """
+        listed = (
+            select(self.who.c.root_id)
+            .join(RosterEntry, col(RosterEntry.person_id) == self.who.c.person_id)
+            .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
+            .where(col(RosterEntry.removed_at).is_(None), col(OrgUnit.path).startswith(self.programme_path))
+        )
+        school = (
+            select(col(OrgMembership.person_id), func.max(col(OrgMembership.org_unit_id)).label("unit_id"))
+            .where(col(OrgMembership.ends_on).is_(None))
+            .group_by(col(OrgMembership.person_id))
+            .subquery("school")
+        )
+        here: ColumnElement[bool] = col(OrgUnit.path).startswith(within)
+        if within == self.programme_path:
+            here = or_(here, col(OrgUnit.id).is_(None))
+        return (
+            select(*columns)
+            .select_from(Person)
+            .join(self.enrolled, self.enrolled.c.root_id == col(Person.id))
+            .join(self.facts, self.facts.c.root_id == col(Person.id), isouter=True)
+            .join(self.hours, self.hours.c.root_id == col(Person.id), isouter=True)
+            .join(school, school.c.person_id == col(Person.id), isouter=True)
+            .join(OrgUnit, col(OrgUnit.id) == school.c.unit_id, isouter=True)
+            .where(col(Person.tenant_id) == self.tenant_id, col(Person.id).not_in(listed), here)
+        )
+
+    def groups(self, within: str) -> Select[Any]:
+        """The roster of a subtree, grouped by unit and by how far people have come."""
+        keys: tuple[Any, ...] = (
+            col(OrgUnit.path).label("path"),
+            case((col(Exemption.id).is_not(None), 1), else_=0).label("is_exempt"),
+            self.is_in.label("is_in"),
+            self.has_chosen.label("has_chosen"),
+            self.has_submitted.label("has_submitted"),
+            self.counted_passed.label("counted_passed"),
+            self.counted_excellent.label("counted_excellent"),
+            self.hours_ok.label("hours_ok"),
+        )
+        inner = self.on_roster(within, *keys, self.practice.label("practice"), self.online.label("online")).subquery()
+        names = [inner.c[key.name] for key in keys]
+        return select(
+            *names, func.count().label("people"), func.sum(inner.c.practice), func.sum(inner.c.online)
+        ).group_by(*names)
+
+    def standing_is(self, standings: Sequence[Standing]) -> ColumnElement[bool]:
+        """The condition that a row stands as one of these."""
+        return or_(
+            literal(1) == 0,
+            *(
+                and_(
+                    self.counted_passed == one.passed,
+                    self.counted_excellent == one.excellent,
+                    self.hours_ok == int(one.hours_ok),
+                )
+                for one in standings
+            ),
+        )
+
+
+def group_of(row: Any) -> Group:
+    """A row of `Sources.groups` as a value."""
+    path, exempt, logged, chosen, submitted, passed, excellent, hours_ok, people, practice, online = row
+    return Group(
+        path,
+        bool(exempt),
+        bool(logged),
+        bool(chosen),
+        bool(submitted),
+        Standing(int(passed), int(excellent), bool(hours_ok)),
+        int(people),
+        int(practice or 0),
+        int(online or 0),
+    )

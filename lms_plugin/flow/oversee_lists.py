@@ -1,0 +1,270 @@
+"""The people behind the figures of 进度: pages of 50, the list of who is not finished, and everybody for the sheet."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Select, null, select
+from sqlmodel import Session, col
+from sqlmodel import select as select_rows
+
+from competencies import Award, CompetencyPoint, Level
+from lms_plugin.access import Actor
+from lms_plugin.db import pk
+from lms_plugin.errors import NotFound
+from lms_plugin.flow.oversee import Place, crumbs, groups_of, off_roster_of, place_of, rows_of, units_around
+from lms_plugin.flow.oversee_figures import FINISHED, Group, Sources, Standing, Tally
+from lms_plugin.flow.oversee_views import Frame, Lack, PeoplePage, PersonLine, Unfinished, UnitRef
+from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry
+
+PAGE = 50
+LONGEST_LIST = 2000
+"""More people than this are no list to paste into a message: the sheet holds them all."""
+
+STATES = (
+    "due",
+    "logged_in",
+    "chosen",
+    "submitted",
+    "passed",
+    "excellent",
+    "unfinished",
+    "not_logged_in",
+    "not_chosen",
+    "not_submitted",
+    "exempt",
+    "off_roster",
+)
+
+
+def _standings(groups: Sequence[Group], place: Place, *, excellent_only: bool = False) -> list[Standing]:
+    """The standings, of those that occur, that count as 合格 (or as 优秀)."""
+    wanted = FINISHED[1:] if excellent_only else FINISHED
+    return [
+        standing
+        for standing in {group.standing for group in groups}
+        if standing.result(place.frame.rules, place.frame.is_closed) in wanted
+    ]
+
+
+def _in_state(statement: Select[Any], state: str, sources: Sources, place: Place, groups: Sequence[Group]) -> Any:
+    if state == "exempt":
+        return statement.where(col(Exemption.id).is_not(None))
+    statement = statement.where(col(Exemption.id).is_(None))
+    flags = {"logged_in": sources.is_in, "chosen": sources.has_chosen, "submitted": sources.has_submitted}
+    if state in flags:
+        return statement.where(flags[state] == 1)
+    if state.startswith("not_"):
+        return statement.where(flags[state.removeprefix("not_")] == 0)
+    if state == "due":
+        return statement
+    finished = sources.standing_is(_standings(groups, place, excellent_only=state == "excellent"))
+    return statement.where(~finished if state == "unfinished" else finished)
+
+
+def _count(tally: Tally, state: str) -> int:
+    behind = {
+        "not_logged_in": tally.due - tally.logged_in,
+        "not_chosen": tally.due - tally.chosen,
+        "not_submitted": tally.due - tally.submitted,
+    }
+    return behind[state] if state in behind else int(getattr(tally, state))
+
+
+def _roster_columns(sources: Sources) -> tuple[Any, ...]:
+    return (
+        col(RosterEntry.uuid),
+        col(RosterEntry.name),
+        col(RosterEntry.staff_number),
+        col(OrgUnit.name),
+        col(RosterEntry.stage),
+        col(RosterEntry.subject),
+        col(RosterEntry.id),
+        col(Exemption.id),
+        col(Exemption.reason),
+        sources.who.c.root_id,
+        *sources.details(),
+    )
+
+
+def _off_columns(sources: Sources) -> tuple[Any, ...]:
+    return (
+        col(Person.uuid),
+        col(Person.name),
+        col(Person.staff_number),
+        col(OrgUnit.name),
+        col(Person.stage),
+        col(Person.subject),
+        col(Person.confirmed_at),
+        null(),
+        null(),
+        col(Person.id),
+        *sources.details(),
+    )
+
+
+def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str, Level]] = ()) -> PersonLine:
+    uuid, name, number, school, stage, subject, sure, exempt, reason, _root, *details = row
+    is_in, chosen, handed, back, failed, passed, excellent, counted, counted_excellent, hours_ok, practice, online = (
+        int(value) for value in details
+    )
+    rules = place.frame.rules
+    required, need = rules.choice.required_points, rules.hours
+    result = Standing(counted, counted_excellent, bool(hours_ok)).result(rules, place.frame.is_closed)
+    return PersonLine(
+        entry_uuid=uuid if on_roster else "",
+        name=name,
+        staff_number=number,
+        school=school or "",
+        stage=stage,
+        subject=subject,
+        on_roster=on_roster,
+        is_confirmed=sure is not None,
+        is_exempt=exempt is not None,
+        exempt_reason=reason or "",
+        logged_in=bool(is_in),
+        chosen=chosen,
+        submitted=handed,
+        passed=passed,
+        excellent=excellent,
+        practice_hundredths=practice,
+        online_hundredths=online,
+        result=None if exempt is not None else result,
+        lack=Lack(
+            logged_in=bool(is_in),
+            to_choose=max(0, required - chosen),
+            to_submit=max(0, min(chosen, required) - handed - back),
+            returned=back,
+            failed=failed,
+            waiting=max(0, handed - passed - failed),
+            practice_hundredths=max(0, need.practice_need_hundredths - practice),
+            online_hundredths=max(0, need.online_need_hundredths - online),
+        ),
+        points=tuple(points),
+    )
+
+
+def people_page(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, state: str, page: int, now: datetime
+) -> PeoplePage:
+    """The people behind one number, by school and 工号, 50 a page. Raises NotFound for an unknown state."""
+    place = place_of(session, actor, programme_uuid, unit_uuid, now)
+    if state not in STATES:
+        raise NotFound
+    sources, off = place.sources(), state == "off_roster"
+    if off:
+        total = off_roster_of(session, place).people
+        statement = sources.off_roster(place.unit.path, *_off_columns(sources)).order_by(
+            col(OrgUnit.name), col(Person.staff_number), col(Person.id)
+        )
+    else:
+        groups = groups_of(session, place)
+        tally = sum((group.tally(place.frame.rules, place.frame.is_closed) for group in groups), Tally())
+        total = _count(tally, state)
+        statement = _ordered(
+            _in_state(sources.on_roster(place.unit.path, *_roster_columns(sources)), state, sources, place, groups)
+        )
+    pages = max(1, -(-total // PAGE))
+    page = min(max(page, 1), pages)
+    rows = rows_of(session, statement.offset((page - 1) * PAGE).limit(PAGE))
+    return PeoplePage(
+        frame=place.frame,
+        unit=UnitRef(place.unit.uuid, place.unit.name),
+        crumbs=crumbs(place, units_around(session, place.unit, children=False), actor),
+        state=state,
+        people=tuple(_line(row, place, on_roster=not off) for row in rows),
+        total=total,
+        page=page,
+        pages=pages,
+    )
+
+
+def _ordered(statement: Select[Any]) -> Select[Any]:
+    return statement.order_by(col(OrgUnit.path), col(RosterEntry.staff_number), col(RosterEntry.id))
+
+
+def unfinished(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Unfinished:
+    """未完成名单: who should take part and has not passed, school by school (at most LONGEST_LIST people)."""
+    place = place_of(session, actor, programme_uuid, unit_uuid, now)
+    sources, groups = place.sources(), groups_of(session, place)
+    statement = _in_state(
+        sources.on_roster(place.unit.path, *_roster_columns(sources)), "unfinished", sources, place, groups
+    )
+    total = sum(group.tally(place.frame.rules, place.frame.is_closed).unfinished for group in groups)
+    schools: dict[str, list[PersonLine]] = defaultdict(list)
+    for row in rows_of(session, _ordered(statement).limit(LONGEST_LIST)):
+        line = _line(row, place, on_roster=True)
+        schools[line.school].append(line)
+    shown = sum(len(lines) for lines in schools.values())
+    return Unfinished(
+        frame=place.frame,
+        unit=UnitRef(place.unit.uuid, place.unit.name),
+        crumbs=crumbs(place, units_around(session, place.unit, children=False), actor),
+        schools=tuple((name, tuple(lines)) for name, lines in schools.items()),
+        total=total,
+        left_out=total - shown,
+    )
+
+
+@dataclass(frozen=True)
+class Export:
+    """What the sheet holds: the figures of each unit that has people of its own, then every person."""
+
+    frame: Frame
+    unit: UnitRef
+    units: tuple[tuple[str, Tally], ...]
+    people: Iterator[PersonLine]
+    off_roster: Iterator[PersonLine]
+
+
+def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Export:
+    """Everything the page says of a unit, person by person, read row by row so that a city fits as well as a school."""
+    place = place_of(session, actor, programme_uuid, unit_uuid, now)
+    sources = place.sources()
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for group in groups_of(session, place):
+        tallies[group.path] += group.tally(place.frame.rules, place.frame.is_closed)
+    names = dict(
+        session.exec(
+            select_rows(OrgUnit.path, OrgUnit.name).where(
+                OrgUnit.tenant_id == actor.tenant_id, col(OrgUnit.path).startswith(place.unit.path)
+            )
+        ).all()
+    )
+    points = _points_of(session, place, sources)
+
+    def people(statement: Select[Any], *, on_roster: bool) -> Iterator[PersonLine]:
+        for row in cast("Any", session.exec(cast("Any", statement.execution_options(yield_per=500)))):
+            yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()))
+
+    return Export(
+        frame=place.frame,
+        unit=UnitRef(place.unit.uuid, place.unit.name),
+        units=tuple((names[path], tally) for path, tally in sorted(tallies.items())),
+        people=people(_ordered(sources.on_roster(place.unit.path, *_roster_columns(sources))), on_roster=True),
+        off_roster=people(
+            sources.off_roster(place.unit.path, *_off_columns(sources)).order_by(
+                col(OrgUnit.name), col(Person.staff_number), col(Person.id)
+            ),
+            on_roster=False,
+        ),
+    )
+
+
+def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, list[tuple[str, Level]]]:
+    """Each person's released points with their levels, in the framework's order (the last award of a point holds)."""
+    who = sources.who
+    rows = rows_of(
+        session,
+        select(who.c.root_id, col(CompetencyPoint.code), col(CompetencyPoint.position), col(Award.level))
+        .join(Award, col(Award.person_id) == who.c.person_id)
+        .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
+        .where(col(Award.programme_id) == pk(place.programme), col(Award.revoked_at).is_(None))
+        .order_by(col(Award.id)),
+    )
+    last: dict[int, dict[tuple[int, str], Level]] = defaultdict(dict)
+    for root, code, position, level in rows:
+        last[root][(position, code)] = Level(level)
+    return {root: [(code, level) for (_, code), level in sorted(found.items())] for root, found in last.items()}

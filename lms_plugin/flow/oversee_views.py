@@ -1,0 +1,131 @@
+"""What the pages of 进度 show: values without rows of the database in them."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from competencies import Level, Result, Rules
+from lms_plugin.flow.oversee_figures import FINISHED, Tally
+from lms_plugin.people import Stage, UnitKind
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The programme a page is about."""
+
+    uuid: str
+    title: str
+    closes_on: date
+    is_closed: bool
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class UnitRef:
+    """A unit and its address."""
+
+    uuid: str
+    name: str
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """One row of the table: a unit below the one that is shown (or its own direct people, `is_self`)."""
+
+    uuid: str
+    name: str
+    kind: UnitKind
+    tally: Tally
+    is_self: bool = False
+
+
+@dataclass(frozen=True)
+class OffRoster:
+    """People who take part but stand on no list."""
+
+    people: int
+    unconfirmed: int  # of them: whose school nobody has confirmed
+
+
+@dataclass(frozen=True)
+class UnitPage:
+    """进度 of one unit."""
+
+    frame: Frame
+    programmes: tuple[tuple[str, str, str], ...]  # (programme uuid, title, uuid of the unit to open there)
+    unit: UnitRef
+    is_school: bool
+    crumbs: tuple[UnitRef, ...]
+    tally: Tally
+    lines: tuple[UnitLine, ...]
+    off_roster: OffRoster
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What a person still lacks: numbers of points, hundredths of 学时. All zero and logged in: nothing."""
+
+    logged_in: bool
+    to_choose: int
+    to_submit: int
+    returned: int
+    failed: int
+    waiting: int
+    practice_hundredths: int
+    online_hundredths: int
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """One person of a list or sheet. `result` None: 免训, so none is asked for."""
+
+    entry_uuid: str
+    name: str
+    staff_number: str
+    school: str
+    stage: Stage | None
+    subject: str
+    on_roster: bool
+    is_confirmed: bool
+    is_exempt: bool
+    exempt_reason: str
+    logged_in: bool
+    chosen: int
+    submitted: int
+    passed: int
+    excellent: int
+    practice_hundredths: int
+    online_hundredths: int
+    result: Result | None
+    lack: Lack
+    points: tuple[tuple[str, Level], ...] = ()
+
+    @property
+    def has_passed(self) -> bool:
+        """合格 or 优秀."""
+        return self.result in FINISHED
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """The people behind a number."""
+
+    frame: Frame
+    unit: UnitRef
+    crumbs: tuple[UnitRef, ...]
+    state: str
+    people: tuple[PersonLine, ...]
+    total: int
+    page: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Who has not passed yet, school by school. `left_out`: how many more than one list may hold."""
+
+    frame: Frame
+    unit: UnitRef
+    crumbs: tuple[UnitRef, ...]
+    schools: tuple[tuple[str, tuple[PersonLine, ...]], ...]
+    total: int
+    left_out: int

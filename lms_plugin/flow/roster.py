@@ -1,0 +1,365 @@
+"""名单: the officer's list of who should take part, a five-column sheet: checked first, then taken in, idempotent."""
+
+import difflib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, pk
+from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.flow import people, sheets, units
+from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Stage, UnitKind
+
+HEADS = {
+    "name": ("姓名", "教师姓名", "Name"),
+    "school": ("学校", "学校名称", "单位", "School"),
+    "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
+    "stage": ("学段", "Stage"),
+    "subject": ("学科", "任教学科", "Subject"),
+}
+LONGEST = {"name": 100, "school": 200, "staff_number": 64, "subject": 64}
+STAGES = {
+    "幼儿园": Stage.KINDERGARTEN,
+    "kindergarten": Stage.KINDERGARTEN,
+    "小学": Stage.PRIMARY,
+    "primary": Stage.PRIMARY,
+    "初中": Stage.JUNIOR,
+    "junior": Stage.JUNIOR,
+    "高中": Stage.SENIOR,
+    "senior": Stage.SENIOR,
+    "中职": Stage.VOCATIONAL,
+    "vocational": Stage.VOCATIONAL,
+    "特教": Stage.SPECIAL,
+    "特殊教育": Stage.SPECIAL,
+    "special": Stage.SPECIAL,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One teacher of the file, every cell read."""
+
+    row: int
+    name: str
+    school: str
+    staff_number: str
+    stage: Stage
+    subject: str
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A 工号 that stands on the roster under another name: a corrected slip, or the wrong person."""
+
+    row: int
+    staff_number: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class NewSchool:
+    """A school that the district does not know. `similar`: a known name that looks like it ("" = none)."""
+
+    name: str
+    rows: int
+    similar: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the file would do. Nothing has been written. `missing`: on the roster of these schools, not in the file."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[sheets.Problem, ...]
+    new: int
+    changed: int
+    same: int
+    renames: tuple[Rename, ...]
+    new_schools: tuple[NewSchool, ...]
+    missing: int
+    ignored_columns: tuple[str, ...]
+
+    @property
+    def can_commit(self) -> bool:
+        """No fault in any row."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What taking in a file did."""
+
+    new: int
+    changed: int
+    same: int
+    schools: int
+    matched: int
+
+
+@dataclass
+class _Known:
+    """The district as the check needs it."""
+
+    schools: dict[str, list[OrgUnit]] = field(default_factory=lambda: defaultdict(list))
+    entries: dict[str, RosterEntry] = field(default_factory=dict)
+    beyond: set[str] = field(default_factory=set)
+
+
+def district_scope(session: Session, actor: Actor) -> Scope:
+    """The scope of the roster as a whole: reached by whoever is an officer of any unit of the district."""
+    paths = tuple(path for path in people.reach(actor, RoleKind.OFFICER) if path)
+    return Scope(actor.tenant_id, unit_paths=paths)
+
+
+def check(session: Session, actor: Actor, data: bytes) -> Check:
+    """Reads a file and says what it would do. Raises Refused `sheet.…` where it cannot be used at all."""
+    require(actor, Permission.ROSTER_IMPORT, district_scope(session, actor))
+    table = sheets.read(data, HEADS, HEADS)
+    known = _known(session, actor)
+    rows, problems = _rows(table)
+    problems = [*table.problems, *problems, *_twice(rows, table), *_place_problems(rows, known, table)]
+    new = changed = same = 0
+    renames = []
+    for row in rows:
+        entry = known.entries.get(row.staff_number)
+        if entry is None:
+            new += 1
+            continue
+        if _plain(entry.name) != _plain(row.name):
+            renames.append(Rename(row.row, row.staff_number, entry.name, row.name))
+        school = _school(known, row.school)
+        if _differs(entry, row, school):
+            changed += 1
+        else:
+            same += 1
+    here = {pk(unit) for row in rows if (unit := _school(known, row.school)) is not None}
+    numbers = {row.staff_number for row in rows}
+    missing = [
+        entry
+        for entry in known.entries.values()
+        if entry.removed_at is None and entry.org_unit_id in here and entry.staff_number not in numbers
+    ]
+    unique = {(item.row, item.column, item.code): item for item in problems}
+    return Check(
+        rows=tuple(rows),
+        problems=tuple(sorted(unique.values(), key=lambda item: (item.row, item.column))),
+        new=new,
+        changed=changed,
+        same=same,
+        renames=tuple(renames),
+        new_schools=_new_schools(rows, known),
+        missing=len(missing),
+        ignored_columns=table.ignored,
+    )
+
+
+def commit(
+    session: Session,
+    actor: Actor,
+    data: bytes,
+    *,
+    new_schools_under: str,
+    accept_renames: bool,
+    now: datetime,
+) -> Imported:
+    """Takes a checked file in. The same file again changes nothing; who is not in the file stays as they were.
+
+    `new_schools_under`: uuid of the unit that gets the schools which the district does not know ("" = make none).
+    Raises Conflict `roster.has_problems` where the check finds faults, Invalid for a word that is still missing.
+    """
+    require(actor, Permission.ROSTER_IMPORT, district_scope(session, actor))
+    found = check(session, actor, data)
+    if not found.can_commit:
+        raise Conflict("roster.has_problems", count=len(found.problems))
+    wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
+    if found.new_schools and not new_schools_under:
+        wrong["new_schools"] = "roster.new_schools_unsaid"
+    if found.renames and not accept_renames:
+        wrong["renames"] = "roster.renames_unsaid"
+    if wrong:
+        raise Invalid(wrong)
+    made = _make_schools(session, actor, found.new_schools, new_schools_under)
+    known = _known(session, actor)
+    new = changed = same = 0
+    for row in found.rows:
+        school = _school(known, row.school)
+        assert school is not None  # the check has found or the lines above have made each of them
+        entry = known.entries.get(row.staff_number)
+        if entry is None:
+            entry = RosterEntry(
+                tenant_id=actor.tenant_id,
+                name=row.name,
+                staff_number=row.staff_number,
+                org_unit_id=pk(school),
+                stage=row.stage,
+                subject=row.subject,
+                imported_at=now,
+            )
+            new += 1
+        elif _differs(entry, row, school):
+            if _plain(entry.name) != _plain(row.name):
+                entry.person_id = None  # perhaps another human being: matched anew below
+            entry.name, entry.org_unit_id = row.name, pk(school)
+            entry.stage, entry.subject = row.stage, row.subject
+            entry.imported_at, entry.removed_at = now, None
+            changed += 1
+        else:
+            same += 1
+            continue
+        session.add(entry)
+    session.flush()
+    return Imported(new, changed, same, made, _match(session, actor, [row.staff_number for row in found.rows], now))
+
+
+def _match(session: Session, actor: Actor, numbers: Sequence[str], now: datetime) -> int:
+    """Ties the people who already came, and moves those to whom the roster gives another school."""
+    waiting = session.exec(
+        select(Person, RosterEntry.person_id)
+        .join(
+            RosterEntry,
+            (col(RosterEntry.staff_number) == col(Person.staff_number))
+            & (col(RosterEntry.tenant_id) == col(Person.tenant_id)),
+        )
+        .where(
+            Person.tenant_id == actor.tenant_id,
+            col(Person.merged_into_id).is_(None),
+            col(RosterEntry.person_id).is_(None) | (col(RosterEntry.imported_at) == now),
+        )
+        .order_by(col(Person.id))
+    ).all()
+    wanted = set(numbers)
+    matched = 0
+    for person, before in waiting:
+        if person.staff_number in wanted and people.match_roster(session, person, now) and before is None:
+            matched += 1
+    return matched
+
+
+def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
+    rows, problems = [], []
+    for line in table.lines:
+        cells = {key: line.text(key) for key in HEADS}
+        cells["staff_number"] = unicodedata.normalize("NFKC", cells["staff_number"]).replace(" ", "")
+        faults = [
+            sheets.Problem(line.row, table.columns[key], "sheet.cell_empty", {}) for key in HEADS if not cells[key]
+        ]
+        faults += [
+            sheets.Problem(line.row, table.columns[key], "form.too_long", {"longest": most})
+            for key, most in LONGEST.items()
+            if len(cells[key]) > most
+        ]
+        stage = STAGES.get(cells["stage"].casefold())
+        if stage is None and cells["stage"]:
+            faults.append(
+                sheets.Problem(line.row, table.columns["stage"], "roster.stage_unknown", {"found": cells["stage"][:30]})
+            )
+        if cells["name"] and not any(character.isalpha() for character in cells["name"]):
+            faults.append(sheets.Problem(line.row, table.columns["name"], "roster.no_name", {}))
+        problems += faults
+        if stage is not None and not faults:
+            rows.append(Row(line.row, cells["name"], cells["school"], cells["staff_number"], stage, cells["subject"]))
+    return rows, problems
+
+
+def _twice(rows: Sequence[Row], table: sheets.Table) -> list[sheets.Problem]:
+    """The same 工号 in two rows: the later one is named, with the row of the first."""
+    first: dict[str, int] = {}
+    found = []
+    for row in rows:
+        if row.staff_number in first:
+            column = table.columns["staff_number"]
+            found.append(sheets.Problem(row.row, column, "roster.twice", {"first": first[row.staff_number]}))
+        first.setdefault(row.staff_number, row.row)
+    return found
+
+
+def _place_problems(rows: Sequence[Row], known: _Known, table: sheets.Table) -> list[sheets.Problem]:
+    """Schools beyond the officer's reach, and names that two schools share; also rows that would be taken away."""
+    column, found = table.columns["school"], []
+    for row in rows:
+        plain = _plain(row.school)
+        if len(known.schools.get(plain, ())) > 1:
+            found.append(sheets.Problem(row.row, column, "roster.school_ambiguous", {"school": row.school}))
+        elif plain not in known.schools and plain in known.beyond:
+            found.append(sheets.Problem(row.row, column, "roster.school_beyond_reach", {"school": row.school}))
+        entry = known.entries.get(row.staff_number)
+        if entry is not None and f"#{entry.org_unit_id}" in known.beyond:
+            number = table.columns["staff_number"]
+            found.append(sheets.Problem(row.row, number, "roster.number_beyond_reach", {"number": row.staff_number}))
+    return found
+
+
+def _known(session: Session, actor: Actor) -> _Known:
+    known = _Known()
+    for unit in session.exec(
+        select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, OrgUnit.kind == UnitKind.SCHOOL)
+    ):
+        if can(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(unit.path,))):
+            known.schools[_plain(unit.name)].append(unit)
+        else:
+            known.beyond |= {_plain(unit.name), f"#{pk(unit)}"}
+    for entry in session.exec(select(RosterEntry).where(RosterEntry.tenant_id == actor.tenant_id)):
+        known.entries[entry.staff_number] = entry
+    return known
+
+
+def _school(known: _Known, name: str) -> OrgUnit | None:
+    found = known.schools.get(_plain(name), [])
+    return found[0] if len(found) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """A name without blanks and with ordinary brackets: 希望 小学（东校区） is 希望小学(东校区)."""
+    return unicodedata.normalize("NFKC", name).replace(" ", "").casefold()
+
+
+def _differs(entry: RosterEntry, row: Row, school: OrgUnit | None) -> bool:
+    now = (entry.name, entry.org_unit_id, entry.stage, entry.subject, entry.removed_at)
+    return now != (row.name, school.id if school is not None else None, row.stage, row.subject, None)
+
+
+def _new_schools(rows: Sequence[Row], known: _Known) -> tuple[NewSchool, ...]:
+    names = Counter(
+        row.school for row in rows if _plain(row.school) not in known.schools and _plain(row.school) not in known.beyond
+    )
+    there = {plain: found[0].name for plain, found in known.schools.items() if found}
+    result = []
+    for name, count in names.items():
+        close = difflib.get_close_matches(_plain(name), there, n=1, cutoff=0.75)
+        result.append(NewSchool(name, count, there[close[0]] if close else ""))
+    return tuple(result)
+
+
+def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str) -> int:
+    if not wanted:
+        return 0
+    parent = find(session, OrgUnit, actor.tenant_id, under)
+    require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(parent.path,)))
+    if parent.kind is UnitKind.SCHOOL:
+        raise Invalid({"new_schools": "roster.parent_is_school"})
+    made = {
+        _plain(school.name): units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent)
+        for school in wanted
+    }
+    return len(made)
+
+
+def parents(session: Session, actor: Actor) -> list[tuple[str, str]]:
+    """(uuid, name) of the units that may get new schools, from the top down."""
+    require(actor, Permission.ROSTER_IMPORT, district_scope(session, actor))
+    rows = session.exec(
+        select(OrgUnit)
+        .where(OrgUnit.tenant_id == actor.tenant_id, OrgUnit.kind != UnitKind.SCHOOL)
+        .order_by(col(OrgUnit.path))
+    ).all()
+    return [
+        (unit.uuid, unit.name)
+        for unit in rows
+        if can(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    ]

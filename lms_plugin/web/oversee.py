@@ -1,0 +1,261 @@
+"""进度: the officer's page, the school lead's page, the people behind each number, the sheet."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from competencies import Level, Result, Rules
+from lms_plugin.access import Permission, Scope, can
+from lms_plugin.flow import oversee, oversee_lists, sheets
+from lms_plugin.flow.oversee_figures import Tally
+from lms_plugin.flow.oversee_views import PersonLine
+from lms_plugin.people import RoleKind
+from lms_plugin.web import formats
+from lms_plugin.web.downloads import workbook
+from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.forms import whole
+from lms_plugin.web.people import stage_word
+
+blueprint = Blueprint("oversee", __name__)
+
+
+def result_word(result: Result | None) -> str:
+    """A person's result in the page's language; 免训 where none is asked for."""
+    words = {
+        Result.PASSED: _("合格"),
+        Result.EXCELLENT: _("优秀"),
+        Result.UNFINISHED: _("未完成"),
+        Result.FAILED: _("不合格"),
+    }
+    return str(words[result] if result is not None else _("免训"))
+
+
+def state_words() -> dict[str, tuple[str, str]]:
+    """Each number: its name and its definition."""
+    return {
+        "due": (_("应参训"), _("名单上的教师，不含免训")),
+        "logged_in": (_("已登录"), _("从课程进入过本项目")),
+        "chosen": (_("已选点"), _("选满了规定个数的能力点")),
+        "submitted": (_("已提交"), _("规定个数的能力点都已提交")),
+        "passed": (_("合格"), _("规定个数的能力点都认定为合格以上，含优秀")),
+        "excellent": (_("优秀"), _("合格，并且优秀的个数达到要求")),
+        "unfinished": (_("未完成名单"), _("应参训但还没有合格")),
+        "not_logged_in": (_("还没登录"), _("应参训但没有从课程进入过")),
+        "not_chosen": (_("还没选满"), _("应参训但没有选满能力点")),
+        "not_submitted": (_("还没交齐"), _("应参训但没有交齐规定个数的能力点")),
+        "exempt": (_("免训"), _("不用参加本项目，有书面理由")),
+        "off_roster": (_("不在名单上"), _("参加了培训，但名单上没有；不计入上面各数")),
+    }
+
+
+def tenths(value: int | None) -> str:
+    """883 as 88.3; a dash for nobody."""
+    return "–" if value is None else f"{value // 10}.{value % 10}"
+
+
+def lack_words(line: PersonLine, rules: Rules) -> str:
+    """What a person still lacks, in words; "" for nothing."""
+    if line.is_exempt:
+        return ""
+    lack, found = line.lack, []
+    if not lack.logged_in:
+        found.append(_("还没有登录"))
+    elif lack.to_choose and line.chosen == 0:
+        found.append(_("还没有选能力点"))
+    elif lack.to_choose:
+        found.append(_("还要选 %(n)s 个能力点", n=lack.to_choose))
+    if lack.logged_in and not line.has_passed:
+        for number, words in (
+            (lack.to_submit, _("%(n)s 个没有提交", n=lack.to_submit)),
+            (lack.returned, _("%(n)s 个退回待修改", n=lack.returned)),
+            (lack.failed, _("%(n)s 个不合格", n=lack.failed)),
+            (lack.waiting, _("%(n)s 个等评定", n=lack.waiting)),
+        ):
+            if number:
+                found.append(words)
+    if lack.practice_hundredths and rules.result.needs_hours:
+        found.append(_("差实践应用 %(hours)s 学时", hours=formats.hours(lack.practice_hundredths)))
+    if lack.online_hundredths:
+        found.append(_("差网络研修 %(hours)s 学时", hours=formats.hours(lack.online_hundredths)))
+    return str(_("，").join(found))
+
+
+@blueprint.get("/progress")
+def home() -> BaseResponse | str:
+    """The newest programme within reach."""
+    place = oversee.home(db(), actor())
+    if place is None:
+        return render_template("oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT))
+    return redirect(url_for("oversee.unit", programme=place[0], unit=place[1]), 303)
+
+
+def _may(permission: Permission) -> bool:
+    me = actor()
+    paths = tuple(role.unit_path for role in me.roles if role.unit_path)
+    return can(me, permission, Scope(me.tenant_id, unit_paths=paths))
+
+
+@blueprint.get("/progress/<programme>/<unit>")
+def unit(programme: str, unit: str) -> str:
+    """The figures of a county or a school."""
+    page = oversee.unit_page(db(), actor(), programme, unit, edge().now)
+    return render_template(
+        "oversee/unit.html",
+        page=page,
+        sentence=_sentence(page.unit.name, page.tally, page.frame.rules.goal_percent),
+        states=state_words(),
+        tenths=tenths,
+        may_import=actor().has(RoleKind.OFFICER),
+    )
+
+
+def _sentence(name: str, tally: Tally, goal: int) -> str:
+    if tally.due == 0:
+        return str(_("%(unit)s 还没有应参训名单", unit=name))
+    values = {"unit": name, "due": tally.due, "passed": tally.passed, "rate": tenths(tally.pass_tenths), "goal": goal}
+    missing = tally.missing(goal)
+    if missing:
+        return str(
+            _(
+                "%(unit)s %(due)s 人应参训，%(passed)s 人合格，合格率 %(rate)s%%，离 %(goal)s%% 还差 %(missing)s 人",
+                missing=missing,
+                **values,
+            )
+        )
+    return str(_("%(unit)s %(due)s 人应参训，%(passed)s 人合格，合格率 %(rate)s%%，达到了 %(goal)s%% 的目标", **values))
+
+
+@blueprint.get("/progress/<programme>/<unit>/people")
+def people(programme: str, unit: str) -> str:
+    """The people behind a number, 50 a page."""
+    state = request.args.get("state", "due")
+    page = oversee_lists.people_page(
+        db(), actor(), programme, unit, state, whole(request.args.get("page"), 1), edge().now
+    )
+    return render_template(
+        "oversee/people.html",
+        page=page,
+        states=state_words(),
+        lack_words=lack_words,
+        result_word=result_word,
+        result_kind=result_kind,
+        stage_word=stage_word,
+        may_exempt=actor().has(RoleKind.OFFICER),
+        address=lambda number: url_for("oversee.people", programme=programme, unit=unit, state=state, page=number),
+    )
+
+
+def result_kind(result: Result | None) -> str:
+    """How a result is marked."""
+    kinds = {Result.PASSED: "good", Result.EXCELLENT: "good", Result.UNFINISHED: "wait", Result.FAILED: "stop"}
+    return kinds[result] if result is not None else "note"
+
+
+@blueprint.get("/progress/<programme>/<unit>/unfinished")
+def unfinished(programme: str, unit: str) -> str:
+    """未完成名单 as text to copy into the work group."""
+    page = oversee_lists.unfinished(db(), actor(), programme, unit, edge().now)
+    return render_template("oversee/unfinished.html", page=page, text="\n\n".join(_late_list(page)))
+
+
+def _late_list(page: Any) -> Iterator[str]:
+    for school, lines in page.schools:
+        rows = [
+            _("%(name)s（%(number)s）：%(lack)s", name=line.name, number=line.staff_number, lack=words)
+            if (words := lack_words(line, page.frame.rules))
+            else _("%(name)s（%(number)s）", name=line.name, number=line.staff_number)
+            for line in lines
+        ]
+        yield "\n".join([_("%(school)s（%(n)s 人）", school=school, n=len(lines)), *rows])
+
+
+@blueprint.get("/progress/<programme>/<unit>/sheet")
+def sheet(programme: str, unit: str) -> BaseResponse:
+    """The workbook: figures of each unit, then everybody with 工号 and result."""
+    found = oversee_lists.export(db(), actor(), programme, unit, edge().now)
+    rules = found.frame.rules
+    named = {key: words for key, (words, _definition) in state_words().items()}
+    figures = [
+        sheets.Column(_("单位"), 24),
+        *(sheets.Column(named[key], 8, "number") for key in ("due", "exempt", "logged_in", "chosen", "submitted")),
+        sheets.Column(named["passed"], 8, "number"),
+        sheets.Column(named["excellent"], 8, "number"),
+        sheets.Column(_("参训率（百分比）"), 8),
+        sheets.Column(_("合格率（百分比）"), 8),
+        sheets.Column(_("离目标还差（人）"), 10, "number"),
+        sheets.Column(_("实践应用学时合计"), 12, "hours"),
+        sheets.Column(_("网络研修学时合计"), 12, "hours"),
+    ]
+    persons = [
+        sheets.Column(_("姓名"), 12),
+        sheets.Column(_("学校"), 24),
+        sheets.Column(_("工号"), 14),
+        sheets.Column(_("学段"), 10),
+        sheets.Column(_("学科"), 10),
+        sheets.Column(_("结果"), 10),
+        sheets.Column(_("已登录"), 8),
+        sheets.Column(_("已选点"), 8, "number"),
+        sheets.Column(_("已提交"), 8, "number"),
+        sheets.Column(_("合格（含优秀）"), 8, "number"),
+        sheets.Column(_("优秀"), 8, "number"),
+        sheets.Column(_("能力点"), 24),
+        sheets.Column(_("实践应用学时"), 12, "hours"),
+        sheets.Column(_("网络研修学时（导入）"), 12, "hours"),
+        sheets.Column(_("还差什么"), 40),
+        sheets.Column(_("免训理由"), 24),
+    ]
+    total = sum((tally for _name, tally in found.units), Tally())
+    return workbook(
+        f"{_('进度')}_{found.unit.name}_{edge().now.date().isoformat()}",
+        [
+            sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
+            sheets.Page(_("名单"), persons, _person_rows(found.people, rules)),
+            sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules)),
+        ],
+    )
+
+
+def _figure_rows(units: Iterable[tuple[str, Tally]], goal: int) -> Iterator[tuple[Any, ...]]:
+    for name, tally in units:
+        yield (
+            name,
+            tally.due,
+            tally.exempt,
+            tally.logged_in,
+            tally.chosen,
+            tally.submitted,
+            tally.passed,
+            tally.excellent,
+            tenths(tally.login_tenths),
+            tenths(tally.pass_tenths),
+            tally.missing(goal),
+            tally.practice_hundredths,
+            tally.online_hundredths,
+        )
+
+
+def _person_rows(lines: Iterable[PersonLine], rules: Rules) -> Iterator[tuple[Any, ...]]:
+    levels = {Level.FAIL: _("不合格"), Level.PASS: _("合格"), Level.EXCELLENT: _("优秀")}
+    yes, no = _("是"), _("否")
+    for line in lines:
+        yield (
+            line.name,
+            line.school,
+            line.staff_number,
+            stage_word(line.stage) if line.stage is not None else "",
+            line.subject,
+            result_word(line.result),
+            yes if line.logged_in else no,
+            line.chosen,
+            line.submitted,
+            line.passed,
+            line.excellent,
+            _("、").join(f"{code} {levels[level]}" for code, level in line.points),
+            line.practice_hundredths,
+            line.online_hundredths,
+            lack_words(line, rules),
+            line.exempt_reason,
+        )
