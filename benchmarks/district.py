@@ -19,7 +19,7 @@ import lti
 import rubrics
 from competencies import SubmissionState as S
 from lms_plugin.db import engine, pk, session_factory, transaction
-from lms_plugin.flow import curate, enter, people, units
+from lms_plugin.flow import curate, sessions, units
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -29,6 +29,7 @@ from lms_plugin.people import (
     OrgMembership,
     OrgUnit,
     Person,
+    Role,
     RoleKind,
     RosterEntry,
     Stage,
@@ -202,7 +203,16 @@ class _District:
         )
         self.session.add(person)
         self.session.flush()
-        people.grant(self.session, self.tenant_id, pk(person), kind, pk(self.county), None, self.now)
+        self.session.add(
+            Role(
+                tenant_id=self.tenant_id,
+                person_id=pk(person),
+                kind=kind,
+                org_unit_id=pk(self.county),
+                granted_at=self.now,
+            )
+        )
+        self.session.flush()
         return person
 
     def school(self, index: int) -> OrgUnit:
@@ -391,7 +401,7 @@ class _District:
             "officer": (self.officer, None),
         }
         cookies = {
-            who: enter.open_session(
+            who: sessions.open_session(
                 session,
                 person,
                 place,

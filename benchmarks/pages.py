@@ -186,6 +186,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--large", type=int, default=800, help="teachers where queries are counted once more")
     parser.add_argument("--requests", type=int, default=100, help="a page and round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PAGE", help="measure these alone (not a verdict)"
+    )
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL server of this run's own")
     parser.add_argument("--profile", action="append", default=[], metavar="PAGE", help="print its dearest functions")
     parser.add_argument("--statements", action="append", default=[], metavar="PAGE", help="print its queries")
@@ -200,14 +203,15 @@ def main() -> int:
         with databases(options.postgresql, folder) as urls:
             here = seed(urls["small"], options.teachers)
             inside = Inside(urls["small"], folder)
-            wanted = pages_of(here)
+            wanted = [page for page in pages_of(here) if not options.only or page.title in options.only]
             pages = [page for page in wanted if inside.has(page.endpoint)]
             inside.close()
             length = measure(urls["small"], here, pages, options, folder)
             look(urls["small"], here, pages, options.teachers, options)
             there = seed(urls["large"], options.large)
-            for page, same in zip(wanted, pages_of(there), strict=True):
-                page.values = same.values
+            values = {page.title: page.values for page in pages_of(there)}
+            for page in wanted:
+                page.values = values[page.title]
             look(urls["large"], there, pages, options.large, options)
     kind = "PostgreSQL" if options.postgresql else "SQLite"
     print(f"{options.teachers} teachers (queries also with {options.large}), {kind}, gunicorn 1 × gthread 8")

@@ -2,7 +2,8 @@
 
 import os
 
-from flask import Flask, render_template_string
+from flask import Flask, render_template
+from jinja2 import DictLoader
 from sqlmodel import col, select
 
 from lms_plugin.db import engine, session_factory
@@ -22,13 +23,14 @@ ROWS = 25
 def app() -> Flask:
     """The yardstick as a WSGI application on the database of NENGLI_DATABASE_URL."""
     made = Flask("yardstick")
+    made.jinja_loader = DictLoader({"page.html": PAGE})  # compiled once, as a file would be
     sessions = session_factory(engine(os.environ["NENGLI_DATABASE_URL"]))
 
     @made.get("/")
     def page() -> str:
         with sessions() as session:
-            return render_template_string(
-                PAGE, people=session.exec(select(Person).order_by(col(Person.id).desc()).limit(ROWS)).all()
+            return render_template(
+                "page.html", people=session.exec(select(Person).order_by(col(Person.id).desc()).limit(ROWS)).all()
             )
 
     return made
