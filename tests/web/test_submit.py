@@ -1,0 +1,581 @@
+"""The teacher's pages as a browser sees them: choosing, uploading, typing, handing in, withdrawing, the record."""
+
+import base64
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlmodel import select
+
+import competencies
+from lms_plugin.db import pk
+from tests import people as cast
+from tests.factories import Browser, World
+
+FILES = Path(__file__).resolve().parent.parent / "files"
+TUS = {"Tus-Resumable": "1.0.0"}
+Browse = Callable[[cast.Cast | None], Browser]
+
+
+def chosen(world: World, browser: Browser, *codes: str) -> dict[str, str]:
+    """Chooses the points; gives the uuids of their works by code."""
+    answer = browser.post(f"/programmes/{world.programme.uuid}/points", {"point": list(codes)})
+    assert answer.status_code == 303, answer.text
+    world.session.expire_all()
+    return {code: work_of(world, code).uuid for code in codes}
+
+
+def fetched(browser: Browser, url: str, **options: Any) -> Any:
+    """The answer with its body read and its file closed."""
+    answer = browser.get(url, **options)
+    answer.get_data()
+    answer.close()
+    return answer
+
+
+def work_of(world: World, code: str, who: cast.Cast = cast.CHEN) -> competencies.Submission:
+    return world.session.exec(
+        select(competencies.Submission).where(
+            competencies.Submission.person_id == pk(world.person(who)),
+            competencies.Submission.point_id == pk(world.point(code)),
+        )
+    ).one()
+
+
+def metadata(**told: str) -> str:
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in told.items())
+
+
+def begin(browser: Browser, slot: str, name: str, size: int) -> Any:
+    return browser.client.post(
+        "/uploads",
+        headers={
+            **TUS,
+            "X-Nengli-Csrf": browser.csrf,
+            "Upload-Length": str(size),
+            "Upload-Metadata": metadata(filename=name, slot=slot),
+        },
+    )
+
+
+def part(browser: Browser, url: str, offset: int, body: bytes, **more: str) -> Any:
+    return browser.client.patch(
+        url,
+        data=body,
+        headers={
+            **TUS,
+            "X-Nengli-Csrf": browser.csrf,
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            **more,
+        },
+    )
+
+
+def upload(browser: Browser, slot: str, name: str, body: bytes) -> str:
+    """A whole file in two parts; gives the file's uuid."""
+    made = begin(browser, slot, name, len(body))
+    assert made.status_code == 201, made.text
+    url = made.headers["Location"]
+    half = len(body) // 2
+    assert part(browser, url, 0, body[:half]).headers["Upload-Offset"] == str(half)
+    assert part(browser, url, half, body[half:]).status_code == 204
+    return str(url.rpartition("/")[2])
+
+
+def type_text(browser: Browser, work: str, key: str, text: str, version: int = 0) -> Any:
+    page = browser.get(f"/submissions/{work}/{key}/text").text
+    fields = re.findall(r'name="(part\.[a-z_0-9-]+)"', page)
+    return browser.post(f"/submissions/{work}/{key}/text", {"version": str(version), **dict.fromkeys(fields, text)})
+
+
+def mark_all(browser: Browser, work: str, level: int = 1) -> None:
+    page = browser.get(f"/submissions/{work}").text
+    names = set(re.findall(r'name="(mark\.[^"]+)"', page))
+    assert browser.post(f"/submissions/{work}/self", dict.fromkeys(names, str(level))).status_code == 303
+
+
+def complete(world: World, browser: Browser, code: str = "A6") -> str:
+    """A6 with two typed documents, a film and all own marks; gives the work's uuid."""
+    work = chosen(world, browser, code)[code]
+    assert type_text(browser, work, "design", "第一环节：导入。").status_code == 303
+    assert type_text(browser, work, "reflection", "成功：学生都说了。不足：时间紧。").status_code == 303
+    upload(browser, f"{work}-clip", "课堂片段.mp4", (FILES / "lesson.mp4").read_bytes())
+    mark_all(browser, work)
+    return work
+
+
+@pytest.fixture
+def chen(browse: Browse) -> Browser:
+    return browse(cast.CHEN)
+
+
+# --- home and choosing ---
+
+
+def test_home_says_what_to_do_first(world: World, chen: Browser) -> None:
+    assert chen.get("/points").headers["Location"] == f"/programmes/{world.programme.uuid}"
+    page = chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "还要选 3 个能力点" in page
+    chosen(world, chen, "A3", "A5", "A6")
+    page = chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "还差" in page
+    assert "继续 A3" in page
+    assert "实践应用学时" in page
+
+
+def test_a_person_of_no_programme_gets_a_sentence_that_helps(browse: Browse) -> None:
+    page = browse(cast.AUDITOR).get("/points")
+    assert page.status_code == 200
+    assert "还没有参加" in page.text
+
+
+def test_choosing_shows_cost_and_what_the_rule_still_misses(world: World, chen: Browser) -> None:
+    url = f"/programmes/{world.programme.uuid}/points"
+    page = chen.get(url).text
+    assert "视频 1 段 · 文档 2 份 · 需学生出镜" in page
+    assert "A3 + A5 + A6" in page
+    assert "至少来自 2 个维度" in page
+    assert "再来自 1 个别的维度" in chen.get(url + "?pick=A5&pick=A6").text
+    picked = chen.get(url + "?pick=A5&pick=A6&pick=A7").text
+    assert "请换一个别的维度的" in picked
+
+
+def test_filters_narrow_the_list_and_keep_what_is_ticked(world: World, chen: Browser) -> None:
+    url = f"/programmes/{world.programme.uuid}/points"
+    page = chen.get(url + "?environment=smart&no_video=1&pick=A6").text
+    assert 'value="A6"' in page
+    assert 'value="A1"' not in page
+    assert re.search(r'name="point" value="C\d', page)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [(["A1", "A2", "A3", "A4"], "最多 3 个"), (["A1", "Z9"], "不在这一期的标准里")],
+)
+def test_a_choice_that_does_not_fit_is_said_on_the_page(
+    world: World, chen: Browser, points: list[str], words: str
+) -> None:
+    answer = chen.post(f"/programmes/{world.programme.uuid}/points", {"point": points})
+    assert answer.status_code == 422
+    assert words in answer.text
+
+
+def test_points_beyond_the_schools_environment_are_refused(world: World, chen: Browser) -> None:
+    world.schools["希望小学"].environment = "multimedia"
+    world.session.add(world.schools["希望小学"])
+    world.session.commit()
+    answer = chen.post(f"/programmes/{world.programme.uuid}/points", {"point": ["A1", "C1"]})
+    assert answer.status_code == 422
+    assert "C1 不适合" in answer.text
+
+
+# --- uploads ---
+
+
+def test_a_file_comes_in_parts_and_is_checked(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    body = (FILES / "lesson.docx").read_bytes()
+    made = begin(chen, f"{work}-design", "教案.docx", len(body))
+    url = made.headers["Location"]
+    assert part(chen, url, 0, body[:100]).status_code == 204
+    head = chen.client.head(url, headers=TUS)
+    assert (head.headers["Upload-Offset"], head.headers["Upload-Length"]) == ("100", str(len(body)))
+    assert "还没传完" in chen.get(f"/submissions/{work}").text
+    assert part(chen, url, 50, body[50:]).status_code == 409
+    assert part(chen, url, 100, body[100:]).status_code == 204
+    page = chen.get(f"/submissions/{work}").text
+    assert "教案.docx" in page
+    assert "已检查" in page
+    again = begin(chen, f"{work}-clip", "x.mp4", 10)
+    assert begin(chen, f"{work}-clip", "x.mp4", 10).headers["Location"] == again.headers["Location"]
+
+
+def test_options_tells_what_the_server_can_do(chen: Browser) -> None:
+    answer = chen.client.options("/uploads")
+    assert answer.headers["Tus-Version"] == "1.0.0"
+    assert "creation" in answer.headers["Tus-Extension"]
+
+
+def test_uploads_keep_to_the_protocol(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    slot = f"{work}-design"
+    assert chen.client.post("/uploads", headers={"X-Nengli-Csrf": chen.csrf}).status_code == 412
+    assert chen.client.post("/uploads", headers=TUS).status_code == 403  # no CSRF token
+    url = begin(chen, slot, "a.docx", 10).headers["Location"]
+    assert part(chen, url, 0, b"x", **{"Content-Type": "text/plain"}).status_code == 415
+    assert part(chen, url, 0, b"0123456789A").status_code == 422  # longer than declared
+    cancelled = chen.client.delete(url, headers={**TUS, "X-Nengli-Csrf": chen.csrf})
+    assert cancelled.status_code == 204
+    assert "a.docx" not in chen.get(f"/submissions/{work}").text
+
+
+@pytest.mark.parametrize(
+    ("slot", "name", "status", "code"),
+    [("design", "空.docx", 422, "file.empty"), ("design", "大.docx", 413, "upload.too_large")],
+)
+def test_empty_and_too_large_files_are_refused_at_once(
+    world: World, chen: Browser, slot: str, name: str, status: int, code: str
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    size = 0 if code == "file.empty" else 51 * 1024 * 1024
+    answer = chen.client.post(
+        "/uploads",
+        headers={
+            **TUS,
+            "Accept": "application/json",
+            "X-Nengli-Csrf": chen.csrf,
+            "Upload-Length": str(size),
+            "Upload-Metadata": metadata(filename=name, slot=f"{work}-{slot}"),
+        },
+    )
+    assert answer.status_code == status
+    assert answer.json["error"] == code
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "words"),
+    [
+        ("program.mp4", "课堂.mp4", "不能作为佐证材料"),
+        ("drawing.svg", "手写.jpg", "不能作为佐证材料"),
+        ("cut.pdf", "教案.pdf", "已损坏"),
+        ("locked.pdf", "教案.pdf", "有密码"),
+        ("lesson.mp4", "教案.mp4", "这一项不收这种文件"),
+        ("macros.docx", "教案.docx", "不能作为佐证材料"),
+        ("bomb.docx", "教案.docx", "异常庞大"),
+    ],
+)
+def test_a_refused_file_says_why_beside_its_place_and_loses_nothing(
+    world: World, chen: Browser, file: str, name: str, words: str
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    type_text(chen, work, "design", "先写的内容")
+    upload(chen, f"{work}-design", name, (FILES / file).read_bytes())
+    page = chen.get(f"/submissions/{work}").text
+    assert words in page
+    assert "先写的内容" in page
+    upload(chen, f"{work}-design", "好的.docx", (FILES / "plain.docx").read_bytes())
+    assert words not in chen.get(f"/submissions/{work}").text  # the next try takes its place
+
+
+def test_hostile_file_names_are_tamed(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    upload(chen, f"{work}-design", "../<script>\u202e\x00教案.docx", (FILES / "plain.docx").read_bytes())
+    page = chen.get(f"/submissions/{work}").text
+    assert "<script>\u202e" not in page
+    assert "\u202e" not in page
+    assert "教案.docx" in page
+
+
+def test_without_script_a_plain_form_does_the_same(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    with (FILES / "lesson.docx").open("rb") as stream:
+        answer = chen.post(f"/submissions/{work}/design/files", {"file": (stream, "教案.docx")})
+    assert answer.status_code == 303
+    assert "教案.docx" in chen.get(f"/submissions/{work}").text
+    assert chen.post(f"/submissions/{work}/design/files", {}).status_code == 422
+
+
+def test_photos_become_one_pdf(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    assert chen.get(f"/submissions/{work}/design/photos").status_code == 200
+    with (FILES / "photo.jpg").open("rb") as one, (FILES / "photo.heic").open("rb") as two:
+        answer = chen.post(f"/submissions/{work}/design/photos", {"photo": [(one, "1.jpg"), (two, "2.heic")]})
+    assert answer.status_code == 303
+    page = chen.get(f"/submissions/{work}").text
+    assert "手写稿.pdf" in page
+    file = world.session.exec(
+        select(competencies.StoredFile).where(competencies.StoredFile.filename == "手写稿.pdf")
+    ).one()
+    assert (file.pages, file.state) == (2, competencies.FileState.READY)
+    with (FILES / "drawing.svg").open("rb") as stream:
+        refused = chen.post(f"/submissions/{work}/design/photos", {"photo": [(stream, "x.jpg")]})
+    assert refused.status_code == 422
+
+
+def test_one_file_serves_several_points(world: World, chen: Browser) -> None:
+    works = chosen(world, chen, "A5", "A6")
+    file = upload(chen, f"{works['A6']}-clip", "片段.mp4", (FILES / "lesson.mp4").read_bytes())
+    page = chen.get(f"/submissions/{works['A5']}/clip/reuse")
+    assert "片段.mp4" in page.text
+    assert chen.post(f"/submissions/{works['A5']}/clip/reuse", {"file": file}).status_code == 303
+    assert "片段.mp4" in chen.get(f"/submissions/{works['A5']}").text
+    assert chen.post(f"/submissions/{works['A6']}/design/reuse", {"file": file}).status_code == 422
+    gone = chen.post(f"/submissions/{works['A5']}/clip/pieces/{file}/remove")
+    assert gone.status_code == 303
+    assert "片段.mp4" in chen.get(f"/submissions/{works['A6']}").text
+
+
+# --- typed text ---
+
+
+def test_typed_text_saves_by_itself_and_two_tabs_get_both_texts(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url = f"/submissions/{work}/reflection/text"
+    auto = {"X-Nengli-Autosave": "1", "Accept": "application/json"}
+    saved = chen.post(url, {"version": "0", "part.grounded": "第一句"}, headers=auto)
+    assert saved.json["version"] == 1
+    assert saved.json["saved_at"].startswith("2026-11-02T09:00")  # the district's own time
+    second = chen.post(url, {"version": "1", "part.grounded": "甲窗口写的"}, headers=auto)
+    assert second.json["version"] == 2
+    clash = chen.post(url, {"version": "1", "part.grounded": "乙窗口写的"}, headers=auto)
+    assert clash.status_code == 409
+    assert "甲窗口写的" in clash.text
+    assert "乙窗口写的" in clash.text
+    page = chen.post(url, {"version": "1", "part.grounded": "乙窗口写的"})
+    assert page.status_code == 409
+    assert "甲窗口写的" in page.text
+    assert "乙窗口写的" in page.text
+    assert 'name="version" value="2"' in page.text
+    chosen_mine = chen.post(url, {"version": ["1", "2"], "part.grounded": "合起来的"})
+    assert chosen_mine.status_code == 303
+    assert "合起来的" in chen.get(url).text
+
+
+def test_text_is_cleaned_and_ten_megabytes_are_refused_with_words(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url = f"/submissions/{work}/reflection/text"
+    text = "好<script>alert(1)</script>\u202e课\x00堂 <b>重点</b> 3<5"
+    assert chen.post(url, {"version": "0", "part.grounded": text}).status_code == 303
+    world.session.expire_all()
+    row = world.session.exec(select(competencies.Evidence).where(competencies.Evidence.kind == "text")).one()
+    assert row.parts == {"grounded": "好课堂 重点 3<5"}
+    long = chen.post(url, {"version": "1", "part.grounded": "长" * 3_400_000})
+    assert long.status_code == 422
+    assert "文字太长" in long.text
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "ftp://x.cn/a", "http://", "data:text/html,x", "https://a:b@c.cn"]
+)
+def test_a_link_must_be_http(world: World, chen: Browser, url: str) -> None:
+    code, key = "B1", ""
+    for point in world.session.exec(select(competencies.EvidenceRequirement)):
+        if "link" in point.alt_kinds:
+            key = point.key
+            code = next(
+                row.code for row in world.session.exec(select(competencies.CompetencyPoint)) if row.id == point.point_id
+            )
+    work = chosen(world, chen, code)[code]
+    answer = chen.post(f"/submissions/{work}/{key}/link", {"url": url})
+    assert answer.status_code == 422
+    assert "aria-invalid" in answer.text
+    assert chen.post(f"/submissions/{work}/{key}/link", {"url": "https://example.cn/课?a=1"}).status_code == 303
+    assert "https://example.cn/" in chen.get(f"/submissions/{work}").text
+
+
+# --- handing in ---
+
+
+def test_handing_in_says_all_that_is_missing(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    answer = chen.post(f"/submissions/{work}/submit")
+    assert answer.status_code == 422
+    for words in ("还差“教学设计”", "还差“课堂实录片段”", "还差“教学反思”"):
+        assert words in answer.text
+    type_text(chen, work, "design", "写好的")
+    answer = chen.post(f"/submissions/{work}/submit")
+    assert "“教学设计”的自评还差 3 条" in answer.text
+    assert "写好的" in answer.text
+
+
+def test_submit_twice_withdraw_and_submit_again(world: World, chen: Browser, clock: list[datetime]) -> None:
+    work = complete(world, chen)
+    first = chen.post(f"/submissions/{work}/submit")
+    assert (first.status_code, first.headers["Location"]) == (303, f"/submissions/{work}")
+    assert chen.post(f"/submissions/{work}/submit").headers["Location"] == first.headers["Location"]
+    page = chen.get(f"/submissions/{work}").text
+    assert "已提交，等待评审" in page
+    assert "第 1 次提交" in page
+    assert chen.post(f"/submissions/{work}/design/text", {"version": "1", "part.complete": "改"}).status_code == 409
+    assert chen.post(f"/submissions/{work}/withdraw").status_code == 303
+    assert chen.post(f"/submissions/{work}/withdraw").status_code == 303
+    assert type_text(chen, work, "design", "改过的", 1).status_code == 303
+    assert chen.post(f"/submissions/{work}/submit").status_code == 303
+    world.session.expire_all()
+    versions = world.session.exec(
+        select(competencies.SubmissionVersion).order_by(competencies.SubmissionVersion.number)
+    ).all()
+    assert [row.number for row in versions] == [1, 2]
+    assert versions[0].withdrawn_at is not None
+    assert versions[0].content_hash != versions[1].content_hash
+
+
+def test_late_work_is_taken_and_waits(world: World, chen: Browser, clock: list[datetime]) -> None:
+    work = complete(world, chen)
+    clock[0] = competencies.end_of_day(world.programme.submit_by_on, "Asia/Shanghai")
+    # a session of eight hours is over by then: the draft survives a new launch
+    assert chen.get(f"/submissions/{work}").status_code == 401
+
+
+def test_own_name_is_found_and_struck_out_or_let_pass(world: World, chen: Browser) -> None:
+    work = complete(world, chen)
+    assert type_text(chen, work, "design", "执教：陈晓芳，希望小学", 1).status_code == 303
+    page = chen.post(f"/submissions/{work}/submit")
+    assert page.status_code == 422
+    assert "陈晓芳" in page.text
+    assert "遮去" in page.text
+    assert chen.post(f"/submissions/{work}/design/pieces/text/strike").status_code == 303
+    text = chen.get(f"/submissions/{work}/design/text").text
+    assert "执教：＊＊，＊＊" in text
+    assert chen.post(f"/submissions/{work}/submit").status_code == 303
+
+
+def test_a_name_in_a_file_name_is_struck_out_by_a_new_copy(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    old = upload(chen, f"{work}-design", "陈晓芳教案.docx", (FILES / "plain.docx").read_bytes())
+    assert "就这样提交" in chen.get(f"/submissions/{work}").text
+    answer = chen.post(f"/submissions/{work}/design/pieces/{old}/strike")
+    assert answer.status_code == 303, answer.text
+    page = chen.get(f"/submissions/{work}").text
+    assert "＊＊教案.docx" in page
+    assert "就这样提交" not in page
+    waived = upload(chen, f"{work}-reflection", "陈晓芳反思.docx", (FILES / "plain.docx").read_bytes())
+    assert chen.post(f"/submissions/{work}/reflection/pieces/{waived}/waive").status_code == 303
+    assert "就这样提交" not in chen.get(f"/submissions/{work}").text
+
+
+# --- evidence ---
+
+
+def test_the_owner_reads_the_original_by_ranges(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    body = (FILES / "lesson.mp4").read_bytes()
+    file = upload(chen, f"{work}-clip", "片段.mp4", body)
+    answer = fetched(chen, f"/evidence/{file}/file")
+    assert answer.data == body
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert "Last-Modified" not in answer.headers
+    piece = fetched(chen, f"/evidence/{file}/file", headers={"Range": "bytes=10-19"})
+    assert (piece.status_code, piece.data) == (206, body[10:20])
+    assert fetched(chen, f"/evidence/{file}/file", headers={"Range": "bytes=99999999-"}).status_code == 416
+
+
+def test_documents_are_read_on_the_page(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    pdf = upload(chen, f"{work}-design", "反思.pdf", (FILES / "reflection.pdf").read_bytes())
+    docx = upload(chen, f"{work}-reflection", "教案.docx", (FILES / "lesson.docx").read_bytes())
+    assert f"/evidence/{pdf}/pages/1.png" in fetched(chen, f"/evidence/{pdf}").text
+    assert fetched(chen, f"/evidence/{pdf}/pages/1.png").data.startswith(b"\x89PNG")
+    assert fetched(chen, f"/evidence/{pdf}/pages/999.png").status_code == 404
+    part_of_page = fetched(chen, f"/evidence/{docx}", headers={"HX-Request": "true"}).text
+    assert "<html" not in part_of_page
+    assert "<p>" in part_of_page
+    photo = upload(chen, f"{work}-design", "手写.heic", (FILES / "photo.heic").read_bytes())
+    assert fetched(chen, f"/evidence/{photo}/file").data.startswith(b"\xff\xd8")
+
+
+# --- walls ---
+
+
+def test_strangers_neighbours_and_colleagues_reach_nothing(world: World, browse: Browse, chen: Browser) -> None:
+    work = complete(world, chen)
+    file = world.session.exec(select(competencies.StoredFile)).one().uuid
+    gets = [
+        f"/submissions/{work}",
+        f"/submissions/{work}/design/text",
+        f"/submissions/{work}/design/photos",
+        f"/submissions/{work}/design/reuse",
+        f"/evidence/{file}",
+        f"/evidence/{file}/file",
+        f"/record/{world.programme.uuid}/{world.person(cast.CHEN).uuid}",
+    ]
+    posts = [
+        f"/submissions/{work}/design/text",
+        f"/submissions/{work}/design/files",
+        f"/submissions/{work}/design/photos",
+        f"/submissions/{work}/design/link",
+        f"/submissions/{work}/clip/pieces/{file}/remove",
+        f"/submissions/{work}/clip/pieces/{file}/waive",
+        f"/submissions/{work}/clip/pieces/{file}/strike",
+        f"/submissions/{work}/clip/pieces/{file}/check",
+        f"/submissions/{work}/self",
+        f"/submissions/{work}/checks",
+        f"/submissions/{work}/submit",
+        f"/submissions/{work}/withdraw",
+    ]
+    stranger, neighbour, colleague = browse(None), browse(cast.NEIGHBOUR), browse(cast.WANG)
+    for url in gets:
+        assert stranger.get(url).status_code == 401, url
+        assert neighbour.get(url).status_code == 404, url
+        assert colleague.get(url).status_code == 403, url
+    for url in posts:
+        assert stranger.post(url).status_code == 401, url
+        assert neighbour.post(url).status_code == 404, url
+        assert colleague.post(url).status_code == 403, url
+    for browser in (neighbour, colleague):
+        assert browser.client.head(f"/uploads/{file}", headers=TUS).status_code == 404
+        assert part(browser, f"/uploads/{file}", 0, b"x").status_code == 404
+    assert neighbour.get(f"/programmes/{world.programme.uuid}").status_code == 404
+    assert neighbour.get(f"/record/{world.programme.uuid}").status_code == 404
+    own = begin(colleague, f"{work}-design", "a.docx", 5)
+    assert own.status_code == 403
+    assert fetched(browse(cast.TRAINER), f"/evidence/{file}/file").status_code == 403  # a draft is its author's alone
+
+
+def test_staff_see_what_was_handed_in(world: World, browse: Browse, chen: Browser) -> None:
+    work = complete(world, chen)
+    chen.post(f"/submissions/{work}/submit")
+    file = world.session.exec(select(competencies.StoredFile)).one()
+    trainer = fetched(browse(cast.TRAINER), f"/evidence/{file.uuid}/file?download=1")
+    assert trainer.status_code == 200
+    assert "filename*=UTF-8''" in trainer.headers["Content-Disposition"]
+    assert fetched(browse(cast.WANG), f"/evidence/{file.uuid}/file").status_code == 403
+    assert fetched(browse(cast.IT), f"/evidence/{file.uuid}/file").status_code == 403
+
+
+# --- the record ---
+
+
+def test_the_record_says_what_is_waited_for(world: World, browse: Browse, chen: Browser) -> None:
+    work = complete(world, chen)
+    chen.post(f"/submissions/{work}/submit")
+    page = chen.get(f"/record/{world.programme.uuid}").text
+    assert "等待评审" in page
+    assert "结果发布以后才计" in page
+    assert chen.get("/record").status_code == 303
+    url = f"/record/{world.programme.uuid}/{world.person(cast.CHEN).uuid}"
+    for who in (cast.LEAD, cast.OFFICER, cast.TRAINER, cast.AUDITOR):
+        assert browse(who).get(url).status_code == 200, who
+    assert browse(cast.IT).get(url).status_code == 403
+
+
+# --- cost ---
+
+
+@pytest.fixture
+def queries(connection: Connection) -> list[str]:
+    seen: list[str] = []
+
+    @event.listens_for(connection.engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("SELECT"):
+            seen.append(statement)
+
+    return seen
+
+
+def test_no_page_asks_more_than_twelve_times(world: World, chen: Browser, queries: list[str]) -> None:
+    work = complete(world, chen)
+    urls = [
+        f"/programmes/{world.programme.uuid}",
+        f"/programmes/{world.programme.uuid}/points",
+        f"/submissions/{work}",
+        f"/submissions/{work}/design/reuse",
+        f"/record/{world.programme.uuid}",
+    ]
+    counts = {}
+    for url in urls:
+        world.session.expire_all()
+        queries.clear()
+        assert chen.get(url).status_code == 200
+        counts[url] = len(queries)
+        if len(queries) > 12:
+            print("\n".join("Q " + q.split("FROM", 1)[1][:150].replace("\n", " ") for q in queries))
+    assert all(count <= 12 for count in counts.values()), counts
