@@ -17,12 +17,17 @@ class RoleScope:
     unit_path: str = ""
     is_provisional: bool = False
 
+    @property
+    def is_district_wide(self) -> bool:
+        """No unit, or the root of the district's tree: the whole district, also those who belong to no unit yet."""
+        return self.course_id is None and self.unit_path.count("/") in {0, 2}
+
     def reaches(self, scope: "Scope") -> bool:
         """Whether the thing lies within this role's reach."""
         if self.course_id is not None:
             return self.course_id in scope.course_ids
-        if not self.unit_path or self.unit_path.count("/") == 2:
-            return True  # no unit, or the root of the district's tree: the whole district
+        if self.is_district_wide:
+            return True
         return any(path.startswith(self.unit_path) for path in scope.unit_paths)
 
 

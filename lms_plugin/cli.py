@@ -19,7 +19,7 @@ from lms_plugin import __version__, demo, migrate, worker
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, pk, session_factory, transaction
 from lms_plugin.errors import Refused
-from lms_plugin.flow import people, units
+from lms_plugin.flow import invitations, people, units
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 from lms_plugin.web.messages import sentence
 
@@ -201,7 +201,7 @@ def officer_invite(tenant_name: str, role: str, unit_name: str) -> None:
         wanted = [row for row in rows if (row.name == unit_name if unit_name else row.parent_id is None)]
         if len(wanted) != 1:
             raise click.ClickException(f"No single unit called / 没有唯一的单位: {unit_name}")
-        row, code = people.make_invitation(session, pk(district), RoleKind(role), wanted[0], None, now)
+        row, code = invitations.make_invitation(session, pk(district), RoleKind(role), wanted[0], None, now)
         link = f"{settings.public_url}/invitation/{code}"
         until = row.expires_at
     click.echo(f"One-time link / 一次性链接: {link}")

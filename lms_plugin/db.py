@@ -1,6 +1,7 @@
 """The floor: the base of every table, the engine, and the one place where an id becomes a row."""
 
 import enum
+import re
 import uuid as uuid_module
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -126,6 +127,7 @@ def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
 
 
 M = TypeVar("M", bound=Owned)
+_UUID = re.compile(r"[0-9a-f]{32}")
 
 
 def owned(kind: type[M], tenant_id: int) -> SelectOfScalar[M]:
@@ -134,7 +136,10 @@ def owned(kind: type[M], tenant_id: int) -> SelectOfScalar[M]:
 
 
 def find(session: Session, kind: type[M], tenant_id: int, uuid: str) -> M:
-    """The tenant's row of that uuid. Raises NotFound for another tenant's row as for none."""
+    """The tenant's row of that uuid. Raises NotFound for another tenant's row as for none, and for what is no uuid
+    (a NUL in an address must not reach PostgreSQL, which breaks on it)."""
+    if not _UUID.fullmatch(uuid):
+        raise NotFound
     row = session.exec(owned(kind, tenant_id).where(col(kind.uuid) == uuid)).one_or_none()
     if row is None:
         raise NotFound

@@ -19,7 +19,7 @@ import competencies
 import lti
 from lms_plugin import migrate
 from lms_plugin.db import engine, pk, session_factory, transaction
-from lms_plugin.flow import curate, people, units
+from lms_plugin.flow import curate, invitations, units
 from lms_plugin.people import Course, Identity, OrgUnit, Person, RoleKind, RosterEntry, Stage, Tenant, UnitKind
 
 TENANT = "平安县（演示）"
@@ -152,7 +152,7 @@ def _staff(session: Session, tenant_id: int, issuer: str, by_name: dict[str, Org
         session.add(
             Identity(tenant_id=tenant_id, issuer=issuer, subject=subject, person_id=pk(person), first_seen_at=now)
         )
-        people.grant(session, tenant_id, pk(person), kind, pk(by_name[unit]), None, now)
+        invitations.grant(session, tenant_id, pk(person), kind, pk(by_name[unit]), None, now)
 
 
 def _renew(session: Session, tenant: Tenant, lms: str, lms_loopback: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON, Column, Index, or_, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, col, select
 
 from lms_plugin.db import Model, choice, pk
@@ -17,6 +18,8 @@ from lms_plugin.errors import Unavailable
 
 LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 12
+SCORE = "score"  # one person's scores into one course's gradebook
+COLUMNS = "columns"  # the columns of one course's gradebook
 
 
 class JobState(enum.Enum):
@@ -61,20 +64,35 @@ class Job(Model, table=True):
 
 def put(session: Session, tenant_id: int, kind: str, key: str, ids: Mapping[str, int], now: datetime) -> Job:
     """Asks for a job in the current transaction; an open job of the same kind and key is brought forward instead."""
-    job = session.exec(
-        select(Job)
-        .where(Job.kind == kind, Job.key == key, col(Job.state).in_([JobState.READY, JobState.RUNNING]))
-        .with_for_update()
-    ).one_or_none()
+    job = _open_job(session, kind, key)
     if job is None:
-        job = Job(tenant_id=tenant_id, kind=kind, key=key, ids=dict(ids), run_at=now, created_at=now)
-    elif job.state is JobState.RUNNING:
+        made = Job(tenant_id=tenant_id, kind=kind, key=key, ids=dict(ids), run_at=now, created_at=now)
+        try:
+            with session.begin_nested():
+                session.add(made)
+        except IntegrityError:  # somebody else asked in the same moment: theirs is ours
+            job = _open_job(session, kind, key)
+            if job is None:
+                raise
+        else:
+            return made
+    if job.state is JobState.RUNNING:
         job.asked_again = True
     else:
         job.run_at, job.attempts = now, 0
     session.add(job)
     session.flush()
     return job
+
+
+def _open_job(session: Session, kind: str, key: str) -> Job | None:
+    """The open job of that kind and key, locked until this transaction ends and read afresh."""
+    return session.exec(
+        select(Job)
+        .where(Job.kind == kind, Job.key == key, col(Job.state).in_([JobState.READY, JobState.RUNNING]))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
 
 
 def due(session: Session, now: datetime, limit: int = 50) -> list[int]:
@@ -114,10 +132,14 @@ def claim(session: Session, job_id: int, now: datetime) -> Job | None:
 
 def settle(session: Session, job: Job, error: Unavailable | None, now: datetime) -> JobState:
     """Ends one run: done, again later (back-off with jitter, or the host's Retry-After), or failed for good."""
-    row = session.get(Job, pk(job))
-    if row is None or row.state is not JobState.RUNNING or row.attempts != job.attempts:
+    lease = job.lease_until_at
+    # Locked: who asks again in this moment is either seen here or finds the job ended and makes a new one.
+    row = session.get(Job, pk(job), with_for_update=True, populate_existing=True)
+    if row is None or row.state is not JobState.RUNNING or row.lease_until_at != lease:
         return JobState.DONE  # another worker took over after our lease ended; its outcome counts
     row.lease_until_at = None
+    if row.asked_again:
+        row.attempts = 0
     if error is None:
         row.last_error, row.attempts = "", 0
         if row.asked_again:
@@ -125,7 +147,7 @@ def settle(session: Session, job: Job, error: Unavailable | None, now: datetime)
         else:
             row.state, row.settled_at = JobState.DONE, now
     else:
-        row.last_error = f"{error.code} {error.words}"[:500]
+        row.last_error = f"{error.code} {error.words}".strip()[:500]
         if (error.permanent or row.attempts >= MAX_ATTEMPTS) and not row.asked_again:
             row.state, row.settled_at = JobState.FAILED, now
         else:

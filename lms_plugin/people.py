@@ -256,13 +256,17 @@ class WebSession(Model, table=True):
     platform_origin: str = Field(default="", max_length=300)
     document_target: str = Field(default="", max_length=16)
     is_demo: bool = Field(default=False)
+    asks_first: bool = Field(default=False)  # no cookie proved the browser: serves nobody until the person clicks
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
 
 
 class Ticket(Model, table=True):
-    """A one-time pass (≤ 60 s) that carries a session or a download into a window without our cookie."""
+    """A one-time pass that carries a session into a window without our cookie: ≤ 60 s where it stands in a URL.
+
+    `browser_hash` is of the secret of the browser that used it: a double click there is no second use.
+    """
 
     __tablename__ = "ticket"
     id: int | None = Field(default=None, primary_key=True)
@@ -270,6 +274,7 @@ class Ticket(Model, table=True):
     web_session_id: int = Field(foreign_key="web_session.id")
     purpose: str = Field(max_length=32)  # "window" | "download"
     target: str = Field(default="", max_length=1000)
+    browser_hash: str = Field(default="", max_length=64)
     expires_at: datetime
     used_at: datetime | None = None
 

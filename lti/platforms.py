@@ -87,9 +87,20 @@ def by_issuer(session: Session, issuer: str) -> list[Platform]:
     return list(session.exec(select(Platform).where(col(Platform.issuer) == issuer).limit(2)).all())
 
 
-def frame_ancestors(session: Session) -> list[str]:
-    """Origins of all enabled platforms, sorted: those that may show our pages in a frame."""
-    rows = session.exec(
-        select(Platform.issuer, Platform.auth_url).where(col(Platform.is_disabled).is_(False)).distinct()
-    ).all()
+def platform_origins(platform: Platform) -> list[str]:
+    """Where an enabled platform shows its pages: these may frame ours."""
+    if platform.is_disabled:
+        return []
+    return sorted({found for found in (origin(platform.issuer), origin(platform.auth_url)) if found})
+
+
+def frame_ancestors(session: Session, deployment_id: int | None = None) -> list[str]:
+    """Origins of all enabled platforms (or of the one that has the deployment of that id), sorted: those that may show
+    our pages in a frame."""
+    wanted = select(Platform.issuer, Platform.auth_url).where(col(Platform.is_disabled).is_(False))
+    if deployment_id is not None:
+        wanted = wanted.join(Deployment, col(Deployment.platform_id) == col(Platform.id)).where(
+            col(Deployment.id) == deployment_id
+        )
+    rows = session.exec(wanted.distinct()).all()
     return sorted({found for row in rows for found in (origin(row[0]), origin(row[1])) if found})

@@ -1,6 +1,6 @@
 """Alembic's environment. Its configuration is built in code (lms_plugin/migrate.py), not in a file."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from lms_plugin.db import Model, engine
 TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)
 
 
-def render_item(kind: str, thing: Any, _autogen: Any) -> str | bool:
+def render_item(kind: str, thing: Any, _autogen: Any) -> str | Literal[False]:
     """Keeps migrations free of our dependencies: SQLModel's own types are written as SQLAlchemy's."""
     if kind == "type" and type(thing).__module__.startswith("sqlmodel"):
         name = type(thing).__name__

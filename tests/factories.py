@@ -10,7 +10,7 @@ import competencies
 import lti
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
-from lms_plugin.flow import curate, enter, units
+from lms_plugin.flow import curate, enter, sessions, units
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -69,7 +69,7 @@ class World:
     def sign_in(self, client: Any, who: cast.Cast) -> "Browser":
         """A browser of that person: a session with its cookie in the test client, and the hidden fields of forms."""
         person = self.person(who)
-        entrance = enter.open_session(
+        entrance = sessions.open_session(
             self.session, person, self.course, timedelta(hours=8), self.now, locale="zh-Hans", return_url=f"{ISSUER}/c"
         )
         client.set_cookie("__Host-nengli", entrance.token, domain="localhost", secure=True)

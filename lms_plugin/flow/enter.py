@@ -1,17 +1,16 @@
 """A verified launch becomes a person in a course: identities, roles, enrolments, sessions, tickets."""
 
-import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from sqlmodel import Session, col, select
 
 import competencies
 import lti
+from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, RoleScope, own, require
-from lms_plugin.db import find, get, pk
-from lms_plugin.errors import NotFound, Refused
+from lms_plugin.db import get, pk
+from lms_plugin.errors import NotFound
+from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -23,27 +22,10 @@ from lms_plugin.people import (
     Role,
     RoleKind,
     Tenant,
-    Ticket,
-    WebSession,
 )
 
-WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
-URL_TICKET = timedelta(seconds=60)
-LOCALES = ("zh-Hans", "en")
+SEEN_AGAIN = timedelta(hours=1)
 TEXT_SIZES = ("standard", "large", "larger")
-
-
-@dataclass(frozen=True)
-class Entrance:
-    """What a launch led to. The tokens leave here once, in a cookie or a page; only their hashes are kept."""
-
-    session_row: WebSession
-    token: str
-    bearer: str
-
-
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
 
 
 def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: datetime) -> Entrance:
@@ -71,6 +53,7 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
         platform_origin=launch.platform_origin,
         document_target=launch.document_target,
         is_demo=tenant.is_demo,
+        asks_first=launch.binding == "none",
     )
 
 
@@ -116,13 +99,14 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
             seen_at=now,
         )
     course.title = (launch.context_title or course.title or launch.resource_link_title)[:500]
-    course.seen_at = now
+    if now - course.seen_at > SEEN_AGAIN:  # a class that clicks at once must not queue for one row
+        course.seen_at = now
     # What a launch does not offer is kept as it was: a learner's launch may carry less than a trainer's.
     if launch.lineitems_url:
         course.lineitems_url = launch.lineitems_url
     if launch.lineitem_url:
         course.lineitem_url = launch.lineitem_url
-    if launch.ags_scopes:
+    if launch.ags_scopes and course.ags_scopes != sorted(launch.ags_scopes):
         course.ags_scopes = sorted(launch.ags_scopes)
     if launch.memberships_url:
         course.memberships_url = launch.memberships_url
@@ -135,6 +119,7 @@ def _membership(session: Session, course: Course, person: Person, launch: "lti.L
     member = session.exec(
         select(CourseMember).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
     ).one_or_none()
+    was = (member.subject, member.is_learner) if member is not None else None
     if member is None:
         member = CourseMember(
             course_id=pk(course),
@@ -148,12 +133,29 @@ def _membership(session: Session, course: Course, person: Person, launch: "lti.L
     member.is_learner, member.is_instructor = launch.is_learner, launch.is_instructor
     session.add(member)
     session.flush()
+    if was != (launch.subject, launch.is_learner):
+        _ask_scores(session, course, pk(person), now)
+
+
+def _ask_scores(session: Session, course: Course, person_id: int, now: datetime) -> None:
+    """Who comes from a course for the first time, or comes back as a learner, may have points already: their score
+    belongs into this gradebook too."""
+    if course.programme_id is None:
+        return
+    earned = session.exec(
+        select(competencies.Award.id).where(
+            competencies.Award.programme_id == course.programme_id, competencies.Award.person_id == person_id
+        )
+    ).first()
+    if earned is not None:
+        ids = {"course_id": pk(course), "person_id": person_id}
+        outbox.put(session, course.tenant_id, outbox.SCORE, f"{pk(course)}:{person_id}", ids, now)
 
 
 def _provisional_trainer(session: Session, course: Course, person: Person, now: datetime) -> None:
     held = session.exec(select(Role).where(Role.person_id == pk(person), Role.kind == RoleKind.TRAINER)).all()
-    # A revoked provisional role stays revoked: an officer said no, a launch does not say yes again.
-    if any(role.course_id == pk(course) or (role.course_id is None and role.revoked_at is None) for role in held):
+    # A role that was revoked stays revoked: an officer said no, a launch does not say yes again.
+    if any(role.course_id in {pk(course), None} for role in held):
         return
     session.add(
         Role(
@@ -200,51 +202,6 @@ def raise_notice(session: Session, tenant_id: int, kind: str, key: str, params: 
         session.flush()
 
 
-def open_session(
-    session: Session,
-    person: Person,
-    course: Course | None,
-    lifetime: timedelta,
-    now: datetime,
-    *,
-    locale: str = "",
-    return_url: str = "",
-    platform_origin: str = "",
-    document_target: str = "",
-    is_demo: bool = False,
-) -> Entrance:
-    """Opens a session for a person; tokens are 256 random bits each."""
-    token, bearer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    row = WebSession(
-        token_hash=_hash(token),
-        bearer_hash=_hash(bearer),
-        csrf=secrets.token_urlsafe(32),
-        tenant_id=person.tenant_id,
-        person_id=pk(person),
-        course_id=course.id if course is not None else None,
-        locale=locale if locale in LOCALES else "",
-        return_url=return_url[:2000],
-        platform_origin=platform_origin[:300],
-        document_target=document_target[:16],
-        is_demo=is_demo,
-        created_at=now,
-        expires_at=now + lifetime,
-    )
-    session.add(row)
-    session.flush()
-    return Entrance(row, token, bearer)
-
-
-def session_of(
-    session: Session, now: datetime, token_hash: str | None = None, bearer_hash: str | None = None
-) -> WebSession | None:
-    """The live session of a cookie's or bearer's hash."""
-    statement = select(WebSession).where(col(WebSession.expires_at) > now, col(WebSession.ended_at).is_(None))
-    if bearer_hash is not None:
-        return session.exec(statement.where(WebSession.bearer_hash == bearer_hash)).one_or_none()
-    return session.exec(statement.where(WebSession.token_hash == token_hash)).one_or_none()
-
-
 def actor_of(session: Session, person: Person, course_id: int | None, now: datetime) -> Actor:
     """The person with all roles that hold now, each with its reach."""
     rows = session.exec(
@@ -254,60 +211,6 @@ def actor_of(session: Session, person: Person, course_id: int | None, now: datet
     ).all()
     roles = tuple(RoleScope(role.kind, role.course_id, path or "", role.is_provisional) for role, path in rows)
     return Actor(person.tenant_id, pk(person), roles, course_id, person.locale or "zh-Hans")
-
-
-def issue_ticket(session: Session, row: WebSession, purpose: str, target: str, now: datetime) -> str:
-    """A one-time pass into a window without our cookie. `purpose`: "window" (form body) or "download" (URL, 60 s)."""
-    token = secrets.token_urlsafe(24)
-    lifetime = URL_TICKET if purpose == "download" else WINDOW_TICKET
-    session.add(
-        Ticket(
-            token_hash=_hash(token),
-            web_session_id=pk(row),
-            purpose=purpose,
-            target=target[:1000],
-            expires_at=now + lifetime,
-        )
-    )
-    session.flush()
-    return token
-
-
-def ticket_person(session: Session, token: str, purpose: str, now: datetime) -> tuple[Ticket, WebSession, Person]:
-    """Who a ticket stands for, without using it up. Raises Refused `ticket.used` when used, over, or unknown."""
-    ticket = session.exec(
-        select(Ticket).where(
-            Ticket.token_hash == _hash(token),
-            Ticket.purpose == purpose,
-            col(Ticket.used_at).is_(None),
-            col(Ticket.expires_at) > now,
-        )
-    ).one_or_none()
-    row = get(session, WebSession, ticket.web_session_id) if ticket is not None else None
-    if ticket is None or row is None or row.ended_at is not None or row.expires_at <= now:
-        raise Refused("ticket.used")
-    return ticket, row, get(session, Person, row.person_id)
-
-
-def redeem_ticket(session: Session, token: str, purpose: str, now: datetime) -> tuple[Entrance, str]:
-    """Uses a ticket up and opens a session of its own for the new window; gives that and the ticket's target."""
-    ticket, row, person = ticket_person(session, token, purpose, now)
-    ticket.used_at = now
-    session.add(ticket)
-    session.flush()
-    course = get(session, Course, row.course_id) if row.course_id is not None else None
-    entrance = open_session(
-        session,
-        person,
-        course,
-        row.expires_at - now,
-        now,
-        locale=row.locale,
-        return_url=row.return_url,
-        document_target="window",
-        is_demo=row.is_demo,
-    )
-    return entrance, ticket.target
 
 
 def choose_locale(session: Session, actor: Actor, locale: str, now: datetime) -> None:
@@ -330,16 +233,6 @@ def choose_text_size(session: Session, actor: Actor, size: str, now: datetime) -
     session.add(person)
 
 
-def person_of(session: Session, row: WebSession) -> Person:
-    """Whose session it is."""
-    return get(session, Person, row.person_id)
-
-
-def programme_of_tenant(session: Session, tenant_id: int, uuid: str) -> competencies.Programme:
-    """The tenant's programme of that uuid. Raises NotFound."""
-    return find(session, competencies.Programme, tenant_id, uuid)
-
-
 def enrol_members(session: Session, course: Course, now: datetime) -> None:
     """Everybody who launched this course as a learner takes part in the programme that it now runs."""
     if course.programme_id is None:
@@ -348,19 +241,3 @@ def enrol_members(session: Session, course: Course, now: datetime) -> None:
         select(CourseMember).where(CourseMember.course_id == pk(course), col(CourseMember.is_learner).is_(True))
     ).all():
         enrol(session, course.programme_id, member.person_id, now)
-
-
-def end_sessions(session: Session, person_id: int, now: datetime) -> None:
-    """Signs the person out everywhere."""
-    for row in session.exec(
-        select(WebSession).where(WebSession.person_id == person_id, col(WebSession.ended_at).is_(None))
-    ).all():
-        row.ended_at = now
-        session.add(row)
-
-
-def sign_out(session: Session, actor: Actor, row: WebSession, now: datetime) -> None:
-    """Ends one session."""
-    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
-    row.ended_at = now
-    session.add(row)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
 
@@ -42,9 +42,7 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     member = None
     if course is not None:
         member = session.exec(
-            select(CourseMember).where(
-                CourseMember.course_id == pk(course), CourseMember.person_id == actor.person_id
-            )
+            select(CourseMember).where(CourseMember.course_id == pk(course), CourseMember.person_id == actor.person_id)
         ).one_or_none()
     programme = (
         get(session, competencies.Programme, course.programme_id)
@@ -57,10 +55,11 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
         return Landing(Place.INTRODUCE)
     if teaches and programme is not None:
         return Landing(Place.TEACHER, programme.uuid)
+    instructs = member is not None and member.is_instructor
+    if course is not None and programme is None and instructs and _binds(actor, course):
+        return Landing(Place.BIND, course_uuid=course.uuid)
     if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
         return Landing(Place.PROGRESS)
-    if course is not None and programme is None and member is not None and member.is_instructor:
-        return Landing(Place.BIND, course_uuid=course.uuid)
     if teaches and course is not None:
         return Landing(Place.WAITING, course_title=course.title)
     if actor.has(RoleKind.SCHOOL_LEAD):
@@ -71,6 +70,10 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     if mine is not None:
         return Landing(Place.TEACHER, mine.uuid)
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
+
+
+def _binds(actor: Actor, course: Course) -> bool:
+    return can(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
 
 
 def latest_programme(session: Session, actor: Actor) -> competencies.Programme | None:

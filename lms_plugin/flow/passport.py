@@ -10,7 +10,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import report
+from lms_plugin.flow import deliveries
 from lms_plugin.flow.scopes import courses_of
 from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
@@ -67,28 +67,21 @@ class Record:
     online_hundredths: int
     online_need_hundredths: int
     hours_kind: str
-    deliveries: tuple[report.DeliveryView, ...]
+    deliveries: tuple[deliveries.DeliveryView, ...]
     can_resend: bool
     printed_at: datetime
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
     """The record of a person (None: the actor's own): at most eight queries. Raises NotFound, Forbidden."""
-    programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
         person = find(session, Person, actor.tenant_id, person_uuid)
     person_id = pk(person)
-    units = session.exec(
-        select(OrgUnit)
-        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-        .where(OrgMembership.person_id == person_id, col(OrgMembership.ends_on).is_(None))
-        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
-    ).all()
+    programme, policies, units, enrolled = _rules_and_units(session, actor, programme_uuid, person_id)
     scope = _scope(session, actor, programme, person, units)
     require(actor, Permission.RECORD_READ, scope)
-    policies, enrolled = _policies(session, programme, person_id)
     if not enrolled:
         raise NotFound("submit.not_enrolled")
     rules = next(
@@ -141,7 +134,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
-        deliveries=tuple(report.deliveries(session, person_id, pk(programme))),
+        deliveries=tuple(deliveries.deliveries(session, person_id, pk(programme))),
         can_resend=can(actor, Permission.SCORE_RESEND, scope),
         printed_at=now,
     )
@@ -167,23 +160,45 @@ def _scope(
     )
 
 
-def _policies(
-    session: Session, programme: competencies.Programme, person_id: int
-) -> tuple[dict[int, tuple[int, competencies.Rules]], bool]:
-    """The programme's rule versions by id with their numbers, and whether the person takes part: one query."""
+def _rules_and_units(
+    session: Session, actor: Actor, programme_uuid: str, person_id: int
+) -> tuple[competencies.Programme, dict[int, tuple[int, competencies.Rules]], list[OrgUnit], bool]:
+    """The programme, its rule versions by id with their numbers, the units that the person belongs to now (the latest
+    first), and whether they take part: one query."""
     rows = session.exec(
-        select(competencies.ProgrammePolicy, Enrolment.id)
+        select(competencies.Programme, competencies.ProgrammePolicy, Enrolment, OrgUnit)
         .join(
-            Enrolment,
-            (col(Enrolment.programme_id) == col(competencies.ProgrammePolicy.programme_id))
-            & (col(Enrolment.person_id) == person_id),
+            competencies.ProgrammePolicy,
+            col(competencies.ProgrammePolicy.programme_id) == col(competencies.Programme.id),
             isouter=True,
         )
-        .where(competencies.ProgrammePolicy.programme_id == pk(programme))
-        .order_by(col(competencies.ProgrammePolicy.number))
+        .join(
+            Enrolment,
+            (col(Enrolment.programme_id) == col(competencies.Programme.id)) & (col(Enrolment.person_id) == person_id),
+            isouter=True,
+        )
+        .join(
+            OrgMembership,
+            (col(OrgMembership.person_id) == person_id) & col(OrgMembership.ends_on).is_(None),
+            isouter=True,
+        )
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id), isouter=True)
+        .where(competencies.Programme.tenant_id == actor.tenant_id, competencies.Programme.uuid == programme_uuid)
+        .order_by(
+            col(competencies.ProgrammePolicy.number),
+            col(OrgMembership.starts_on).desc(),
+            col(OrgMembership.id).desc(),
+        )
     ).all()
-    found = {pk(row): (row.number, competencies.Rules.model_validate(row.rules)) for row, _enrolment in rows}
-    return found, any(enrolment is not None for _row, enrolment in rows)
+    if not rows:
+        raise NotFound
+    found = {
+        pk(policy): (policy.number, competencies.Rules.model_validate(policy.rules))
+        for _programme, policy, _enrolment, _unit in rows
+        if policy is not None
+    }
+    units = list({pk(unit): unit for *_rest, unit in rows if unit is not None}.values())
+    return rows[0][0], found, units, rows[0][2] is not None
 
 
 def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:

@@ -1,23 +1,22 @@
 """Who is who in a district: the first-launch page, confirmation, the officer's roster, invitations, merges."""
 
-import secrets
+import unicodedata
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 
 from pydantic import BaseModel
 from sqlmodel import Session, col, func, select
 
+import competencies
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import enter
+from lms_plugin.flow import enter, sessions
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
     Course,
     Identity,
     IdentityMove,
-    Invitation,
     Notice,
     OrgMembership,
     OrgUnit,
@@ -30,8 +29,7 @@ from lms_plugin.people import (
     UnitKind,
 )
 
-INVITATION_LIFE = timedelta(days=14)
-_TYPED_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without letters and digits that are mistaken for each other
+_BETWEEN_NAMES = str.maketrans("", "", " ·•・‧・.")  # a dot within a name is written in many ways
 
 
 class Introduction(BaseModel):
@@ -44,10 +42,13 @@ class Introduction(BaseModel):
     staff_number: str
 
 
-def schools(session: Session, tenant_id: int) -> list[OrgUnit]:
-    """The tenant's schools, by name."""
-    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, OrgUnit.kind == UnitKind.SCHOOL)).all()
-    return sorted(rows, key=lambda unit: unit.name)
+def schools(session: Session, actor: Actor) -> list[OrgUnit]:
+    """Where the actor may say they belong: the tenant's schools by name, and for those with another role than
+    teacher also the units above them (a trainer may belong to the county)."""
+    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id)).all()
+    is_school = {unit.uuid: unit.kind is UnitKind.SCHOOL for unit in rows}
+    shown = [unit for unit in rows if is_school[unit.uuid] or actor.roles]
+    return sorted(shown, key=lambda unit: (not is_school[unit.uuid], unit.name))
 
 
 def school_of(session: Session, person_id: int, now: datetime) -> OrgUnit | None:
@@ -72,7 +73,7 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     """
     require(actor, Permission.PERSON_INTRODUCE, own(actor))
     person = get(session, Person, actor.person_id)
-    school = _school(session, actor.tenant_id, said.school)
+    school = _school(session, actor, said.school)
     facts = (person.name, person.staff_number, school_of(session, pk(person), now))
     person.name, person.staff_number = said.name, said.staff_number
     person.stage, person.subject, person.introduced_at = said.stage, said.subject, now
@@ -85,11 +86,11 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     return person
 
 
-def _school(session: Session, tenant_id: int, uuid: str) -> OrgUnit:
-    try:
-        return find(session, OrgUnit, tenant_id, uuid)
-    except NotFound as error:
-        raise Invalid({"school": "person.school_unknown"}) from error
+def _school(session: Session, actor: Actor, uuid: str) -> OrgUnit:
+    found = [unit for unit in schools(session, actor) if unit.uuid == uuid]
+    if not found:
+        raise Invalid({"school": "person.school_unknown"})
+    return found[0]
 
 
 def move_to_school(session: Session, person: Person, school: OrgUnit, now: datetime) -> None:
@@ -121,9 +122,10 @@ def match_roster(session: Session, person: Person, now: datetime) -> bool:
             col(RosterEntry.removed_at).is_(None),
         )
     ).one_or_none()
-    if row is None or row.name.replace(" ", "") != person.name.replace(" ", ""):
+    if row is None or _plain(row.name) != _plain(person.name):
         return False
-    if row.person_id is not None and row.person_id != pk(person):
+    tied = get(session, Person, row.person_id) if row.person_id is not None else person
+    if pk(person) not in {pk(tied), tied.merged_into_id}:
         enter.raise_notice(
             session,
             person.tenant_id,
@@ -140,6 +142,11 @@ def match_roster(session: Session, person: Person, now: datetime) -> bool:
     session.add(person)
     session.flush()
     return True
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared: width, spaces and dots within it make no other person."""
+    return unicodedata.normalize("NFKC", name).translate(_BETWEEN_NAMES).casefold()
 
 
 def person_scope(session: Session, person: Person) -> Scope:
@@ -177,16 +184,21 @@ class PersonRow:
 
 
 def reach(actor: Actor, *kinds: RoleKind) -> list[str]:
-    """The unit paths that the actor's roles of these kinds cover; [""] = the whole district."""
-    return [role.unit_path for role in actor.roles if role.kind in kinds and role.course_id is None]
+    """The unit paths that the actor's roles of these kinds cover; "" among them = the whole district."""
+    return [
+        "" if role.is_district_wide else role.unit_path
+        for role in actor.roles
+        if role.kind in kinds and role.course_id is None
+    ]
 
 
 def people_page(
     session: Session, actor: Actor, query: str, only_waiting: bool, page: int, size: int = 50
 ) -> tuple[list[PersonRow], int]:
     """People within the actor's reach (a school lead: own school), those who wait for confirmation first."""
-    paths = reach(actor, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD)
-    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(paths)))
+    paths = reach(actor, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
+    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(filter(None, paths))))
+    confirming = reach(actor, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD)
     member = (
         select(OrgMembership.person_id, func.max(OrgMembership.org_unit_id).label("unit_id"))
         .where(col(OrgMembership.ends_on).is_(None))
@@ -234,108 +246,17 @@ def people_page(
             subject=person.subject,
             state="confirmed" if person.confirmed_at else "waiting" if person.introduced_at else "silent",
             how=person.confirmed_how,
-            can_confirm=person.confirmed_at is None and person.introduced_at is not None and pk(person) != actor.person_id,
+            can_confirm=person.confirmed_at is None
+            and person.introduced_at is not None
+            and pk(person) != actor.person_id
+            and any((unit.path if unit is not None else "").startswith(path) for path in confirming),
             roles=tuple(sorted(set(roles.get(pk(person), [])))),
         )
         for person, unit in rows
     ], total
 
 
-def invite(
-    session: Session,
-    actor: Actor,
-    kind: RoleKind,
-    unit: OrgUnit | None,
-    now: datetime,
-) -> tuple[Invitation, str]:
-    """An officer invites: a one-time code that gives a role within a unit. The code is shown once."""
-    paths = (unit.path,) if unit is not None else ()
-    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=paths))
-    return make_invitation(session, actor.tenant_id, kind, unit, actor.person_id, now)
-
-
-def make_invitation(
-    session: Session, tenant_id: int, kind: RoleKind, unit: OrgUnit | None, by_id: int | None, now: datetime
-) -> tuple[Invitation, str]:
-    """The operator's way to invite (`nengli officer invite`): nobody is signed in at a console."""
-    if kind is RoleKind.TEACHER:
-        raise Refused("invitation.teacher")
-    if kind is RoleKind.SCHOOL_LEAD and (unit is None or unit.kind is not UnitKind.SCHOOL):
-        raise Invalid({"unit": "invitation.school_missing"})
-    code = "-".join("".join(secrets.choice(_TYPED_ALPHABET) for _ in range(5)) for _ in range(4))
-    row = Invitation(
-        tenant_id=tenant_id,
-        token_hash=_code_hash(code),
-        kind=kind,
-        org_unit_id=pk(unit) if unit is not None else None,
-        created_by_id=by_id,
-        created_at=now,
-        expires_at=now + INVITATION_LIFE,
-    )
-    session.add(row)
-    session.flush()
-    return row, code
-
-
-def _code_hash(code: str) -> str:
-    typed = "".join(ch for ch in code.upper() if ch.isalnum())
-    return sha256(typed.encode()).hexdigest()
-
-
-def invitation_of(session: Session, code: str, now: datetime) -> Invitation:
-    """A code that can still be used. Raises Refused `invitation.unusable` (used, over or unknown: one answer)."""
-    row = session.exec(select(Invitation).where(Invitation.token_hash == _code_hash(code))).one_or_none()
-    if row is None or row.used_at is not None or row.expires_at <= now:
-        raise Refused("invitation.unusable")
-    return row
-
-
-def accept_invitation(session: Session, actor: Actor, code: str, now: datetime) -> Role:
-    """The signed-in person takes the role. An invitation of another district is `invitation.unusable` here."""
-    require(actor, Permission.INVITATION_ACCEPT, own(actor))
-    row = invitation_of(session, code, now)
-    if row.tenant_id != actor.tenant_id:
-        raise Refused("invitation.unusable")
-    row.used_at, row.used_by_id = now, actor.person_id
-    session.add(row)
-    session.flush()
-    return grant(session, actor.tenant_id, actor.person_id, row.kind, row.org_unit_id, row.created_by_id, now)
-
-
-def grant(
-    session: Session,
-    tenant_id: int,
-    person_id: int,
-    kind: RoleKind,
-    org_unit_id: int | None,
-    by_id: int | None,
-    now: datetime,
-) -> Role:
-    """A confirmed role; a provisional one of the same kind is no longer needed and ends."""
-    for role in session.exec(
-        select(Role).where(Role.person_id == person_id, Role.kind == kind, col(Role.revoked_at).is_(None))
-    ):
-        if not role.is_provisional and role.org_unit_id == org_unit_id:
-            return role
-        if role.is_provisional:
-            role.revoked_at = now
-            session.add(role)
-    role = Role(
-        tenant_id=tenant_id,
-        person_id=person_id,
-        kind=kind,
-        org_unit_id=org_unit_id,
-        granted_by_id=by_id,
-        granted_at=now,
-    )
-    session.add(role)
-    session.flush()
-    return role
-
-
-def merge_persons(
-    session: Session, actor: Actor, from_uuid: str, to_uuid: str, reason: str, now: datetime
-) -> Person:
+def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, reason: str, now: datetime) -> Person:
     """Two rows are one human being: the identities of the first go to the second, nothing else moves (in a log).
 
     Raises Conflict where either was merged already, Refused `person.merge_self` for one and the same row.
@@ -362,7 +283,9 @@ def merge_persons(
         )
     source.merged_into_id = pk(target)
     session.add(source)
-    enter.end_sessions(session, pk(source), now)
+    session.flush()
+    match_roster(session, target, now)
+    sessions.end_sessions(session, pk(source), now)
     session.flush()
     return target
 
@@ -370,11 +293,14 @@ def merge_persons(
 def bind_course(session: Session, actor: Actor, course_uuid: str, programme_uuid: str, now: datetime) -> Course:
     """The first trainer (or an officer) says which programme a course runs; those who waited are enrolled.
 
-    Raises Conflict `course.bound` where somebody else said something different already.
+    Raises Conflict `course.bound` where somebody else said something different already, Invalid for no programme.
     """
-    programme = enter.programme_of_tenant(session, actor.tenant_id, programme_uuid)
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
+    try:
+        programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
+    except NotFound as error:
+        raise Invalid({"programme": "form.choose"}) from error
     if course.programme_id is not None and course.programme_id != pk(programme):
         raise Conflict("course.bound")
     course.programme_id, course.waiting_since_at = pk(programme), None
@@ -400,10 +326,3 @@ def tenant_named(session: Session, name: str) -> Tenant:
     if row is None:
         raise NotFound("tenant.unknown", name=name)
     return row
-
-
-def units_within(session: Session, actor: Actor) -> list[OrgUnit]:
-    """The units that an officer's roles reach, in tree order."""
-    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id))
-    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id)).all()
-    return sorted(rows, key=lambda unit: unit.path)

@@ -13,15 +13,13 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 from lms_plugin import outbox
-from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get, owned, pk, transaction
-from lms_plugin.errors import NotFound, Refused, Unavailable
-from lms_plugin.flow.people import person_scope
+from lms_plugin.db import get, owned, pk, transaction
+from lms_plugin.errors import Unavailable
 from lms_plugin.net import Http
-from lms_plugin.people import Course, CourseMember, Person
+from lms_plugin.people import Course, CourseMember
 
-SCORE_JOB = "score"
-COLUMNS_JOB = "columns"
+SCORE_JOB = outbox.SCORE
+COLUMNS_JOB = outbox.COLUMNS
 KINDS = (lti.LineItemKind.POINTS, lti.LineItemKind.HOURS)
 
 
@@ -204,7 +202,7 @@ def send_scores(post: Post, ids: dict[str, int], now: datetime) -> None:
                 comment=letter.score.comment,
             )
         except Unavailable as error:
-            again = again or error
+            again = _later(again, error)
             with transaction(post.sessions) as session:
                 client.keep(session, post.secret_key)
                 _settle_unsent(session, letter, error, now)
@@ -212,9 +210,16 @@ def send_scores(post: Post, ids: dict[str, int], now: datetime) -> None:
         with transaction(post.sessions) as session:
             client.keep(session, post.secret_key)
             trouble = _settle(session, letter, answer, now)
-        again = again or trouble
+        again = _later(again, trouble)
     if again is not None:
         raise again
+
+
+def _later(first: Unavailable | None, second: Unavailable | None) -> Unavailable | None:
+    """Which of two troubles decides whether the job runs again: one that may pass before one that will not."""
+    if first is None or second is None:
+        return first or second
+    return second if first.permanent else first
 
 
 def _prepare(
@@ -231,7 +236,7 @@ def _prepare(
         return [], None
     programme = get(session, competencies.Programme, course.programme_id)
     columns, scores = _columns(session, course, programme), scores_of(session, programme, member.person_id)
-    if any(kind not in columns for kind in scores):
+    if any(kind not in columns or _is_lost(columns[kind]) for kind in scores):
         outbox.put(session, course.tenant_id, COLUMNS_JOB, str(pk(course)), {"course_id": pk(course)}, now)
         session.commit()
         raise Unavailable("ags.columns_pending", retry_after=2)
@@ -279,6 +284,11 @@ def _prepare(
     return letters, _client(post, session, course, now)
 
 
+def _is_lost(column: lti.LineItem) -> bool:
+    """The host gave this column up, and it has not been found or made again yet."""
+    return column.offered is lti.Offer.READY and not column.url
+
+
 def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: datetime) -> Unavailable | None:
     """Notes what became of a score; gives the error that makes the job run again, if it should."""
     row = get(session, lti.ScoreDelivery, letter.delivery_id)
@@ -307,11 +317,8 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
     return None
 
 
-def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable | None:
-    """The host's column is no more: it is looked for and made once again; a second time it is said and left."""
-    if row.attempts > 2:
-        row.state = lti.DeliveryState.FAILED
-        return None
+def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable:
+    """The host's column is no more: it is looked for and made again, as often as the job may run."""
     column = get(session, lti.LineItem, row.line_item_id)
     column.url = ""
     session.add(column)
@@ -323,7 +330,7 @@ def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable | None
         {"course_id": column.course_id},
         row.updated_at,
     )
-    return Unavailable("ags.gone", retry_after=3)
+    return Unavailable("ags.gone", words=row.host_words, retry_after=3)
 
 
 def _settle_unsent(session: Session, letter: _Letter, error: Unavailable, now: datetime) -> None:
@@ -346,81 +353,3 @@ def give_up(session: Session, ids: dict[str, int], now: datetime) -> None:
     ).all():
         row.state, row.updated_at = lti.DeliveryState.FAILED, now
         session.add(row)
-
-
-@dataclass(frozen=True)
-class DeliveryView:
-    """Where one person's score for one column stands, for the record page. `state` "queued" = not tried yet."""
-
-    course_uuid: str
-    course_title: str
-    kind: str
-    state: str
-    given_hundredths: int
-    maximum_hundredths: int
-    host_words: str
-    updated_at: datetime | None
-    can_resend: bool
-
-
-def deliveries(session: Session, person_id: int, programme_id: int) -> list[DeliveryView]:
-    """All courses of the programme that the person launched from, with both columns' state. Two queries."""
-    courses = session.exec(
-        select(Course)
-        .join(CourseMember, col(CourseMember.course_id) == Course.id)
-        .where(Course.programme_id == programme_id, CourseMember.person_id == person_id)
-        .order_by(col(Course.title), col(Course.id))
-    ).all()
-    rows = session.exec(
-        select(lti.ScoreDelivery, lti.LineItem)
-        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
-        .where(lti.LineItem.programme_id == programme_id, lti.ScoreDelivery.person_id == person_id)
-    ).all()
-    by_column = {(column.course_id, column.kind): row for row, column in rows}
-    views = []
-    for course in courses:
-        for kind in KINDS:
-            row = by_column.get((pk(course), kind))
-            if row is None:
-                continue
-            views.append(
-                DeliveryView(
-                    course.uuid,
-                    course.title,
-                    kind.value,
-                    row.state.value,
-                    row.given_hundredths,
-                    row.maximum_hundredths,
-                    row.host_words,
-                    row.updated_at,
-                    row.state not in {lti.DeliveryState.DELIVERED, lti.DeliveryState.NOT_OFFERED},
-                )
-            )
-    return views
-
-
-def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, now: datetime) -> None:
-    """ "再发一次": the person, their trainer or an officer asks for the scores to be sent again now."""
-    course = find(session, Course, actor.tenant_id, course_uuid)
-    person = find(session, Person, actor.tenant_id, person_uuid)
-    scope = person_scope(session, person)
-    require(
-        actor,
-        Permission.SCORE_RESEND,
-        Scope(scope.tenant_id, scope.owner_id, unit_paths=scope.unit_paths, course_ids=frozenset({pk(course)})),
-    )
-    if course.programme_id is None:
-        raise Refused("report.no_programme")
-    member = session.exec(
-        select(CourseMember.id).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
-    ).first()
-    if member is None:
-        raise NotFound
-    outbox.put(
-        session,
-        actor.tenant_id,
-        SCORE_JOB,
-        f"{pk(course)}:{pk(person)}",
-        {"course_id": pk(course), "person_id": pk(person)},
-        now,
-    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, render_template, request, url_for
 from flask_babel import Babel
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -78,8 +78,8 @@ def create_app(
     _templates(app)
     app.before_request(load_viewer)
     app.before_request(guard)
+    app.after_request(_headers)  # Flask runs these backwards: the commit first, so that its refusal has headers too
     app.after_request(_commit)
-    app.after_request(_headers)
     app.teardown_request(_close)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(HTTPException, _http_error)
@@ -144,7 +144,7 @@ def _headers(response: Response) -> Response:
     head = response.headers
     if request.endpoint != "static":
         head.setdefault("Cache-Control", "no-store")
-        ancestors = " ".join(["'self'", *frame_ancestors()]) if response.mimetype == "text/html" else "'none'"
+        ancestors = _ancestors() if response.mimetype == "text/html" else "'none'"
         head.setdefault(
             "Content-Security-Policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
@@ -157,6 +157,13 @@ def _headers(response: Response) -> Response:
     if request.is_secure:
         head.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response
+
+
+def _ancestors() -> str:
+    try:
+        return " ".join(["'self'", *frame_ancestors()])
+    except SQLAlchemyError:  # the database is why this page is an error page
+        return "'self'"
 
 
 def _close(_error: BaseException | None) -> None:
@@ -197,12 +204,10 @@ def _stale(error: Exception) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return _page("page.too_large", {}, 413)
-    if error.code == 405:
-        return _page("page.method", {}, 405)
-    if error.code == 404:
-        # A stranger learns nothing about which addresses exist.
-        code = NotFound().code if edge().actor is not None else "session.none"
-        return _page(code, {}, 404 if edge().actor is not None else 401)
+    if error.code in {404, 405}:
+        if edge().actor is None:
+            return _page("session.none", {}, 401)  # a stranger learns nothing about which addresses exist
+        return _page("page.method" if error.code == 405 else NotFound().code, {}, error.code)
     if error.code == 403:
         return _page(Forbidden().code, {}, 403)
     if error.code is not None and 300 <= error.code < 400:

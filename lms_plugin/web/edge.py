@@ -4,7 +4,6 @@ It is kept in the WSGI environment, not on `flask.g`, so that nothing can leak f
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from sqlmodel import Session
 import lti
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
-from lms_plugin.db import get, pk, writes
+from lms_plugin.db import pk, writes
 from lms_plugin.errors import Conflict, Forbidden, Refused
-from lms_plugin.flow import enter
+from lms_plugin.flow import enter, sessions
 from lms_plugin.net import Http
 from lms_plugin.people import Course, Person, Tenant, WebSession
 from lms_plugin.storage import Storage
@@ -31,7 +30,7 @@ FINGERPRINT_HEADER = "X-Nengli-Fingerprint"
 CSRF_HEADER = "X-Nengli-Csrf"
 # GET requests that write: OIDC login, ticket redemption, and views of evidence (who saw what).
 GETS_THAT_COMMIT = frozenset({"lti.login", "review.page", "cases.page", "evidence.file", "lti.download"})
-# Requests that hosts or strangers make: no session, no CSRF token.
+# Pages that a stranger may see.
 OPEN_ENDPOINTS = frozenset(
     {
         "lti.login",
@@ -39,6 +38,7 @@ OPEN_ENDPOINTS = frozenset(
         "lti.jwks",
         "lti.window",
         "lti.redeem",
+        "lti.here",
         "static",
         "health.live",
         "health.ready",
@@ -48,6 +48,8 @@ OPEN_ENDPOINTS = frozenset(
         "uploads.options",
     }
 )
+# Changing requests without a session, hence without a CSRF token: a ticket or bearer in the body is their proof.
+OPEN_CHANGES = frozenset({"lti.login", "lti.launch", "lti.window", "lti.redeem", "lti.here"})
 # Changing requests that may come from another site: a host's login initiation and its launch.
 CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})
 
@@ -77,7 +79,8 @@ class Edge:
     actor: Actor | None = None
     by_bearer: bool = False
     new_bearer: str = ""
-    committed: bool = False
+    locale: str = ""  # what a launch says, before anybody is signed in
+    framed_by: list[str] | None = None  # origins of the host that the person comes from
     wakes: bool = False
 
 
@@ -138,37 +141,44 @@ def load_viewer() -> None:
     here = edge()
     bearer = request.headers.get(BEARER_HEADER, "")
     cookie = request.cookies.get(COOKIE, "")
-    row = enter.session_of(here.db, bearer_hash=digest(bearer), now=here.now) if bearer else None
-    here.by_bearer = row is not None
-    if row is None and cookie:
-        row = enter.session_of(here.db, token_hash=digest(cookie), now=here.now)
-    if row is None:
+    found = sessions.visitor_of(here.db, here.now, bearer_hash=digest(bearer)) if bearer else None
+    here.by_bearer = found is not None
+    if found is None and cookie:
+        found = sessions.visitor_of(here.db, here.now, token_hash=digest(cookie))
+    if found is None:
         return
-    here.web_session = row
-    here.person = get(here.db, Person, row.person_id)
-    here.tenant = get(here.db, Tenant, row.tenant_id)
-    here.course = get(here.db, Course, row.course_id) if row.course_id is not None else None
-    here.actor = enter.actor_of(here.db, here.person, row.course_id, here.now)
+    here.web_session, here.person, here.tenant, here.course = found.row, found.person, found.tenant, found.course
+    here.framed_by = found.host_origins
+    here.actor = enter.actor_of(here.db, here.person, found.row.course_id, here.now)
 
 
 def guard() -> None:
     """Default deny: strangers reach only the open endpoints; changing requests prove where they come from."""
-    if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
+    if request.endpoint is None:
+        return
+    changes = request.method not in {"GET", "HEAD", "OPTIONS"}
+    if changes and request.endpoint not in CROSS_SITE_ENDPOINTS and is_from_elsewhere():
+        raise Forbidden("session.cross_site")
+    if request.endpoint in (OPEN_CHANGES if changes else OPEN_ENDPOINTS):
         return
     here = edge()
     if here.actor is None:
         raise SignedOut
-    if request.method in {"GET", "HEAD", "OPTIONS"}:
+    if not changes:
         return
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.endpoint not in CROSS_SITE_ENDPOINTS:
-        raise Forbidden("session.cross_site")
     assert here.web_session is not None
     given = request.headers.get(FINGERPRINT_HEADER) or form_value("fingerprint")
     if given and given != fingerprint(here.web_session):
         raise Conflict("session.other_person", name=here.person.name if here.person else "")
     token = request.headers.get(CSRF_HEADER) or form_value("csrf_token")
-    if not hmac.compare_digest(token.encode(), here.web_session.csrf.encode()):
+    if not sessions.is_form_of(here.db, here.web_session, token, here.now):
         raise Forbidden("session.csrf")
+
+
+def is_from_elsewhere() -> bool:
+    """Whether the browser says that another site made this request. Old browsers say nothing; the CSRF token and the
+    Strict cookie of `lti.redeem` stand for them."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in {"cross-site", "same-site"}
 
 
 def form_value(name: str) -> str:
@@ -183,6 +193,11 @@ def fingerprint(row: WebSession) -> str:
     return hashlib.sha256(f"person:{row.tenant_id}:{row.person_id}".encode()).hexdigest()[:16]
 
 
+def is_own_path(target: str) -> bool:
+    """A path of ours, not another site's address in disguise."""
+    return target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+
+
 def new_token() -> str:
     """256 random bits, URL-safe."""
     return secrets.token_urlsafe(32)
@@ -190,9 +205,7 @@ def new_token() -> str:
 
 def commit() -> None:
     """Ends the transaction now: for launches and uploads, which write in short steps of their own."""
-    here = edge()
-    here.db.commit()
-    here.committed = True
+    edge().db.commit()
 
 
 def wake_worker() -> None:
@@ -201,9 +214,10 @@ def wake_worker() -> None:
 
 
 def frame_ancestors() -> list[str]:
-    """Origins that may frame us: the registered platforms."""
+    """Origins that may frame this page: the host that the person came from; before anybody is known, every
+    registered one (a refusal must be readable where it happens)."""
     here = edge()
-    return lti.frame_ancestors(here.db)
+    return here.framed_by if here.framed_by is not None else lti.frame_ancestors(here.db)
 
 
 def person_key() -> int:

@@ -1,24 +1,28 @@
 """The door: login initiation, launch, key set, and the ways in for browsers that keep no cookie in a frame."""
 
-import hashlib
+import hmac
 from datetime import timedelta
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response as BaseResponse
 
 import lti
-from lms_plugin.errors import Refused
-from lms_plugin.flow import enter
-from lms_plugin.flow.enter import Entrance
-from lms_plugin.web.edge import COOKIE, commit, db, edge, parts
+from lms_plugin.db import writes
+from lms_plugin.errors import Forbidden, Refused
+from lms_plugin.flow import enter, sessions
+from lms_plugin.web.edge import BEARER_HEADER, COOKIE, commit, db, digest, edge, is_own_path, new_token, parts
 from lms_plugin.web.viewer import display_name
 
 blueprint = Blueprint("lti", __name__)
 
+LOGIN_COOKIES = "__Host-nengli-login-"
+WINDOW_COOKIE = "__Host-nengli-window"
+
 
 def _login_cookie(state: str) -> str:
     """A cookie of its own for each login, so that ten tabs opening at once do not disturb one another."""
-    return f"__Host-nengli-login-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    return LOGIN_COOKIES + digest(state)[:16]
 
 
 def _launch_url() -> str:
@@ -49,61 +53,107 @@ def login() -> BaseResponse:
 def launch() -> BaseResponse | str:
     """The host's signed launch. Refused: the state is used up, a log row stands, nothing else is written."""
     made, form = parts(), request.form.to_dict()
-    settings = made.settings
     # Keys are fetched before this request's own transaction begins: nothing may hold a lock while a host answers.
     lti.refresh_keys(made.sessions, made.http, form, made.clock())
-    here = edge()
-    cookie_name = _login_cookie(form.get("state", ""))
-    secret = request.cookies.get(cookie_name)
+    for _attempt in range(4):
+        try:
+            return _enter(form)
+        except IntegrityError:
+            # Of a class that clicks at once two made the same course, or one person came twice: now it is there.
+            db().rollback()
+            writes(db())
+    return _enter(form)
+
+
+def _enter(form: dict[str, str]) -> BaseResponse | str:
+    here, settings = edge(), parts().settings
+    lifetime, cookie_name = timedelta(hours=settings.session_hours), _login_cookie(form.get("state", ""))
+    secret = _browser_secret(cookie_name)
     try:
         received = lti.receive_launch(db(), form, secret, here.now, public_url=settings.public_url)
     except Refused as error:
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):
-        return redirect(url_for("people.home"), 303)
-    entrance = enter.enter(db(), received, timedelta(hours=settings.session_hours), here.now)
-    lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id)
-    if received.binding == "cookie":
-        response = redirect(url_for("people.home"), 303)
-        set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)
-        set_cookie(response, cookie_name, "", 0)
-        return response
-    return _without_cookie(entrance)
+        entrance = sessions.again(db(), received.web_session_id, lifetime, here.now)
+    else:
+        entrance = enter.enter(db(), received, lifetime, here.now)
+        lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id)
+        if received.binding == "none":
+            here.framed_by = lti.frame_ancestors(db(), received.deployment_id)
+            return _ask_first(entrance)
+    response = redirect(url_for("people.home"), 303)
+    set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)
+    # Kept for the span of a double click: the second request then proves that it is the same browser.
+    set_cookie(response, cookie_name, secret or "", int(sessions.DOUBLE_CLICK.total_seconds()))
+    return response
 
 
-def _without_cookie(entrance: Entrance) -> str:
+def _browser_secret(cookie_name: str) -> str | None:
+    """The secret that this browser got at login; None where it keeps no cookies here. A browser that keeps cookies, but
+    not this one, did not begin this login (login CSRF): "" then matches nothing, and the launch is refused."""
+    secret = request.cookies.get(cookie_name)
+    if secret is None and any(name == COOKIE or name.startswith(LOGIN_COOKIES) for name in request.cookies):
+        return ""
+    return secret
+
+
+def _ask_first(entrance: sessions.Entrance) -> str:
     """No cookie came back: names the account and asks, then goes on in this tab by bearer or in a new window.
 
-    The question is what stands between a stranger's link and a session that is not one's own (login CSRF).
+    The question is what stands between a stranger's link and a session that is not one's own (login CSRF): until it is
+    answered (`here`, or `redeem` in the window) the session serves nobody.
     """
-    here = edge()
-    ticket = enter.issue_ticket(db(), entrance.session_row, "window", "", here.now)
-    person = enter.person_of(db(), entrance.session_row)
+    here, row = edge(), entrance.session_row
+    person = sessions.person_of(db(), row)
+    here.locale = person.locale or row.locale
     return render_template(
         "lti/continue.html",
         account=display_name(person),
-        ticket=ticket,
+        ticket=sessions.issue_ticket(db(), row, "window", "", here.now),
         bearer=entrance.bearer,
-        return_url=entrance.session_row.return_url,
+        return_url=row.return_url,
+        platform_origin=row.platform_origin,
     )
 
 
+@blueprint.post("/lti/here")
+def here() -> tuple[str, int]:
+    """ "是我，就在这里继续": the bearer that this tab was given begins to serve it."""
+    sessions.say_yes(db(), request.headers.get(BEARER_HEADER, ""), edge().now)
+    return "", 204
+
+
 @blueprint.post("/lti/window")
-def window() -> str:
+def window() -> BaseResponse:
     """In the new window: names the account and asks to confirm. Nothing is used up yet."""
-    token = request.form.get("ticket", "")
-    _ticket, row, person = enter.ticket_person(db(), token, "window", edge().now)
-    return render_template("lti/window.html", account=display_name(person), ticket=token, return_url=row.return_url)
+    token, moment = request.form.get("ticket", ""), edge()
+    try:
+        _ticket, row, person = sessions.ticket_person(db(), token, "window", moment.now)
+    except Refused:
+        if moment.actor is not None:
+            return redirect(url_for("people.home"), 303)  # Back, after all was done
+        raise
+    moment.locale = person.locale or row.locale
+    response = make_response(
+        render_template("lti/window.html", account=display_name(person), ticket=token, return_url=row.return_url)
+    )
+    # Strict: another site's form cannot bring it, so only a click on this page redeems.
+    value = f"{new_token()}.{digest(token)}"
+    response.set_cookie(WINDOW_COOKIE, value, max_age=600, path="/", secure=True, httponly=True, samesite="Strict")
+    return response
 
 
 @blueprint.post("/lti/redeem")
 def redeem() -> BaseResponse:
     """Confirmed: the ticket is used up and this window gets a session of its own."""
-    here = edge()
-    entrance, _target = enter.redeem_ticket(db(), request.form.get("ticket", ""), "window", here.now)
+    moment, token = edge(), request.form.get("ticket", "")
+    browser = request.cookies.get(WINDOW_COOKIE, "")
+    if not hmac.compare_digest(browser.partition(".")[2].encode(), digest(token).encode()):
+        raise Refused("session.no_cookie")
+    entrance, _target = sessions.redeem_ticket(db(), token, "window", moment.now, browser)
     response = redirect(url_for("people.home"), 303)
     set_cookie(
-        response, COOKIE, entrance.token, max(60, int((entrance.session_row.expires_at - here.now).total_seconds()))
+        response, COOKIE, entrance.token, max(60, int((entrance.session_row.expires_at - moment.now).total_seconds()))
     )
     return response
 
@@ -111,22 +161,28 @@ def redeem() -> BaseResponse:
 @blueprint.post("/lti/tickets")
 def ticket() -> Response:
     """A single-use address (≤ 60 s) for a download or a tab that has no cookie of ours."""
-    here = edge()
-    assert here.web_session is not None
+    moment = edge()
+    assert moment.web_session is not None
     target = request.form.get("target", "")
-    if not target.startswith("/") or target.startswith("//") or "\\" in target:
+    if not is_own_path(target):
         raise Refused("ticket.target")
-    token = enter.issue_ticket(db(), here.web_session, "download", target, here.now)
+    token = sessions.issue_ticket(db(), moment.web_session, "download", target, moment.now)
     return jsonify(url=url_for("lti.download", token=token))
 
 
 @blueprint.get("/lti/tickets/<token>")
 def download(token: str) -> BaseResponse:
-    """Redeems such an address: a session of its own for this tab, then the page that was wanted."""
-    here = edge()
-    entrance, target = enter.redeem_ticket(db(), token, "download", here.now)
+    """Redeems such an address: a session of its own for this tab, then the page that was wanted.
+
+    Only for our own pages' links: a stranger's link must not sign anybody in as the stranger.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise Forbidden("session.cross_site")
+    moment = edge()
+    entrance, target = sessions.redeem_ticket(db(), token, "download", moment.now)
     response = redirect(target, 303)
-    set_cookie(response, COOKIE, entrance.token, 600)
+    if moment.web_session is None or moment.web_session.person_id != entrance.session_row.person_id:
+        set_cookie(response, COOKIE, entrance.token, 600)
     return response
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.flow import passport, report, submit_views
+from lms_plugin.flow import deliveries, passport, submit_views
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 
 blueprint = Blueprint("passport", __name__)
@@ -33,6 +33,6 @@ def of_person(programme: str, person: str) -> str:
 @blueprint.post("/record/<programme>/<person>/send/<course>")
 def resend(programme: str, person: str, course: str) -> BaseResponse:
     """再发一次."""
-    report.resend(db(), actor(), course, person, edge().now)
+    deliveries.resend(db(), actor(), course, person, edge().now)
     wake_worker()
     return redirect(url_for("passport.of_person", programme=programme, person=person), 303)

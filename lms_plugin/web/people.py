@@ -1,5 +1,6 @@
 """People: where a launch lands, the first-launch page, course binding, names to confirm, invitations, settings."""
 
+import unicodedata
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -7,13 +8,13 @@ from flask_babel import gettext as _
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.access import Permission, Scope, can
-from lms_plugin.db import find
-from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.access import Permission, Scope, can, require
+from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import enter, landing, people
-from lms_plugin.people import OrgUnit, RoleKind, Stage
+from lms_plugin.flow import invitations as invitations_flow
+from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
-from lms_plugin.web.edge import actor, db, edge, parts
+from lms_plugin.web.edge import actor, db, edge, is_own_path, parts
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("people", __name__)
@@ -31,7 +32,7 @@ def stage_word(stage: Stage) -> str:
         Stage.VOCATIONAL: _("中职"),
         Stage.SPECIAL: _("特教"),
     }
-    return words[stage]
+    return str(words[stage])
 
 
 def role_word(kind: RoleKind) -> str:
@@ -44,7 +45,7 @@ def role_word(kind: RoleKind) -> str:
         RoleKind.IT: _("技术管理员"),
         RoleKind.AUDITOR: _("审计员"),
     }
-    return words[kind]
+    return str(words[kind])
 
 
 @blueprint.get("/")
@@ -79,7 +80,8 @@ def introduce() -> BaseResponse | tuple[str, int]:
     }
     errors: dict[str, str] = {}
     if request.method == "POST":
-        values = {key: request.form.get(key, "").strip() for key in values}
+        values = {key: " ".join(request.form.get(key, "").split()) for key in values}
+        values["staff_number"] = unicodedata.normalize("NFKC", values["staff_number"])  # ＸＷ００１ is XW001
         try:
             said = _introduction(values)
             people.introduce(db(), me, said, here.now)
@@ -91,7 +93,7 @@ def introduce() -> BaseResponse | tuple[str, int]:
         "people/introduce.html",
         values=values,
         errors=errors,
-        schools=[(unit.uuid, unit.name) for unit in people.schools(db(), me.tenant_id)],
+        schools=[(unit.uuid, unit.name) for unit in people.schools(db(), me)],
         stages=[(stage.value, stage_word(stage)) for stage in Stage],
         first=here.person.introduced_at is None,
     )
@@ -116,20 +118,24 @@ def _introduction(values: dict[str, str]) -> people.Introduction:
 
 
 @blueprint.route("/courses/<course>/programme", methods=["GET", "POST"])
-def bind(course: str) -> BaseResponse | str:
+def bind(course: str) -> BaseResponse | tuple[str, int]:
     """The first trainer of an unknown course says which programme it runs."""
     me, here = actor(), edge()
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        people.bind_course(db(), me, course, request.form.get("programme", ""), here.now)
-        return redirect(url_for("people.home"), 303)
+        try:
+            people.bind_course(db(), me, course, request.form.get("programme", ""), here.now)
+            return redirect(url_for("people.home"), 303)
+        except Invalid as error:
+            errors = messages.field_errors(error)
     view = landing.bind_view(db(), me, course)
-    return render_template("people/bind.html", view=view)
+    return render_template("people/bind.html", view=view, errors=errors), 422 if errors else 200
 
 
 @blueprint.get("/people")
 def list_people() -> str:
     """People within reach: search, those who wait for confirmation first."""
-    query, page = request.args.get("q", "").strip()[:50], whole(request.args.get("page"), 1)
+    query, page = _query(), whole(request.args.get("page"), 1)
     only_waiting = request.args.get("waiting") == "1"
     rows, total = people.people_page(db(), actor(), query, only_waiting, page)
     return render_template(
@@ -150,12 +156,17 @@ def list_people() -> str:
     )
 
 
+def _query() -> str:
+    """What is searched for: one line, without characters that no name has."""
+    return "".join(ch for ch in request.args.get("q", "") if ch.isprintable()).strip()[:50]
+
+
 @blueprint.post("/people/<person>/confirm")
 def confirm(person: str) -> BaseResponse:
     """This is who they say they are."""
     people.confirm_person(db(), actor(), person, edge().now)
     target = request.form.get("next", "")
-    return redirect(target if _is_own_path(target) else url_for("people.list_people"), 303)
+    return redirect(target if is_own_path(target) else url_for("people.list_people"), 303)
 
 
 @blueprint.route("/people/merge", methods=["GET", "POST"])
@@ -166,9 +177,8 @@ def merge() -> BaseResponse | str:
     if request.method == "POST":
         people.merge_persons(db(), me, source, target, request.form.get("reason", "").strip(), here.now)
         return redirect(url_for("people.list_people"), 303)
-    if not can(me, Permission.PERSON_MERGE, Scope(me.tenant_id)):
-        raise NotFound
-    query = request.args.get("q", "").strip()[:50]
+    require(me, Permission.PERSON_MERGE, Scope(me.tenant_id))
+    query = _query()
     rows = people.people_page(db(), me, query, False, 1)[0] if query else []
     return render_template("people/merge.html", rows=rows, query=query)
 
@@ -177,15 +187,13 @@ def merge() -> BaseResponse | str:
 def invitations() -> BaseResponse | str | tuple[str, int]:
     """An officer invites: role and unit; the one-time link and code are shown once."""
     me, here = actor(), edge()
-    if not can(me, Permission.ROLE_INVITE, Scope(me.tenant_id)):
-        raise NotFound
-    units = people.units_within(db(), me)
+    units = invitations_flow.units_within(db(), me)
     made, errors = None, {}
     if request.method == "POST":
         try:
             kind = RoleKind(request.form.get("kind", ""))
-            unit = find(db(), OrgUnit, me.tenant_id, request.form.get("unit", ""))
-            row, code = people.invite(db(), me, kind, unit, here.now)
+            unit = {unit.uuid: unit for unit in units}[request.form.get("unit", "")]
+            row, code = invitations_flow.invite(db(), me, kind, unit, here.now)
             made = {
                 "code": code,
                 "link": f"{parts().settings.public_url}{url_for('people.invitation', code=code)}",
@@ -194,6 +202,8 @@ def invitations() -> BaseResponse | str | tuple[str, int]:
             }
         except ValueError:
             errors["kind"] = messages.sentence("form.choose")
+        except KeyError:
+            errors["unit"] = messages.sentence("form.choose")
         except Invalid as error:
             errors = messages.field_errors(error)
     page = render_template(
@@ -210,9 +220,11 @@ def invitations() -> BaseResponse | str | tuple[str, int]:
 def invitation(code: str) -> BaseResponse | str:
     """The one-time link. Signed in: take the role. Not signed in: how to use the code from the course."""
     here = edge()
-    row = people.invitation_of(db(), code, here.now)
+    row = invitations_flow.invitation_of(db(), code, here.now)
+    if here.actor is not None and row.tenant_id != here.actor.tenant_id:
+        raise Refused("invitation.unusable")
     if request.method == "POST":
-        people.accept_invitation(db(), actor(), code, here.now)
+        invitations_flow.accept_invitation(db(), actor(), code, here.now)
         return redirect(url_for("people.home"), 303)
     return render_template("people/invitation.html", code=code, kind=role_word(row.kind), expires_at=row.expires_at)
 
@@ -224,7 +236,7 @@ def enter_code() -> BaseResponse | tuple[str, int]:
     code, error = request.form.get("code", "").strip()[:60], ""
     if request.method == "POST":
         try:
-            people.accept_invitation(db(), me, code, here.now)
+            invitations_flow.accept_invitation(db(), me, code, here.now)
             return redirect(url_for("people.home"), 303)
         except Refused as refused:
             error = messages.sentence(refused.code, refused.params)
@@ -247,9 +259,4 @@ def choose_text_size() -> BaseResponse:
 
 def _back() -> BaseResponse:
     target = request.form.get("next", "")
-    return redirect(target if _is_own_path(target) else url_for("people.home"), 303)
-
-
-def _is_own_path(target: str) -> bool:
-    """A path of ours, not another site's address in disguise."""
-    return target.startswith("/") and not target.startswith("//") and "\\" not in target
+    return redirect(target if is_own_path(target) else url_for("people.home"), 303)

@@ -108,6 +108,10 @@ def app_of(host: Host) -> Flask:
         told = {**context(), "viewer": None, "account": "王老师", "ticket": "t", "bearer": BEARER}
         return render_template("lti/continue.html", return_url="https://lms.example/course", **told)
 
+    @app.post("/lti/here")
+    def here() -> tuple[str, int]:
+        return "", 204
+
     @app.get("/")
     @app.get("/inside")
     def inside() -> tuple[str, int]:

@@ -156,8 +156,16 @@ function live(address) {
 
 if (asked && offered) {
   asked.hidden = false;
-  asked.addEventListener("submit", (event) => {
+  let answered = false;
+  asked.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (answered) return;
+    answered = true;
+    // Until the server has heard the answer, the bearer serves nobody.
+    const said = await fetch(asked.action, { method: "POST", headers: { "X-Nengli-Session": offered } }).catch(() => null);
+    answered = Boolean(said?.ok);
+    if (!said) return; // the line is cut: the button stays
+    if (!said.ok) return void asked.submit(); // asked too late: the server's page says so
     bearer = offered;
     stored(bearer);
     history.replaceState(null, "", "/"); // Back and reload must never meet the launch again

@@ -1,0 +1,128 @@
+"""Where scores stand on their way into gradebooks, for the person concerned, and "再发一次"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, or_
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, pk
+from lms_plugin.errors import NotFound, Refused
+from lms_plugin.flow.people import person_scope
+from lms_plugin.flow.report import KINDS
+from lms_plugin.outbox import Job, JobState
+from lms_plugin.people import Course, CourseMember, Person
+
+
+@dataclass(frozen=True)
+class DeliveryView:
+    """Where one person's score for one column stands, for the record page. `state` is a `DeliveryState`'s value, or
+    "queued" = asked for and not tried yet."""
+
+    course_uuid: str
+    course_title: str
+    kind: str
+    state: str
+    given_hundredths: int
+    maximum_hundredths: int
+    host_words: str
+    updated_at: datetime | None
+    can_resend: bool
+
+
+def deliveries(session: Session, person_id: int, programme_id: int) -> list[DeliveryView]:
+    """All courses of the programme that the person launched from, with both columns' state. Three queries.
+
+    Before the first score there is no column: then the waiting job says how far it is, in the host's own words.
+    """
+    courses = session.exec(
+        select(Course)
+        .join(CourseMember, col(CourseMember.course_id) == Course.id)
+        .where(Course.programme_id == programme_id, CourseMember.person_id == person_id)
+        .order_by(col(Course.title), col(Course.id))
+    ).all()
+    rows = session.exec(
+        select(lti.ScoreDelivery, lti.LineItem)
+        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
+        .where(lti.LineItem.programme_id == programme_id, lti.ScoreDelivery.person_id == person_id)
+    ).all()
+    by_column = {(column.course_id, column.kind): row for row, column in rows}
+    jobs = _jobs(session, courses, person_id)
+    views = []
+    for course in courses:
+        found = [(kind, by_column[(pk(course), kind)]) for kind in KINDS if (pk(course), kind) in by_column]
+        for kind, row in found:
+            views.append(
+                DeliveryView(
+                    course.uuid,
+                    course.title,
+                    kind.value,
+                    row.state.value,
+                    row.given_hundredths,
+                    row.maximum_hundredths,
+                    row.host_words,
+                    row.updated_at,
+                    row.state not in {lti.DeliveryState.DELIVERED, lti.DeliveryState.NOT_OFFERED},
+                )
+            )
+        asked = jobs.get((outbox.SCORE, f"{pk(course)}:{person_id}"))
+        if not found and asked is not None and asked.state is not JobState.DONE:
+            views.append(_unsent(course, asked, jobs.get((outbox.COLUMNS, str(pk(course))))))
+    return views
+
+
+def _jobs(session: Session, courses: Sequence[Course], person_id: int) -> dict[tuple[str, str], Job]:
+    """The newest job of each course for this person's scores, and for the course's columns."""
+    scores = [f"{pk(course)}:{person_id}" for course in courses]
+    columns = [str(pk(course)) for course in courses]
+    found = session.exec(
+        select(Job)
+        .where(
+            or_(
+                and_(col(Job.kind) == outbox.SCORE, col(Job.key).in_(scores)),
+                and_(col(Job.kind) == outbox.COLUMNS, col(Job.key).in_(columns)),
+            )
+        )
+        .order_by(col(Job.id))
+    ).all()
+    return {(job.kind, job.key): job for job in found}
+
+
+def _unsent(course: Course, asked: Job, columns: Job | None) -> DeliveryView:
+    """No score has left yet: the host may not even let us make the column."""
+    told = columns if columns is not None and columns.last_error else asked
+    tried = asked.attempts > 0 or bool(told.last_error)
+    state = "failed" if asked.state is JobState.FAILED else "retrying" if tried else "queued"
+    words = told.last_error.partition(" ")[2]
+    return DeliveryView(course.uuid, course.title, KINDS[0].value, state, 0, 0, words, None, state == "failed")
+
+
+def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, now: datetime) -> None:
+    """ "再发一次": the person, their trainer or an officer asks for the scores to be sent again now."""
+    course = find(session, Course, actor.tenant_id, course_uuid)
+    person = find(session, Person, actor.tenant_id, person_uuid)
+    scope = person_scope(session, person)
+    require(
+        actor,
+        Permission.SCORE_RESEND,
+        Scope(scope.tenant_id, scope.owner_id, unit_paths=scope.unit_paths, course_ids=frozenset({pk(course)})),
+    )
+    if course.programme_id is None:
+        raise Refused("report.no_programme")
+    member = session.exec(
+        select(CourseMember.id).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
+    ).first()
+    if member is None:
+        raise NotFound
+    outbox.put(
+        session,
+        actor.tenant_id,
+        outbox.SCORE,
+        f"{pk(course)}:{pk(person)}",
+        {"course_id": pk(course), "person_id": pk(person)},
+        now,
+    )

@@ -1,0 +1,230 @@
+"""A person at a browser: sessions, the one-time tickets that carry them into a window without our cookie."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import select as rows
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin.db import get, pk
+from lms_plugin.errors import Refused
+from lms_plugin.people import Course, Person, Tenant, Ticket, WebSession
+
+WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
+URL_TICKET = timedelta(seconds=60)
+ANSWER_WITHIN = WINDOW_TICKET  # how long the question "is it you?" of a launch without cookie waits
+DOUBLE_CLICK = timedelta(seconds=10)
+LOCALES = ("zh-Hans", "en")
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What a launch led to. The tokens leave here once, in a cookie or a page; only their hashes are kept."""
+
+    session_row: WebSession
+    token: str
+    bearer: str
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who is here: their session, and the origins of the host they came from (which may frame our pages)."""
+
+    row: WebSession
+    person: Person
+    tenant: Tenant
+    course: Course | None
+    host_origins: list[str]
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def open_session(
+    session: Session,
+    person: Person,
+    course: Course | None,
+    lifetime: timedelta,
+    now: datetime,
+    *,
+    locale: str = "",
+    return_url: str = "",
+    platform_origin: str = "",
+    document_target: str = "",
+    is_demo: bool = False,
+    asks_first: bool = False,
+) -> Entrance:
+    """Opens a session for a person; tokens are 256 random bits each. `asks_first`: it serves nobody until `confirm`."""
+    token, bearer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    row = WebSession(
+        token_hash=_hash(token),
+        bearer_hash=_hash(bearer),
+        csrf=secrets.token_urlsafe(32),
+        tenant_id=person.tenant_id,
+        person_id=pk(person),
+        course_id=course.id if course is not None else None,
+        locale=locale if locale in LOCALES else "",
+        return_url=return_url[:2000],
+        platform_origin=platform_origin[:300],
+        document_target=document_target[:16],
+        is_demo=is_demo,
+        asks_first=asks_first,
+        created_at=now,
+        expires_at=now + lifetime,
+    )
+    session.add(row)
+    session.flush()
+    return Entrance(row, token, bearer)
+
+
+def visitor_of(
+    session: Session, now: datetime, token_hash: str | None = None, bearer_hash: str | None = None
+) -> Visitor | None:
+    """Who comes with the cookie or bearer of that hash, if the session lives. One query: every page asks."""
+    statement = (
+        rows(WebSession, Person, Tenant, Course, lti.Platform)
+        .join(Person, col(Person.id) == col(WebSession.person_id))
+        .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
+        .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
+        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
+        .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
+        .where(
+            col(WebSession.expires_at) > now, col(WebSession.ended_at).is_(None), col(WebSession.asks_first).is_(False)
+        )
+    )
+    wanted = (
+        col(WebSession.bearer_hash) == bearer_hash
+        if bearer_hash is not None
+        else col(WebSession.token_hash) == token_hash
+    )
+    found = session.execute(statement.where(wanted)).one_or_none()
+    if found is None:
+        return None
+    row, person, tenant, course, platform = found._tuple()
+    origins = lti.platform_origins(platform) if platform is not None else []
+    return Visitor(row, person, tenant, course, sorted({*origins, row.platform_origin} - {""}))
+
+
+def is_form_of(session: Session, row: WebSession, csrf: str, now: datetime) -> bool:
+    """Whether a form's token belongs to this session, or to another live one of the same person: who launched again in
+    a second tab may still send what the first tab shows."""
+    if hmac.compare_digest(csrf.encode(), row.csrf.encode()):
+        return True
+    others = session.exec(
+        select(WebSession.csrf).where(
+            WebSession.person_id == row.person_id, col(WebSession.expires_at) > now, col(WebSession.ended_at).is_(None)
+        )
+    ).all()
+    return any(hmac.compare_digest(csrf.encode(), other.encode()) for other in others)
+
+
+def say_yes(session: Session, bearer: str, now: datetime) -> WebSession:
+    """ "是我，就在这里继续": from now on the launch's bearer serves its tab. Said twice it stays said.
+
+    Raises Refused `ticket.used` for an unknown bearer, an ended session, or an answer that took too long.
+    """
+    row = session.exec(
+        select(WebSession).where(
+            WebSession.bearer_hash == _hash(bearer),
+            col(WebSession.expires_at) > now,
+            col(WebSession.ended_at).is_(None),
+        )
+    ).one_or_none()
+    if row is None or (row.asks_first and row.created_at + ANSWER_WITHIN <= now):
+        raise Refused("ticket.used")
+    if row.asks_first:
+        row.asks_first = False
+        session.add(row)
+        session.flush()
+    return row
+
+
+def again(session: Session, web_session_id: int, lifetime: timedelta, now: datetime) -> Entrance:
+    """The same browser sent its launch twice: it gets the place of the first one, with tokens of its own (only their
+    hashes are kept, and a browser may have dropped the first answer)."""
+    row = get(session, WebSession, web_session_id)
+    if row.ended_at is not None:
+        raise Refused("ticket.used")
+    return _like(session, row, row.document_target, min(lifetime, row.expires_at - now), now)
+
+
+def _like(session: Session, row: WebSession, document_target: str, lifetime: timedelta, now: datetime) -> Entrance:
+    course = get(session, Course, row.course_id) if row.course_id is not None else None
+    return open_session(
+        session,
+        get(session, Person, row.person_id),
+        course,
+        lifetime,
+        now,
+        locale=row.locale,
+        return_url=row.return_url,
+        platform_origin="" if document_target == "window" else row.platform_origin,
+        document_target=document_target,
+        is_demo=row.is_demo,
+    )
+
+
+def issue_ticket(session: Session, row: WebSession, purpose: str, target: str, now: datetime) -> str:
+    """A one-time pass into a window without our cookie. `purpose`: "window" (form body) or "download" (URL, 60 s)."""
+    token = secrets.token_urlsafe(24)
+    lifetime = URL_TICKET if purpose == "download" else WINDOW_TICKET
+    session.add(
+        Ticket(
+            token_hash=_hash(token),
+            web_session_id=pk(row),
+            purpose=purpose,
+            target=target[:1000],
+            expires_at=now + lifetime,
+        )
+    )
+    session.flush()
+    return token
+
+
+def ticket_person(
+    session: Session, token: str, purpose: str, now: datetime, browser: str = ""
+) -> tuple[Ticket, WebSession, Person]:
+    """Who a ticket stands for, without using it up. `browser` is the secret of the browser that may have used it up
+    some seconds ago. Raises Refused `ticket.used` when used, over, or unknown."""
+    ticket = session.exec(
+        select(Ticket)
+        .where(Ticket.token_hash == _hash(token), Ticket.purpose == purpose, col(Ticket.expires_at) > now)
+        .with_for_update()
+    ).one_or_none()
+    row = get(session, WebSession, ticket.web_session_id) if ticket is not None else None
+    if ticket is None or row is None or row.ended_at is not None or row.expires_at <= now:
+        raise Refused("ticket.used")
+    if ticket.used_at is not None and not (
+        browser and ticket.browser_hash == _hash(browser) and now - ticket.used_at <= DOUBLE_CLICK
+    ):
+        raise Refused("ticket.used")
+    return ticket, row, get(session, Person, row.person_id)
+
+
+def redeem_ticket(session: Session, token: str, purpose: str, now: datetime, browser: str = "") -> tuple[Entrance, str]:
+    """Uses a ticket up and opens a session of its own for the new window; gives that and the ticket's target."""
+    ticket, row, _person = ticket_person(session, token, purpose, now, browser)
+    ticket.used_at = ticket.used_at or now
+    ticket.browser_hash = _hash(browser) if browser else ""
+    session.add(ticket)
+    session.flush()
+    return _like(session, row, "window", row.expires_at - now, now), ticket.target
+
+
+def person_of(session: Session, row: WebSession) -> Person:
+    """Whose session it is."""
+    return get(session, Person, row.person_id)
+
+
+def end_sessions(session: Session, person_id: int, now: datetime) -> None:
+    """Signs the person out everywhere."""
+    for row in session.exec(
+        select(WebSession).where(WebSession.person_id == person_id, col(WebSession.ended_at).is_(None))
+    ).all():
+        row.ended_at = now
+        session.add(row)
