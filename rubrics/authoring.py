@@ -1,4 +1,4 @@
-"""Rubrics as data: publishing an immutable version, and reading many of them with two queries."""
+"""Rubrics as data: publishing an immutable version, and reading many of them with one query."""
 
 import hashlib
 import json
@@ -104,28 +104,24 @@ def publish_rubric(
 
 
 def criteria_of(session: Session, rubric_version_ids: Collection[int]) -> dict[int, tuple[CriterionText, ...]]:
-    """The criteria of these rubric versions in their order: two queries, however many versions."""
-    wanted = set(rubric_version_ids)
-    if not wanted:
+    """The criteria of these rubric versions in their order: one query, however many versions."""
+    found: dict[int, list[CriterionText]] = {key: [] for key in rubric_version_ids}
+    if not found:
         return {}
     rows = session.exec(
-        select(Criterion)
-        .where(col(Criterion.rubric_version_id).in_(wanted))
-        .order_by(col(Criterion.rubric_version_id), col(Criterion.position))
-    ).all()
-    levels = session.exec(
-        select(CriterionLevel)
-        .join(Criterion, col(Criterion.id) == col(CriterionLevel.criterion_id))
-        .where(col(Criterion.rubric_version_id).in_(wanted))
-        .order_by(col(CriterionLevel.level))
+        select(Criterion, CriterionLevel)
+        .join(CriterionLevel, col(CriterionLevel.criterion_id) == col(Criterion.id), isouter=True)
+        .where(col(Criterion.rubric_version_id).in_(found))
+        .order_by(col(Criterion.rubric_version_id), col(Criterion.position), col(CriterionLevel.level))
     ).all()
     texts: dict[int, dict[int, Text]] = {}
-    for level in levels:
-        texts.setdefault(level.criterion_id, {})[level.level] = level.text
-    found: dict[int, list[CriterionText]] = {key: [] for key in wanted}
-    for row in rows:
+    for row, level in rows:
+        of_row = texts.setdefault(pk(row), {})
+        if level is not None:
+            of_row[level.level] = level.text
+    for row in {pk(row): row for row, _level in rows}.values():
         found[row.rubric_version_id].append(
-            CriterionText(row.key, row.position, row.is_validity, row.is_proposed, texts.get(pk(row), {}))
+            CriterionText(row.key, row.position, row.is_validity, row.is_proposed, texts[pk(row)])
         )
     return {key: tuple(lines) for key, lines in found.items()}
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -50,17 +51,18 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in six queries.
+    """Reads the pool in three queries.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty.
     """
     rows = session.exec(
-        select(competencies.Submission, competencies.SubmissionVersion)
+        select(competencies.Submission, competencies.SubmissionVersion, Person.subject)
         .join(
             competencies.SubmissionVersion,
             col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
         )
+        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
         .where(
             competencies.Submission.programme_id == pk(programme),
             col(competencies.Submission.state).in_(HANDED_IN),
@@ -69,8 +71,9 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         .order_by(col(competencies.Submission.id))
     ).all()
     reviews = session.exec(select(rubrics.Review).where(rubrics.Review.programme_id == pk(programme))).all()
-    submissions = {pk(submission): submission for submission, _version in rows}
-    versions = {pk(submission): version for submission, version in rows}
+    submissions = {pk(submission): submission for submission, _version, _subject in rows}
+    versions = {pk(submission): version for submission, version, _subject in rows}
+    subjects = {submission.person_id: subject for submission, _version, subject in rows}
     existing: list[rubrics.Assignment] = []
     given, counts = Counter[int](), Counter[int]()
     refused: dict[int, set[int]] = {}
@@ -100,11 +103,10 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     ripe = {key for key in open_to_peers if versions[key].submitted_at <= over}
     needy = frozenset(key for key in ripe if counts[key] < enough)
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
-    schools = _schools(session, {submissions[key].person_id for key in taking_part})
-    subjects = _subjects(session, {submissions[key].person_id for key in taking_part})
-    units = _groups(
+    schools, units = _schools(
         session,
-        {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None} | set(schools.values()),
+        {submissions[key].person_id for key in taking_part},
+        {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
     )
     works = tuple(
         rubrics.Work(
@@ -144,29 +146,26 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     )
 
 
-def _schools(session: Session, people: set[int]) -> dict[int, int]:
+def _schools(session: Session, people: set[int], units: set[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Person id → the school they belong to now, and school id → the school group it is in, where it is in one."""
+    group = aliased(OrgUnit)
     rows = session.exec(
-        select(OrgMembership.person_id, OrgMembership.org_unit_id)
-        .where(col(OrgMembership.person_id).in_(people), col(OrgMembership.ends_on).is_(None))
-        .order_by(col(OrgMembership.id))
-    )
-    return dict(rows.all())
-
-
-def _subjects(session: Session, people: set[int]) -> dict[int, str]:
-    rows = session.exec(select(Person.id, Person.subject).where(col(Person.id).in_(people)))
-    return {key: subject for key, subject in rows if key is not None}
-
-
-def _groups(session: Session, schools: set[int]) -> dict[int, int]:
-    """School id → id of the school group it belongs to, where it does."""
-    rows = session.exec(select(OrgUnit.id, OrgUnit.parent_id).where(col(OrgUnit.id).in_(schools))).all()
-    groups = set(
-        session.exec(
-            select(OrgUnit.id).where(
-                col(OrgUnit.id).in_([parent for _key, parent in rows if parent is not None]),
-                OrgUnit.kind == UnitKind.SCHOOL_GROUP,
-            )
+        select(OrgUnit.id, OrgMembership.person_id, group.id)
+        .join(
+            OrgMembership,
+            (col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+            & col(OrgMembership.person_id).in_(people)
+            & col(OrgMembership.ends_on).is_(None),
+            isouter=True,
         )
-    )
-    return {key: parent for key, parent in rows if key is not None and parent is not None and parent in groups}
+        .join(
+            group,
+            (col(group.id) == col(OrgUnit.parent_id)) & (col(group.kind) == UnitKind.SCHOOL_GROUP),
+            isouter=True,
+        )
+        .where(col(OrgMembership.id).is_not(None) | col(OrgUnit.id).in_(units))
+        .order_by(col(OrgMembership.id))
+    ).all()
+    schools = {person: unit for unit, person, _group in rows if person is not None and unit is not None}
+    groups = {unit: group_id for unit, _person, group_id in rows if unit is not None and group_id is not None}
+    return schools, groups

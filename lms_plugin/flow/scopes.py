@@ -6,12 +6,16 @@ Every function takes lists and asks the database a constant number of times, so 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import literal, union_all
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Scope
 from lms_plugin.db import pk
 from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit
+
+_Version = competencies.SubmissionVersion
 
 
 def submission_scope(session: Session, submission: competencies.Submission, reviewer_id: int | None = None) -> Scope:
@@ -27,7 +31,7 @@ def submission_scope(session: Session, submission: competencies.Submission, revi
 def submission_scopes(
     session: Session, submissions: Sequence[competencies.Submission], reviewers: dict[int, int | None] | None = None
 ) -> dict[int, Scope]:
-    """Scopes by submission id, in three queries for any number of rows.
+    """Scopes by submission id, in one query for any number of rows.
 
     Courses are those of the submission's programme of which the author is a member: a trainer reaches a work through
     a course the author really came from. `reviewers`: submission id → the person who reviews it.
@@ -35,16 +39,31 @@ def submission_scopes(
     if not submissions:
         return {}
     people = {row.person_id for row in submissions}
-    units = current_unit_paths(session, people)
-    courses = courses_of(session, people)
+    now_in = (
+        columns(literal("unit"), col(OrgMembership.person_id), literal(0), col(OrgUnit.path), literal(0))
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+        .where(col(OrgMembership.person_id).in_(people), col(OrgMembership.ends_on).is_(None))
+    )
+    then_in = (
+        columns(literal("version"), col(_Version.submission_id), literal(0), col(OrgUnit.path), literal(0))
+        .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id))
+        .where(col(_Version.submission_id).in_([pk(row) for row in submissions]))
+    )
+    from_courses = (
+        columns(literal("course"), col(CourseMember.person_id), col(Course.programme_id), literal(""), col(Course.id))
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(col(CourseMember.person_id).in_(people), col(Course.programme_id).is_not(None))
+    )
+    units: dict[int, set[str]] = defaultdict(set)
     of_version: dict[int, set[str]] = defaultdict(set)
-    for submission_id, path in session.exec(
-        select(competencies.SubmissionVersion.submission_id, OrgUnit.path)
-        .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id))
-        .where(col(competencies.SubmissionVersion.submission_id).in_([pk(row) for row in submissions]))
-        .distinct()
-    ):
-        of_version[submission_id].add(path)
+    courses: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for kind, owner, programme, path, course in session.connection().execute(union_all(now_in, then_in, from_courses)):
+        if kind == "unit":
+            units[owner].add(path)
+        elif kind == "version":
+            of_version[owner].add(path)
+        else:
+            courses[(programme, owner)].add(course)
     return {
         pk(row): Scope(
             tenant_id=row.tenant_id,
@@ -99,11 +118,14 @@ def courses_of(session: Session, people: Iterable[int]) -> dict[tuple[int, int],
 
 
 def programme_scope(session: Session, programme: competencies.Programme) -> Scope:
-    """The scope of a whole programme: its unit and the courses in which it runs."""
-    path = session.exec(select(OrgUnit.path).where(OrgUnit.id == programme.org_unit_id)).one()
-    courses = session.exec(select(Course.id).where(Course.programme_id == pk(programme))).all()
+    """The scope of a whole programme: its unit and the courses in which it runs. One query."""
+    rows = session.exec(
+        select(OrgUnit.path, Course.id)
+        .join(Course, col(Course.programme_id) == pk(programme), isouter=True)
+        .where(OrgUnit.id == programme.org_unit_id)
+    ).all()
     return Scope(
         tenant_id=programme.tenant_id,
-        unit_paths=(path,),
-        course_ids=frozenset(key for key in courses if key is not None),
+        unit_paths=tuple({path for path, _course in rows}),
+        course_ids=frozenset(course for _path, course in rows if course is not None),
     )
