@@ -123,9 +123,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def stage(
-    browser: Browser, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+def stage(browser: Browser, module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Everything started on an empty database with the demo district."""
     folder = tmp_path_factory.mktemp("journey")
     port = free_pair()

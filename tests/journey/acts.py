@@ -1,0 +1,141 @@
+"""What people do on the pages, in their own words: the verbs of the journeys."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+FILES = Path(__file__).parent.parent / "files"
+
+Where = Page | FrameLocator
+
+
+def introduce(where: Where, school: str, stage: str, subject: str, number: str, name: str = "") -> None:
+    """Fills the first-launch page."""
+    if name:
+        where.get_by_label("姓名").fill(name)
+    where.get_by_label("学校").select_option(label=school)
+    where.get_by_label("学段").select_option(label=stage)
+    where.get_by_label("学科").fill(subject)
+    where.get_by_label("工号").fill(number)
+    where.get_by_role("button", name="保存", exact=True).click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text("能力点")
+
+
+def choose(where: Where, codes: tuple[str, ...]) -> None:
+    """Chooses competency points."""
+    where.get_by_role("link", name="选能力点", exact=True).first.click()
+    for code in codes:
+        where.locator(f"input[name=point][value={code}]").check()
+    where.get_by_role("button", name="确定选择").click()
+    expect(where.locator("main")).to_contain_text(f"我的 {len(codes)} 个能力点")
+
+
+def open_point(where: Where, code: str) -> None:
+    """From 我的能力点 to one point."""
+    where.get_by_role("link", name="我的能力点").first.click()
+    where.locator("ul.lines a.title", has_text=re.compile(rf"^{code}\b")).click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text(code)
+
+
+def slot(where: Where, title: str) -> Locator:
+    """The place of one requirement."""
+    return where.locator("section.slot").filter(has=where.locator("h3", has_text=title))
+
+
+def upload(where: Where, title: str, file: str, size: int = 1) -> None:
+    """Uploads a file in parts and waits until it stands in its place."""
+    slot(where, title).locator("input[type=file]").set_input_files(FILES / file)
+    expect(slot(where, title).locator("ul.files li")).to_have_count(size, timeout=30_000)
+    expect(slot(where, title).locator("ul.files")).not_to_contain_text("正在", timeout=30_000)
+
+
+def write(where: Where, title: str, text: str) -> None:
+    """Writes into the form made from the criteria instead of uploading; the draft saves itself."""
+    slot(where, title).get_by_role("link", name="直接写").click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text("直接写")
+    for box in where.locator("main textarea").all():
+        box.fill(text)
+    expect(where.locator("[data-saved]").first).to_contain_text("已保存", timeout=10_000)
+    where.get_by_role("button", name="保存并返回").click()
+    expect(slot(where, title)).to_contain_text("直接写的文字")
+
+
+def mark_oneself(where: Where, level: int) -> None:
+    """自评: the same level everywhere."""
+    form = where.locator("form#self")
+    for criterion in form.locator("fieldset.criterion").all():
+        radios = criterion.locator("input[type=radio]")
+        values = [radios.nth(n).get_attribute("value") or "" for n in range(radios.count())]
+        wanted = str(level) if str(level) in values else values[-1]
+        criterion.locator("label.lv").nth(values.index(wanted)).click()
+    expect(form.locator("[data-saved]")).to_contain_text("已保存", timeout=10_000)
+
+
+def tick_everything(where: Where) -> None:
+    """The ticks before handing in."""
+    form = where.locator("form#ticks")
+    boxes = form.locator("input[type=checkbox]")
+    for n in range(boxes.count()):
+        boxes.nth(n).check()
+    if boxes.count():
+        expect(form.locator("[data-saved]")).to_contain_text("已保存", timeout=10_000)
+
+
+def hand_in(where: Where, code: str) -> None:
+    """Opens the point afresh (so that all checks are looked at again) and submits it."""
+    open_point(where, code)
+    where.get_by_role("button", name="提交", exact=True).first.click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text("已提交")
+
+
+def review_all(where: Where, level_of: Mapping[int, int] | int) -> int:
+    """Reviews everything that is owed, the same level everywhere (with a reason below pass). Gives how many."""
+    done = 0
+    while True:
+        where.get_by_role("link", name="互评任务").first.click()
+        expect(where.get_by_role("heading", level=1)).to_contain_text(re.compile("要评|评完"))
+        start = where.get_by_role("link", name=re.compile("^去评"))
+        if start.count() == 0:
+            return done
+        start.first.click()
+        level = level_of if isinstance(level_of, int) else level_of.get(done, 1)
+        review_one(where, level)
+        done += 1
+
+
+def review_one(where: Where, level: int) -> None:
+    """Marks the open review and submits it."""
+    expect(where.get_by_role("heading", level=1)).to_contain_text("作业")
+    expect(where.locator("form[data-marks] fieldset.criterion").first).to_be_attached()
+    tab = where.get_by_role("tab", name="评价")
+    if tab.is_visible():
+        tab.click()
+    mark_form(where.locator("form[data-marks]"), level)
+    where.get_by_role("button", name=re.compile("^提交评审")).click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text("这份已经评完")
+
+
+def mark_form(form: Locator, level: int) -> None:
+    """Gives every criterion a level, and a reason where it is below pass."""
+    for criterion in form.locator("fieldset.criterion").all():
+        radios = criterion.locator("input[type=radio]")
+        values = [radios.nth(n).get_attribute("value") or "" for n in range(radios.count())]
+        wanted = str(level) if str(level) in values else values[0 if level == 0 else -1]
+        criterion.locator("label.lv").nth(values.index(wanted)).click()
+        if wanted == "0":
+            criterion.locator("textarea").fill("看不出这一条，请补充具体环节。")
+
+
+def strike_own_name(where: Where) -> int:
+    """ "遮去" wherever the tool found the author's own name; gives how often."""
+    done = 0
+    while True:
+        button = where.get_by_role("button", name=re.compile("^遮去"))
+        if button.count() == 0:
+            return done
+        before = button.count()
+        button.first.click()
+        expect(button).to_have_count(before - 1)
+        done += 1
