@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, owned, pk
-from lms_plugin.errors import Forbidden
-from lms_plugin.flow import cases, marking
+from lms_plugin.errors import Forbidden, NotFound
+from lms_plugin.flow import cases
 from lms_plugin.flow.reach import FILTERS, READERS, joined, submissions_within, within
-from lms_plugin.people import RoleKind
+from lms_plugin.people import OrgUnit, Person, RoleKind
 
 PAGE = 50
 OPEN_FOR = timedelta(minutes=30)
@@ -71,30 +72,25 @@ def queue(
     programmes = session.exec(
         owned(competencies.Programme, actor.tenant_id).order_by(col(competencies.Programme.id).desc())
     ).all()
-    chosen = find(session, competencies.Programme, actor.tenant_id, programme) if programme else None
+    chosen = next((one for one in programmes if one.uuid == programme), None)
+    if programme and chosen is None:
+        raise NotFound
     reached = within(actor, chosen)
     sums = [func.coalesce(func.sum(case((FILTERS[name], 1), else_=0)), 0) for name in FILTERS]
-    counted = session.connection().execute(joined(select(*sums)).where(reached)).one()
+    counted = session.connection().execute(joined(columns(*sums)).where(reached)).one()
     counts = dict(zip(FILTERS, (int(one) for one in counted), strict=True))
     state = state if state in FILTERS else "pending"
     wanted = and_(reached, FILTERS[state])
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
-    rows = session.exec(
-        joined(select(competencies.Submission, competencies.SubmissionVersion, rubrics.ReviewSummary))
-        .where(wanted)
-        .order_by(col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
-        .offset((page - 1) * PAGE)
-        .limit(PAGE)
-    ).all()
     return Queue(
         programmes=tuple((one.uuid, one.title) for one in programmes),
         programme=chosen.uuid if chosen is not None else "",
         state=state,
         agreed=agreed,
         counts=counts,
-        rows=_rows(session, rows, now),
+        rows=_listed(session, wanted, now, page),
         page=page,
         total=total,
     )
@@ -110,53 +106,74 @@ def _count(session: Session, wanted: ColumnElement[bool]) -> int:
     return int(session.exec(joined(select(func.count(col(competencies.Submission.id)))).where(wanted)).one())
 
 
-def _rows(session: Session, rows: Any, now: datetime) -> tuple[CaseRow, ...]:
-    submissions = [row[0] for row in rows]
-    points = marking.points_of(session, [row.point_id for row in submissions])
-    decisions = competencies.decision_of(session, [pk(version) for _submission, version, _summary_row in rows])
-    openings = _openings(session, [pk(row) for row in submissions], now)
-    names = marking.names_of(session, {row.person_id for row in submissions} | {one[0] for one in openings.values()})
-    schools = marking.school_names(session, {version.org_unit_id for _submission, version, _summary_row in rows})
-    found = []
-    for submission, version, summary in rows:
-        opened = openings.get(pk(submission))
-        decision = decisions.get(pk(version))
-        found.append(
-            CaseRow(
-                uuid=submission.uuid,
-                author=names.get(submission.person_id, ""),
-                school=schools.get(version.org_unit_id or 0, ""),
-                point_code=points[submission.point_id].code,
-                point_name=points[submission.point_id].name,
-                state=submission.state.value,
-                number=version.number,
-                is_late=version.is_late,
-                reviews=summary.submitted if summary is not None else 0,
-                is_agreed=summary is not None and summary.is_agreed,
-                differs=summary is not None and summary.submitted >= 2 and not summary.is_agreed,
-                agreed_level=summary.agreed_level if summary is not None and summary.is_agreed else None,
-                decided_level=decision.point_level if decision is not None else None,
-                opened_by=names.get(opened[0], "") if opened else "",
-                opened_at=opened[1] if opened else None,
-                submitted_at=version.submitted_at,
+def _listed(session: Session, wanted: ColumnElement[bool], now: datetime, page: int = 1, size: int = PAGE) -> Any:
+    """Works with all that a row shows, oldest first: one query for them and one for who has them open."""
+    rows = session.exec(
+        joined(
+            columns(
+                competencies.Submission,
+                competencies.SubmissionVersion,
+                rubrics.ReviewSummary,
+                competencies.CompetencyPoint,
+                competencies.Decision,
+                col(Person.name),
+                col(OrgUnit.name),
             )
         )
-    return tuple(found)
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+        )
+        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
+            isouter=True,
+        )
+        .where(wanted)
+        .order_by(col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
+        .offset((page - 1) * size)
+        .limit(size)
+    ).all()
+    openings = _openings(session, [pk(row[0]) for row in rows], now)
+    return tuple(_row(row, openings.get(pk(row[0]))) for row in rows)
 
 
-def _openings(session: Session, submissions: list[int], now: datetime) -> dict[int, tuple[int, datetime]]:
+def _row(row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
+    submission, version, summary, point, decision, author, school = row
+    return CaseRow(
+        uuid=submission.uuid,
+        author=author,
+        school=school or "",
+        point_code=point.code,
+        point_name=point.name,
+        state=submission.state.value,
+        number=version.number,
+        is_late=version.is_late,
+        reviews=summary.submitted if summary is not None else 0,
+        is_agreed=summary is not None and summary.is_agreed,
+        differs=summary is not None and summary.submitted >= 2 and not summary.is_agreed,
+        agreed_level=summary.agreed_level if summary is not None and summary.is_agreed else None,
+        decided_level=decision.point_level if decision is not None else None,
+        opened_by=opened[0] if opened is not None else "",
+        opened_at=opened[1] if opened is not None else None,
+        submitted_at=version.submitted_at,
+    )
+
+
+def _openings(session: Session, submissions: list[int], now: datetime) -> dict[int, tuple[str, datetime]]:
     """By work: who opened it last within half an hour, and when."""
-    found: dict[int, tuple[int, datetime]] = {}
-    for row in session.exec(
-        select(rubrics.CaseOpening)
+    rows = session.exec(
+        select(rubrics.CaseOpening, Person.name)
+        .join(Person, col(Person.id) == col(rubrics.CaseOpening.person_id))
         .where(
             col(rubrics.CaseOpening.submission_id).in_(submissions),
             col(rubrics.CaseOpening.opened_at) > now - OPEN_FOR,
         )
         .order_by(col(rubrics.CaseOpening.opened_at))
-    ):
-        found[row.submission_id] = (row.person_id, row.opened_at)
-    return found
+    )
+    return {row.submission_id: (name, row.opened_at) for row, name in rows}
 
 
 @dataclass(frozen=True)
@@ -182,23 +199,19 @@ def agreed_list(
     wanted = and_(within(actor, row), FILTERS["agreed"], submissions_within(actor, RoleKind.TRAINER))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
-    found = session.exec(
-        joined(select(competencies.Submission, competencies.SubmissionVersion, rubrics.ReviewSummary))
-        .where(wanted)
-        .order_by(col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
-    ).all()
-    passing = [one for one in found if (one[2].agreed_level or 0) >= competencies.Level.PASS]
+    found = _listed(session, wanted, now, size=100_000)
+    passing = [one for one in found if (one.agreed_level or 0) >= competencies.Level.PASS]
     listed = passing[: cases.MOST_AT_ONCE]
     drawn = random.Random(seed).sample(listed, min(3, len(listed)))  # noqa: S311 - a look, not a secret
-    levels = [one[2].agreed_level for one in listed]
+    levels = [one.agreed_level for one in listed]
     return AgreedList(
         programme=row.uuid,
         title=row.title,
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
         below=len(found) - len(passing),
-        uuids=tuple(one[0].uuid for one in listed),
+        uuids=tuple(one.uuid for one in listed),
         left_over=len(passing) - len(listed),
-        sample=_rows(session, drawn, now),
+        sample=tuple(drawn),
     )
 
 

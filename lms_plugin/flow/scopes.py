@@ -5,6 +5,7 @@ Every function takes lists and asks the database a constant number of times, so 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import literal, union_all
 from sqlalchemy import select as columns
@@ -57,7 +58,8 @@ def submission_scopes(
     units: dict[int, set[str]] = defaultdict(set)
     of_version: dict[int, set[str]] = defaultdict(set)
     courses: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for kind, owner, programme, path, course in session.connection().execute(union_all(now_in, then_in, from_courses)):
+    rows: Sequence[Any] = session.connection().execute(union_all(now_in, then_in, from_courses)).all()
+    for kind, owner, programme, path, course in rows:
         if kind == "unit":
             units[owner].add(path)
         elif kind == "version":
