@@ -105,7 +105,7 @@ def visitor_of(
     found = session.execute(statement.where(wanted)).one_or_none()
     if found is None:
         return None
-    row, person, tenant, course, platform = found._tuple()
+    row, person, tenant, course, platform = found
     origins = lti.platform_origins(platform) if platform is not None else []
     return Visitor(row, person, tenant, course, sorted({*origins, row.platform_origin} - {""}))
 
