@@ -1,5 +1,6 @@
 """Who may read which bytes, and in which form: authors and staff the original, reviewers a copy without names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import rubrics
 from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, pk
-from lms_plugin.errors import Forbidden, NotFound, Refused
+from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow.scopes import submission_scopes
 from lms_plugin.storage import Storage
 
@@ -117,10 +118,32 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
     if file.state is not competencies.FileState.READY:
         raise NotFound
-    if file.person_id == actor.person_id:
-        require(actor, Permission.EVIDENCE_READ, Scope(tenant_id=file.tenant_id, owner_id=file.person_id))
-        return _as(file, file.filename, False), []
-    rows = session.exec(
+    rows = [] if file.person_id == actor.person_id else _handed_in(session, actor, file)
+    blind = next((row for row in rows if row[2] is not None), None)
+    scopes = submission_scopes(session, [submission for submission, _evidence, _review in rows])
+    reached = [row for row in rows if can(actor, Permission.EVIDENCE_READ, scopes[pk(row[0])])]
+    bare = Scope(tenant_id=file.tenant_id, owner_id=file.person_id)
+    scope = scopes[pk(reached[0][0])] if reached else bare
+    if blind is not None:
+        scope = Scope(tenant_id=file.tenant_id, owner_id=file.person_id, reviewer_id=actor.person_id)
+    require(actor, Permission.EVIDENCE_READ, scope)
+    if blind is not None:
+        _submission, evidence, review = blind
+        name = f"材料{_number(session, evidence)}.{file.extension}"
+        return _as(file, name, True), [(evidence.version_id or 0, review.id if review is not None else None)]
+    if file.person_id != actor.person_id and not reached:
+        raise NotFound  # a draft is its author's alone
+    seen: list[tuple[int, int | None]] = [
+        (evidence.version_id, None) for _submission, evidence, _review in reached if evidence.version_id is not None
+    ]
+    return _as(file, file.filename, False), seen
+
+
+def _handed_in(
+    session: Session, actor: Actor, file: competencies.StoredFile
+) -> Sequence[tuple[competencies.Submission, competencies.Evidence, rubrics.Review | None]]:
+    """The versions with this file that stand, each with the actor's own live review of it: one query."""
+    return session.exec(
         select(competencies.Submission, competencies.Evidence, rubrics.Review)
         .join(competencies.Evidence, col(competencies.Evidence.submission_id) == col(competencies.Submission.id))
         .join(
@@ -141,21 +164,6 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
         )
         .order_by(col(competencies.Evidence.id))
     ).all()
-    for _submission, evidence, review in rows:
-        if review is not None:
-            scope = Scope(tenant_id=file.tenant_id, owner_id=file.person_id, reviewer_id=review.reviewer_id)
-            require(actor, Permission.EVIDENCE_READ, scope)
-            name = f"材料{_number(session, evidence)}.{file.extension}"
-            return _as(file, name, True), [(review.submission_version_id, review.id)]
-    scopes = submission_scopes(session, [submission for submission, _evidence, _review in rows])
-    reached: list[tuple[int, int | None]] = [
-        (evidence.version_id, None)
-        for submission, evidence, _review in rows
-        if evidence.version_id is not None and can(actor, Permission.EVIDENCE_READ, scopes[pk(submission)])
-    ]
-    if not reached:
-        raise Forbidden(permission=Permission.EVIDENCE_READ.value)
-    return _as(file, file.filename, False), reached
 
 
 def open_file(session: Session, actor: Actor, file_uuid: str, now: datetime) -> Readable:

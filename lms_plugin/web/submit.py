@@ -28,7 +28,7 @@ def mine() -> BaseResponse | str:
 @blueprint.get("/programmes/<programme>")
 def home(programme: str) -> str:
     """我的能力点."""
-    return render_template("submit/home.html", home=submit_views.home(db(), actor(), programme, edge().now))
+    return render_template("submit/home.html", mine=submit_views.home(db(), actor(), programme, edge().now))
 
 
 @blueprint.get("/programmes/<programme>/points")

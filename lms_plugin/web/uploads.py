@@ -18,13 +18,23 @@ from lms_plugin import media
 from lms_plugin.db import writes
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import drafts, uploads
-from lms_plugin.web.edge import actor, commit, db, edge, parts
+from lms_plugin.web.edge import BEARER_HEADER, COOKIE, actor, commit, db, edge, parts
 
 blueprint = Blueprint("uploads", __name__)
 VERSION = "1.0.0"
 SLOT = re.compile(r"([0-9a-f]{32})-([A-Za-z0-9_-]{1,64})")
 MOST_PHOTOS = 9
 MB = 1024 * 1024
+
+
+@blueprint.before_app_request
+def take_in() -> None:
+    """Forms with files are taken in before the request's transaction begins: a slow line must not hold up writers.
+
+    What comes is bounded (MAX_CONTENT_LENGTH) and goes to a temporary file; who sends it is checked right after.
+    """
+    if request.mimetype == "multipart/form-data" and (COOKIE in request.cookies or BEARER_HEADER in request.headers):
+        _ = request.files
 
 
 def _most() -> int:

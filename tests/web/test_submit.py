@@ -2,16 +2,20 @@
 
 import base64
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Connection, event
 from sqlmodel import select
 
 import competencies
+import rubrics
 from lms_plugin.db import pk
 from tests import people as cast
 from tests.factories import Browser, World
@@ -516,7 +520,7 @@ def test_strangers_neighbours_and_colleagues_reach_nothing(world: World, browse:
     assert neighbour.get(f"/record/{world.programme.uuid}").status_code == 404
     own = begin(colleague, f"{work}-design", "a.docx", 5)
     assert own.status_code == 403
-    assert fetched(browse(cast.TRAINER), f"/evidence/{file}/file").status_code == 403  # a draft is its author's alone
+    assert fetched(browse(cast.TRAINER), f"/evidence/{file}/file").status_code == 404  # a draft is its author's alone
 
 
 def test_staff_see_what_was_handed_in(world: World, browse: Browse, chen: Browser) -> None:
@@ -528,6 +532,42 @@ def test_staff_see_what_was_handed_in(world: World, browse: Browse, chen: Browse
     assert "filename*=UTF-8''" in trainer.headers["Content-Disposition"]
     assert fetched(browse(cast.WANG), f"/evidence/{file.uuid}/file").status_code == 403
     assert fetched(browse(cast.IT), f"/evidence/{file.uuid}/file").status_code == 403
+
+
+def test_reviewers_get_a_copy_that_names_nobody(world: World, browse: Browse, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    source = BytesIO()
+    with zipfile.ZipFile(FILES / "plain.docx") as old, zipfile.ZipFile(source, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        new.writestr("docProps/app.xml", "<Properties><Company>希望小学 陈晓芳</Company></Properties>")
+    file = upload(chen, f"{work}-design", "陈晓芳教案.docx", source.getvalue())
+    chen.post(f"/submissions/{work}/design/pieces/{file}/waive")
+    type_text(chen, work, "reflection", "成功一处，不足一处。")
+    upload(chen, f"{work}-clip", "片段.mp4", (FILES / "lesson.mp4").read_bytes())
+    mark_all(chen, work)
+    assert chen.post(f"/submissions/{work}/submit").status_code == 303
+    world.session.expire_all()
+    row = work_of(world, "A6")
+    slot = rubrics.Slot(pk(row), row.current_version_id or 0, pk(world.person(cast.WANG)))
+    (review,) = rubrics.allot(world.session, row.tenant_id, row.programme_id, [slot], None, None, world.now)
+    world.session.commit()
+    wang = browse(cast.WANG)
+    answers = [fetched(wang, f"/evidence/{file}/file?download=1"), fetched(wang, f"/evidence/{file}/file")]
+    received = b"".join(answer.data + str(answer.headers).encode() for answer in answers)
+    with zipfile.ZipFile(BytesIO(answers[0].data)) as archive:
+        received += b"".join(archive.read(name) + name.encode() for name in archive.namelist())
+    received += wang.get(f"/evidence/{file}").data
+    for word in ("陈晓芳", "希望小学", "XW001"):
+        assert word.encode() not in received
+        assert quote(word).encode() not in received
+    assert quote("材料1.docx") in answers[0].headers["Content-Disposition"]
+    seen = world.session.exec(select(rubrics.ReviewEvent).where(rubrics.ReviewEvent.kind == "viewed")).all()
+    assert [(event.person_id, event.detail) for event in seen] == [(pk(world.person(cast.WANG)), file)]
+    review.state = rubrics.ReviewState.VOID
+    world.session.add(review)
+    world.session.commit()
+    assert fetched(wang, f"/evidence/{file}/file").status_code == 403
 
 
 # --- the record ---
