@@ -41,6 +41,7 @@ from rubrics.reviews import (
     require_unfinished,
     save_review,
     submit_review,
+    submitted_reviews,
     summarise,
     void_reviews,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "drafts_of",
     "save_review",
     "submit_review",
+    "submitted_reviews",
     "recuse",
     "require_unfinished",
     "void_reviews",

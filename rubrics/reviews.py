@@ -189,6 +189,26 @@ def recuse(session: Session, review: Review, now: datetime) -> None:
     session.flush()
 
 
+def submitted_reviews(
+    session: Session, submission_version_ids: Collection[int]
+) -> tuple[list[Review], dict[int, dict[MarkKey, DraftMark]]]:
+    """The submitted reviews of these versions in their order, and their marks by review id: one query."""
+    rows = session.exec(
+        select(Review, CriterionMark)
+        .join(CriterionMark, col(CriterionMark.review_id) == col(Review.id), isouter=True)
+        .where(
+            col(Review.submission_version_id).in_(set(submission_version_ids)), Review.state == ReviewState.SUBMITTED
+        )
+        .order_by(col(Review.id), col(CriterionMark.id))
+    ).all()
+    reviews = {pk(review): review for review, _mark in rows}
+    marks: dict[int, dict[MarkKey, DraftMark]] = {key: {} for key in reviews}
+    for review, mark in rows:
+        if mark is not None:
+            marks[pk(review)][MarkKey(mark.requirement_key, mark.criterion_key)] = DraftMark(mark.level, mark.reason)
+    return list(reviews.values()), marks
+
+
 def finished(drafts: Drafts) -> Marks:
     """The marks that have a level, as scoring takes them: validity as a bool, the others as numbers."""
     return {
@@ -200,12 +220,7 @@ def finished(drafts: Drafts) -> Marks:
 
 def summarise(session: Session, submission_version_id: int, enough: int, now: datetime) -> ReviewSummary:
     """Writes what the submitted reviews of a version say together; `enough` reviews are needed to agree."""
-    reviews = session.exec(
-        select(Review)
-        .where(Review.submission_version_id == submission_version_id, Review.state == ReviewState.SUBMITTED)
-        .order_by(col(Review.id))
-    ).all()
-    drafts = drafts_of(session, [pk(review) for review in reviews])
+    reviews, drafts = submitted_reviews(session, [submission_version_id])
     levels = [review.point_level for review in reviews]
     together = agreement([finished(drafts[pk(review)]) for review in reviews], levels)
     row = session.exec(

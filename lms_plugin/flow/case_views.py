@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case
+from sqlalchemy import and_
+from sqlalchemy import case as when
 from sqlmodel import Session, col, func, select
 
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, can, own, require
-from lms_plugin.db import get, owned, pk
+from lms_plugin.db import owned, pk
 from lms_plugin.flow import cases, marking
 from lms_plugin.flow.queue_views import OPEN_FOR
 from lms_plugin.flow.reach import FILTERS, joined, within
 from lms_plugin.flow.review_views import ItemView, item_views
-from lms_plugin.flow.scopes import submission_scope
 from lms_plugin.people import Person
 
 
@@ -89,35 +89,26 @@ def case_page(
     now: datetime,
     typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None,
     typed_reason: str = "",
+    case: cases.Case | None = None,
 ) -> CasePage:
-    """One case. `typed` stands in for the prefilled marks when a form was refused."""
-    submission = cases.load_case(session, actor, uuid, Permission.CASE_READ)
-    scope = submission_scope(session, submission)
-    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
-    point = get(session, competencies.CompetencyPoint, submission.point_id)
-    programme = get(session, competencies.Programme, submission.programme_id)
+    """One case. `typed` stands in for the prefilled marks when a form was refused; `case`: what `open_case` gave."""
+    case = case or cases.load_case(session, actor, uuid, Permission.CASE_READ)
+    submission, version, scope = case.submission, case.version, case.scope
     sheet = marking.sheet(session, pk(version), submission.point_id)
     reviews, together = cases.agreements(session, [pk(version)])[pk(version)]
-    versions = {
-        pk(row): row
-        for row in session.exec(
-            select(competencies.SubmissionVersion).where(competencies.SubmissionVersion.submission_id == pk(submission))
-        )
-    }
-    decisions = competencies.decision_of(session, list(versions))
+    versions, decisions, names = _history(session, submission)
     standing = decisions.get(pk(version))
-    names = marking.names_of(session, {submission.person_id} | {row.decided_by_id for row in decisions.values()})
     marks = dict(typed) if typed is not None else _prefill(sheet, version, together, standing, decisions, versions)
-    openings = _others(session, submission, actor, now)
+    opened = _others(session, actor, case, now)
     computed = sheet.compute(marks)
-    nexts = _next(session, actor, submission, programme)
+    following = _next(session, actor, case)
     return CasePage(
         uuid=submission.uuid,
-        programme=programme.uuid,
-        author=names.get(submission.person_id, ""),
-        school=marking.school_names(session, {version.org_unit_id}).get(version.org_unit_id or 0, ""),
-        point_code=point.code,
-        point_name=point.name,
+        programme=case.programme.uuid,
+        author=case.author,
+        school=case.school,
+        point_code=case.point.code,
+        point_name=case.point.name,
         state=submission.state.value,
         number=version.number,
         is_late=version.is_late,
@@ -149,10 +140,10 @@ def case_page(
         computed_level=computed.point_level,
         item_levels=computed.item_levels,
         phrases=phrases_of(session, actor),
-        opened_by=openings[0] if openings else "",
-        opened_at=openings[1] if openings else None,
-        next_uuid=nexts[0],
-        waiting=nexts[1],
+        opened_by=opened[0] if opened is not None else "",
+        opened_at=opened[1] if opened is not None else None,
+        next_uuid=following[0],
+        waiting=following[1],
     )
 
 
@@ -231,41 +222,60 @@ def phrases_of(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
     return tuple((row.uuid, row.text) for row in rows)
 
 
-def _others(
-    session: Session, submission: competencies.Submission, actor: Actor, now: datetime
-) -> tuple[str, datetime] | None:
-    row = session.exec(
-        select(Person.name, rubrics.CaseOpening.opened_at)
-        .join(rubrics.CaseOpening, col(rubrics.CaseOpening.person_id) == col(Person.id))
-        .where(
-            rubrics.CaseOpening.submission_id == pk(submission),
-            rubrics.CaseOpening.person_id != actor.person_id,
-            col(rubrics.CaseOpening.opened_at) > now - OPEN_FOR,
+def _history(
+    session: Session, submission: competencies.Submission
+) -> tuple[dict[int, competencies.SubmissionVersion], dict[int, competencies.Decision], dict[int, str]]:
+    """All versions, the decisions on them by version id, and the names of who decided: one query."""
+    versions: dict[int, competencies.SubmissionVersion] = {}
+    decisions: dict[int, competencies.Decision] = {}
+    names: dict[int, str] = {}
+    for version, decision, name in session.exec(
+        select(competencies.SubmissionVersion, competencies.Decision, Person.name)
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
+            isouter=True,
         )
-        .order_by(col(rubrics.CaseOpening.opened_at).desc())
-    ).first()
-    return (row[0], row[1]) if row is not None else None
+        .join(Person, col(Person.id) == col(competencies.Decision.decided_by_id), isouter=True)
+        .where(competencies.SubmissionVersion.submission_id == pk(submission))
+    ):
+        versions[pk(version)] = version
+        if decision is not None:
+            decisions[pk(version)] = decision
+            names[decision.decided_by_id] = name or ""
+    return versions, decisions, names
+
+
+def _others(session: Session, actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetime] | None:
+    """Which colleague opened it last within half an hour, and when."""
+    openings = case.openings if case.openings is not None else cases.openings_of(session, actor, case)
+    return next(
+        (
+            (name, row.opened_at)
+            for row, name in openings
+            if row.person_id != actor.person_id and row.opened_at > now - OPEN_FOR
+        ),
+        None,
+    )
 
 
 def next_case(session: Session, actor: Actor, uuid: str) -> str:
     """The uuid of the case that opens after this one; "" when none waits."""
-    submission = cases.load_case(session, actor, uuid, Permission.CASE_READ)
-    return _next(session, actor, submission, get(session, competencies.Programme, submission.programme_id))[0]
+    return _next(session, actor, cases.load_case(session, actor, uuid, Permission.CASE_READ))[0]
 
 
-def _next(
-    session: Session, actor: Actor, submission: competencies.Submission, programme: competencies.Programme
-) -> tuple[str, int]:
+def _next(session: Session, actor: Actor, case: cases.Case) -> tuple[str, int]:
     """The next case that waits (the first one again after the last), and how many others wait."""
+    here = pk(case.submission)
     wanted = and_(
-        within(actor, programme),
+        within(actor, case.programme),
         FILTERS["pending"],
-        col(competencies.Submission.id) != pk(submission),
+        col(competencies.Submission.id) != here,
     )
     row = session.exec(
         joined(select(competencies.Submission.uuid, func.count().over()))
         .where(wanted)
-        .order_by(case((col(competencies.Submission.id) > pk(submission), 0), else_=1), col(competencies.Submission.id))
+        .order_by(when((col(competencies.Submission.id) > here, 0), else_=1), col(competencies.Submission.id))
         .limit(1)
     ).first()
     return (row[0], int(row[1])) if row is not None else ("", 0)

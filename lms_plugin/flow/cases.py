@@ -1,68 +1,124 @@
 """The trainer's desk: opening a case, deciding it, returning it, letting a late one in, confirming agreed ones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
-from lms_plugin.access import Actor, Permission, can, own, require
+from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.scopes import submission_scope, submission_scopes
-from lms_plugin.people import Person
+from lms_plugin.people import OrgUnit, Person
 
 MOST_AT_ONCE = 200
 MOST_PHRASES = 100
 LONGEST_PHRASE = 500
 
 
-def load_case(
-    session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE
-) -> competencies.Submission:
-    """A work that was handed in. Raises NotFound, and Forbidden for the actor's own."""
-    submission = find(session, competencies.Submission, actor.tenant_id, uuid)
-    require(actor, permission, submission_scope(session, submission))
-    if submission.current_version_id is None or submission.state is competencies.SubmissionState.DRAFT:
+@dataclass
+class Case:
+    """A handed-in work with what every act and page of the desk needs. `openings`: who else has it open, once read."""
+
+    submission: competencies.Submission
+    version: competencies.SubmissionVersion
+    point: competencies.CompetencyPoint
+    programme: competencies.Programme
+    author: str
+    school: str
+    scope: Scope
+    openings: Sequence[tuple[rubrics.CaseOpening, str]] | None = None
+
+
+def load_case(session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE) -> Case:
+    """A work that was handed in, in two queries. Raises NotFound, and Forbidden for the actor's own."""
+    statement: Any = (
+        columns(
+            competencies.Submission,
+            competencies.SubmissionVersion,
+            competencies.CompetencyPoint,
+            competencies.Programme,
+            col(Person.name),
+            col(OrgUnit.name),
+        )
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+            isouter=True,
+        )
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+        )
+        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
+        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
+        .where(col(competencies.Submission.tenant_id) == actor.tenant_id, col(competencies.Submission.uuid) == uuid)
+    )
+    found = session.exec(statement).one_or_none()
+    if found is None:
         raise NotFound
-    return submission
+    submission, version, point, programme, author, school = found
+    scope = submission_scope(session, submission)
+    require(actor, permission, scope)
+    if version is None or submission.state is competencies.SubmissionState.DRAFT:
+        raise NotFound
+    return Case(submission, version, point, programme, author, school or "", scope)
 
 
-def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
+def openings_of(session: Session, actor: Actor, case: Case) -> Sequence[tuple[rubrics.CaseOpening, str]]:
+    """Who has the case open, with their names, the latest first: one query."""
+    require(actor, Permission.CASE_READ, case.scope)
+    rows = session.exec(
+        select(rubrics.CaseOpening, Person.name)
+        .join(Person, col(Person.id) == col(rubrics.CaseOpening.person_id))
+        .where(rubrics.CaseOpening.submission_id == pk(case.submission))
+        .order_by(col(rubrics.CaseOpening.opened_at).desc())
+    ).all()
+    return [(row, name) for row, name in rows]
+
+
+def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
     """Says that this trainer has the case open, for colleagues to see; its author can withdraw it no more.
 
     Officers and auditors who only look leave the audit's trace, not the colleague's.
     """
-    submission = load_case(session, actor, uuid, Permission.CASE_READ)
-    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
-    decides = can(actor, Permission.CASE_DECIDE, submission_scope(session, submission))
-    if decides:
-        opening = session.exec(
-            select(rubrics.CaseOpening).where(
-                rubrics.CaseOpening.submission_id == pk(submission), rubrics.CaseOpening.person_id == actor.person_id
-            )
-        ).one_or_none()
-        if opening is None:
-            opening = rubrics.CaseOpening(submission_id=pk(submission), person_id=actor.person_id, opened_at=now)
+    case = load_case(session, actor, uuid, Permission.CASE_READ)
+    version = case.version
+    case.openings = openings_of(session, actor, case)
+    if can(actor, Permission.CASE_DECIDE, case.scope):
+        mine = next((row for row, _name in case.openings if row.person_id == actor.person_id), None)
+        is_first = mine is None
+        opening = mine or rubrics.CaseOpening(
+            submission_id=pk(case.submission), person_id=actor.person_id, opened_at=now
+        )
         opening.opened_at = now
         session.add(opening)
+    else:
+        is_first = (
+            session.exec(
+                select(rubrics.ReviewEvent.id).where(
+                    rubrics.ReviewEvent.submission_version_id == pk(version),
+                    rubrics.ReviewEvent.person_id == actor.person_id,
+                    rubrics.ReviewEvent.kind == "viewed",
+                )
+            ).first()
+            is None
+        )
     if version.opened_at is None:
         version.opened_at = now
         session.add(version)
-    known = session.exec(
-        select(rubrics.ReviewEvent.id).where(
-            rubrics.ReviewEvent.submission_version_id == pk(version),
-            rubrics.ReviewEvent.person_id == actor.person_id,
-            rubrics.ReviewEvent.kind == "viewed",
-        )
-    ).first()
-    if known is None:
+    if is_first:
         rubrics.record_event(session, pk(version), actor.person_id, "viewed", now)
     session.flush()
+    return case
 
 
 def decide(
@@ -74,33 +130,33 @@ def decide(
     Raises Invalid with fields "item.criterion", Conflict `decision.already` with what stands when somebody decided
     meanwhile, Refused while the author may still withdraw.
     """
-    submission = load_case(session, actor, uuid)
-    return _judge(session, actor, submission, judgement, base, version, now, competencies.decide)
+    case = load_case(session, actor, uuid)
+    return _judge(session, actor, case, judgement, base, version, now, competencies.decide)
 
 
 def return_work(
     session: Session, actor: Actor, uuid: str, judgement: competencies.Judgement, base: int, version: int, now: datetime
 ) -> competencies.Decision:
     """退回修改 with reasons, which the teacher sees at once. Raises as `decide`; Invalid `reason` without any."""
-    submission = load_case(session, actor, uuid)
-    return _judge(session, actor, submission, judgement, base, version, now, competencies.return_work)
+    case = load_case(session, actor, uuid)
+    return _judge(session, actor, case, judgement, base, version, now, competencies.return_work)
 
 
 def _judge(
     session: Session,
     actor: Actor,
-    submission: competencies.Submission,
+    case: Case,
     judgement: competencies.Judgement,
     base: int,
     number: int,
     now: datetime,
     act: Any,
 ) -> competencies.Decision:
-    version = get(session, competencies.SubmissionVersion, submission.current_version_id or 0)
+    submission, version = case.submission, case.version
     if version.withdrawn_at is not None or version.number != number:
         raise Conflict("decision.newer_version")
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
-    _must_be_ripe(session, submission, version, now)
+    _must_be_ripe(session, case, now)
     sheet = marking.sheet(session, pk(version), submission.point_id)
     try:
         row: competencies.Decision = act(
@@ -125,21 +181,18 @@ def _judge(
     return row
 
 
-def _must_be_ripe(
-    session: Session, submission: competencies.Submission, version: competencies.SubmissionVersion, now: datetime
-) -> None:
+def _must_be_ripe(session: Session, case: Case, now: datetime) -> None:
     """The author keeps the promised time to withdraw: nobody decides before it is over."""
-    programme = get(session, competencies.Programme, submission.programme_id)
-    ends_at = competencies.withdraw_ends_at(version, competencies.rules_of(session, programme))
+    ends_at = competencies.withdraw_ends_at(case.version, competencies.rules_of(session, case.programme))
     if now < ends_at:
         raise Refused("decision.withdraw_time", minutes=max(1, round((ends_at - now).total_seconds() / 60)))
 
 
 def accept_late(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
     """Lets a late work in: it is then reviewed and decided like any other."""
-    submission = load_case(session, actor, uuid)
-    competencies.accept_late(session, submission, now)
-    rubrics.record_event(session, submission.current_version_id or 0, actor.person_id, "late_accepted", now)
+    case = load_case(session, actor, uuid)
+    competencies.accept_late(session, case.submission, now)
+    rubrics.record_event(session, pk(case.version), actor.person_id, "late_accepted", now)
     session.flush()
 
 
@@ -209,7 +262,7 @@ def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: da
 
 
 def judgements(session: Session, version_ids: Sequence[int]) -> dict[int, competencies.Judgement]:
-    """What the submitted reviews of these versions agree on, with the reasons they gave: two queries."""
+    """What the submitted reviews of these versions agree on, with the reasons they gave: one query."""
     found = {}
     for key, (_levels, together) in agreements(session, version_ids).items():
         marks: dict[str, dict[str, tuple[int | None, str]]] = {}
@@ -223,16 +276,8 @@ def judgements(session: Session, version_ids: Sequence[int]) -> dict[int, compet
 def agreements(
     session: Session, version_ids: Sequence[int]
 ) -> dict[int, tuple[tuple[tuple[int | None, rubrics.Drafts], ...], rubrics.Agreement]]:
-    """By version: the submitted reviews (point level, marks) in order, and what they say together: two queries."""
-    reviews = session.exec(
-        select(rubrics.Review)
-        .where(
-            col(rubrics.Review.submission_version_id).in_(list(version_ids)),
-            rubrics.Review.state == rubrics.ReviewState.SUBMITTED,
-        )
-        .order_by(col(rubrics.Review.id))
-    ).all()
-    drafts = rubrics.drafts_of(session, [pk(review) for review in reviews])
+    """By version: the submitted reviews (point level, marks) in order, and what they say together: one query."""
+    reviews, drafts = rubrics.submitted_reviews(session, version_ids)
     by_version: dict[int, list[rubrics.Review]] = {key: [] for key in version_ids}
     for review in reviews:
         by_version[review.submission_version_id].append(review)

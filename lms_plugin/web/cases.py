@@ -72,9 +72,8 @@ def _minutes_ago(at: Any) -> str:
 @blueprint.get("/cases/<uuid>")
 def page(uuid: str) -> str:
     """One case. Opening it is said to colleagues and written down."""
-    view = case_views.case_page(db(), actor(), uuid, edge().now)
-    cases.open_case(db(), actor(), uuid, edge().now)
-    return _render(view, {}, None)
+    case = cases.open_case(db(), actor(), uuid, edge().now)
+    return _render(case_views.case_page(db(), actor(), uuid, edge().now, case=case), {}, None)
 
 
 def _render(view: case_views.CasePage, errors: dict[str, str], standing: dict[str, Any] | None) -> str:

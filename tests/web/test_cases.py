@@ -1,0 +1,218 @@
+"""The trainer's desk and the release page as a browser sees them."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+import competencies
+import rubrics
+from lms_plugin.db import pk
+from lms_plugin.flow import review
+from tests import people as cast
+from tests.factories import Browser, World
+from tests.flow.handed_in import all_marks, finish_review, hand_in, reviews_of
+from tests.web.counting import queries
+
+HOUR = timedelta(hours=1)
+Browse = Callable[[cast.Cast | None], Browser]
+
+
+@pytest.fixture
+def work(world: World) -> competencies.Submission:
+    found = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    world.session.commit()
+    return found
+
+
+@pytest.fixture
+def agreed(world: World) -> dict[str, competencies.Submission]:
+    """Everybody's work with two reviews that say 合格 everywhere."""
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
+    for one in works.values():
+        for row in reviews_of(world, one):
+            finish_review(world, row, world.now, 1)
+    world.session.commit()
+    return works
+
+
+def form(world: World, work: competencies.Submission, level: int = 1, base: int = 0, **more: str) -> dict[str, str]:
+    found = {"base": str(base), "number": "1", "act": "decide"}
+    for key, draft in all_marks(world, work, level).items():
+        found[f"m.{key.item_key}.{key.criterion_key}"] = str(draft.level)
+        found[f"r.{key.item_key}.{key.criterion_key}"] = draft.reason
+    return {**found, **more}
+
+
+def hidden(text: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', text)
+    assert found is not None
+    return found[1]
+
+
+def test_the_queue_counts_and_leads_to_the_first_case(
+    browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    page = browse(cast.TRAINER).get("/cases")
+    assert page.status_code == 200
+    assert "6 份材料等您定" in page.text
+    assert "已一致 6" in page.text
+    assert "陈晓芳" in page.text
+    filtered = browse(cast.TRAINER).get("/cases?state=split&agreed=2&programme=&page=zzz")
+    assert filtered.status_code == 200
+    assert "陈晓芳" not in filtered.text
+
+
+def test_a_case_is_decided_and_the_next_one_opens(
+    world: World, browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    trainer, work = browse(cast.TRAINER), agreed["chen"]
+    page = trainer.get(f"/cases/{work.uuid}")
+    assert page.status_code == 200
+    assert "陈晓芳 · 希望小学" in page.text
+    assert 'data-agreed="1"' in page.text
+    assert page.text.count(" checked") == len(all_marks(world, work))  # prefilled from what both said
+    done = trainer.post(f"/cases/{work.uuid}", form(world, work))
+    assert done.status_code == 303
+    following = done.location
+    assert following.startswith("/cases/")
+    assert work.uuid not in following
+    assert trainer.get(following).status_code == 200
+    assert "发布前还可以改" in trainer.get(f"/cases/{work.uuid}").text
+
+
+def test_a_second_decision_shows_what_stands_and_keeps_what_was_typed(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    first, second = browse(cast.TRAINER), browse(cast.OTHER_TRAINER)
+    second.get(f"/cases/{work.uuid}")
+    seen = first.get(f"/cases/{work.uuid}").text
+    assert "由 郑评 打开，刚刚" in seen
+    assert first.post(f"/cases/{work.uuid}", form(world, work, 2)).status_code == 303
+    late = second.post(f"/cases/{work.uuid}", form(world, work, 0, reason="我的意见还在"))
+    assert late.status_code == 409
+    assert "吴培 已经定了这一份" in late.text
+    assert "优秀" in late.text
+    assert "我的意见还在" in late.text
+    again = form(world, work, 0, base=int(hidden(late.text, "base")))
+    assert second.post(f"/cases/{work.uuid}", again).status_code == 303
+    world.session.expire_all()
+    row = competencies.decision_of(world.session, [work.current_version_id or 0])[work.current_version_id or 0]
+    assert (row.point_level, row.decided_by_id) == (0, pk(world.person(cast.OTHER_TRAINER)))
+
+
+def test_returning_without_a_reason_is_refused_beside_the_field(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    trainer = browse(cast.TRAINER)
+    refused = trainer.post(f"/cases/{work.uuid}", form(world, work, act="return"))
+    assert refused.status_code == 422
+    assert "退回要写理由" in refused.text
+    said = form(world, work, act="return", reason="请补上图片出处\u202e\x00")
+    assert trainer.post(f"/cases/{work.uuid}", said).status_code == 303
+    world.session.expire_all()
+    assert work.state is competencies.SubmissionState.RETURNED
+    row = competencies.decision_of(world.session, [work.current_version_id or 0])[work.current_version_id or 0]
+    assert row.reason == "请补上图片出处"
+
+
+def test_a_late_work_offers_to_let_it_in(world: World, browse: Browse, work: competencies.Submission) -> None:
+    work.state = competencies.SubmissionState.LATE
+    world.session.add(work)
+    world.session.commit()
+    trainer = browse(cast.TRAINER)
+    page = trainer.get(f"/cases/{work.uuid}")
+    assert "迟交，收不收由您定" in page.text
+    assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 422
+    assert trainer.post(f"/cases/{work.uuid}/accept").status_code == 303
+    assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 303
+
+
+def test_list_mode_shows_counts_and_three_then_confirms(
+    world: World, browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    trainer = browse(cast.TRAINER)
+    address = f"/cases/agreed/{world.programme.uuid}"
+    page = trainer.get(address)
+    assert "确认 6 份互评一致的材料" in page.text
+    assert page.text.count('target="_blank"') == 3
+    done = trainer.post(address, {"case": re.findall(r'name="case" value="([0-9a-f]+)"', page.text)})
+    assert "已确认 6 份" in done.text
+    assert "没有等您定的材料" in trainer.get("/cases").text
+
+
+def test_phrases_are_added_and_deleted(world: World, browse: Browse, work: competencies.Submission) -> None:
+    trainer = browse(cast.TRAINER)
+    assert trainer.post("/cases/phrases", {"text": ""}).status_code == 422
+    assert trainer.post("/cases/phrases", {"text": "请补上图片出处"}).status_code == 303
+    assert "请补上图片出处" in trainer.get(f"/cases/{work.uuid}").text
+    row = world.session.exec(select(rubrics.Phrase)).one()
+    assert browse(cast.OTHER_TRAINER).post(f"/cases/phrases/{row.uuid}/delete").status_code == 404
+    assert trainer.post(f"/cases/phrases/{row.uuid}/delete").status_code == 303
+    assert "请补上图片出处" not in trainer.get("/cases/phrases").text
+
+
+def test_release_says_what_will_happen_and_does_it(world: World, browse: Browse) -> None:
+    trainer, officer = browse(cast.TRAINER), browse(cast.OFFICER)
+    for code in ("A3", "A5", "A6"):
+        work = hand_in(world, cast.CHEN, code, world.now - 2 * HOUR)
+        world.session.commit()
+        assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 303
+    address = f"/release/{world.programme.uuid}"
+    page = officer.get(address)
+    assert "3 份定好的材料等着发布" in page.text
+    assert "1 人记 25 学时（实践应用）。" in page.text
+    assert "成绩回传到 1 门课。" in page.text
+    done = officer.post(address, {"case": re.findall(r'name="case" value="([0-9a-f]+)"', page.text)})
+    assert done.status_code == 303
+    assert "已发布 3 份，1 人记了学时" in officer.get(done.location).text
+    chen = pk(world.person(cast.CHEN))
+    totals = competencies.balance(world.session, pk(world.programme), [chen])[chen]
+    assert totals[competencies.CreditKind.PRACTICE] == 2500
+
+
+def test_strangers_others_and_wrong_roles(world: World, browse: Browse, work: competencies.Submission) -> None:
+    pages = [f"/cases/{work.uuid}", f"/cases/agreed/{world.programme.uuid}", f"/release/{world.programme.uuid}"]
+    for who, status in ((None, 401), (cast.NEIGHBOUR, 404), (cast.WANG, 403), (cast.CHEN, 403), (cast.IT, 403)):
+        browser = browse(who)
+        for address in pages:
+            assert browser.get(address).status_code == status, (who, address)
+    acts = [f"/cases/{work.uuid}", f"/cases/{work.uuid}/accept", f"/release/{world.programme.uuid}"]
+    for who, status in ((None, 401), (cast.NEIGHBOUR, 404), (cast.WANG, 403), (cast.CHEN, 403), (cast.AUDITOR, 403)):
+        browser = browse(who)
+        for address in acts:
+            assert browser.post(address, form(world, work)).status_code == status, (who, address)
+    assert browse(cast.NEIGHBOUR).get(f"/cases?programme={world.programme.uuid}").status_code == 404
+    assert "陈晓芳" not in browse(cast.NEIGHBOUR).get("/cases").text
+    assert browse(cast.WANG).get("/cases").status_code == 403
+    assert browse(cast.AUDITOR).get(f"/cases/{work.uuid}").status_code == 200
+    assert 'name="act"' not in browse(cast.AUDITOR).get(f"/cases/{work.uuid}").text
+    confirmed = browse(cast.WANG).post(f"/cases/agreed/{world.programme.uuid}", {"case": work.uuid})
+    assert confirmed.status_code == 403
+
+
+def test_the_desk_costs_the_same_however_long_the_queue(
+    world: World, browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    trainer, officer = browse(cast.TRAINER), browse(cast.OFFICER)
+    addresses = [
+        (trainer, "/cases"),
+        (trainer, f"/cases?programme={world.programme.uuid}&state=agreed"),
+        (trainer, f"/cases/{agreed['chen'].uuid}"),
+        (trainer, f"/cases/agreed/{world.programme.uuid}"),
+        (officer, f"/release/{world.programme.uuid}"),
+        (officer, f"/reviews/allocation/{world.programme.uuid}"),
+    ]
+    for browser, address in addresses:
+        browser.get(address)  # the first view is written down
+    before = [queries(world, lambda b=browser, a=address: b.get(a)) for browser, address in addresses]
+    for code in ("A5", "A6"):
+        for who in cast.TEACHERS:
+            hand_in(world, who, code, world.now - 2 * HOUR)
+    world.session.commit()
+    after = [queries(world, lambda b=browser, a=address: b.get(a)) for browser, address in addresses]
+    assert before == after
+    assert max(after) <= 12, after
