@@ -10,9 +10,9 @@ from sqlmodel import Session, col, func, select
 import competencies
 from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import pk
-from lms_plugin.flow import award, marking
+from lms_plugin.flow import award
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
-from lms_plugin.people import Course, CourseMember
+from lms_plugin.people import Person
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def release_page(
         uuids=tuple(submission.uuid for submission, _decision in chosen),
         people=len(people),
         hours=_hours(session, programme, rules, chosen),
-        courses=_courses(session, programme, people),
+        courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=_sample(session, chosen, seed),
         own=len(reached) - len(chosen),
         pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
@@ -122,28 +122,28 @@ def _hours(
     return tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
 
 
-def _courses(session: Session, programme: competencies.Programme, people: set[int]) -> int:
-    rows = session.exec(
-        select(CourseMember.course_id)
-        .join(Course, col(Course.id) == col(CourseMember.course_id))
-        .where(Course.programme_id == pk(programme), col(CourseMember.person_id).in_(people))
-        .distinct()
-    )
-    return len(rows.all())
-
-
 def _sample(
     session: Session, rows: Sequence[tuple[competencies.Submission, competencies.Decision]], seed: int
 ) -> tuple[Sampled, ...]:
     drawn = random.Random(seed).sample(list(rows), min(3, len(rows)))  # noqa: S311 - a look, not a secret
-    points = marking.points_of(session, [submission.point_id for submission, _decision in drawn])
-    names = marking.names_of(session, {submission.person_id for submission, _decision in drawn})
+    told = {
+        key: (name, point)
+        for key, name, point in session.exec(
+            select(competencies.Submission.id, Person.name, competencies.CompetencyPoint)
+            .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+            .join(
+                competencies.CompetencyPoint,
+                col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+            )
+            .where(col(competencies.Submission.id).in_([pk(submission) for submission, _decision in drawn]))
+        )
+    }
     return tuple(
         Sampled(
             uuid=submission.uuid,
-            author=names.get(submission.person_id, ""),
-            point_code=points[submission.point_id].code,
-            point_name=points[submission.point_id].name,
+            author=told[submission.id][0],
+            point_code=told[submission.id][1].code,
+            point_name=told[submission.id][1].name,
             level=decision.point_level or 0,
         )
         for submission, decision in drawn

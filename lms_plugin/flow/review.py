@@ -11,8 +11,8 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get, pk
-from lms_plugin.errors import Invalid, Refused
+from lms_plugin.db import get, pk
+from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.review_pool import Pool, pool_of, rule_of
 from lms_plugin.flow.scopes import programme_scope
@@ -164,8 +164,14 @@ def _due_at(session: Session, programme: competencies.Programme) -> datetime:
 
 def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:
     """The actor's own review. Raises NotFound, and Forbidden when it is somebody else's."""
-    review = find(session, rubrics.Review, actor.tenant_id, uuid)
-    author = get(session, competencies.Submission, review.submission_id).person_id
+    found = session.exec(
+        select(rubrics.Review, competencies.Submission.person_id)
+        .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
+        .where(rubrics.Review.tenant_id == actor.tenant_id, rubrics.Review.uuid == uuid)
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+    review, author = found
     require(
         actor,
         Permission.REVIEW_SUBMIT,

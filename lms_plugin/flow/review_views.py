@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, own, require
-from lms_plugin.db import get, owned, pk
+from lms_plugin.db import pk
 from lms_plugin.flow import marking
 from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.review import load_review
@@ -201,10 +201,13 @@ def review_page(
 ) -> ReviewPage:
     """The work of one of the actor's reviews, blind; `typed` stands in for saved marks (a form that was refused)."""
     review = load_review(session, actor, uuid)
-    point_id = get(session, competencies.Submission, review.submission_id).point_id
-    point = get(session, competencies.CompetencyPoint, point_id)
+    point = session.exec(
+        select(competencies.CompetencyPoint)
+        .join(competencies.Submission, col(competencies.Submission.point_id) == col(competencies.CompetencyPoint.id))
+        .where(competencies.Submission.id == review.submission_id)
+    ).one()
     marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
-    sheet = marking.sheet(session, review.submission_version_id, point_id)
+    sheet = marking.sheet(session, review.submission_version_id, pk(point))
     is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
     return ReviewPage(
         uuid=review.uuid,
@@ -291,30 +294,33 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
 
 def _short_works(session: Session, actor: Actor, allocation: rubrics.Allocation) -> tuple[ShortWork, ...]:
     by_uuid = {one["submission"]: one for one in allocation.shortages}
+    if not by_uuid:
+        return ()
     rows = session.exec(
-        owned(competencies.Submission, actor.tenant_id).where(col(competencies.Submission.uuid).in_(by_uuid))
+        select(competencies.Submission.uuid, competencies.CompetencyPoint, Person.name, OrgUnit.name)
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+        )
+        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+            isouter=True,
+        )
+        .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
+        .where(competencies.Submission.tenant_id == actor.tenant_id, col(competencies.Submission.uuid).in_(by_uuid))
     ).all()
-    points = marking.points_of(session, [row.point_id for row in rows])
-    names = dict(
-        session.exec(select(Person.id, Person.name).where(col(Person.id).in_([row.person_id for row in rows]))).all()
-    )
-    schools = dict(
-        session.exec(
-            select(competencies.SubmissionVersion.id, OrgUnit.name)
-            .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id))
-            .where(col(competencies.SubmissionVersion.id).in_([row.current_version_id for row in rows]))
-        ).all()
-    )
     found = [
         ShortWork(
-            point_code=points[row.point_id].code,
-            point_name=points[row.point_id].name,
-            author=names.get(row.person_id, ""),
-            school=schools.get(row.current_version_id, ""),
-            short=by_uuid[row.uuid]["short"],
-            why=by_uuid[row.uuid]["why"],
-            submission=row.uuid,
+            point_code=point.code,
+            point_name=point.name,
+            author=author,
+            school=school or "",
+            short=by_uuid[uuid]["short"],
+            why=by_uuid[uuid]["why"],
+            submission=uuid,
         )
-        for row in rows
+        for uuid, point, author, school in rows
     ]
     return tuple(sorted(found, key=lambda one: (one.school, one.author, one.point_code)))

@@ -198,6 +198,12 @@ def test_the_desk_costs_the_same_however_long_the_queue(
     world: World, browse: Browse, agreed: dict[str, competencies.Submission]
 ) -> None:
     trainer, officer = browse(cast.TRAINER), browse(cast.OFFICER)
+    for key in ("wang", "li"):
+        assert trainer.post(f"/cases/{agreed[key].uuid}", form(world, agreed[key])).status_code == 303
+    world.set_rules(review={"exclude_own_school": True})  # the next work finds no reviewer
+    hand_in(world, cast.CHEN, "A7", world.now - 2 * HOUR)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 4, world.now)
+    world.session.commit()
     addresses = [
         (trainer, "/cases"),
         (trainer, f"/cases?programme={world.programme.uuid}&state=agreed"),
