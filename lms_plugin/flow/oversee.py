@@ -15,6 +15,7 @@ from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import people
 from lms_plugin.flow.oversee_figures import Group, Sources, Tally, group_of
 from lms_plugin.flow.oversee_views import (
     Frame,
@@ -33,9 +34,7 @@ def rows_of(session: Session, statement: Select[Any]) -> list[Any]:
 
 def reach(actor: Actor) -> list[str]:
     """Unit paths whose progress the actor may read; "" = the whole district."""
-    kinds = {RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR}
-    paths = [role.unit_path for role in actor.roles if role.kind in kinds and role.course_id is None]
-    return ["" if path.count("/") == 2 else path for path in paths]
+    return people.reach(actor, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
 
 
 def opening_path(programme_path: str, paths: Sequence[str]) -> str | None:

@@ -153,6 +153,7 @@ def _points(programme_id: int, who: Subquery) -> Subquery:
             col(Selection.point_id),
             literal(0).label("handed"),
             literal(0).label("back"),
+            literal(0).label("over"),
             literal(-1).label("level"),
         )
         .join(who, who.c.person_id == col(Selection.person_id))
@@ -162,11 +163,12 @@ def _points(programme_id: int, who: Subquery) -> Subquery:
             col(Submission.point_id),
             case((col(Submission.state).in_(EDITABLE), 0), else_=1),
             case((col(Submission.state) == SubmissionState.RETURNED, 1), else_=0),
+            case((col(Submission.state) == SubmissionState.RELEASED, 1), else_=0),
             literal(-1),
         )
         .join(who, who.c.person_id == col(Submission.person_id))
         .where(col(Submission.programme_id) == programme_id, col(Submission.state) != SubmissionState.DRAFT),
-        select(who.c.root_id, col(Award.point_id), literal(1), literal(0), col(Award.level))
+        select(who.c.root_id, col(Award.point_id), literal(1), literal(0), literal(1), col(Award.level))
         .join(who, who.c.person_id == col(Award.person_id))
         .where(col(Award.id).in_(latest)),
     ).subquery("parts")
@@ -175,6 +177,7 @@ def _points(programme_id: int, who: Subquery) -> Subquery:
             parts.c.root_id,
             func.max(parts.c.handed).label("handed"),
             func.max(parts.c.back).label("back"),
+            func.max(parts.c.over).label("over"),
             func.max(parts.c.level).label("level"),
         )
         .group_by(parts.c.root_id, parts.c.point_id)
@@ -190,7 +193,7 @@ def _points(programme_id: int, who: Subquery) -> Subquery:
             func.count().label("chosen"),
             func.sum(point.c.handed).label("handed"),
             func.sum(point.c.back).label("back"),
-            number(point.c.level == int(Level.FAIL)).label("failed"),
+            number(and_(point.c.over == 1, point.c.level < int(Level.PASS))).label("failed"),
             number(point.c.level >= int(Level.PASS)).label("passed"),
             number(point.c.level == int(Level.EXCELLENT)).label("excellent"),
         )

@@ -37,7 +37,7 @@ def page(
         .where(RosterEntry.tenant_id == actor.tenant_id)
     )
     paths = people.reach(actor, RoleKind.OFFICER)
-    if not any(path == "" or path.count("/") == 2 for path in paths):
+    if "" not in paths:
         within = col(OrgUnit.path).startswith(paths[0])
         for path in paths[1:]:
             within = within | col(OrgUnit.path).startswith(path)

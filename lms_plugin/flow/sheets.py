@@ -25,8 +25,12 @@ MOST_ROWS = 20_000
 MOST_COLUMNS = 200
 HEADER_WITHIN = 10
 LONGEST_CELL = 500
+LONGEST_TAG = 1 << 16
 
-_PLACE = re.compile(rb"""[\s"']r\s*=\s*["']([^"']{0,60})["']""")
+_PLACE = re.compile(  # the attribute r of <row> and <c>, whatever attributes stand before it
+    rb"""<(?:[\w.-]+:)?(?:c|row)(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*?\s+r\s*=\s*["']([^"'<]*)["']"""
+)
+_TAG = re.compile(rb"""<(?:"[^"]*"|'[^']*'|[^<>"'])*>""")
 _CELL = re.compile(rb"([A-Za-z]{1,3})?([0-9]{1,7})")
 _UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060\u00ad"))
 _NEWLINE = re.compile(r"[\r\n\t]+")
@@ -205,6 +209,11 @@ def _count_claims(data: bytes) -> None:
 
 def _scan(member: IO[bytes]) -> None:
     """Every place that a row or cell of the sheet names lies within our limits."""
+    start = member.peek(4)[:4] if isinstance(member, zipfile.ZipExtFile) else b""
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"}:
+        raise Refused("sheet.unreadable")  # UTF-16: no program that people use writes sheets so
+    if not start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and start.strip():
+        return  # a picture or the like
     tail, total = b"", 0
     while chunk := member.read(1 << 18):
         total += len(chunk)
@@ -221,7 +230,12 @@ def _scan(member: IO[bytes]) -> None:
                 raise Refused("sheet.too_many_rows", most=MOST_ROWS)
             if place[1] is not None and _index(place[1].upper()) >= MOST_COLUMNS:
                 raise Refused("sheet.too_many_columns", most=MOST_COLUMNS)
-        tail = text[-256:]
+        last = text.rfind(b"<")
+        tail = text[last:] if last >= 0 else b""
+        if len(tail) > LONGEST_TAG:
+            if not _TAG.match(tail):
+                raise Refused("sheet.unreadable")
+            tail = b""  # text after a tag that has been looked at
 
 
 def _index(name: bytes) -> int:

@@ -1,0 +1,288 @@
+"""The form of a round: text fields to typed rules and back, and every rule said in words."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask_babel import gettext as _
+
+from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
+from lms_plugin.errors import Invalid
+from lms_plugin.flow.curate import ProgrammeForm
+from lms_plugin.flow.curate_views import ProgrammeView
+from lms_plugin.web import formats
+
+DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
+# field: (least, most)
+NUMBERS = {
+    "required_points": (1, 30),
+    "min_dimensions": (1, 4),
+    "reviews_per_work": (0, 5),
+    "max_reviews": (1, 30),
+    "withdraw_minutes": (0, 7 * 24 * 60),
+    "minutes_per_review": (1, 120),
+    "after_days": (0, 90),
+    "goal_percent": (1, 100),
+}
+HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
+FLAGS = ("third_when_differing", "exclude_own_school", "prefer_same_subject", "self_marks", "needs_hours")
+CHOICES = {
+    "environment_rule": ("exact", "up_to", "free"),
+    "pool": ("own_school", "own_group", "district"),
+    "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
+}
+Wrong = dict[str, str | tuple[str, dict[str, Any]]]
+
+
+def choice_words() -> dict[str, list[tuple[str, str]]]:
+    """The options of each choice, in words."""
+    return {
+        "environment_rule": [
+            ("up_to", _("学校的环境及更基础的环境")),
+            ("exact", _("只限学校的环境")),
+            ("free", _("不限环境")),
+        ],
+        "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
+        "hours_kind": [
+            ("per_set", _("整组计：要求的能力点都合格，一次记满")),
+            ("per_point_cumulative", _("逐点累计：每合格一个记一部分，最后一个补满")),
+            ("per_level", _("按等次计：合格、优秀各记多少")),
+        ],
+    }
+
+
+def first_values(today: date) -> dict[str, Any]:
+    """A new round: every rule at its default, dates of a usual term."""
+    dates = [today + timedelta(days=days) for days in (7, 49, 63, 77)]
+    return {
+        "title": "",
+        "framework_version": "",
+        "unit": "",
+        **{key: day.isoformat() for key, day in zip(DATES, dates, strict=True)},
+        **_values_of(Rules()),
+    }
+
+
+def values_of(view: ProgrammeView) -> dict[str, Any]:
+    """A round as the form shows it."""
+    return {
+        "title": view.title,
+        "framework_version": view.framework_uuid,
+        "unit": view.unit_uuid,
+        **{key: getattr(view, key).isoformat() for key in DATES},
+        **_values_of(view.rules),
+    }
+
+
+def _values_of(rules: Rules) -> dict[str, Any]:
+    hours = rules.hours
+    return {
+        "required_points": rules.choice.required_points,
+        "min_dimensions": rules.choice.min_dimensions,
+        "environment_rule": rules.choice.environment_rule,
+        "compulsory": " ".join(rules.choice.compulsory),
+        **{
+            key: getattr(rules.review, key)
+            for key in (
+                "reviews_per_work",
+                "third_when_differing",
+                "max_reviews",
+                "pool",
+                "exclude_own_school",
+                "prefer_same_subject",
+                "withdraw_minutes",
+                "minutes_per_review",
+                "self_marks",
+            )
+        },
+        "hours_kind": hours.kind,
+        **{key: formats.hours(getattr(hours, f"{key}_hundredths")) for key in HOURS},
+        "excellent_points": rules.result.excellent_points or "",
+        "needs_hours": rules.result.needs_hours,
+        "after_days": rules.release.after_days,
+        "goal_percent": rules.goal_percent,
+    }
+
+
+def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed, as it is shown again beside an error."""
+    names = (
+        ("title", "framework_version", "unit", "compulsory", "excellent_points", *DATES),
+        tuple(NUMBERS),
+        HOURS,
+        tuple(CHOICES),
+    )
+    values: dict[str, Any] = {name: str(form.get(name, "")).strip()[:300] for group in names for name in group}
+    return {**values, **{name: form.get(name) == "1" for name in FLAGS}}
+
+
+def parse(values: Mapping[str, Any]) -> ProgrammeForm:
+    """Typed values of the form. Raises Invalid with a code beside each field that does not fit."""
+    wrong: Wrong = {}
+    numbers = {name: _whole(values[name], least, most, name, wrong) for name, (least, most) in NUMBERS.items()}
+    amounts = {name: _hundredths(values[name], name, wrong) for name in HOURS}
+    days = {name: _day(values[name], name, wrong) for name in DATES}
+    for name, allowed in CHOICES.items():
+        if values[name] not in allowed:
+            wrong[name] = "form.choose"
+    excellent = None
+    if values["excellent_points"]:
+        excellent = _whole(values["excellent_points"], 1, 30, "excellent_points", wrong)
+    if not wrong:
+        if numbers["min_dimensions"] > numbers["required_points"]:
+            wrong["min_dimensions"] = "programme.dimensions_over_points"
+        if excellent is not None and excellent > numbers["required_points"]:
+            wrong["excellent_points"] = "programme.excellent_too_many"
+        if values["exclude_own_school"] and values["pool"] == "own_school":
+            wrong["pool"] = "programme.pool_excludes_all"
+        if amounts["excellent"] < amounts["pass"]:
+            wrong["excellent"] = "programme.excellent_below_pass"
+    if wrong:
+        raise Invalid(wrong)
+    rules = Rules(
+        choice=Choice(
+            required_points=numbers["required_points"],
+            min_dimensions=numbers["min_dimensions"],
+            environment_rule=values["environment_rule"],
+            compulsory=tuple(dict.fromkeys(values["compulsory"].upper().replace("，", " ").replace(",", " ").split())),
+        ),
+        review=ReviewPolicy(
+            reviews_per_work=numbers["reviews_per_work"],
+            third_when_differing=values["third_when_differing"],
+            max_reviews=numbers["max_reviews"],
+            pool=values["pool"],
+            exclude_own_school=values["exclude_own_school"],
+            prefer_same_subject=values["prefer_same_subject"],
+            withdraw_minutes=numbers["withdraw_minutes"],
+            minutes_per_review=numbers["minutes_per_review"],
+            self_marks=values["self_marks"],
+        ),
+        hours=Hours(
+            kind=values["hours_kind"],
+            practice_hundredths=amounts["practice"],
+            pass_hundredths=amounts["pass"],
+            excellent_hundredths=amounts["excellent"],
+            cap_hundredths=amounts["cap"],
+            practice_need_hundredths=amounts["practice_need"],
+            online_need_hundredths=amounts["online_need"],
+        ),
+        result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"]),
+        release=Release(after_days=numbers["after_days"]),
+        goal_percent=numbers["goal_percent"],
+    )
+    return ProgrammeForm(
+        title=values["title"], framework_version=values["framework_version"], unit=values["unit"], **days, rules=rules
+    )
+
+
+def _whole(text: Any, least: int, most: int, name: str, wrong: Wrong) -> int:
+    try:
+        value = int(str(text))
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        wrong[name] = ("form.number", {"least": least, "most": most})
+    return value
+
+
+def _hundredths(text: Any, name: str, wrong: Wrong) -> int:
+    try:
+        amount = Decimal(str(text)) * 100
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or not 0 <= amount <= 100_000 or amount != amount.to_integral_value():
+        wrong[name] = ("form.number", {"least": 0, "most": 1000})
+        return 0
+    return int(amount)
+
+
+def _day(text: Any, name: str, wrong: Wrong) -> date:
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        wrong[name] = "form.date"
+        return date.min
+
+
+def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
+    """对教师意味着什么: (what about, one sentence), every setting of the rules once."""
+    rules = view.rules
+    choice, review, hours, result = rules.choice, rules.review, rules.hours, rules.result
+    options = {key: dict(words) for key, words in choice_words().items()}
+    write = formats.hours
+    chosen = _(
+        "选 %(n)s 个能力点，来自至少 %(d)s 个维度；环境：%(environment)s。",
+        n=choice.required_points,
+        d=choice.min_dimensions,
+        environment=options["environment_rule"][choice.environment_rule],
+    )
+    if choice.compulsory:
+        chosen += _("必选：%(codes)s。", codes=_("、").join(choice.compulsory))
+    peers = (
+        _(
+            "每份材料由 %(n)s 位同行匿名评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
+            n=review.reviews_per_work,
+            pool=options["pool"][review.pool],
+            most=review.max_reviews,
+            minutes=review.minutes_per_review,
+        )
+        if review.reviews_per_work
+        else _("没有互评，由评审员直接认定。")
+    )
+    if review.reviews_per_work:
+        peers += _("优先同学科。") if review.prefer_same_subject else _("不分学科。")
+        if review.third_when_differing:
+            peers += _("两人意见不同时再请第三人。")
+        if review.exclude_own_school:
+            peers += _("本校的人不评本校的材料。")
+    if hours.kind == "per_set":
+        worth = _("要求的能力点都合格后，记实践应用 %(n)s 学时。", n=write(hours.practice_hundredths))
+    elif hours.kind == "per_point_cumulative":
+        worth = _("每合格一个能力点记一部分，全部合格时共 %(n)s 学时。", n=write(hours.practice_hundredths))
+    else:
+        worth = _(
+            "每个能力点合格记 %(a)s 学时，优秀记 %(b)s 学时。",
+            a=write(hours.pass_hundredths),
+            b=write(hours.excellent_hundredths),
+        )
+    worth += _("最多 %(n)s 学时。", n=write(hours.cap_hundredths))
+    need = _(
+        "要修满实践应用 %(a)s 学时、网络研修 %(b)s 学时（由管理员导入）。",
+        a=write(hours.practice_need_hundredths),
+        b=write(hours.online_need_hundredths),
+    )
+    outcome = _("要求的能力点都合格以上，结果就是合格；") + (
+        _("其中至少 %(n)s 个优秀，结果是优秀。", n=result.excellent_points)
+        if result.excellent_points is not None
+        else _("全部优秀，结果是优秀。")
+    )
+    outcome += _("还要学时修满才算合格。") if result.needs_hours else _("学时不影响结果。")
+    when = (
+        _("评审员认定 %(n)s 天后自动发布，发布以后才记学时、回传成绩。", n=rules.release.after_days)
+        if rules.release.after_days
+        else _("由管理员发布，发布以后才记学时、回传成绩。")
+    )
+    return [
+        (
+            _("什么时候"),
+            _(
+                "%(start)s 开始，%(submit)s交齐，%(review)s评完，%(end)s结束。",
+                start=formats.day(view.opens_on),
+                submit=formats.deadline(view.submit_by_on),
+                review=formats.deadline(view.review_by_on),
+                end=formats.deadline(view.closes_on),
+            ),
+        ),
+        (_("选能力点"), chosen),
+        (
+            _("提交与撤回"),
+            (_("提交前先自评。") if review.self_marks else _("不用自评。"))
+            + _("评审员打开之前都能撤回；提交后至少 %(n)s 分钟内不会分给人评。", n=review.withdraw_minutes),
+        ),
+        (_("互评"), peers),
+        (_("学时"), worth + need),
+        (_("结果"), outcome),
+        (_("发布"), when),
+        (_("目标"), _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent)),
+    ]
