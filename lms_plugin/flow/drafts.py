@@ -89,9 +89,12 @@ class Traits:
         return list(dict.fromkeys(finding.needle for finding in found))
 
 
-def load_work(session: Session, actor: Actor, uuid: str) -> Work:
-    """The actor's own submission by its uuid with rules and pieces: three queries. Raises NotFound, Forbidden."""
-    row = session.exec(
+def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = False) -> Work:
+    """The actor's own submission by its uuid with rules and pieces: three queries. Raises NotFound, Forbidden.
+
+    `to_change`: the row is kept for this transaction, so that two saves at once (text here, ticks there) queue up.
+    """
+    statement = (
         select(
             competencies.Submission, competencies.Programme, competencies.ProgrammePolicy, competencies.CompetencyPoint
         )
@@ -106,7 +109,10 @@ def load_work(session: Session, actor: Actor, uuid: str) -> Work:
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
         )
         .where(competencies.Submission.tenant_id == actor.tenant_id, competencies.Submission.uuid == uuid)
-    ).one_or_none()
+    )
+    if to_change:
+        statement = statement.with_for_update(of=competencies.Submission)
+    row = session.exec(statement).one_or_none()
     if row is None:
         raise NotFound
     submission, programme, policy, point = row
@@ -174,7 +180,7 @@ def save_text(
 
     Raises Conflict `evidence.edited_elsewhere` (params: version, mine, theirs) when another tab saved since.
     """
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     if not item.takes("text"):
         raise Refused("evidence.kind_not_taken")
@@ -232,7 +238,7 @@ def add_link(
     session: Session, actor: Actor, submission_uuid: str, key: str, url: str, now: datetime
 ) -> competencies.Evidence:
     """Adds an address where the requirement takes one. Raises Refused `evidence.link_not_http`."""
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     if not item.takes("link"):
         raise Refused("evidence.kind_not_taken")
@@ -246,7 +252,7 @@ def reuse_file(
 
     Raises NotFound for somebody else's file, Refused when the requirement does not take its type.
     """
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
     if file.person_id != actor.person_id or file.state is not competencies.FileState.READY:
@@ -280,7 +286,7 @@ def attach(
 
 def remove_piece(session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, now: datetime) -> None:
     """Takes a piece out of the draft; versions that were handed in keep theirs, and so do other points."""
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     piece = work.open_item(key).piece(ref)
     session.delete(piece.evidence)
     _touch(session, work.submission, now)
@@ -290,7 +296,7 @@ def save_self_marks(
     session: Session, actor: Actor, submission_uuid: str, marks: Mapping[str, Mapping[str, int]], now: datetime
 ) -> competencies.Submission:
     """Saves 自评 as far as it goes; marks of other criteria than the point's are dropped."""
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     if work.submission.state not in competencies.EDITABLE:
         raise Conflict("submit.already_handed_in")
     lines = criteria_by_key(session, actor, work.items)
@@ -310,7 +316,7 @@ def save_ticks(
     session: Session, actor: Actor, submission_uuid: str, ticks: Mapping[str, Collection[str]], now: datetime
 ) -> competencies.Submission:
     """Saves which of the checks before submitting the teacher has ticked."""
-    work = load_work(session, actor, submission_uuid)
+    work = load_work(session, actor, submission_uuid, to_change=True)
     if work.submission.state not in competencies.EDITABLE:
         raise Conflict("submit.already_handed_in")
     kept = {}

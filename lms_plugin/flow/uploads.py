@@ -115,7 +115,7 @@ def begin(
 
     Raises Refused `file.empty`, TooLarge `upload.too_large` (413), `evidence.too_many`, `submit.programme_over`.
     """
-    work = drafts.load_work(session, actor, submission_uuid)
+    work = drafts.load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     competencies.require_open(work.programme, work.timezone, now)
     name = media.clean_filename(filename)
@@ -274,7 +274,7 @@ def replace_file(
     session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, file_uuid: str, now: datetime
 ) -> None:
     """The new file takes the old one's place in the draft; versions handed in and other points keep the old one."""
-    work = drafts.load_work(session, actor, submission_uuid)
+    work = drafts.load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     old, new = item.piece(ref), item.piece(file_uuid)
     if new.file is None or new.file.state is not competencies.FileState.READY:
@@ -299,7 +299,7 @@ def redact_text(session: Session, actor: Actor, submission_uuid: str, key: str, 
 
 def waive_findings(session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, now: datetime) -> None:
     """就这样提交: the author knows that the piece names them, and hands it in so."""
-    work = drafts.load_work(session, actor, submission_uuid)
+    work = drafts.load_work(session, actor, submission_uuid, to_change=True)
     piece = work.open_item(key).piece(ref)
     if piece.file is not None:
         file = get(session, competencies.StoredFile, pk(piece.file))
