@@ -1,0 +1,192 @@
+"""项目: a standard confirmed point by point, a round whose every rule is said in words."""
+
+import pytest
+from sqlmodel import select
+
+import competencies
+from lms_plugin.db import pk
+from lms_plugin.flow import curate
+from tests import people as cast
+from tests.factories import district
+
+
+def form(world, **changes):
+    return {
+        "title": "2027年春季校本应用考核",
+        "framework_version": world.framework.uuid,
+        "unit": world.county.uuid,
+        "opens_on": "2027-03-01",
+        "submit_by_on": "2027-05-31",
+        "review_by_on": "2027-06-15",
+        "closes_on": "2027-06-30",
+        "required_points": "3",
+        "min_dimensions": "2",
+        "environment_rule": "up_to",
+        "compulsory": "A3，A6",
+        "reviews_per_work": "2",
+        "third_when_differing": "1",
+        "max_reviews": "6",
+        "pool": "own_group",
+        "prefer_same_subject": "1",
+        "withdraw_minutes": "30",
+        "minutes_per_review": "15",
+        "self_marks": "1",
+        "hours_kind": "per_set",
+        "practice": "25",
+        "pass": "8",
+        "excellent": "8.5",
+        "cap": "25",
+        "practice_need": "25",
+        "online_need": "25",
+        "excellent_points": "",
+        "after_days": "0",
+        "goal_percent": "90",
+        **changes,
+    }
+
+
+def programme(world, title="2027年春季校本应用考核"):
+    world.session.expire_all()
+    return world.session.exec(
+        select(competencies.Programme).where(
+            competencies.Programme.tenant_id == pk(world.tenant), competencies.Programme.title == title
+        )
+    ).one_or_none()
+
+
+def test_only_officers_curate(browse, world):
+    for url in (
+        "/curate",
+        "/curate/programmes/new",
+        f"/curate/programmes/{world.programme.uuid}",
+        f"/curate/programmes/{world.programme.uuid}/edit",
+        f"/curate/frameworks/{world.framework.uuid}",
+    ):
+        assert browse(None).get(url).status_code == 401
+        for who in (cast.CHEN, cast.LEAD, cast.TRAINER, cast.IT, cast.AUDITOR):
+            assert browse(who).get(url).status_code == 403, (who, url)
+        assert browse(cast.OFFICER).get(url).status_code == 200
+        if world.tenant.uuid and url.count("/") > 2 and "new" not in url:
+            assert browse(cast.NEIGHBOUR).get(url).status_code == 404
+    for rest in ("state", "edit"):
+        assert browse(cast.NEIGHBOUR).post(f"/curate/programmes/{world.programme.uuid}/{rest}").status_code == 404
+    for rest in ("confirm", "publish"):
+        assert browse(cast.NEIGHBOUR).post(f"/curate/frameworks/{world.framework.uuid}/{rest}").status_code == 404
+
+
+def test_a_round_is_made_changed_opened_and_closed(browse, world):
+    officer = browse(cast.OFFICER)
+    answer = officer.post("/curate/programmes/new", form(world))
+    assert answer.status_code == 303
+    page = officer.get(answer.headers["Location"]).text
+    assert "教师还看不到" in page
+    assert "必选：A3、A6。" in page
+    assert "5月31日 (周一) 24:00 前" in page
+    made = programme(world)
+    assert made.state is competencies.ProgrammeState.DRAFT
+    rules = competencies.rules_of(world.session, made)
+    assert (rules.choice.compulsory, rules.hours.excellent_hundredths) == (("A3", "A6"), 850)
+    url = f"/curate/programmes/{made.uuid}"
+    same = officer.post(f"{url}/edit", form(world, version=made.version))
+    assert same.status_code == 303
+    assert programme(world).policy_id == made.policy_id
+    changed = officer.post(f"{url}/edit", form(world, version=programme(world).version, goal_percent="95"))
+    assert changed.status_code == 303
+    assert "规则第 2 版" in officer.get(url).text
+    assert "全区县合格率 95%" in officer.get(url).text
+    stale = officer.post(f"{url}/edit", form(world, version="0", goal_percent="80"))
+    assert stale.status_code == 409
+    for state in ("open", "closed", "open"):
+        assert officer.post(f"{url}/state", {"state": state}).status_code == 303
+        assert programme(world).state.value == state
+    assert officer.post(f"{url}/state", {"state": "draft"}).status_code == 422
+    assert officer.get("/curate").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"title": " "}, "这一栏要填"),
+        ({"title": "2026年秋季校本应用考核"}, "已经有叫这个名字的项目"),
+        ({"title": "甲\u202e乙"}, "看不见的字符"),
+        ({"opens_on": "soon"}, "2026-11-30"),
+        ({"closes_on": "2027-01-01"}, "日期要按先后排"),
+        ({"required_points": "0"}, "1 到 30"),
+        ({"min_dimensions": "4"}, "不能多于要选的"),
+        ({"practice": "1.234"}, "0 到 1000"),
+        ({"cap": "nan"}, "0 到 1000"),
+        ({"excellent_points": "9"}, "不能多于要选的"),
+        ({"excellent": "1"}, "不能少于合格的学时"),
+        ({"pool": "own_school", "exclude_own_school": "1"}, "不能再回避本校"),
+        ({"pool": "moon"}, "请从列表里选一个"),
+        ({"unit": "0" * 32}, "请从列表里选一个"),
+        ({"framework_version": ""}, "请从列表里选一个"),
+        ({"compulsory": "A3 Z9"}, "Z9"),
+    ],
+)
+def test_what_does_not_fit_is_said_beside_its_field(browse, world, changes, says):
+    answer = browse(cast.OFFICER).post("/curate/programmes/new", form(world, **changes))
+    assert answer.status_code == 422
+    assert says in answer.text
+    assert 'value="2027-05-31"' in answer.text  # what was typed is kept
+    assert programme(world) is None
+
+
+def test_the_framework_of_a_round_that_teachers_chose_from_stays(browse, world):
+    officer = browse(cast.OFFICER)
+    officer.post("/curate/programmes/new", form(world))
+    made = programme(world)
+    pack = competencies.packs.load("framework_2_0")
+    data = pack.as_dict()
+    data["framework"]["title_zh"] += "（修订）"
+    other = competencies.draft_from_pack(world.session, pk(world.tenant), type(pack).model_validate(data), world.now)
+    curate.publish(world.session, other, None, world.now, under_banner=True)
+    world.session.add(
+        competencies.Selection(
+            programme_id=pk(made),
+            person_id=pk(world.person(cast.CHEN)),
+            point_id=pk(world.point("A3")),
+            chosen_at=world.now,
+        )
+    )
+    world.session.commit()
+    answer = officer.post(
+        f"/curate/programmes/{made.uuid}/edit", form(world, version=made.version, framework_version=other.uuid)
+    )
+    assert answer.status_code == 422
+    assert "不能再换标准" in answer.text
+
+
+def test_a_reference_is_published_only_when_every_point_is_confirmed(browse, world):
+    """In 邻县, a real district: the pack comes as a draft, and the curator reads it point by point."""
+    neighbour = browse(cast.NEIGHBOUR)
+    assert "先要有能力点标准" in neighbour.get("/curate").text
+    answer = neighbour.post("/curate/packs/framework_2_0")
+    url = answer.headers["Location"].split("?")[0]
+    assert neighbour.post("/curate/packs/framework_2_0").headers["Location"] == answer.headers["Location"]
+    page = neighbour.get(url).text
+    assert "还有 30 个" in page
+    assert "建议" in page
+    assert neighbour.post(f"{url}/publish").status_code == 422
+    points = [point["code"] for point in world.framework.content["points"]]
+    assert neighbour.post(f"{url}/confirm", {"point": "Z9"}).status_code == 422
+    for code in points:
+        assert neighbour.post(f"{url}/confirm", {"point": code}).status_code == 303
+    assert "可以发布" in neighbour.get(url).text
+    for _click in range(2):
+        assert neighbour.post(f"{url}/publish").status_code == 303
+    assert "不能再改" in neighbour.get(url).text
+    assert neighbour.post(f"{url}/confirm", {"point": "A3"}).status_code == 409
+    assert "已发布" in neighbour.get("/curate").text
+
+
+def test_a_pack_that_is_not_shipped(browse):
+    assert browse(cast.OFFICER).post("/curate/packs/none").status_code == 404
+
+
+def test_an_officer_of_one_county_makes_no_round_for_another_district(browse, world):
+    _tenant, county = district(world.session, "远县", world.now)
+    world.session.commit()
+    answer = browse(cast.OFFICER).post("/curate/programmes/new", form(world, unit=county.uuid))
+    assert answer.status_code == 422
+    assert programme(world) is None
