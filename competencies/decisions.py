@@ -159,7 +159,7 @@ def decide(
     """Decides the point, or decides it anew while nothing is released.
 
     `standing` is the version's decision as it is now, `base` the `version` of the decision that the trainer saw (0 =
-    none). Raises Invalid naming the criteria without a level or reason, Conflict `decision.already` when somebody else
+    none). Raises Invalid naming the criteria without a level or reason, Conflict `decision.changed` when somebody else
     decided meanwhile, Refused where the work is not open to a decision.
     """
     _must_be_open(submission, version, standing, base)
@@ -251,7 +251,7 @@ def _must_be_open(
     if pk(version) != submission.current_version_id:
         raise Conflict("decision.newer_version")
     if (standing.version if standing is not None else 0) != base:
-        raise Conflict("decision.already")
+        raise Conflict("decision.changed")
     if submission.state is SubmissionState.LATE and also is not SubmissionState.LATE:
         raise Refused("decision.late_first")
     if submission.state not in OPEN_TO_DECISION and submission.state is not also:

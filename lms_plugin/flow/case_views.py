@@ -274,7 +274,7 @@ def _next(session: Session, actor: Actor, case: cases.Case) -> tuple[str, int]:
     )
     row = session.exec(
         joined(select(competencies.Submission.uuid, func.count().over()))
-        .where(wanted)
+        .where(col(competencies.Submission.tenant_id) == actor.tenant_id, wanted)
         .order_by(when((col(competencies.Submission.id) > here, 0), else_=1), col(competencies.Submission.id))
         .limit(1)
     ).first()

@@ -163,7 +163,7 @@ def _judge(
             session, submission, version, sheet.facts, judgement, actor.person_id, base, now, standing
         )
     except Conflict as conflict:
-        if standing is None or conflict.code != "decision.already":
+        if standing is None or conflict.code != "decision.changed":
             raise
         name = get(session, Person, standing.decided_by_id).name
         raise Conflict(

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import case_views, cases, queue_views
+from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import told
@@ -51,6 +52,10 @@ def queue() -> str:
         state_word=state_word,
         point_word=marks.point_word,
         minutes_ago=_minutes_ago,
+        runs_it=any(
+            role.kind is RoleKind.OFFICER or (role.kind is RoleKind.TRAINER and not role.is_provisional)
+            for role in actor().roles
+        ),
         address=lambda **changes: url_for("cases.queue", **(_filters(view) | changes)),
         paged=lambda number: url_for("cases.queue", **_filters(view), page=number),
     )
