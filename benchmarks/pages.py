@@ -186,9 +186,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--large", type=int, default=800, help="teachers where queries are counted once more")
     parser.add_argument("--requests", type=int, default=100, help="a page and round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="PAGE", help="measure these alone (not a verdict)"
-    )
+    parser.add_argument("--only", action="append", default=[], metavar="PAGE", help="measure this one alone")
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL server of this run's own")
     parser.add_argument("--profile", action="append", default=[], metavar="PAGE", help="print its dearest functions")
     parser.add_argument("--statements", action="append", default=[], metavar="PAGE", help="print its queries")

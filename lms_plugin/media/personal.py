@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 MASK = "\uff0a\uff0a"
 _MOST = 20  # findings of one kind in one place; more help nobody
@@ -30,7 +31,10 @@ def spans(text: str, needle: str) -> Iterator[tuple[int, int]]:
     sought = _fold(needle)[0]
     if len(sought) < 2:
         return
-    folded, places = _fold(text)
+    yield from _found(text, sought, *_fold(text))
+
+
+def _found(text: str, sought: str, folded: str, places: list[int]) -> Iterator[tuple[int, int]]:
     at = folded.find(sought)
     while at >= 0:
         start, end = places[at], places[at + len(sought) - 1] + 1
@@ -53,11 +57,20 @@ def _fold(text: str) -> tuple[str, list[int]]:
     letters: list[str] = []
     places: list[int] = []
     for index, character in enumerate(text):
-        for letter in unicodedata.normalize("NFKC", character).casefold():
-            if not letter.isspace() and unicodedata.category(letter) not in {"Cf", "Cc"}:
-                letters.append(letter)
-                places.append(index)
+        for letter in _letters(character):
+            letters.append(letter)
+            places.append(index)
     return "".join(letters), places
+
+
+@lru_cache(maxsize=16384)  # a text repeats its characters; every view of a draft looks through all of it
+def _letters(character: str) -> str:
+    """One character in one form of letters: none for a space or a mark without width, several for some."""
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKC", character).casefold()
+        if not letter.isspace() and unicodedata.category(letter) not in {"Cf", "Cc"}
+    )
 
 
 def mask(text: str, needles: list[str]) -> str:
@@ -80,9 +93,13 @@ def find_personal(
     """What would tell a reviewer who handed this in; at most 20 findings of each thing in each place."""
     found: list[Finding] = []
     places = {"text": text, "filename": filename, **{f"property:{k}": v for k, v in (properties or {}).items()}}
+    sought = {"name": _fold(name)[0], "staff_number": _fold(staff_number)[0], "school": _fold(school)[0]}
     for where, content in places.items():
-        for what, needle in (("name", name), ("staff_number", staff_number), ("school", school)):
-            for number, (start, end) in enumerate(spans(content, needle)):
+        folded, at = _fold(content)
+        for what, needle in sought.items():
+            if len(needle) < 2:
+                continue
+            for number, (start, end) in enumerate(_found(content, needle, folded, at)):
                 if number >= _MOST:
                     break
                 excerpt = re.sub(r"\s+", " ", content[max(0, start - _AROUND) : end + _AROUND]).strip()

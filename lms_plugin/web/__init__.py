@@ -111,6 +111,7 @@ def _templates(app: Flask) -> None:
         settings = parts().settings
         english = formats.is_english()
         return {
+            "_": formats.translator(),
             "viewer": viewer(),
             "product_name": settings.product_name_en if english else settings.product_name,
             "locale": "en" if english else "zh-Hans",

@@ -1,6 +1,7 @@
 """Static files under names that carry their hash, so that browsers may keep them for ever."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from flask import Flask, Response, current_app, send_from_directory
@@ -35,6 +36,12 @@ def load_assets(app: Flask) -> None:
 
 def asset(name: str) -> str:
     """The address of a static file."""
+    _check(name)
+    return f"/static/{current_app.extensions['nengli_assets']}/{name}"
+
+
+@cache
+def _check(name: str) -> None:
+    """Raises NotFound where there is no such file; every page names a dozen, so what is there is looked up once."""
     if not (FOLDER / name).is_file():
         raise NotFound(name)
-    return f"/static/{current_app.extensions['nengli_assets']}/{name}"

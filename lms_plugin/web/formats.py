@@ -1,10 +1,13 @@
 """How pages write dates, hours and localized text."""
 
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import get_locale
+from flask_babel import get_locale, get_translations
+from markupsafe import Markup
 
 _DAYS_ZH = "一二三四五六日"
 _DAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -15,6 +18,26 @@ def is_english() -> bool:
     """Whether the page is in English."""
     locale = get_locale()
     return locale is not None and locale.language == "en"
+
+
+def translator() -> Callable[..., Markup]:
+    """The `_` of this request's templates: a page asks for hundreds of sentences, its language is looked up once."""
+    return _translator(str(get_locale()))
+
+
+@cache
+def _translator(locale: str) -> Callable[..., Markup]:
+    find = get_translations().gettext
+    finished: dict[str, Markup] = {}
+
+    def translate(message: str, **values: Any) -> Markup:
+        if values:
+            return Markup(find(message)) % values  # noqa: S704 - the sentence is ours, the values are escaped
+        if message not in finished:
+            finished[message] = Markup(find(message)) % {}  # noqa: S704
+        return finished[message]
+
+    return translate
 
 
 def when(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
