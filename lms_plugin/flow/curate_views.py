@@ -254,6 +254,7 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         .where(ProgrammePolicy.programme_id == pk(row))
         .order_by(col(ProgrammePolicy.number).desc())
     ).all()
+    courses = session.exec(select(Course.title).where(Course.programme_id == pk(row))).all()
     return ProgrammeView(
         uuid=row.uuid,
         title=row.title,
@@ -269,7 +270,7 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         closes_on=row.closes_on,
         rules=competencies.rules_of(session, row),
         rule_versions=tuple((number, made_at) for number, made_at in policies),
-        courses=tuple(session.exec(select(Course.title).where(Course.programme_id == pk(row))).all()),
+        courses=tuple(courses),
         is_chosen_from=is_chosen_from(session, row),
     )
 
