@@ -28,7 +28,7 @@ def choose(where: Where, codes: tuple[str, ...]) -> None:
     where.get_by_role("link", name="选能力点", exact=True).first.click()
     for code in codes:
         where.locator(f"input[name=point][value={code}]").check()
-    where.get_by_role("button", name="确定选择").click()
+    where.get_by_role("button", name="确定选择").last.click()
     expect(where.locator("main")).to_contain_text(f"我的 {len(codes)} 个能力点")
 
 
@@ -48,7 +48,7 @@ def upload(where: Where, title: str, file: str, size: int = 1) -> None:
     """Uploads a file in parts and waits until it stands in its place."""
     slot(where, title).locator("input[type=file]").set_input_files(FILES / file)
     expect(slot(where, title).locator("ul.files li")).to_have_count(size, timeout=30_000)
-    expect(slot(where, title).locator("ul.files")).not_to_contain_text("正在", timeout=30_000)
+    expect(slot(where, title).locator("ul.files li").last).to_contain_text("已检查", timeout=30_000)
 
 
 def write(where: Where, title: str, text: str) -> None:

@@ -1,19 +1,21 @@
 """The whole story, from the course page to the gradebook: six teachers of two schools, a trainer, an officer."""
 
+import os
 import re
 from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
+from python_calamine import CalamineWorkbook
 from sqlmodel import Session, select
 
 import competencies
 import rubrics
 from lms_plugin import demo
 from lms_plugin.db import engine, session_factory, transaction
-from lms_plugin.people import Person
+from lms_plugin.people import OrgUnit, Person
 from tests.journey import acts
-from tests.journey.conftest import LAPTOP, PHONE, Stage, frame
+from tests.journey.conftest import LAPTOP, PHONE, SCREENSHOTS, Stage, frame
 
 pytestmark = pytest.mark.browser
 
@@ -102,13 +104,13 @@ def hand_in_a6(where, key: str) -> None:
     finish(where, "A6")
 
 
-def finish(where, code: str) -> None:
+def finish(where, code: str, level: int = 1) -> None:
     """Names struck out, own marks given, ticks set, handed in."""
     acts.open_point(where, code)
     struck = acts.strike_own_name(where)
     if struck:
         acts.open_point(where, code)
-    acts.mark_oneself(where, 1)
+    acts.mark_oneself(where, level)
     acts.open_point(where, code)
     acts.tick_everything(where)
     acts.hand_in(where, code)
@@ -184,10 +186,8 @@ def test_the_returned_work_comes_back_better(two_points: Stage) -> None:
     where = where_of(stage, key)
     expect(where.get_by_role("heading", level=1)).to_contain_text("退回修改")
     acts.open_point(where, point.code)
-    place = where.locator("section.slot").first
-    place.locator("input[type=file]").set_input_files(acts.FILES / "both.docx")
-    expect(place.locator("ul.files li")).to_have_count(2, timeout=30_000)
-    finish(where, point.code)
+    acts.upload(where, "方案" if point.code == "A1" else "教学设计", "reflection.pdf", size=2)
+    finish(where, point.code, level=2)
     page = tool_page(stage, "zheng-wenhua", f"/cases/{submission.uuid}")
     expect(page.locator("main")).to_contain_text("第 2 次提交")
     form = page.locator("form#case")
@@ -214,3 +214,83 @@ def test_results_are_released_and_hours_arrive(two_points: Stage) -> None:
     text = gradebook.locator("body").inner_text()
     assert text.count("25 / 50") == len(TEACHERS), text
     assert text.count("2 / 2") == len(TEACHERS), text
+
+
+def test_the_officers_page_and_sheet_agree_with_the_ledger(two_points: Stage) -> None:
+    stage = two_points
+    page = officer_page(stage, "/progress")
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
+    page.goto(page.url.replace(page.url.split("/progress/")[1].split("/")[0], programme.uuid))
+    sentence = page.get_by_role("heading", level=1).inner_text()
+    assert f"{len(demo.ROSTER)} 人应参训" in sentence
+    assert f"{len(TEACHERS)} 人合格" in sentence
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="导出 Excel").first.click()
+    rows = [
+        [str(cell) for cell in row]
+        for row in CalamineWorkbook.from_path(str(waiting.value.path())).get_sheet_by_index(0).to_python()
+    ]
+    heads = next(row for row in rows if "工号" in row)
+    number, result = heads.index("工号"), next(i for i, head in enumerate(heads) if "结果" in head)
+    practice = next(i for i, head in enumerate(heads) if "实践" in head)
+    found = {row[number]: (row[result], float(row[practice])) for row in rows[rows.index(heads) + 1 :] if row[number]}
+    people = {person.id: person.staff_number for person in of(stage, Person)}
+    ledger: dict[str, float] = {}
+    for entry in of(stage, competencies.CreditEntry):
+        ledger[people[entry.person_id]] = ledger.get(people[entry.person_id], 0) + entry.credit_hundredths / 100
+    assert {key: value for key, (_result, value) in found.items() if value} == ledger
+    assert [found[teacher[5]][0] for teacher in TEACHERS] == ["合格"] * len(TEACHERS)
+    assert {found[key][0] for key in ("HX005", "PZ005")} == {"未完成"}
+
+
+def test_excluding_the_own_school_shows_the_shortage(two_points: Stage) -> None:
+    stage = two_points
+    for key in ("li-jianguo", "zhao-chunmei"):
+        where = where_of(stage, key, course="2")
+        acts.choose(where, CODES)
+        acts.open_point(where, "A1")
+        acts.upload(where, "方案", "plain.docx")
+        acts.upload(where, "报告", "lesson.mp4")
+        finish(where, "A1")
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[1])
+    page = officer_page(stage, f"/reviews/allocation/{programme.uuid}")
+    page.get_by_role("button", name="现在分配").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("缺评审人")
+    expect(page.locator("main")).to_contain_text("本校不评本校")
+
+
+def test_pictures_for_the_guides(two_points: Stage) -> None:
+    """Ten key pages, zh and en, phone and desktop: NENGLI_SCREENSHOTS=1 puts them into docs/screenshots."""
+    stage = two_points
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
+    second = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[1])
+    person = next(p for p in of(stage, Person) if p.name == TEACHERS[0][1])
+    works = [s for s in of(stage, competencies.Submission) if s.person_id == person.id]
+    county = next(u for u in of(stage, OrgUnit) if u.parent_id is None)
+    review = next(r for r in of(stage, rubrics.Review) if r.reviewer_id == person.id)
+    pages = {
+        "teacher-home": (ON_PHONE, f"/programmes/{programme.uuid}"),
+        "teacher-choose": (ON_PHONE, f"/programmes/{programme.uuid}/points"),
+        "teacher-point": (ON_PHONE, f"/submissions/{works[0].uuid}"),
+        "teacher-record": (ON_PHONE, f"/record/{programme.uuid}"),
+        "review-page": (ON_PHONE, f"/reviews/{review.uuid}"),
+        "trainer-queue": ("zheng-wenhua", "/cases?state=decided"),
+        "trainer-case": ("zheng-wenhua", f"/cases/{works[0].uuid}"),
+        "officer-progress": ("lin-an", f"/progress/{programme.uuid}/{county.uuid}"),
+        "officer-shortage": ("lin-an", f"/reviews/allocation/{second.uuid}"),
+        "officer-programme": ("lin-an", f"/curate/programmes/{programme.uuid}"),
+    }
+    folder = SCREENSHOTS if os.environ.get("NENGLI_SCREENSHOTS") == "1" else stage.folder / "screenshots"
+    folder.mkdir(exist_ok=True)
+    for locale in ("en", "zh-Hans"):
+        for name, (key, address) in pages.items():
+            page = tool_page(stage, key, address)
+            if page.locator("html").get_attribute("lang") != locale:
+                page.locator(f"button[name=locale][value={locale}]").click()
+                page.goto(stage.tool + address)
+            expect(page.locator("html")).to_have_attribute("lang", locale)
+            for device, size in (("phone", PHONE), ("desktop", LAPTOP)):
+                page.set_viewport_size(size)
+                page.screenshot(path=folder / f"{name}-{locale}-{device}.png", scale="css")
+            page.set_viewport_size(PHONE if key == ON_PHONE else LAPTOP)
+    assert len(list(folder.glob("*.png"))) >= len(pages) * 4
