@@ -1,12 +1,12 @@
 """进度: an officer, a school lead or an auditor looks at the figures of a programme, and at the people behind them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, func
+from sqlalchemy import ColumnElement, Select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -16,7 +16,15 @@ from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import people
-from lms_plugin.flow.oversee_figures import Group, Sources, Tally, group_of
+from lms_plugin.flow.oversee_figures import (
+    Group,
+    Sources,
+    Tally,
+    counted_off_roster,
+    group_of,
+    groups_within,
+    sources_of,
+)
 from lms_plugin.flow.oversee_views import (
     Frame,
     OffRoster,
@@ -24,12 +32,12 @@ from lms_plugin.flow.oversee_views import (
     UnitPage,
     UnitRef,
 )
-from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant, UnitKind
+from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 
 
-def rows_of(session: Session, statement: Select[Any]) -> list[Any]:
-    """All rows of a statement of several columns."""
-    return list(cast("Any", session.exec(cast("Any", statement))).all())
+def rows_of(session: Session, statement: Select[Any], values: Mapping[str, int] | None = None) -> list[Any]:
+    """All rows of a statement of several columns; `values` fill its named places."""
+    return list(cast("Any", session.exec(cast("Any", statement), params=values)).all())
 
 
 def reach(actor: Actor) -> list[str]:
@@ -59,7 +67,7 @@ class Place:
 
     def sources(self) -> Sources:
         """What the figures of this programme are counted from."""
-        return Sources(self.programme, self.programme_path, self.frame.rules)
+        return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, self.frame.rules)
 
 
 def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
@@ -174,13 +182,11 @@ def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, 
 
 def groups_of(session: Session, place: Place) -> list[Group]:
     """The unit's roster, grouped by how far people have come: one query."""
-    return [group_of(row) for row in rows_of(session, place.sources().groups(place.unit.path))]
+    return [group_of(row) for row in rows_of(session, groups_within(place.sources(), place.unit.path))]
 
 
 def off_roster_of(session: Session, place: Place) -> OffRoster:
     """How many take part in the unit without standing on the roster: one query."""
-    statement = place.sources().off_roster(
-        place.unit.path, func.count(), func.count(col(Person.id)) - func.count(col(Person.confirmed_at))
-    )
+    statement = counted_off_roster(place.sources(), place.unit.path)
     people, unconfirmed = rows_of(session, statement)[0]
     return OffRoster(int(people), int(unconfirmed))

@@ -7,6 +7,7 @@ of `competencies.person_result` alone: the database only groups people who stand
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
@@ -19,7 +20,6 @@ from competencies import (
     CreditEntry,
     CreditKind,
     Level,
-    Programme,
     Result,
     Rules,
     Selection,
@@ -27,7 +27,6 @@ from competencies import (
     SubmissionState,
     person_result,
 )
-from lms_plugin.db import pk
 from lms_plugin.people import Enrolment, Exemption, OrgMembership, OrgUnit, Person, RosterEntry
 
 FINISHED = (Result.PASSED, Result.EXCELLENT)
@@ -126,17 +125,28 @@ class Group:
         )
 
 
+class _Chain:
+    """A person's row and those it was merged into, up to three in a row; `root` stands for the human being today."""
+
+    def __init__(self) -> None:
+        self.person, self.first, self.second = aliased(Person), aliased(Person), aliased(Person)
+        self.root = func.coalesce(
+            self.second.merged_into_id, self.first.merged_into_id, self.person.merged_into_id, self.person.id
+        )
+
+    def followed(self, statement: Select[Any]) -> Select[Any]:
+        """The statement, which has `person`, with the rows above it."""
+        return statement.join(self.first, col(self.first.id) == col(self.person.merged_into_id), isouter=True).join(
+            self.second, col(self.second.id) == col(self.first.merged_into_id), isouter=True
+        )
+
+
 def roots(tenant_id: int) -> Subquery:
-    """person_id → root_id: the row that stands for the human being today (merges followed, up to three in a row)."""
-    person, first, second = aliased(Person), aliased(Person), aliased(Person)
-    root = func.coalesce(second.merged_into_id, first.merged_into_id, person.merged_into_id, person.id)
-    return (
-        select(col(person.id).label("person_id"), root.label("root_id"))
-        .join(first, col(first.id) == col(person.merged_into_id), isouter=True)
-        .join(second, col(second.id) == col(first.merged_into_id), isouter=True)
-        .where(col(person.tenant_id) == tenant_id)
-        .subquery("roots")
-    )
+    """person_id → root_id: the row that stands for the human being today."""
+    chain = _Chain()
+    columns: tuple[Any, ...] = (col(chain.person.id).label("person_id"), chain.root.label("root_id"))
+    own = select(*columns).where(col(chain.person.tenant_id) == tenant_id)
+    return chain.followed(own).subquery("roots")
 
 
 def _points(programme_id: int, who: Subquery) -> Subquery:
@@ -234,10 +244,9 @@ def _enrolled(programme_id: int, who: Subquery) -> Subquery:
 class Sources:
     """The subqueries of one programme, joined together the same way for counts, lists and sheets."""
 
-    def __init__(self, programme: Programme, programme_path: str, rules: Rules) -> None:
-        self.programme_id, self.tenant_id = pk(programme), programme.tenant_id
-        self.programme_path = programme_path
-        self.who = roots(self.tenant_id)
+    def __init__(self, programme_id: int, tenant_id: int, programme_path: str, rules: Rules) -> None:
+        self.programme_id, self.tenant_id, self.programme_path = programme_id, tenant_id, programme_path
+        self.who, self.of_row = roots(self.tenant_id), _Chain()
         self.facts = _points(self.programme_id, self.who)
         self.hours = _hours(self.programme_id, self.who)
         self.enrolled = _enrolled(self.programme_id, self.who)
@@ -277,15 +286,26 @@ class Sources:
         )
 
     def on_roster(self, within: str, *columns: Any) -> Select[Any]:
-        """应参训 and 免训 of a subtree: the roster's rows with what is known of the person each belongs to."""
-        return (
+        """应参训 and 免训 of a subtree: the roster's rows with what is known of the person each belongs to.
+
+        Each row finds its person by key: over a subquery of all persons SQLite would look through it row by row.
+        """
+        of_row, person = self.of_row, self.of_row.person
+        start = (
             select(*columns)
             .select_from(RosterEntry)
             .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
-            .join(self.who, self.who.c.person_id == col(RosterEntry.person_id), isouter=True)
-            .join(self.facts, self.facts.c.root_id == self.who.c.root_id, isouter=True)
-            .join(self.hours, self.hours.c.root_id == self.who.c.root_id, isouter=True)
-            .join(self.enrolled, self.enrolled.c.root_id == self.who.c.root_id, isouter=True)
+            .join(
+                person,
+                and_(col(person.id) == col(RosterEntry.person_id), col(person.tenant_id) == self.tenant_id),
+                isouter=True,
+            )
+        )
+        return (
+            of_row.followed(start)
+            .join(self.facts, self.facts.c.root_id == of_row.root, isouter=True)
+            .join(self.hours, self.hours.c.root_id == of_row.root, isouter=True)
+            .join(self.enrolled, self.enrolled.c.root_id == of_row.root, isouter=True)
             .join(
                 Exemption,
                 and_(
@@ -364,6 +384,28 @@ class Sources:
                 for one in standings
             ),
         )
+
+
+# The statements are large: putting one together costs more than running it. They hold nothing but what they are made
+# from, so the same place, rules and question share one.
+
+
+@lru_cache(maxsize=128)
+def sources_of(programme_id: int, tenant_id: int, programme_path: str, rules: Rules) -> Sources:
+    """The sources of a programme under these rules."""
+    return Sources(programme_id, tenant_id, programme_path, rules)
+
+
+@lru_cache(maxsize=512)
+def groups_within(sources: Sources, within: str) -> Select[Any]:
+    """`Sources.groups`."""
+    return sources.groups(within)
+
+
+@lru_cache(maxsize=512)
+def counted_off_roster(sources: Sources, within: str) -> Select[Any]:
+    """How many people stand on no roster, and of how many of them nobody has confirmed the school."""
+    return sources.off_roster(within, func.count(), func.count(col(Person.id)) - func.count(col(Person.confirmed_at)))
 
 
 def group_of(row: Any) -> Group:

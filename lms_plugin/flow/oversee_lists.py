@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Select, null, select
+from sqlalchemy import Integer, Select, bindparam, null, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -39,17 +40,32 @@ STATES = (
 )
 
 
-def _standings(groups: Sequence[Group], place: Place, *, excellent_only: bool = False) -> list[Standing]:
-    """The standings, of those that occur, that count as 合格 (or as 优秀)."""
-    wanted = FINISHED[1:] if excellent_only else FINISHED
-    return [
+def _standings(groups: Sequence[Group], place: Place, state: str) -> frozenset[Standing]:
+    """The standings, of those that occur, that count as 合格 (or as 优秀); none where the state does not ask for it."""
+    if state not in {"passed", "excellent", "unfinished"}:
+        return frozenset()
+    wanted = FINISHED[1:] if state == "excellent" else FINISHED
+    return frozenset(
         standing
         for standing in {group.standing for group in groups}
         if standing.result(place.frame.rules, place.frame.is_closed) in wanted
-    ]
+    )
 
 
-def _in_state(statement: Select[Any], state: str, sources: Sources, place: Place, groups: Sequence[Group]) -> Any:
+@lru_cache(maxsize=512)  # as in oversee_figures: dear to put together, and made of nothing but its arguments
+def _listed(sources: Sources, within: str, state: str, standings: frozenset[Standing]) -> Select[Any]:
+    """The people behind one number in their order: `most` of them after the first `skip`."""
+    if state == "off_roster":
+        statement = sources.off_roster(within, *_off_columns(sources)).order_by(
+            col(OrgUnit.name), col(Person.staff_number), col(Person.id)
+        )
+    else:
+        rows = sources.on_roster(within, *_roster_columns(sources))
+        statement = _ordered(_in_state(rows, state, sources, standings))
+    return statement.offset(bindparam("skip", type_=Integer)).limit(bindparam("most", type_=Integer))
+
+
+def _in_state(statement: Select[Any], state: str, sources: Sources, standings: frozenset[Standing]) -> Select[Any]:
     if state == "exempt":
         return statement.where(col(Exemption.id).is_not(None))
     statement = statement.where(col(Exemption.id).is_(None))
@@ -60,7 +76,7 @@ def _in_state(statement: Select[Any], state: str, sources: Sources, place: Place
         return statement.where(flags[state.removeprefix("not_")] == 0)
     if state == "due":
         return statement
-    finished = sources.standing_is(_standings(groups, place, excellent_only=state == "excellent"))
+    finished = sources.standing_is(sorted(standings, key=repr))
     return statement.where(~finished if state == "unfinished" else finished)
 
 
@@ -84,7 +100,7 @@ def _roster_columns(sources: Sources) -> tuple[Any, ...]:
         col(RosterEntry.id),
         col(Exemption.id),
         col(Exemption.reason),
-        sources.who.c.root_id,
+        sources.of_row.root,
         *sources.details(),
     )
 
@@ -153,22 +169,18 @@ def people_page(
     place = place_of(session, actor, programme_uuid, unit_uuid, now)
     if state not in STATES:
         raise NotFound
-    sources, off = place.sources(), state == "off_roster"
+    off, standings = state == "off_roster", frozenset[Standing]()
     if off:
         total = off_roster_of(session, place).people
-        statement = sources.off_roster(place.unit.path, *_off_columns(sources)).order_by(
-            col(OrgUnit.name), col(Person.staff_number), col(Person.id)
-        )
     else:
         groups = groups_of(session, place)
         tally = sum((group.tally(place.frame.rules, place.frame.is_closed) for group in groups), Tally())
         total = _count(tally, state)
-        statement = _ordered(
-            _in_state(sources.on_roster(place.unit.path, *_roster_columns(sources)), state, sources, place, groups)
-        )
+        standings = _standings(groups, place, state)
+    statement = _listed(place.sources(), place.unit.path, state, standings)
     pages = max(1, -(-total // PAGE))
     page = min(max(page, 1), pages)
-    rows = rows_of(session, statement.offset((page - 1) * PAGE).limit(PAGE))
+    rows = rows_of(session, statement, {"skip": (page - 1) * PAGE, "most": PAGE})
     return PeoplePage(
         frame=place.frame,
         unit=UnitRef(place.unit.uuid, place.unit.name),
@@ -188,13 +200,11 @@ def _ordered(statement: Select[Any]) -> Select[Any]:
 def unfinished(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Unfinished:
     """未完成名单: who should take part and has not passed, school by school (at most LONGEST_LIST people)."""
     place = place_of(session, actor, programme_uuid, unit_uuid, now)
-    sources, groups = place.sources(), groups_of(session, place)
-    statement = _in_state(
-        sources.on_roster(place.unit.path, *_roster_columns(sources)), "unfinished", sources, place, groups
-    )
+    groups = groups_of(session, place)
+    statement = _listed(place.sources(), place.unit.path, "unfinished", _standings(groups, place, "unfinished"))
     total = sum(group.tally(place.frame.rules, place.frame.is_closed).unfinished for group in groups)
     schools: dict[str, list[PersonLine]] = defaultdict(list)
-    for row in rows_of(session, _ordered(statement).limit(LONGEST_LIST)):
+    for row in rows_of(session, statement, {"skip": 0, "most": LONGEST_LIST}):
         line = _line(row, place, on_roster=True)
         schools[line.school].append(line)
     shown = sum(len(lines) for lines in schools.values())
