@@ -6,8 +6,8 @@ from sqlmodel import Session, col, select
 
 from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get, owned, pk
-from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.people import Exemption, OrgUnit, RosterEntry
 
 LONGEST_REASON = 500
@@ -23,6 +23,8 @@ def exempt(
     entry = _entry(session, actor, entry_uuid)
     require(actor, Permission.TEACHER_EXEMPT, _scope(session, entry))
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    if not _scope(session, entry).unit_paths[0].startswith(get(session, OrgUnit, programme.org_unit_id).path):
+        raise NotFound  # a programme of other schools
     reason = " ".join(reason.split())
     if not reason:
         raise Invalid({"reason": "exemption.reason_missing"})
@@ -69,11 +71,12 @@ def exemptions_of(
         ).all()
     )
     programmes = session.exec(
-        owned(Programme, actor.tenant_id)
-        .where(Programme.state != ProgrammeState.CLOSED)
+        select(Programme, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
+        .where(Programme.tenant_id == actor.tenant_id, Programme.state != ProgrammeState.CLOSED)
         .order_by(col(Programme.created_at).desc())
     ).all()
-    return entry, unit, [(row, reasons.get(pk(row), "")) for row in programmes]
+    return entry, unit, [(row, reasons.get(pk(row), "")) for row, path in programmes if unit.path.startswith(path)]
 
 
 def _entry(session: Session, actor: Actor, uuid: str) -> RosterEntry:

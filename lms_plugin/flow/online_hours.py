@@ -14,8 +14,9 @@ from competencies import CreditEntry, CreditKind, OnlineHours, Programme
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict
-from lms_plugin.flow import sheets
-from lms_plugin.people import OrgUnit, Person, RosterEntry, Tenant
+from lms_plugin.flow import people, sheets
+from lms_plugin.flow.oversee import opening_path
+from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant
 
 HEADS = {
     "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
@@ -67,26 +68,35 @@ class HoursPage:
 def page(session: Session, actor: Actor, programme_uuid: str) -> HoursPage:
     """What is in the ledger already, source by source."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    scope = _scope(session, actor, programme)
+    require(actor, Permission.HOURS_IMPORT, scope)
     entries = session.exec(
-        select(CreditEntry).where(CreditEntry.programme_id == pk(programme), CreditEntry.kind == CreditKind.ONLINE)
+        select(CreditEntry)
+        .join(OrgUnit, col(OrgUnit.id) == col(CreditEntry.org_unit_id))
+        .where(
+            CreditEntry.programme_id == pk(programme),
+            CreditEntry.kind == CreditKind.ONLINE,
+            col(OrgUnit.path).startswith(scope.unit_paths[0]),
+        )
     ).all()
     taken_back = {entry.reverses_id for entry in entries}
     sums: dict[str, tuple[set[int], int]] = {}
     for entry in entries:
         if entry.reverses_id is None and entry.id not in taken_back:
-            people, total = sums.get(entry.source, (set(), 0))
-            sums[entry.source] = (people | {entry.person_id}, total + entry.credit_hundredths)
+            whom, total = sums.get(entry.source, (set(), 0))
+            sums[entry.source] = (whom | {entry.person_id}, total + entry.credit_hundredths)
     return HoursPage(
         programme.uuid,
         programme.title,
         competencies.rules_of(session, programme).hours.online_need_hundredths,
-        tuple((source, len(people), total) for source, (people, total) in sorted(sums.items())),
+        tuple((source, len(whom), total) for source, (whom, total) in sorted(sums.items())),
     )
 
 
-def _scope(session: Session, programme: Programme) -> Scope:
-    return Scope(programme.tenant_id, unit_paths=(get(session, OrgUnit, programme.org_unit_id).path,))
+def _scope(session: Session, actor: Actor, programme: Programme) -> Scope:
+    """The highest unit of the programme that the officer's roles open; the programme's own where they open none."""
+    path = get(session, OrgUnit, programme.org_unit_id).path
+    return Scope(programme.tenant_id, unit_paths=(opening_path(path, people.reach(actor, RoleKind.OFFICER)) or path,))
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ class _Teacher:
 def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime) -> HoursCheck:
     """Reads a file and says what it would do. Raises Refused `sheet.…` where it cannot be used at all."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    require(actor, Permission.HOURS_IMPORT, _scope(session, actor, programme))
     table = sheets.read(data, HEADS, ("staff_number", "name", "hours", "source"))
     today = now.astimezone(ZoneInfo(get(session, Tenant, actor.tenant_id).timezone)).date()
     teachers = _teachers(session, actor.tenant_id)
@@ -147,7 +157,7 @@ def commit(session: Session, actor: Actor, programme_uuid: str, data: bytes, now
     Raises Conflict `hours.has_problems` where the check finds faults.
     """
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    require(actor, Permission.HOURS_IMPORT, _scope(session, programme))
+    require(actor, Permission.HOURS_IMPORT, _scope(session, actor, programme))
     found = check(session, actor, programme_uuid, data, now)
     if found.problems:
         raise Conflict("hours.has_problems", count=len(found.problems))
@@ -235,8 +245,8 @@ def _teachers(session: Session, tenant_id: int) -> dict[str, _Teacher]:
         .where(RosterEntry.tenant_id == tenant_id, col(RosterEntry.removed_at).is_(None))
     ):
         root = _root(entry.person_id, merged) if entry.person_id is not None else None
-        people = () if root is None else (root, *rows_of.get(root, ()))
-        found[entry.staff_number] = _Teacher(entry.name, path, entry.org_unit_id, people)
+        rows = () if root is None else (root, *rows_of.get(root, ()))
+        found[entry.staff_number] = _Teacher(entry.name, path, entry.org_unit_id, rows)
     return found
 
 

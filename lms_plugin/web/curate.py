@@ -1,8 +1,6 @@
 """项目: the standards a district works by, and its rounds."""
 
-from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -14,6 +12,7 @@ from lms_plugin.flow import curate, curate_views
 from lms_plugin.web import messages, programme_form
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.forms import whole
+from lms_plugin.web.oversee import local_day
 
 blueprint = Blueprint("curate", __name__)
 
@@ -80,7 +79,7 @@ def publish(version: str) -> BaseResponse:
 def new() -> BaseResponse | tuple[str, int]:
     """A new round."""
     if request.method == "GET":
-        return _form(programme_form.first_values(_today()), {}, None)
+        return _form(programme_form.first_values(local_day(edge().now)), {}, None)
     values = programme_form.typed_values(request.form)
     try:
         made = curate.create_programme(db(), actor(), programme_form.parse(values), edge().now)
@@ -129,12 +128,6 @@ def state(programme: str) -> BaseResponse:
         wanted = ProgrammeState.DRAFT
     curate.set_state(db(), actor(), programme, wanted)
     return redirect(url_for("curate.programme", programme=programme), 303)
-
-
-def _today() -> date:
-    here = edge()
-    zone = here.tenant.timezone if here.tenant is not None else "Asia/Shanghai"
-    return here.now.astimezone(ZoneInfo(zone)).date()
 
 
 def _form(values: dict[str, Any], errors: dict[str, str], view: curate_views.ProgrammeView | None) -> tuple[str, int]:

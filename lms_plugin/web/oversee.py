@@ -1,7 +1,9 @@
 """进度: the officer's page, the school lead's page, the people behind each number, the sheet."""
 
 from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -49,6 +51,12 @@ def state_words() -> dict[str, tuple[str, str]]:
         "exempt": (_("免训"), _("不用参加本项目，有书面理由")),
         "off_roster": (_("不在名单上"), _("参加了培训，但名单上没有；不计入上面各数")),
     }
+
+
+def local_day(now: datetime) -> date:
+    """Today in the district's time zone."""
+    tenant = edge().tenant
+    return now.astimezone(ZoneInfo(tenant.timezone if tenant is not None else "Asia/Shanghai")).date()
 
 
 def tenths(value: int | None) -> str:
@@ -209,7 +217,7 @@ def sheet(programme: str, unit: str) -> BaseResponse:
     ]
     total = sum((tally for _name, tally in found.units), Tally())
     return workbook(
-        f"{_('进度')}_{found.unit.name}_{edge().now.date().isoformat()}",
+        f"{_('进度')}_{found.unit.name}_{local_day(edge().now).isoformat()}",
         [
             sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
             sheets.Page(_("名单"), persons, _person_rows(found.people, rules)),
