@@ -228,7 +228,7 @@ def test_the_officers_page_and_sheet_agree_with_the_ledger(two_points: Stage) ->
         page.get_by_role("link", name="导出 Excel").first.click()
     rows = [
         [str(cell) for cell in row]
-        for row in CalamineWorkbook.from_path(str(waiting.value.path())).get_sheet_by_index(0).to_python()
+        for row in CalamineWorkbook.from_path(str(waiting.value.path())).get_sheet_by_index(1).to_python()
     ]
     heads = next(row for row in rows if "工号" in row)
     number, result = heads.index("工号"), next(i for i, head in enumerate(heads) if "结果" in head)
