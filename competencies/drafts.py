@@ -3,8 +3,10 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, or_, select
 
 from competencies.models import (
@@ -119,6 +121,31 @@ def draft_and_version(session: Session, submission: Submission) -> tuple[tuple[I
     return draft, found[(submission.point_id, submission.current_version_id)]
 
 
+@cache  # a large statement that every page of a teacher asks: put together once
+def _pieces(with_drafts: bool) -> Any:
+    drafts = (col(Evidence.version_id).is_(None),) if with_drafts else ()
+    return (
+        select(EvidenceRequirement, Evidence, StoredFile)
+        .join(
+            Evidence,
+            and_(
+                col(Evidence.requirement_id) == col(EvidenceRequirement.id),
+                col(Evidence.submission_id).in_(bindparam("works", expanding=True)),
+                or_(col(Evidence.version_id).in_(bindparam("versions", expanding=True)), *drafts),
+            ),
+            isouter=True,
+        )
+        .join(StoredFile, col(StoredFile.id) == col(Evidence.stored_file_id), isouter=True)
+        .where(col(EvidenceRequirement.point_id).in_(bindparam("points", expanding=True)))
+        .order_by(
+            col(EvidenceRequirement.point_id),
+            col(EvidenceRequirement.position),
+            col(Evidence.position),
+            col(Evidence.id),
+        )
+    )
+
+
 def items_of_points(
     session: Session, works: Mapping[int, Submission | None], version_ids: Collection[int | None] = (None,)
 ) -> dict[tuple[int, int | None], tuple[Item, ...]]:
@@ -126,30 +153,12 @@ def items_of_points(
 
     One query for any number of points and versions.
     """
-    keys = [pk(work) for work in works.values() if work is not None]
-    numbers = [key for key in version_ids if key is not None]
-    drafts = (col(Evidence.version_id).is_(None),) if None in version_ids else ()
-    wanted = or_(col(Evidence.version_id).in_(numbers), *drafts)
-    rows = session.exec(
-        select(EvidenceRequirement, Evidence, StoredFile)
-        .join(
-            Evidence,
-            and_(
-                col(Evidence.requirement_id) == col(EvidenceRequirement.id),
-                col(Evidence.submission_id).in_(keys),
-                wanted,
-            ),
-            isouter=True,
-        )
-        .join(StoredFile, col(StoredFile.id) == col(Evidence.stored_file_id), isouter=True)
-        .where(col(EvidenceRequirement.point_id).in_(list(works)))
-        .order_by(
-            col(EvidenceRequirement.point_id),
-            col(EvidenceRequirement.position),
-            col(Evidence.position),
-            col(Evidence.id),
-        )
-    ).all()
+    places = {
+        "works": [pk(work) for work in works.values() if work is not None],
+        "versions": [key for key in version_ids if key is not None],
+        "points": list(works),
+    }
+    rows = session.exec(_pieces(None in version_ids), params=places).all()
     requirements: dict[int, EvidenceRequirement] = {}
     pieces: dict[tuple[int, int | None], list[Piece]] = {}
     for requirement, evidence, file in rows:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, bindparam, event
 from sqlmodel import Session, col, func, select
 
 from competencies.hours import HoursKind, HoursRule
@@ -155,15 +155,21 @@ def reverse(session: Session, entry: CreditEntry, decided_by_id: int, why: str, 
     return reversal
 
 
+_TOTALS = (
+    select(col(CreditEntry.person_id), col(CreditEntry.kind), func.sum(col(CreditEntry.credit_hundredths)))
+    .where(
+        CreditEntry.programme_id == bindparam("programme"),
+        col(CreditEntry.person_id).in_(bindparam("people", expanding=True)),
+    )
+    .group_by(col(CreditEntry.person_id), col(CreditEntry.kind))
+)
+
+
 def balance(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, dict[CreditKind, int]]:
     """The totals of these people in a programme, in hundredths, each kind apart; zero where nothing stands."""
     totals = {person: dict.fromkeys(CreditKind, 0) for person in person_ids}
     if totals:
-        rows = session.exec(
-            select(col(CreditEntry.person_id), col(CreditEntry.kind), func.sum(col(CreditEntry.credit_hundredths)))
-            .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(totals))
-            .group_by(col(CreditEntry.person_id), col(CreditEntry.kind))
-        )
+        rows = session.exec(_TOTALS, params={"programme": programme_id, "people": list(totals)})
         for person, kind, total in rows:
             totals[person][kind] = int(total)
     return totals

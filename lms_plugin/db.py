@@ -5,9 +5,10 @@ import re
 import uuid as uuid_module
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, Enum, MetaData, create_engine, event
+from sqlalchemy import Engine, Enum, MetaData, bindparam, create_engine, event
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Field, Session, SQLModel, col, select
@@ -140,10 +141,15 @@ def find(session: Session, kind: type[M], tenant_id: int, uuid: str) -> M:
     (a NUL in an address must not reach PostgreSQL, which breaks on it)."""
     if not _UUID.fullmatch(uuid):
         raise NotFound
-    row = session.exec(owned(kind, tenant_id).where(col(kind.uuid) == uuid)).one_or_none()
+    row = session.exec(_by_uuid(kind), params={"tenant": tenant_id, "uuid": uuid}).one_or_none()
     if row is None:
         raise NotFound
-    return row
+    return cast("M", row)
+
+
+@cache  # one statement a table, put together once
+def _by_uuid(kind: type[Owned]) -> SelectOfScalar[Owned]:
+    return select(kind).where(col(kind.tenant_id) == bindparam("tenant"), col(kind.uuid) == bindparam("uuid"))
 
 
 R = TypeVar("R", bound=Model)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from lms_plugin.db import pk
@@ -103,17 +104,20 @@ def publish_rubric(
     return version
 
 
+_CRITERIA = (
+    select(Criterion, CriterionLevel)
+    .join(CriterionLevel, col(CriterionLevel.criterion_id) == col(Criterion.id), isouter=True)
+    .where(col(Criterion.rubric_version_id).in_(bindparam("versions", expanding=True)))
+    .order_by(col(Criterion.rubric_version_id), col(Criterion.position), col(CriterionLevel.level))
+)
+
+
 def criteria_of(session: Session, rubric_version_ids: Collection[int]) -> dict[int, tuple[CriterionText, ...]]:
     """The criteria of these rubric versions in their order: one query, however many versions."""
     found: dict[int, list[CriterionText]] = {key: [] for key in rubric_version_ids}
     if not found:
         return {}
-    rows = session.exec(
-        select(Criterion, CriterionLevel)
-        .join(CriterionLevel, col(CriterionLevel.criterion_id) == col(Criterion.id), isouter=True)
-        .where(col(Criterion.rubric_version_id).in_(found))
-        .order_by(col(Criterion.rubric_version_id), col(Criterion.position), col(CriterionLevel.level))
-    ).all()
+    rows = session.exec(_CRITERIA, params={"versions": list(found)}).all()
     texts: dict[int, dict[int, Text]] = {}
     for row, level in rows:
         of_row = texts.setdefault(pk(row), {})

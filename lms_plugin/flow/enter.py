@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 import competencies
@@ -202,13 +203,16 @@ def raise_notice(session: Session, tenant_id: int, kind: str, key: str, params: 
         session.flush()
 
 
+_ROLES = (
+    select(Role, OrgUnit.path)
+    .join(OrgUnit, col(OrgUnit.id) == Role.org_unit_id, isouter=True)
+    .where(Role.person_id == bindparam("person"), col(Role.revoked_at).is_(None))
+)
+
+
 def actor_of(session: Session, person: Person, course_id: int | None, now: datetime) -> Actor:
     """The person with all roles that hold now, each with its reach."""
-    rows = session.exec(
-        select(Role, OrgUnit.path)
-        .join(OrgUnit, col(OrgUnit.id) == Role.org_unit_id, isouter=True)
-        .where(Role.person_id == pk(person), col(Role.revoked_at).is_(None))
-    ).all()
+    rows = session.exec(_ROLES, params={"person": pk(person)}).all()
     roles = tuple(RoleScope(role.kind, role.course_id, path or "", role.is_provisional) for role, path in rows)
     return Actor(person.tenant_id, pk(person), roles, course_id, person.locale or "zh-Hans")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from sqlalchemy import bindparam
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
@@ -82,27 +83,30 @@ def open_session(
     return Entrance(row, token, bearer)
 
 
+# Every page asks: put together once, with places for the hash and the moment.
+_LIVING = (
+    rows(WebSession, Person, Tenant, Course, lti.Platform)
+    .join(Person, col(Person.id) == col(WebSession.person_id))
+    .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
+    .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
+    .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
+    .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
+    .where(
+        col(WebSession.expires_at) > bindparam("now"),
+        col(WebSession.ended_at).is_(None),
+        col(WebSession.asks_first).is_(False),
+    )
+)
+_BY_BEARER = _LIVING.where(col(WebSession.bearer_hash) == bindparam("hash"))
+_BY_COOKIE = _LIVING.where(col(WebSession.token_hash) == bindparam("hash"))
+
+
 def visitor_of(
     session: Session, now: datetime, token_hash: str | None = None, bearer_hash: str | None = None
 ) -> Visitor | None:
     """Who comes with the cookie or bearer of that hash, if the session lives. One query: every page asks."""
-    statement = (
-        rows(WebSession, Person, Tenant, Course, lti.Platform)
-        .join(Person, col(Person.id) == col(WebSession.person_id))
-        .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
-        .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
-        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
-        .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
-        .where(
-            col(WebSession.expires_at) > now, col(WebSession.ended_at).is_(None), col(WebSession.asks_first).is_(False)
-        )
-    )
-    wanted = (
-        col(WebSession.bearer_hash) == bearer_hash
-        if bearer_hash is not None
-        else col(WebSession.token_hash) == token_hash
-    )
-    found = session.execute(statement.where(wanted)).one_or_none()
+    statement, given = (_BY_BEARER, bearer_hash) if bearer_hash is not None else (_BY_COOKIE, token_hash)
+    found = session.execute(statement, {"hash": given, "now": now}).one_or_none()
     if found is None:
         return None
     row, person, tenant, course, platform = found

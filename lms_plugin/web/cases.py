@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
@@ -13,6 +12,7 @@ from lms_plugin.flow import case_views, cases, queue_views
 from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import told
 from lms_plugin.web.forms import whole
 

@@ -22,12 +22,29 @@ def is_english() -> bool:
 
 def translator() -> Callable[..., Markup]:
     """The `_` of this request's templates: a page asks for hundreds of sentences, its language is looked up once."""
-    return _translator(str(get_locale()))
+    return _sentences(_language())
+
+
+def gettext(message: str, **values: Any) -> str:
+    """A sentence in the page's language, for modules: as flask_babel's, at a third of its price."""
+    found = _finder(_language())(message)
+    return found % values if values else found
+
+
+def _language() -> str:
+    locale = get_locale()
+    return locale.language if locale is not None else "zh"
 
 
 @cache
-def _translator(locale: str) -> Callable[..., Markup]:
-    find = get_translations().gettext
+def _finder(_language: str) -> Callable[[str], str]:
+    find: Callable[[str], str] = get_translations().gettext
+    return find
+
+
+@cache
+def _sentences(language: str) -> Callable[..., Markup]:
+    find = _finder(language)
     finished: dict[str, Markup] = {}
 
     def translate(message: str, **values: Any) -> Markup:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import gettext as _
-
 import rubrics
 from lms_plugin.flow.review_views import CriterionView
+from lms_plugin.web.formats import gettext as _
 
 LEVEL, REASON = "m.", "r."
 LONGEST_REASON = 4000

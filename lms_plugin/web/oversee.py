@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import Level, Result, Rules
@@ -18,6 +17,7 @@ from lms_plugin.people import RoleKind
 from lms_plugin.web import formats
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
 

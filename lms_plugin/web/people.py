@@ -4,7 +4,6 @@ import unicodedata
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,6 +14,7 @@ from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge, is_own_path, parts
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("people", __name__)

@@ -5,13 +5,12 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from flask_babel import gettext as _
-
 from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
 from lms_plugin.web import formats
+from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
 # field: (least, most)
@@ -211,53 +210,63 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
     choice, review, hours, result = rules.choice, rules.review, rules.hours, rules.result
     options = {key: dict(words) for key, words in choice_words().items()}
     write = formats.hours
-    chosen = _(
-        "选 %(n)s 个能力点，来自至少 %(d)s 个维度；环境：%(environment)s。",
-        n=choice.required_points,
-        d=choice.min_dimensions,
-        environment=options["environment_rule"][choice.environment_rule],
-    )
-    if choice.compulsory:
-        chosen += _("必选：%(codes)s。", codes=_("、").join(choice.compulsory))
-    peers = (
+    chosen = [
         _(
-            "每份材料由 %(n)s 位同行匿名评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
-            n=review.reviews_per_work,
-            pool=options["pool"][review.pool],
-            most=review.max_reviews,
-            minutes=review.minutes_per_review,
+            "选 %(n)s 个能力点，来自至少 %(d)s 个维度；环境：%(environment)s。",
+            n=choice.required_points,
+            d=choice.min_dimensions,
+            environment=options["environment_rule"][choice.environment_rule],
         )
-        if review.reviews_per_work
-        else _("没有互评，由评审员直接认定。")
-    )
+    ]
+    if choice.compulsory:
+        chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
+    peers = [_("没有互评，由评审员直接认定。")]
     if review.reviews_per_work:
-        peers += _("优先同学科。") if review.prefer_same_subject else _("不分学科。")
+        peers = [
+            _(
+                "每份材料由 %(n)s 位同行匿名评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
+                n=review.reviews_per_work,
+                pool=options["pool"][review.pool],
+                most=review.max_reviews,
+                minutes=review.minutes_per_review,
+            ),
+            _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
+        ]
         if review.third_when_differing:
-            peers += _("两人意见不同时再请第三人。")
+            peers.append(_("两人意见不同时再请第三人。"))
         if review.exclude_own_school:
-            peers += _("本校的人不评本校的材料。")
-    if hours.kind == "per_set":
-        worth = _("要求的能力点都合格后，记实践应用 %(n)s 学时。", n=write(hours.practice_hundredths))
-    elif hours.kind == "per_point_cumulative":
-        worth = _("每合格一个能力点记一部分，全部合格时共 %(n)s 学时。", n=write(hours.practice_hundredths))
-    else:
-        worth = _(
+            peers.append(_("本校的人不评本校的材料。"))
+    worth = {
+        "per_set": _("要求的能力点都合格后，记实践应用 %(n)s 学时。", n=write(hours.practice_hundredths)),
+        "per_point_cumulative": _(
+            "每合格一个能力点记一部分，全部合格时共 %(n)s 学时。", n=write(hours.practice_hundredths)
+        ),
+        "per_level": _(
             "每个能力点合格记 %(a)s 学时，优秀记 %(b)s 学时。",
             a=write(hours.pass_hundredths),
             b=write(hours.excellent_hundredths),
-        )
-    worth += _("最多 %(n)s 学时。", n=write(hours.cap_hundredths))
-    need = _(
-        "要修满实践应用 %(a)s 学时、网络研修 %(b)s 学时（由管理员导入）。",
-        a=write(hours.practice_need_hundredths),
-        b=write(hours.online_need_hundredths),
-    )
-    outcome = _("要求的能力点都合格以上，结果就是合格；") + (
-        _("其中至少 %(n)s 个优秀，结果是优秀。", n=result.excellent_points)
-        if result.excellent_points is not None
-        else _("全部优秀，结果是优秀。")
-    )
-    outcome += _("还要学时修满才算合格。") if result.needs_hours else _("学时不影响结果。")
+        ),
+    }
+    earned = [
+        worth[hours.kind],
+        _("最多 %(n)s 学时。", n=write(hours.cap_hundredths)),
+        _(
+            "要修满实践应用 %(a)s 学时、网络研修 %(b)s 学时（由管理员导入）。",
+            a=write(hours.practice_need_hundredths),
+            b=write(hours.online_need_hundredths),
+        ),
+    ]
+    outcome = [
+        _("要求的能力点都合格以上，结果就是合格。"),
+        _("全部优秀，结果是优秀。")
+        if result.excellent_points is None
+        else _("其中至少 %(n)s 个优秀，结果是优秀。", n=result.excellent_points),
+        _("还要学时修满才算合格。") if result.needs_hours else _("学时不影响结果。"),
+    ]
+    handing_in = [
+        _("提交前先自评。") if review.self_marks else _("不用自评。"),
+        _("评审员打开之前都能撤回；提交后至少 %(n)s 分钟内不会分给人评。", n=review.withdraw_minutes),
+    ]
     when = (
         _("评审员认定 %(n)s 天后自动发布，发布以后才记学时、回传成绩。", n=rules.release.after_days)
         if rules.release.after_days
@@ -274,15 +283,16 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
                 end=formats.deadline(view.closes_on),
             ),
         ),
-        (_("选能力点"), chosen),
-        (
-            _("提交与撤回"),
-            (_("提交前先自评。") if review.self_marks else _("不用自评。"))
-            + _("评审员打开之前都能撤回；提交后至少 %(n)s 分钟内不会分给人评。", n=review.withdraw_minutes),
-        ),
-        (_("互评"), peers),
-        (_("学时"), worth + need),
-        (_("结果"), outcome),
+        (_("选能力点"), _paragraph(chosen)),
+        (_("提交与撤回"), _paragraph(handing_in)),
+        (_("互评"), _paragraph(peers)),
+        (_("学时"), _paragraph(earned)),
+        (_("结果"), _paragraph(outcome)),
         (_("发布"), when),
         (_("目标"), _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent)),
     ]
+
+
+def _paragraph(sentences: list[str]) -> str:
+    """Whole sentences in a row, as the page's language joins them."""
+    return (" " if formats.is_english() else "").join(sentences)

@@ -1,7 +1,6 @@
 """名单 and 网络研修学时: sheets that an officer sends. Checked first; a second button takes them in."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid, Refused
@@ -11,6 +10,7 @@ from lms_plugin.people import Stage
 from lms_plugin.web import messages
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, db, edge, parts
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
 

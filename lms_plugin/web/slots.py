@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import url_for
-from flask_babel import gettext as _
 
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow.point_view import PieceLine, PointPage, Slot
 from lms_plugin.web import formats, messages
+from lms_plugin.web.formats import gettext as _
 
 
 def form_words() -> dict[str, str]:

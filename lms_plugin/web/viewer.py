@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from flask import current_app, request
-from flask_babel import gettext as _
 
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
+from lms_plugin.web.formats import gettext as _
 
 _BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
 
