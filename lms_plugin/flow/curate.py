@@ -13,7 +13,7 @@ from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Sel
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.people import OrgUnit
+from lms_plugin.people import OrgUnit, Tenant
 
 
 def publish_framework(session: Session, actor: Actor, version: FrameworkVersion, now: datetime) -> None:
@@ -123,10 +123,11 @@ def edit_programme(
     return programme
 
 
-def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState) -> Programme:
+def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, now: datetime) -> Programme:
     """Opens a round for teachers, closes it (results then read 合格 or 不合格), or opens it again.
 
-    Raises Refused `programme.no_way_back` for a round that teachers have seen and that should be a draft again.
+    Raises Refused `programme.no_way_back` for a round that teachers have seen and that should be a draft again, and
+    `programme.over` for one whose last day is past: opened, it would be closed at once.
     """
     programme = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
@@ -134,6 +135,9 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState) 
         return programme
     if state is ProgrammeState.DRAFT:
         raise Refused("programme.no_way_back")
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    if state is ProgrammeState.OPEN and now >= competencies.end_of_day(programme.closes_on, timezone):
+        raise Refused("programme.over")
     programme.state = state
     session.add(programme)
     session.flush()

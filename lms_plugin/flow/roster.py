@@ -254,7 +254,8 @@ def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
             for key, most in LONGEST.items()
             if len(cells[key]) > most
         ]
-        stage = STAGES.get(cells["stage"].casefold())
+        said = cells["stage"].casefold()
+        stage = STAGES.get(said) or STAGES.get(said.split()[0] if said else "")  # "Primary school" is primary
         if stage is None and cells["stage"]:
             faults.append(
                 sheets.Problem(line.row, table.columns["stage"], "roster.stage_unknown", {"found": cells["stage"][:30]})

@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import ProgrammeState
@@ -11,6 +10,7 @@ from lms_plugin.errors import Invalid
 from lms_plugin.flow import curate, curate_views
 from lms_plugin.web import messages, programme_form
 from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.oversee import local_day
 
@@ -126,7 +126,7 @@ def state(programme: str) -> BaseResponse:
         wanted = ProgrammeState(request.form.get("state", ""))
     except ValueError:
         wanted = ProgrammeState.DRAFT
-    curate.set_state(db(), actor(), programme, wanted)
+    curate.set_state(db(), actor(), programme, wanted, edge().now)
     return redirect(url_for("curate.programme", programme=programme), 303)
 
 

@@ -6,11 +6,12 @@ from datetime import date
 
 import hypothesis.strategies as st
 import pytest
+import strings
 from hypothesis import given
 from python_calamine import CalamineWorkbook
 
 from lms_plugin.errors import Refused
-from lms_plugin.flow import roster, sheets
+from lms_plugin.flow import online_hours, roster, sheets
 from tests.rosters import HEAD, workbook
 
 ROW = ("甲某", "希望小学", "XW1", "小学", "语文")
@@ -159,3 +160,13 @@ def test_column_letters(index: int) -> None:
     for character in sheets.letter(index):
         number = number * 26 + ord(character) - ord("A") + 1
     assert number - 1 == index
+
+
+def test_the_english_template_is_understood_when_it_comes_back() -> None:
+    """Headers and stages of a template are translated sentences: whatever English says, the import must know it."""
+    english = {message.id: str(message.string) for message in strings.english() if message.id and message.string}
+    for words in [*roster.HEADS.values(), *online_hours.HEADS.values()]:
+        assert english.get(words[0], words[0]).casefold() in {word.casefold() for word in words}
+    for stage in ("幼儿园", "小学", "初中", "高中", "中职", "特教"):
+        said = english.get(stage, stage).casefold()
+        assert (roster.STAGES.get(said) or roster.STAGES.get(said.split()[0])) is roster.STAGES[stage]

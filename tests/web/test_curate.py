@@ -1,5 +1,7 @@
 """项目: a standard confirmed point by point, a round whose every rule is said in words."""
 
+from datetime import date
+
 import pytest
 from sqlmodel import select
 
@@ -100,6 +102,10 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
         assert officer.post(f"{url}/state", {"state": state}).status_code == 303
         assert programme(world).state.value == state
     assert officer.post(f"{url}/state", {"state": "draft"}).status_code == 422
+    made = programme(world)
+    made.state, made.closes_on = competencies.ProgrammeState.CLOSED, date(2026, 11, 1)
+    world.session.commit()
+    assert "最后一天已经过了" in officer.post(f"{url}/state", {"state": "open"}).text
     assert officer.get("/curate").status_code == 200
 
 
