@@ -164,9 +164,20 @@ def _note_column(
             maximum_hundredths=maximum,
             created_at=now,
         )
+    elif url and not row.url:
+        _say_all_again(session, row, now)
     row.url, row.label, row.maximum_hundredths = url, label[:255], maximum
     row.offered = lti.Offer.READY if url else lti.Offer.NOT_OFFERED
     session.add(row)
+
+
+def _say_all_again(session: Session, column: lti.LineItem, now: datetime) -> None:
+    """A column that was gone is there again, perhaps empty: everybody's score belongs into it."""
+    for delivery in session.exec(select(lti.ScoreDelivery).where(lti.ScoreDelivery.line_item_id == pk(column))).all():
+        delivery.state = lti.DeliveryState.WAITING
+        session.add(delivery)
+        ids = {"course_id": column.course_id, "person_id": delivery.person_id}
+        outbox.put(session, column.tenant_id, SCORE_JOB, f"{column.course_id}:{delivery.person_id}", ids, now)
 
 
 @dataclass(frozen=True)
@@ -274,6 +285,7 @@ def _prepare(
             continue
         timestamp = lti.next_timestamp(row.sent_timestamp_at, now)
         if timestamp > now:
+            row.state = lti.DeliveryState.RETRYING  # the new value has not been said yet
             session.add(row)
             session.commit()
             raise Unavailable("ags.same_second", retry_after=1)
@@ -320,8 +332,9 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
 def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable:
     """The host's column is no more: it is looked for and made again, as often as the job may run."""
     column = get(session, lti.LineItem, row.line_item_id)
-    column.url = ""
-    session.add(column)
+    for one in session.exec(select(lti.LineItem).where(lti.LineItem.course_id == column.course_id)).all():
+        one.url = ""  # who deletes one column has mostly deleted both
+        session.add(one)
     outbox.put(
         session,
         row.tenant_id,

@@ -1,0 +1,287 @@
+"""Scores on their way into a gradebook: outages, races, killed workers. The host is the practice LMS on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.db import pk, transaction
+from lms_plugin.flow.deliveries import deliveries
+from lms_plugin.outbox import Job, JobState
+from lms_plugin.people import CourseMember, Ticket, WebSession
+from tests import people as cast
+from tests.flow.earned import earn
+from tests.posting import SECRET, Post, post_office
+
+
+@pytest.fixture
+def post(own_database_url: str, tmp_path: Path) -> Iterator[Post]:
+    with post_office(own_database_url, tmp_path) as made:
+        yield made
+
+
+def earned(post: Post, who: cast.Cast, *codes: str) -> None:
+    earn(post.world, who, *codes)
+    post.world.session.commit()
+
+
+def views(post: Post, who: cast.Cast) -> list[Any]:
+    with post.sessions() as session:
+        return deliveries(session, pk(post.world.person(who)), pk(post.world.programme))
+
+
+def test_a_release_arrives_in_two_columns(post: Post) -> None:
+    earned(post, cast.CHEN, "A3", "A5", "A6")
+    assert [view.state for view in views(post, cast.CHEN)] == ["queued"]
+    post.drain()
+    columns = {item["tag"].rpartition(":")[2]: item for item in post.ours()}
+    assert set(columns) == {"points", "hours"}
+    assert columns["points"]["score_maximum"] == 3
+    for kind, item in columns.items():
+        assert item["resource_id"] == item["tag"] == f"nengli:{post.world.programme.uuid}:{kind}"
+        assert not item["resource_link_id"]
+    assert post.grades(cast.CHEN)["points"] == 3
+    assert post.grades(cast.CHEN)["hours"] > 0
+    assert {view.kind: view.state for view in views(post, cast.CHEN)} == {"points": "delivered", "hours": "delivered"}
+    arrived = post.host()["count"]
+    post.ask(cast.CHEN)
+    post.drain()
+    assert post.host()["count"] == arrived  # the same truth is not said twice
+
+
+def test_timestamps_rise_strictly_and_are_whole_seconds(post: Post) -> None:
+    for code in ("A3", "A5", "A6"):
+        earned(post, cast.CHEN, code)
+        post.drain()
+    assert post.grades(cast.CHEN)["points"] == 3
+    sent: dict[int, list[str]] = {}
+    for arrival in post.host()["arrivals"]:
+        assert arrival["status"] == 200
+        body = arrival["body"] if isinstance(arrival["body"], dict) else json.loads(arrival["body"])
+        assert body["timestamp"].endswith(".000Z")
+        assert datetime.fromisoformat(body["timestamp"]) <= datetime.now(UTC)
+        assert not any(name in str(body) for name in ("陈晓芳", "CHEN"))
+        sent.setdefault(arrival["line_item"], []).append(body["timestamp"])
+    assert all(stamps == sorted(set(stamps)) for stamps in sent.values())
+
+
+def test_a_host_that_is_down_gets_everything_later(post: Post) -> None:
+    post.outage(down=True)
+    earned(post, cast.CHEN, "A3")
+    worker = post.worker()
+    worker.run_due()
+    post.hurry()
+    worker.run_due()
+    (view,) = views(post, cast.CHEN)
+    assert view.state == "retrying"
+    assert "outage" in view.host_words
+    post.outage(down=False)
+    post.drain(worker)
+    assert post.grades(cast.CHEN)["points"] == 1
+    post.outage(down=True)
+    earned(post, cast.CHEN, "A5")
+    post.next_second()
+    worker.run_due()
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.RETRYING
+    assert "outage" in post.deliveries(cast.CHEN)["points"].host_words
+    post.outage(down=False)
+    post.drain(worker)
+    assert post.grades(cast.CHEN)["points"] == 2
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.DELIVERED
+
+
+def test_two_workers_at_once_make_two_columns(post: Post) -> None:
+    post.ask(*cast.TEACHERS)
+    workers = [post.worker() for _ in range(3)]
+    for _ in range(3):
+        threads = [threading.Thread(target=worker.run_due) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        post.hurry()
+    post.drain()
+    assert sorted(item["tag"].rpartition(":")[2] for item in post.ours()) == ["hours", "points"]
+    for who in cast.TEACHERS:
+        assert post.deliveries(who)["points"].state is lti.DeliveryState.DELIVERED
+
+
+def test_an_answer_that_got_lost_does_no_harm(post: Post) -> None:
+    earned(post, cast.CHEN, "A3")
+    worker = post.worker()
+    post.line.lose = "POST /lineitems"
+    for _ in range(2):
+        worker.run_due()
+        post.hurry()
+    post.line.lose = "POST /scores"
+    for _ in range(2):
+        worker.run_due()
+        post.hurry()
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.RETRYING
+    post.line.lose = ""
+    post.drain(worker)
+    assert len(post.ours()) == 2
+    assert post.grades(cast.CHEN)["points"] == 1
+
+
+def killed_at(post: Post, request: str) -> None:
+    """A worker of its own process is killed when the host has done its work, before the tool could note it."""
+    post.line.hold = request
+    settings = {
+        "NENGLI_DATABASE_URL": post.settings.database_url,
+        "NENGLI_DATA_DIR": str(post.settings.data_dir),
+        "NENGLI_SECRET_KEY": SECRET,
+        "NENGLI_PUBLIC_URL": "http://localhost",
+        "NENGLI_ALLOW_LOOPBACK": "1",
+    }
+    code = "from lms_plugin.config import Settings; from lms_plugin.worker import Worker; Worker(Settings()).run_due()"
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, **settings})
+    try:
+        assert post.line.held.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    post.line.hold = ""
+    post.line.go_on.set()
+
+
+def test_killed_after_the_column_was_made(post: Post) -> None:
+    post.ask(cast.CHEN)
+    killed_at(post, "POST /lineitems")
+    assert len(post.ours()) == 1
+    assert JobState.RUNNING in {job.state for job in post.open_jobs()}
+    post.hurry(dead=True)
+    post.drain()
+    assert len(post.ours()) == 2
+
+
+def test_killed_after_the_score_was_stored(post: Post) -> None:
+    post.ask(cast.CHEN)
+    post.drain()
+    earned(post, cast.CHEN, "A3")
+    post.next_second()
+    killed_at(post, "POST /scores")
+    (job,) = post.open_jobs()
+    assert job.state is JobState.RUNNING
+    assert post.worker().run_due() == 0  # its lease still stands
+    post.hurry(dead=True)
+    post.drain()
+    assert post.grades(cast.CHEN)["points"] == 1
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.DELIVERED
+
+
+def test_who_is_no_learner_is_told_so(post: Post) -> None:
+    member = post.world.session.exec(
+        select(CourseMember).where(CourseMember.person_id == pk(post.world.person(cast.CHEN)))
+    ).one()
+    member.subject = "21"  # a trainer there
+    post.world.session.commit()
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    found = post.deliveries(cast.CHEN)
+    assert {row.state for row in found.values()} == {lti.DeliveryState.NOT_A_LEARNER}
+    assert "learner" in found["points"].host_words
+    assert all(view.can_resend for view in views(post, cast.CHEN))
+    member.subject = "11"  # cured: they are a learner now
+    post.world.session.commit()
+    post.ask(cast.CHEN)
+    post.drain()
+    assert post.grades(cast.CHEN)["points"] == 1
+
+
+def test_a_host_that_grants_only_its_own_column(post: Post) -> None:
+    coupled = next(item for item in post.host()["line_items"] if not str(item["tag"]).startswith("nengli:"))
+    course = post.world.course
+    course.lineitems_url = ""
+    course.lineitem_url = f"{post.url}/ags/1/lineitems/{coupled['id']}/lineitem?type_id=1"
+    course.ags_scopes = ["https://purl.imsglobal.org/spec/lti-ags/scope/score"]
+    post.world.session.commit()
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    assert post.ours() == []
+    found = post.deliveries(cast.CHEN)
+    assert found["points"].state is lti.DeliveryState.DELIVERED
+    assert found["hours"].state is lti.DeliveryState.NOT_OFFERED
+    assert [grade["sub"] for grade in post.host()["grades"] if grade["line_item"] == coupled["id"]] == ["11"]
+    assert not next(view for view in views(post, cast.CHEN) if view.kind == "hours").can_resend
+
+
+def test_a_column_that_was_deleted_is_made_again(post: Post) -> None:
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    with post.sessions() as session:
+        columns = session.exec(select(lti.LineItem)).all()
+        platform = session.exec(select(lti.Platform)).first()
+        assert platform is not None
+        client = lti.service_client(
+            session, pk(platform), post.world.course.ags_scopes, SECRET, post.worker().post.http, datetime.now(UTC)
+        )
+    for column in columns:
+        answer = client._call("DELETE", column.url, {})
+        assert answer.status < 300
+    assert post.ours() == []
+    earned(post, cast.CHEN, "A5")
+    post.drain()
+    assert len(post.ours()) == 2
+    assert post.grades(cast.CHEN) == {"points": 2, "hours": 0}
+
+
+def test_a_token_that_is_over_or_refused_is_asked_for_anew(post: Post) -> None:
+    post.ask(cast.CHEN)
+    post.drain()
+    with transaction(post.sessions) as session:
+        token = session.exec(select(lti.AccessToken)).one()
+        token.expires_at = datetime.now(UTC) - timedelta(seconds=1)
+        session.add(token)
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    assert post.grades(cast.CHEN)["points"] == 1
+    with post.sessions() as session:
+        assert session.exec(select(lti.AccessToken)).one().expires_at > datetime.now(UTC)
+
+
+def test_a_broken_job_is_kept_for_another_try(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    with transaction(post.sessions) as session:
+        job = outbox.put(session, post.world.course.tenant_id, "unheard-of", "k", {}, datetime.now(UTC))
+        key = pk(job)
+    assert post.worker().run_job(key) is not None
+    with post.sessions() as session:
+        row = session.get(Job, key)
+        assert row is not None
+        assert (row.state, row.last_error) == (JobState.READY, "job.broken")
+    assert "broke" in caplog.text
+
+
+def test_what_is_old_is_forgotten(post: Post) -> None:
+    person, now = post.world.person(cast.CHEN), datetime.now(UTC)
+    with transaction(post.sessions) as session:
+        for days, name in ((1, "young"), (40, "old")):
+            session.add(
+                WebSession(
+                    token_hash=name,
+                    bearer_hash=name,
+                    csrf="x",
+                    tenant_id=person.tenant_id,
+                    person_id=pk(person),
+                    created_at=now - timedelta(days=days),
+                    expires_at=now - timedelta(days=days),
+                )
+            )
+        session.flush()
+        for row in session.exec(select(WebSession)).all():
+            session.add(
+                Ticket(token_hash=row.token_hash, web_session_id=pk(row), purpose="window", expires_at=row.expires_at)
+            )
+    post.worker().tick()
+    with post.sessions() as session:
+        assert [row.token_hash for row in session.exec(select(WebSession)).all()] == ["young"]
