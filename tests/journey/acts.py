@@ -110,7 +110,8 @@ def review_one(where: Where, level: int) -> None:
     expect(where.get_by_role("heading", level=1)).to_contain_text("作业")
     expect(where.locator("form[data-marks] fieldset.criterion").first).to_be_attached()
     tab = where.get_by_role("tab", name="评价")
-    if tab.is_visible():
+    if isinstance(where, Page) and (where.viewport_size or {"width": 1280})["width"] < 680:
+        expect(tab).to_be_visible()  # the page's script makes the tabs
         tab.click()
     mark_form(where.locator("form[data-marks]"), level)
     where.get_by_role("button", name=re.compile("^提交评审")).click()
