@@ -261,7 +261,8 @@ class Outcome(enum.Enum):
 class Decision(Owned, Versioned, table=True):
     """A trainer's act on one submitted version. Peers advise, the trainer decides.
 
-    `marks`: {requirement key: {criterion key: {"level": 0..2, "reason": str}}}; non-core: {"is_valid": {"level": 0/1, …}}.
+    `marks`: {requirement key: {criterion key: {"level": 0..2, "reason": str}}}; of a non-core item the criterion key
+    is "is_valid" and the level 0 or 1.
     `item_levels` and `point_level` are computed from it. Changeable until `released_at`.
     """
 

@@ -274,7 +274,7 @@ def test_pictures_for_the_guides(two_points: Stage) -> None:
         "teacher-point": (ON_PHONE, f"/submissions/{works[0].uuid}"),
         "teacher-record": (ON_PHONE, f"/record/{programme.uuid}"),
         "review-page": (ON_PHONE, f"/reviews/{review.uuid}"),
-        "trainer-queue": ("zheng-wenhua", "/cases?state=decided"),
+        "trainer-queue": ("zheng-wenhua", "/cases"),
         "trainer-case": ("zheng-wenhua", f"/cases/{works[0].uuid}"),
         "officer-progress": ("lin-an", f"/progress/{programme.uuid}/{county.uuid}"),
         "officer-shortage": ("lin-an", f"/reviews/allocation/{second.uuid}"),
