@@ -21,7 +21,7 @@ from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant
 HEADS = {
     "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
     "name": ("姓名", "教师姓名", "Name"),
-    "hours": ("学时", "网络研修学时", "Hours"),
+    "hours": ("学时", "网络研修学时", "Hours", "Credit hours"),
     "source": ("来源", "Source"),
     "day": ("日期", "完成日期", "Date"),
 }

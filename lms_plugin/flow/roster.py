@@ -30,8 +30,10 @@ STAGES = {
     "primary": Stage.PRIMARY,
     "初中": Stage.JUNIOR,
     "junior": Stage.JUNIOR,
+    "lower": Stage.JUNIOR,  # Lower secondary
     "高中": Stage.SENIOR,
     "senior": Stage.SENIOR,
+    "upper": Stage.SENIOR,  # Upper secondary
     "中职": Stage.VOCATIONAL,
     "vocational": Stage.VOCATIONAL,
     "特教": Stage.SPECIAL,
