@@ -74,6 +74,7 @@ class Person(Owned, Versioned, table=True):
     confirmed_how: str = Field(default="", max_length=32)  # "roster" | "person" | ""
     locale: str = Field(default="", max_length=16)  # "" = as the launch says
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
+    theme: str = Field(default="", max_length=8)  # "" = light | "dark"
     merged_into_id: int | None = Field(default=None, foreign_key="person.id")
     created_at: datetime
 

@@ -46,6 +46,7 @@ NEEDS_NO_PERMISSION = {
     "landing.landing_of": "every signed-in person has a way in; it shows their own",
     "invitations.invitation_of": "the unused code is the permission",
     "people.school_of": "asked for the signed-in person's own school",
+    "helpers.helpers_of": "everybody may know whom to ask: names of those in charge, for the signed-in person alone",
     "people.schools": "every person of the district picks their school from this list",
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
     "reach.*": "conditions of queries that keep lists within the actor's reach",

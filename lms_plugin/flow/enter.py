@@ -27,6 +27,7 @@ from lms_plugin.people import (
 
 SEEN_AGAIN = timedelta(hours=1)
 TEXT_SIZES = ("standard", "large", "larger")
+THEMES = ("", "dark")
 
 
 def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: datetime) -> Entrance:
@@ -234,6 +235,16 @@ def choose_text_size(session: Session, actor: Actor, size: str, now: datetime) -
         raise NotFound
     person = get(session, Person, actor.person_id)
     person.text_size = size
+    session.add(person)
+
+
+def choose_theme(session: Session, actor: Actor, theme: str, now: datetime) -> None:
+    """Light "", dark "dark"."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
+    if theme not in THEMES:
+        raise NotFound
+    person = get(session, Person, actor.person_id)
+    person.theme = theme
     session.add(person)
 
 

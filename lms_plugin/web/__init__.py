@@ -10,14 +10,14 @@ from typing import Any
 
 from flask import Flask, Response, render_template, request, url_for
 from flask_babel import Babel
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lms_plugin import db as database
 from lms_plugin.config import Settings
-from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
+from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
 from lms_plugin.web import formats, messages, stages
@@ -33,9 +33,12 @@ from lms_plugin.web.edge import (
     parts,
     utc_now,
 )
-from lms_plugin.web.viewer import locale_of_request, viewer
+from lms_plugin.web.viewer import helper, locale_of_request, viewer
 
 log = logging.getLogger("nengli.web")
+MB = 1024 * 1024
+MOST_FORM_BYTES = 12 * MB
+MOST_FIELDS = 2000
 
 
 def _asleep() -> None:
@@ -53,9 +56,9 @@ def create_app(
     app = Flask("lms_plugin", static_folder=None)
     app.config.update(
         SECRET_KEY=None,  # nothing is signed by Flask: sessions are rows
-        MAX_CONTENT_LENGTH=64 * 1024 * 1024,
-        MAX_FORM_MEMORY_SIZE=12 * 1024 * 1024,
-        MAX_FORM_PARTS=2000,
+        MAX_CONTENT_LENGTH=64 * MB,
+        MAX_FORM_MEMORY_SIZE=MOST_FORM_BYTES,
+        MAX_FORM_PARTS=MOST_FIELDS,
         BABEL_DEFAULT_LOCALE="zh_Hans",
         BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parent.parent / "translations"),
         TEMPLATES_AUTO_RELOAD=False,
@@ -73,6 +76,7 @@ def create_app(
     )
     Babel(app, locale_selector=locale_of_request)
     load_assets(app)
+    app.before_request(_count_fields)
     for blueprint in stages.BLUEPRINTS:
         app.register_blueprint(blueprint)
     _templates(app)
@@ -85,6 +89,8 @@ def create_app(
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StaleDataError, _stale)
     app.register_error_handler(IntegrityError, _stale)
+    app.register_error_handler(DataError, _unfit)
+    app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _broken)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -113,6 +119,7 @@ def _templates(app: Flask) -> None:
         return {
             "_": formats.translator(),
             "viewer": viewer(),
+            "helper": helper(),
             "product_name": settings.product_name_en if english else settings.product_name,
             "locale": "en" if english else "zh-Hans",
             "bearer": here.new_bearer,
@@ -122,6 +129,14 @@ def _templates(app: Flask) -> None:
             "switch_url": request.full_path.rstrip("?") if request.method == "GET" else url_for("people.home"),
             "message": messages.sentence,
         }
+
+
+def _count_fields() -> None:
+    """A form is counted before it is taken apart: millions of empty fields in a few megabytes would cost gigabytes."""
+    if request.mimetype == "application/x-www-form-urlencoded":
+        request.max_content_length = MOST_FORM_BYTES
+        if request.get_data(parse_form_data=False).count(b"&") >= MOST_FIELDS:
+            raise RequestEntityTooLarge
 
 
 def _commit(response: Response) -> Response:
@@ -200,6 +215,17 @@ def _refused(error: Refused) -> Response:
 def _stale(error: Exception) -> Response:
     log.warning("conflict at %s: %s", request.endpoint, type(error).__name__)
     return _page("page.changed_meanwhile", {}, Conflict.status)
+
+
+def _unfit(_error: Exception) -> Response:
+    """A value that no column of the database can hold, e.g. a NUL where a code was expected."""
+    return _page("page.bad_request", {}, 400)
+
+
+def _unavailable(error: Unavailable) -> Response:
+    """A full disk, a host that does not answer: passes by itself or is a matter for the operator."""
+    log.warning("unavailable at %s: %s", request.endpoint, error.code)
+    return _page(error.code, {"words": error.words}, 503)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -18,7 +18,7 @@ import lti
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
 from lms_plugin.db import pk, writes
-from lms_plugin.errors import Conflict, Forbidden, Refused
+from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
 from lms_plugin.flow import enter, sessions
 from lms_plugin.net import Http
 from lms_plugin.people import Course, Person, Tenant, WebSession
@@ -45,6 +45,7 @@ OPEN_ENDPOINTS = frozenset(
         "lti.download",
         "people.invitation",
         "help.page",
+        "kit.page",
         "uploads.options",
     }
 )
@@ -164,6 +165,8 @@ def guard() -> None:
     here = edge()
     if here.actor is None:
         raise SignedOut
+    if "\0" in request.path:
+        raise NotFound  # the name of nothing; PostgreSQL breaks on it
     if not changes:
         return
     assert here.web_session is not None

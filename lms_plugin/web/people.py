@@ -257,6 +257,13 @@ def choose_text_size() -> BaseResponse:
     return _back()
 
 
+@blueprint.post("/me/theme")
+def choose_theme() -> BaseResponse:
+    """Light or dark, from now on."""
+    enter.choose_theme(db(), actor(), request.form.get("theme", ""), edge().now)
+    return _back()
+
+
 def _back() -> BaseResponse:
     target = request.form.get("next", "")
     return redirect(target if is_own_path(target) else url_for("people.home"), 303)

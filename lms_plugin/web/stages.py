@@ -18,6 +18,7 @@ _STAGES = (
     "oversee",
     "roster",
     "help",
+    "kit",
     "health",
 )
 

@@ -1,9 +1,12 @@
 """Who looks at the page: the top bar, the menu, the language."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from flask import current_app, request
+from sqlalchemy.exc import SQLAlchemyError
 
+from lms_plugin.flow.helpers import helpers_of
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
 from lms_plugin.web.formats import gettext as _
@@ -19,6 +22,7 @@ class Viewer:
     display_name: str
     menu: list[tuple[str, str, bool]]
     text_size: str
+    theme: str
     locale: str
     csrf: str
     fingerprint: str
@@ -54,12 +58,29 @@ def viewer() -> Viewer | None:
         display_name=display_name(here.person),
         menu=_menu(),
         text_size=here.person.text_size,
+        theme=here.person.theme,
         locale=here.person.locale or here.web_session.locale or "zh-Hans",
         csrf=here.web_session.csrf,
         fingerprint=fingerprint(here.web_session),
         return_url=here.web_session.return_url,
         is_demo=here.web_session.is_demo,
     )
+
+
+def helper() -> str:
+    """Whom the foot of the page names: 学校管理员 李老师. "" for a stranger, a fragment, and where nobody is known."""
+    here = edge()
+    if here.actor is None or here.tenant is None or "HX-Request" in request.headers:
+        return ""
+    today = here.now.astimezone(ZoneInfo(here.tenant.timezone)).date()
+    try:
+        found = helpers_of(here.db, here.actor, today)
+    except SQLAlchemyError:  # the database is why this page is an error page
+        return ""
+    if found is None:
+        return ""
+    role = _("学校管理员") if found[0] is RoleKind.SCHOOL_LEAD else _("区县管理员")
+    return f"{role} {_('、').join(found[1])}"
 
 
 def url_for(endpoint: str) -> str:

@@ -168,6 +168,7 @@ def upgrade() -> None:
     sa.Column('confirmed_how', sa.String(length=32), nullable=False),
     sa.Column('locale', sa.String(length=16), nullable=False),
     sa.Column('text_size', sa.String(length=8), nullable=False),
+    sa.Column('theme', sa.String(length=8), nullable=False),
     sa.Column('merged_into_id', sa.Integer(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['confirmed_by_id'], ['person.id'], name=op.f('fk_person_confirmed_by_id_person')),
