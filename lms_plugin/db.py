@@ -76,13 +76,14 @@ def engine(url: str) -> Engine:
         return create_engine(
             url,
             pool_pre_ping=True,
+            hide_parameters=True,  # a traceback in the log must not name people
             pool_size=10,
             max_overflow=10,
             connect_args={"options": "-c lock_timeout=10000 -c timezone=UTC"},
         )
     memory = ":memory:" in url or url == "sqlite://"
     options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
-    made = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False}, **options)
+    made = create_engine(url, hide_parameters=True, connect_args={"timeout": 15, "check_same_thread": False}, **options)
 
     @event.listens_for(made, "connect")
     def prepare(connection: Any, _record: Any) -> None:

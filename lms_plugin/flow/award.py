@@ -1,6 +1,6 @@
 """发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook. And 冲正."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
-from lms_plugin.errors import Invalid, NotFound
+from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.flow import report
 from lms_plugin.flow.scopes import person_scope, programme_scope, submission_scopes
 
@@ -37,10 +37,12 @@ def release(
 ) -> Released:
     """Releases the decided works of these uuids, or (None) all of the programme that the actor reaches.
 
-    From here on a decision changes no more. Raises NotFound when one of the uuids is no decided work of the
-    programme, Forbidden when one is out of reach. Works of the actor's own are left to somebody else.
+    From here on a decision changes no more. Works that are released already (a double click) are passed over. Raises
+    NotFound when one of the uuids is no work of the programme, Conflict when one is not decided any more, Forbidden
+    when one is out of reach. Works of the actor's own are left to somebody else.
     """
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    _take_turn(session, programme)
     rows = decided(session, programme)
     scopes = submission_scopes(session, [submission for submission, _decision in rows])
     if submission_uuids is None:
@@ -48,12 +50,37 @@ def release(
     else:
         wanted = set(submission_uuids)
         chosen = [row for row in rows if row[0].uuid in wanted]
-        if len(chosen) != len(wanted):
-            raise NotFound
+        _must_be_released(session, programme, wanted - {submission.uuid for submission, _decision in chosen})
         for submission, _decision in chosen:
             require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
     chosen = [row for row in chosen if row[0].person_id != actor.person_id]
     return _release(session, programme, chosen, now)
+
+
+def _take_turn(session: Session, programme: competencies.Programme) -> None:
+    """One release or reversal in a programme at a time: what a person's points are worth is counted over all of them,
+    so two at once would each miss what the other one adds. Ends with the transaction; teachers go on working."""
+    session.exec(
+        select(competencies.Programme.id)
+        .where(competencies.Programme.id == pk(programme))
+        .with_for_update(key_share=True)
+    ).one()
+
+
+def _must_be_released(session: Session, programme: competencies.Programme, uuids: Collection[str]) -> None:
+    """Raises NotFound for what is no work of the programme, Conflict for one that waits for its decision again."""
+    if not uuids:
+        return
+    states = session.exec(
+        select(competencies.Submission.state).where(
+            competencies.Submission.programme_id == pk(programme),
+            col(competencies.Submission.uuid).in_([uuid for uuid in uuids if uuid.isalnum()]),
+        )
+    ).all()
+    if len(states) != len(uuids):
+        raise NotFound
+    if any(state is not competencies.SubmissionState.RELEASED for state in states):
+        raise Conflict("page.changed_meanwhile")
 
 
 def release_due(session: Session, now: datetime) -> int:
@@ -72,6 +99,7 @@ def release_due(session: Session, now: datetime) -> int:
         days = competencies.rules_of(session, programme).release.after_days
         if days == 0:
             continue
+        _take_turn(session, programme)
         until = now - timedelta(days=days)
         due = [row for row in decided(session, programme) if row[1].decided_at <= until]
         total += _release(session, programme, due, now).decisions
@@ -191,6 +219,7 @@ def reverse(
     reason = " ".join(reason.split())
     if not reason:
         raise Invalid({"reason": "credit.reason_missing"})
+    _take_turn(session, get(session, competencies.Programme, entry.programme_id))
     reversal = competencies.reverse(session, entry, actor.person_id, reason[:LONGEST_REASON], now)
     programme = get(session, competencies.Programme, entry.programme_id)
     if entry.award_id is not None:

@@ -114,9 +114,10 @@ def test_who_may_release(world: World) -> None:
     with pytest.raises(NotFound):
         release(world, who=cast.NEIGHBOUR)
     other = hand_in(world, cast.WANG, "A3", world.now - 2 * HOUR)
-    with pytest.raises(NotFound):
+    with pytest.raises(Conflict, match="changed_meanwhile"):
         release(world, work, other)  # the second one is not decided
     assert release(world, work).decisions == 1
+    assert release(world, work).decisions == 0  # a double click
 
 
 def test_nobody_releases_the_own_work(world: World) -> None:
