@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import click
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ import lti
 from lms_plugin import __version__, demo, migrate, worker
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, pk, session_factory, transaction
-from lms_plugin.errors import Refused
+from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import invitations, people, units
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 from lms_plugin.web.messages import sentence
@@ -39,6 +40,12 @@ def _act() -> Iterator[tuple[Session, Settings, datetime]]:
     try:
         with transaction(session_factory(engine(settings.database_url))) as session:
             yield session, settings, datetime.now(UTC)
+    except Invalid as error:
+        lines = []
+        for field, problem in error.fields.items():
+            code, params = (problem, {}) if isinstance(problem, str) else problem
+            lines.append(f"{field}: {sentence(code, params, 'zh')}\n{field}: {sentence(code, params, 'en')} [{code}]")
+        raise click.ClickException("\n".join(lines)) from error
     except Refused as error:
         raise click.ClickException(
             f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
@@ -84,6 +91,10 @@ def tenant() -> None:
 def tenant_add(name: str, timezone: str) -> None:
     """Make a district and its root unit (kind county)."""
     with _act() as (session, settings, now):
+        if timezone not in available_timezones():
+            raise Refused("tenant.timezone", name=timezone)
+        if session.exec(select(Tenant.id).where(Tenant.name == name)).first() is not None:
+            raise Refused("tenant.taken", name=name)
         row = Tenant(name=name, timezone=timezone, created_at=now)
         session.add(row)
         session.flush()

@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
+from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import case_views, cases, queue_views
 from lms_plugin.people import RoleKind
@@ -158,6 +159,7 @@ def agreed(programme: str) -> str:
 @blueprint.post("/cases/agreed/<programme>")
 def confirm(programme: str) -> str:
     """Confirms the works that were counted, where all still agree."""
+    find(db(), competencies.Programme, actor().tenant_id, programme)
     done, left = cases.confirm_agreed(db(), actor(), request.form.getlist("case"), edge().now)
     return render_template("cases/confirmed.html", done=done, left=left, programme=programme)
 

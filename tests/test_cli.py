@@ -1,0 +1,103 @@
+"""`nengli`: the operator's commands on a database file of their own."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lms_plugin.cli import main
+
+
+@pytest.fixture
+def environment(own_database_url: str, tmp_path: Path) -> dict[str, str]:
+    return {
+        "NENGLI_DATABASE_URL": own_database_url,
+        "NENGLI_DATA_DIR": str(tmp_path),
+        "NENGLI_SECRET_KEY": "a secret key of the tests, long enough",
+        "NENGLI_PUBLIC_URL": "https://tool.example",
+    }
+
+
+def nengli(environment: dict[str, str], *words: str) -> Result:
+    return CliRunner().invoke(main, list(words), env=environment)
+
+
+def done(environment: dict[str, str], *words: str) -> str:
+    result = nengli(environment, *words)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(environment: dict[str, str], *words: str) -> str:
+    result = nengli(environment, *words)
+    assert result.exit_code == 1, (result.exit_code, result.output, result.exception)
+    assert isinstance(result.exception, SystemExit)
+    return result.output
+
+
+PLATFORM = (
+    "--issuer",
+    "https://lms.example",
+    "--client-id",
+    "c-1",
+    "--auth-url",
+    "https://lms.example/auth",
+    "--token-url",
+    "https://lms.example/token",
+    "--jwks-url",
+    "https://lms.example/jwks",
+    "--deployment",
+    "1",
+    "--deployment",
+    "2",
+)
+
+
+def test_a_district_from_nothing(environment: dict[str, str]) -> None:
+    assert "已建" in done(environment, "tenant", "add", "平安县")
+    assert "平安县\tAsia/Shanghai" in done(environment, "tenant", "list")
+    done(environment, "unit", "add", "--tenant", "平安县", "希望小学")
+    done(environment, "unit", "add", "--tenant", "平安县", "--kind", "school_group", "东片")
+    done(environment, "unit", "add", "--tenant", "平安县", "--parent", "东片", "东片小学")
+    values = done(environment, "platform", "add", *PLATFORM, "--tenant", "平安县")
+    for path in ("/lti/login", "/lti/launch", "/.well-known/jwks.json"):
+        assert f"https://tool.example{path}" in values
+    assert "https://lms.example\tc-1\tenabled" in done(environment, "platform", "list")
+    assert done(environment, "platform", "list", "--tenant", "没有") == ""
+    link = done(environment, "officer", "invite", "--tenant", "平安县")
+    assert "https://tool.example/invitation/" in link
+    lead = done(environment, "officer", "invite", "--tenant", "平安县", "--role", "school_lead", "--unit", "希望小学")
+    assert "https://tool.example/invitation/" in lead
+
+
+def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    for words in (
+        ("unit", "add", "--tenant", "没有", "甲校"),
+        ("officer", "invite", "--tenant", "没有"),
+        ("platform", "add", *PLATFORM, "--tenant", "没有"),
+    ):
+        said = refused(environment, *words)
+        assert "没有叫" in said
+        assert "There is no district" in said
+    assert "taken" in refused(environment, "tenant", "add", "平安县")
+    assert "timezone" in refused(environment, "tenant", "add", "远县", "--timezone", "Mars/Base")
+    plain = [word.replace("https://lms.example/auth", "http://lms.example/auth") for word in PLATFORM]
+    assert "auth_url" in refused(environment, "platform", "add", *plain, "--tenant", "平安县")
+    done(environment, "platform", "add", *PLATFORM, "--tenant", "平安县")
+    done(environment, "tenant", "add", "邻县")
+    assert "platform.taken" in refused(environment, "platform", "add", *PLATFORM, "--tenant", "邻县")
+    assert "school" in refused(environment, "officer", "invite", "--tenant", "平安县", "--role", "school_lead")
+
+
+def test_settings_that_do_not_fit_stop_the_start(environment: dict[str, str]) -> None:
+    said = refused({**environment, "NENGLI_PUBLIC_URL": "http://tool.example"}, "tenant", "list")
+    assert "https" in said
+    assert "设置有误" in said
+    assert "32" in refused({**environment, "NENGLI_SECRET_KEY": "short"}, "tenant", "list")
+
+
+def test_a_secret_is_long_and_new(environment: dict[str, str]) -> None:
+    first, second = done(environment, "secret").strip(), done(environment, "secret").strip()
+    assert first != second
+    assert len(first) >= 48

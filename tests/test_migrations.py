@@ -1,0 +1,97 @@
+"""Migrations: from nothing to the models, down and up again, and what only the database itself can refuse."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, Enum, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+import competencies
+from lms_plugin import db, migrate
+from lms_plugin.db import Model, pk
+from tests import people as cast
+from tests.factories import build_world
+
+
+@pytest.fixture
+def made(own_database_url: str) -> Iterator[Engine]:
+    """The engine of a migrated database of this test alone."""
+    engine = db.engine(own_database_url)
+    yield engine
+    engine.dispose()
+
+
+def test_there_is_one_head() -> None:
+    assert len(migrate.heads()) == 1
+
+
+def test_a_migrated_database_is_what_the_models_say(own_database_url: str) -> None:
+    assert migrate.is_at_head(own_database_url)
+    assert migrate.differences(own_database_url) == []
+
+
+def test_down_and_up_again(own_database_url: str) -> None:
+    migrate.downgrade(own_database_url, "base")
+    assert not migrate.is_at_head(own_database_url)
+    migrate.upgrade(own_database_url)
+    assert migrate.is_at_head(own_database_url)
+    assert migrate.differences(own_database_url) == []
+
+
+def test_down_from_a_database_with_data(made: Engine, own_database_url: str, now: object) -> None:
+    with Session(made) as session:
+        db.writes(session)
+        build_world(session, now)  # type: ignore[arg-type]
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "base")
+    migrate.upgrade(own_database_url)
+    assert migrate.differences(own_database_url) == []
+
+
+def test_checks_name_exactly_the_members_of_their_enums(made: Engine) -> None:
+    with made.connect() as connection:
+        if made.dialect.name == "sqlite":
+            found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all()
+        else:
+            found = connection.execute(
+                text(
+                    "SELECT conrelid::regclass::text, string_agg(pg_get_constraintdef(oid), ' ') FROM pg_constraint "
+                    "WHERE contype = 'c' GROUP BY 1"
+                )
+            ).all()
+    written = {str(name): str(sql) for name, sql in found}
+    seen = 0
+    for table in Model.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, Enum) and column.type.enum_class is not None:
+                seen += 1
+                for member in column.type.enum_class:
+                    assert f"'{member.value}'" in written[table.name], (table.name, column.name, member)
+    assert seen > 10
+
+
+def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: object) -> None:
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = build_world(session, now)  # type: ignore[arg-type]
+        policy = session.execute(text("SELECT max(id) FROM programme_policy")).scalar_one()
+        session.add(
+            competencies.CreditEntry(
+                tenant_id=pk(world.tenant),
+                programme_id=pk(world.programme),
+                person_id=pk(world.person(cast.CHEN)),
+                kind=competencies.CreditKind.ONLINE,
+                credit_hundredths=100,
+                reason="import",
+                policy_id=policy,
+                entered_at=now,  # type: ignore[arg-type]
+            )
+        )
+        session.commit()
+    for change in ("UPDATE credit_entry SET credit_hundredths = 200", "DELETE FROM credit_entry"):
+        with made.connect() as connection, pytest.raises(DBAPIError), connection.begin():
+            connection.execute(text(change))
+    with made.connect() as connection:
+        assert connection.execute(text("SELECT credit_hundredths FROM credit_entry")).scalar_one() == 100

@@ -1,0 +1,290 @@
+"""Tenants are walls: every route that exists is visited by a stranger and by the mightiest member of another district.
+
+The visits are made from the application's own list of routes. A new route needs no entry here where it carries the id
+of a thing (it must answer 404 to the neighbour); a new kind of id, or a new page without one, must be named below.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlmodel import select
+from werkzeug.routing import Rule
+
+import competencies
+import rubrics
+from lms_plugin.db import pk
+from lms_plugin.flow import cases, invitations, review, sessions
+from lms_plugin.people import OrgUnit, RoleKind, RosterEntry
+from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
+from tests import people as cast
+from tests.factories import Browser, World
+from tests.flow.handed_in import hand_in
+from tests.web.launching import row_counts, written
+
+HOUR = timedelta(hours=1)
+
+# Pages without an id in their address: they show what is one's own, or one's own district's.
+OWN_PAGES = {
+    "people.home",
+    "people.introduce",
+    "people.list_people",
+    "people.merge",
+    "people.invitations",
+    "people.enter_code",
+    "people.choose_locale",
+    "people.choose_text_size",
+    "people.choose_theme",
+    "lti.ticket",
+    "submit.mine",
+    "passport.mine",
+    "review.mine",
+    "cases.queue",
+    "cases.phrases",
+    "curate.home",
+    "curate.new",
+    "oversee.home",
+    "roster.home",
+    "roster.template",
+    "uploads.create",
+    "release.home",
+}
+# Ids that are no row of a district: what stands there, and what the neighbour may get.
+NO_ROW = {
+    "lti.download": "a ticket is its own permission",
+    "people.invitation": "the code is its own permission; accepting it across the wall is refused",
+    "curate.load_pack": "names a pack that ships with the product",
+    "roster.checked": "a file that waits in the signed-in person's own tray",
+    "roster.hours_checked": "a file that waits in the signed-in person's own tray",
+    "static": "files of the product",
+    "kit.page": "every component with invented examples, no row of any district",
+}
+STRANGERS_SEE = {"health.live", "health.ready", "help.page", "kit.page", "lti.jwks", "static", "people.invitation"}
+
+
+@dataclass
+class Things:
+    """One row of 平安县 for each kind of id that addresses carry."""
+
+    world: World
+    ids: dict[str, str]
+
+    def address(self, rule: Rule) -> str:
+        """The rule with 平安县's own ids. A kind of id that is not known here fails the test."""
+        part = rule.endpoint.partition(".")[0]
+        values: dict[str, Any] = {}
+        for name in rule.arguments:
+            if (rule.endpoint, name) == ("cases.delete_phrase", "uuid"):
+                values[name] = self.ids["phrase"]
+            elif name == "uuid":
+                values[name] = self.ids[{"cases": "submission", "review": "review"}[part]]
+            elif name == "number":
+                values[name] = 1
+            else:
+                assert name in self.ids, f"{rule.endpoint}: which row of 平安县 is <{name}>?"
+                values[name] = self.ids[name]
+        built = rule.build(values)
+        assert built is not None
+        return built[1]
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody outside the district may read."""
+        world = self.world
+        names = [person.name for key, person in world.persons.items() if key != cast.NEIGHBOUR.key]
+        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "key", "name"}]
+        return [*names, *world.schools, world.programme.title, "平安县", *ids]
+
+    def told_by(self, answer: Any, address: str = "") -> list[str]:
+        """What of it stands in an answer, beyond what the address itself said."""
+        return [secret for secret in self.secrets if secret.encode() in answer.data and secret not in address]
+
+
+@pytest.fixture
+def things(world: World) -> Things:
+    session, now = world.session, world.now
+    works = {who.key: hand_in(world, who, "A3", now - 2 * HOUR) for who in cast.TEACHERS}
+    review.allocate(session, world.actor(cast.OFFICER), world.programme, 2, now)
+    rubrics_row = first_review(world)
+    file = competencies.StoredFile(
+        tenant_id=pk(world.tenant),
+        person_id=pk(world.person(cast.CHEN)),
+        filename="教案.pdf",
+        storage_key="k" * 32,
+        size_bytes=10,
+        started_at=now,
+    )
+    entry = RosterEntry(
+        tenant_id=pk(world.tenant),
+        name="名单上的人",
+        staff_number="R1",
+        org_unit_id=pk(world.schools["希望小学"]),
+        imported_at=now,
+    )
+    phrase = cases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
+    session.add_all([file, entry])
+    invitation = invitations.invite(session, world.actor(cast.OFFICER), RoleKind.AUDITOR, world.county, now)[1]
+    session.flush()
+    requirement = session.exec(
+        select(competencies.EvidenceRequirement.key).where(
+            competencies.EvidenceRequirement.point_id == pk(world.point("A3"))
+        )
+    ).first()
+    ids = {
+        "programme": world.programme.uuid,
+        "submission": works["chen"].uuid,
+        "review": rubrics_row,
+        "person": world.person(cast.CHEN).uuid,
+        "unit": world.schools["希望小学"].uuid,
+        "course": world.course.uuid,
+        "file": file.uuid,
+        "ref": file.uuid,
+        "version": world.framework.uuid,
+        "entry": entry.uuid,
+        "phrase": phrase.uuid,
+        "code": invitation,
+        "token": "0" * 32,
+        "stamp": "0" * 12,
+    }
+    session.commit()
+    return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def first_review(world: World) -> str:
+    found = world.session.exec(select(rubrics.Review.uuid).where(rubrics.Review.tenant_id == pk(world.tenant))).first()
+    assert found is not None
+    return str(found)
+
+
+@pytest.fixture
+def neighbour(tool: Flask, world: World) -> Browser:
+    """Signed in in the other district, with every role that exists."""
+    client = tool.test_client()
+    entrance = sessions.open_session(
+        world.session, world.person(cast.NEIGHBOUR), None, timedelta(hours=8), world.now, locale="zh-Hans"
+    )
+    client.set_cookie("__Host-nengli", entrance.token, domain="localhost", secure=True)
+    world.session.commit()
+    return Browser(client, entrance.session_row.csrf)
+
+
+def routes(tool: Flask) -> Iterator[tuple[Rule, str]]:
+    """Every rule with every method that it answers."""
+    for rule in tool.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
+            if method != "HEAD" or "GET" not in (rule.methods or set()):
+                yield rule, method
+
+
+def test_every_route_is_known(tool: Flask) -> None:
+    """A page without an id is named above; what is named above exists (or is still to come, under its own name)."""
+    without = {rule.endpoint for rule, _method in routes(tool) if not rule.arguments}
+    unknown = without - OWN_PAGES - OPEN_ENDPOINTS - OPEN_CHANGES
+    assert not unknown, f"say in OWN_PAGES that these show only what is one's own: {sorted(unknown)}"
+
+
+def test_a_stranger_meets_one_same_page(tool: Flask, things: Things) -> None:
+    client, seen = tool.test_client(), set()
+    visits = [(rule.endpoint, things.address(rule), method) for rule, method in routes(tool)]
+    visits += [("nowhere", path, "GET") for path in ("/nowhere", "/submissions", "/curate/programmes/x", "/me/locale")]
+    for endpoint, address, method in visits:
+        if method == "GET" and endpoint in STRANGERS_SEE:
+            continue
+        if endpoint in OPEN_CHANGES | {"lti.download"}:
+            continue  # the door itself: tests/web/test_launch.py
+        answer = client.open(address, method=method)
+        answer.close()
+        assert answer.status_code == 401, (method, address, answer.status_code)
+        if method != "HEAD":
+            seen.add(re.sub(r"[0-9A-F]{8}", "", answer.text))
+            assert not things.told_by(answer), (method, address)
+    assert len(seen) == 1  # nothing tells which addresses exist
+
+
+def test_strangers_pages_tell_nothing(tool: Flask, things: Things) -> None:
+    client = tool.test_client()
+    for rule, method in routes(tool):
+        if rule.endpoint in STRANGERS_SEE and method == "GET" and rule.endpoint not in {"static", "kit.page"}:
+            address = things.address(rule)
+            told = things.told_by(client.get(address), address)
+            assert not told, (rule.endpoint, told)
+
+
+def test_the_neighbour_finds_nothing(tool: Flask, things: Things, neighbour: Browser) -> None:
+    """404 wherever an address names a thing of 平安县; own pages without a word of it; and nothing is written."""
+    before, wrong = row_counts(things.world.session), []
+    for rule, method in routes(tool):
+        endpoint = rule.endpoint
+        if endpoint in OPEN_CHANGES | CROSS_SITE_ENDPOINTS | NO_ROW.keys() or endpoint.startswith("health."):
+            continue
+        address = things.address(rule)
+        data = {"csrf_token": neighbour.csrf} if method == "POST" else None
+        headers = {"X-Nengli-Csrf": neighbour.csrf, "Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+        kind = "application/offset+octet-stream" if method == "PATCH" else None
+        answer = neighbour.client.open(address, method=method, data=data, headers=headers, content_type=kind)
+        told = things.told_by(answer, address)
+        answer.close()
+        fits = answer.status_code == 404 if rule.arguments else answer.status_code < 500
+        if told or not fits:
+            wrong.append((method, address, endpoint, answer.status_code, told))
+    assert not wrong, "\n".join(map(str, wrong))
+    assert written(before, row_counts(things.world.session)) == {}
+
+
+def test_ids_that_are_no_row_do_not_open_the_wall(things: Things, neighbour: Browser) -> None:
+    before = row_counts(things.world.session)
+    code = things.ids["code"]
+    assert neighbour.get(f"/invitation/{code}").status_code == 422
+    assert neighbour.post(f"/invitation/{code}").status_code == 422
+    assert neighbour.post("/me/invitation", {"code": code}).status_code == 422
+    for path in (f"/roster/checked/{'0' * 32}", f"/hours/{things.ids['programme']}/checked/{'0' * 32}"):
+        for answer in (neighbour.get(path), neighbour.post(path)):
+            assert 400 <= answer.status_code < 500, path
+            assert not things.told_by(answer, path)
+    assert written(before, row_counts(things.world.session)) == {}
+
+
+def test_the_neighbour_cannot_name_our_things_in_forms(things: Things, neighbour: Browser) -> None:
+    """Ids that travel in a form's fields end at the same wall."""
+    world, before = things.world, row_counts(things.world.session)
+    own_unit = world.session.exec(select(OrgUnit).where(OrgUnit.name == "邻县")).one()
+    forms: list[tuple[str, dict[str, str]]] = [
+        ("/invitations", {"kind": "officer", "unit": world.county.uuid}),
+        ("/people/merge", {"from": world.person(cast.CHEN).uuid, "to": world.person(cast.WANG).uuid}),
+        (
+            "/people/merge",
+            {"from": world.person(cast.NEIGHBOUR).uuid, "to": world.person(cast.WANG).uuid, "reason": "x"},
+        ),
+        (
+            "/people/introduce",
+            {
+                "name": "沈邻",
+                "school": world.schools["希望小学"].uuid,
+                "stage": "primary",
+                "subject": "语文",
+                "staff_number": "1",
+            },
+        ),
+    ]
+    for path, data in forms:
+        assert neighbour.post(path, data).status_code in {404, 422}, path
+    assert written(before, row_counts(world.session)) == {}
+    assert own_unit.tenant_id != world.tenant.id
+
+
+@pytest.mark.parametrize("uuid", ["%00", "x", "0" * 32, "0" * 31 + "%00", "%E2%80%AE" * 8, "A" * 4000])
+def test_odd_ids_are_not_found(world: World, browse: Callable[[cast.Cast | None], Browser], uuid: str) -> None:
+    browser = browse(cast.OFFICER)
+    for path in ("/courses/{}/programme", "/programmes/{}", "/submissions/{}", "/record/{}", "/evidence/{}"):
+        assert browser.get(path.format(uuid)).status_code == 404, path
+
+
+def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
+    """GET requests roll back, but for the login, one-time tickets, and the note of who saw which evidence."""
+    readers = {rule.endpoint for rule, method in routes(tool) if method == "GET"}
+    assert GETS_THAT_COMMIT - {"lti.login", "lti.download"} <= {"review.page", "cases.page", "evidence.file"}
+    assert readers >= GETS_THAT_COMMIT
