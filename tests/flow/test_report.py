@@ -1,0 +1,81 @@
+"""What is sent to gradebooks, and who may ask for it again."""
+
+import pytest
+from sqlmodel import select
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.db import pk
+from lms_plugin.errors import Forbidden, NotFound, Refused
+from lms_plugin.flow import deliveries, report
+from tests import people as cast
+from tests.factories import World
+from tests.flow.earned import earn
+
+
+def test_points_are_counted_up_to_what_is_required(world: World) -> None:
+    chen = pk(world.person(cast.CHEN))
+    nothing = report.scores_of(world.session, world.programme, chen)
+    assert nothing[lti.LineItemKind.POINTS].given_hundredths == 0
+    earn(world, cast.CHEN, "A3", "A5", "A6", "A1")
+    found = report.scores_of(world.session, world.programme, chen)
+    points, hours = found[lti.LineItemKind.POINTS], found[lti.LineItemKind.HOURS]
+    assert (points.given_hundredths, points.maximum_hundredths) == (300, 300)
+    assert 0 < hours.given_hundredths <= hours.maximum_hundredths
+    assert not [who.name for who in cast.TEACHERS if who.name in points.comment + hours.comment]
+
+
+def test_who_may_ask_again(world: World) -> None:
+    chen = world.person(cast.CHEN)
+    for who in (cast.WANG, cast.LEAD, cast.AUDITOR, cast.IT):
+        with pytest.raises(Forbidden):
+            deliveries.resend(world.session, world.actor(who), world.course.uuid, chen.uuid, world.now)
+    with pytest.raises(NotFound):
+        deliveries.resend(world.session, world.actor(cast.NEIGHBOUR), world.course.uuid, chen.uuid, world.now)
+    assert not world.session.exec(select(outbox.Job)).all()
+    for who in (cast.CHEN, cast.OFFICER, cast.TRAINER):
+        deliveries.resend(world.session, world.actor(who), world.course.uuid, chen.uuid, world.now)
+    assert len(world.session.exec(select(outbox.Job)).all()) == 1  # asked three times, sent once
+
+
+def test_nothing_to_send_is_said(world: World) -> None:
+    trainer = world.person(cast.TRAINER)
+    with pytest.raises(NotFound):  # never came from this course
+        deliveries.resend(world.session, world.actor(cast.OFFICER), world.course.uuid, trainer.uuid, world.now)
+    world.course.programme_id = None
+    world.session.flush()
+    with pytest.raises(Refused, match=r"report\.no_programme"):
+        deliveries.resend(
+            world.session, world.actor(cast.OFFICER), world.course.uuid, world.person(cast.CHEN).uuid, world.now
+        )
+
+
+def test_giving_up_is_visible(world: World) -> None:
+    chen = pk(world.person(cast.CHEN))
+    column = lti.LineItem(
+        tenant_id=pk(world.tenant),
+        course_id=pk(world.course),
+        programme_id=pk(world.programme),
+        kind=lti.LineItemKind.POINTS,
+        url="https://lms.example/1",
+        maximum_hundredths=300,
+        created_at=world.now,
+    )
+    world.session.add(column)
+    world.session.flush()
+    row = lti.ScoreDelivery(
+        tenant_id=pk(world.tenant),
+        line_item_id=pk(column),
+        person_id=chen,
+        subject="s",
+        given_hundredths=100,
+        maximum_hundredths=300,
+        state=lti.DeliveryState.RETRYING,
+        host_words="503",
+        updated_at=world.now,
+    )
+    world.session.add(row)
+    world.session.flush()
+    report.give_up(world.session, {"course_id": pk(world.course), "person_id": chen}, world.now)
+    (view,) = deliveries.deliveries(world.session, chen, pk(world.programme))
+    assert (view.state, view.host_words, view.can_resend) == ("failed", "503", True)
