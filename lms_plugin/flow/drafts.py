@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 import competencies
@@ -89,30 +90,30 @@ class Traits:
         return list(dict.fromkeys(finding.needle for finding in found))
 
 
+_WORK = (
+    select(competencies.Submission, competencies.Programme, competencies.ProgrammePolicy, competencies.CompetencyPoint)
+    .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
+    .join(
+        competencies.ProgrammePolicy,
+        col(competencies.ProgrammePolicy.id) == col(competencies.Programme.policy_id),
+        isouter=True,
+    )
+    .join(
+        competencies.CompetencyPoint,
+        col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
+    )
+    .where(competencies.Submission.tenant_id == bindparam("tenant"), competencies.Submission.uuid == bindparam("uuid"))
+)
+_WORK_TO_CHANGE = _WORK.with_for_update(of=competencies.Submission)
+
+
 def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = False) -> Work:
     """The actor's own submission by its uuid with rules and pieces: three queries. Raises NotFound, Forbidden.
 
     `to_change`: the row is kept for this transaction, so that two saves at once (text here, ticks there) queue up.
     """
-    statement = (
-        select(
-            competencies.Submission, competencies.Programme, competencies.ProgrammePolicy, competencies.CompetencyPoint
-        )
-        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
-        .join(
-            competencies.ProgrammePolicy,
-            col(competencies.ProgrammePolicy.id) == col(competencies.Programme.policy_id),
-            isouter=True,
-        )
-        .join(
-            competencies.CompetencyPoint,
-            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
-        )
-        .where(competencies.Submission.tenant_id == actor.tenant_id, competencies.Submission.uuid == uuid)
-    )
-    if to_change:
-        statement = statement.with_for_update(of=competencies.Submission)
-    row = session.exec(statement).one_or_none()
+    statement = _WORK_TO_CHANGE if to_change else _WORK
+    row = session.exec(statement, params={"tenant": actor.tenant_id, "uuid": uuid}).one_or_none()
     if row is None:
         raise NotFound
     submission, programme, policy, point = row

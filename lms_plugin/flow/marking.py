@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from sqlalchemy import and_, bindparam
 from sqlmodel import Session, col, select
 
 import competencies
@@ -67,33 +68,57 @@ class Sheet:
         return competencies.compute(self.facts, marks)
 
 
+# From the versions by keys alone: evidence is found through its index (submission, version, requirement).
+_HANDED_IN = (
+    select(competencies.EvidenceRequirement, competencies.Evidence, competencies.StoredFile)
+    .select_from(competencies.SubmissionVersion)
+    .join(
+        competencies.Submission,
+        col(competencies.Submission.id) == col(competencies.SubmissionVersion.submission_id),
+    )
+    .join(
+        competencies.EvidenceRequirement,
+        col(competencies.EvidenceRequirement.point_id) == col(competencies.Submission.point_id),
+    )
+    .join(
+        competencies.Evidence,
+        and_(
+            col(competencies.Evidence.submission_id) == col(competencies.Submission.id),
+            col(competencies.Evidence.version_id) == col(competencies.SubmissionVersion.id),
+            col(competencies.Evidence.requirement_id) == col(competencies.EvidenceRequirement.id),
+        ),
+        isouter=True,
+    )
+    .join(
+        competencies.StoredFile,
+        col(competencies.StoredFile.id) == col(competencies.Evidence.stored_file_id),
+        isouter=True,
+    )
+    .where(col(competencies.SubmissionVersion.id).in_(bindparam("versions", expanding=True)))
+    .order_by(
+        col(competencies.EvidenceRequirement.position),
+        col(competencies.Evidence.position),
+        col(competencies.Evidence.id),
+    )
+)
+
+
 def sheets(session: Session, versions: Mapping[int, int]) -> dict[int, Sheet]:
-    """The sheets of these versions ({version id: point id}), in four queries for any number of them."""
+    """The sheets of these versions ({version id: point id}), in two queries for any number of them."""
     if not versions:
         return {}
-    requirements = session.exec(
-        select(competencies.EvidenceRequirement)
-        .where(col(competencies.EvidenceRequirement.point_id).in_(set(versions.values())))
-        .order_by(col(competencies.EvidenceRequirement.position))
-    ).all()
+    requirements: dict[int, competencies.EvidenceRequirement] = {}
     pieces: dict[tuple[int, int], list[competencies.Piece]] = {}
-    for evidence, file in session.exec(
-        select(competencies.Evidence, competencies.StoredFile)
-        .join(
-            competencies.StoredFile,
-            col(competencies.StoredFile.id) == col(competencies.Evidence.stored_file_id),
-            isouter=True,
-        )
-        .where(col(competencies.Evidence.version_id).in_(list(versions)))
-        .order_by(col(competencies.Evidence.position), col(competencies.Evidence.id))
-    ):
-        place = (evidence.version_id or 0, evidence.requirement_id)
-        pieces.setdefault(place, []).append(competencies.Piece(evidence, file))
+    for requirement, evidence, file in session.exec(_HANDED_IN, params={"versions": list(versions)}):
+        requirements[pk(requirement)] = requirement
+        if evidence is not None:
+            place = (evidence.version_id or 0, evidence.requirement_id)
+            pieces.setdefault(place, []).append(competencies.Piece(evidence, file))
     criteria = rubrics.criteria_of(
-        session, [row.rubric_version_id for row in requirements if row.rubric_version_id is not None]
+        session, [row.rubric_version_id for row in requirements.values() if row.rubric_version_id is not None]
     )
     of_point: dict[int, list[competencies.EvidenceRequirement]] = {}
-    for row in requirements:
+    for row in requirements.values():
         of_point.setdefault(row.point_id, []).append(row)
     return {
         version: Sheet(

@@ -76,14 +76,14 @@ def lack_words(line: PersonLine, rules: Rules) -> str:
     elif lack.to_choose:
         found.append(_("还要选 %(n)s 个能力点", n=lack.to_choose))
     if lack.logged_in and not line.has_passed:
-        for number, words in (
-            (lack.to_submit, _("%(n)s 个没有提交", n=lack.to_submit)),
-            (lack.returned, _("%(n)s 个退回待修改", n=lack.returned)),
-            (lack.failed, _("%(n)s 个不合格", n=lack.failed)),
-            (lack.waiting, _("%(n)s 个等评定", n=lack.waiting)),
-        ):
-            if number:
-                found.append(words)
+        if lack.to_submit:
+            found.append(_("%(n)s 个没有提交", n=lack.to_submit))
+        if lack.returned:
+            found.append(_("%(n)s 个退回待修改", n=lack.returned))
+        if lack.failed:
+            found.append(_("%(n)s 个不合格", n=lack.failed))
+        if lack.waiting:
+            found.append(_("%(n)s 个等评定", n=lack.waiting))
     if lack.practice_hundredths and rules.result.needs_hours:
         found.append(_("差实践应用 %(hours)s 学时", hours=formats.hours(lack.practice_hundredths)))
     if lack.online_hundredths:
