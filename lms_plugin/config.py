@@ -1,5 +1,7 @@
 """Settings (`NENGLI_*`): the only reader of the environment; wrong values stop the start."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,3 +58,8 @@ class Settings(BaseSettings):
     def storage_dir(self) -> Path:
         """Where evidence bytes lie."""
         return self.data_dir / "evidence"
+
+
+def environment_with(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with settings laid over it: for the processes that the demo starts."""
+    return {**os.environ, **settings}

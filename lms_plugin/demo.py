@@ -1,14 +1,11 @@
 """The demo: a district of invented people, and tool + worker + practice LMS as three processes on this machine."""
 
-import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,8 +15,11 @@ from sqlmodel import Session, select
 import competencies
 import lti
 from lms_plugin import migrate
+from lms_plugin.config import environment_with
 from lms_plugin.db import engine, pk, session_factory, transaction
+from lms_plugin.errors import Unavailable
 from lms_plugin.flow import curate, invitations, units
+from lms_plugin.net import Http
 from lms_plugin.people import Course, Identity, OrgUnit, Person, RoleKind, RosterEntry, Stage, Tenant, UnitKind
 
 TENANT = "平安县（演示）"
@@ -270,7 +270,7 @@ def run(port: int, data_dir: Path, *, reset: bool, say: Callable[[str], object],
             with (logs / f"{name}.log").open("ab") as log:
                 running[name] = subprocess.Popen(  # noqa: S603
                     command,
-                    env={**os.environ, **settings},
+                    env=environment_with(settings),
                     stdout=log,
                     stderr=log,
                     stdin=subprocess.DEVNULL,
@@ -296,14 +296,14 @@ def run(port: int, data_dir: Path, *, reset: bool, say: Callable[[str], object],
 
 def _await(address: str, running: dict[str, subprocess.Popen[bytes]]) -> None:
     """Waits until an address answers, at most a minute, as long as all processes live."""
-    until = time.monotonic() + 60
+    until, http = time.monotonic() + 60, Http(allow_loopback=True)
     while time.monotonic() < until and all(process.poll() is None for process in running.values()):
         try:
-            with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own loopback address
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.15)
+            if http.request("GET", address).status == 200:
+                return
+        except Unavailable:
+            pass
+        time.sleep(0.15)
 
 
 def _stop(running: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -73,6 +73,7 @@ def _must_be_released(session: Session, programme: competencies.Programme, uuids
         return
     states = session.exec(
         select(competencies.Submission.state).where(
+            competencies.Submission.tenant_id == programme.tenant_id,
             competencies.Submission.programme_id == pk(programme),
             col(competencies.Submission.uuid).in_([uuid for uuid in uuids if uuid.isalnum()]),
         )
