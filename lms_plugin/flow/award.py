@@ -71,16 +71,16 @@ def _must_be_released(session: Session, programme: competencies.Programme, uuids
     """Raises NotFound for what is no work of the programme, Conflict for one that waits for its decision again."""
     if not uuids:
         return
-    states = session.exec(
-        select(competencies.Submission.state).where(
+    known = session.exec(
+        select(competencies.Submission).where(
             competencies.Submission.tenant_id == programme.tenant_id,
             competencies.Submission.programme_id == pk(programme),
             col(competencies.Submission.uuid).in_([uuid for uuid in uuids if uuid.isalnum()]),
         )
     ).all()
-    if len(states) != len(uuids):
+    if len(known) != len(uuids):
         raise NotFound
-    if any(state is not competencies.SubmissionState.RELEASED for state in states):
+    if any(submission.state is not competencies.SubmissionState.RELEASED for submission in known):
         raise Conflict("page.changed_meanwhile")
 
 

@@ -153,6 +153,9 @@ def _judge(
     act: Any,
 ) -> competencies.Decision:
     submission, version = case.submission, case.version
+    # The second of two trainers (or of trainer and withdrawing author) waits here, then reads what the first one did.
+    session.refresh(submission, with_for_update=True)
+    session.refresh(version)
     if version.withdrawn_at is not None or version.number != number:
         raise Conflict("decision.newer_version")
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))

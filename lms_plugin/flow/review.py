@@ -209,6 +209,9 @@ def submit(
     Where the reviews are in and differ on pass, a third reviewer is asked at once.
     """
     review = load_review(session, actor, uuid)
+    # Reviewers of one version hand in one after the other: what they say together counts each of them.
+    session.get(competencies.SubmissionVersion, review.submission_version_id, with_for_update={"key_share": True})
+    session.refresh(review)
     rubrics.require_unfinished(review)
     sheet = _sheet(session, review)
     rubrics.save_review(session, review, _fitting(sheet, drafts), version, now)

@@ -1,0 +1,328 @@
+"""Two at once: people who press the same button in the same moment, each in a transaction that really commits.
+
+Every answer must be one that a person can live with (done, or "somebody was faster"), and the books must be exact.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session, col, func, select
+
+import competencies
+import rubrics
+from lms_plugin import db
+from lms_plugin.config import Settings
+from lms_plugin.db import pk
+from lms_plugin.flow import award, cases, enter, invitations, review, sessions
+from lms_plugin.people import Person, Role, RoleKind, WebSession
+from lms_plugin.web import create_app
+from tests import people as cast
+from tests.factories import Browser, World, build_world
+from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
+
+HOUR = timedelta(hours=1)
+TOGETHER = 4
+
+
+@dataclass
+class House:
+    """A tool on a database that commits, and a session that looks at it."""
+
+    app: Flask
+    world: World
+    factory: "sessionmaker[Session]"
+    browsers: dict[str, Browser] = field(default_factory=dict)
+
+    @property
+    def session(self) -> Session:
+        return self.world.session
+
+    def enter(self, *who: cast.Cast) -> None:
+        """Signs these people in, each in a browser of their own."""
+        for one in who:
+            self.browsers[one.key] = self.world.sign_in(self.app.test_client(), one)
+        self.session.commit()
+
+    def look(self) -> Session:
+        """The session, with nothing remembered."""
+        self.session.rollback()
+        self.session.expire_all()
+        return self.session
+
+    def post(self, who: cast.Cast, url: str, data: dict[str, Any]) -> int:
+        """What the tool answers; a client of its own, so that threads share nothing."""
+        known = self.browsers[who.key]
+        client = self.app.test_client()
+        cookie = known.client.get_cookie("__Host-nengli", domain="localhost")
+        client.set_cookie("__Host-nengli", cookie.value, domain="localhost", secure=True)
+        return int(Browser(client, known.csrf).post(url, data).status_code)
+
+
+@contextmanager
+def opened(url: str, settings: Settings, now: datetime) -> Iterator[House]:
+    made = db.engine(url)
+    factory = db.session_factory(made)
+    app = create_app(settings, clock=lambda: now, sessions=factory)
+    with factory() as session:
+        db.writes(session)
+        world = build_world(session, now)
+        session.commit()
+        db.writes(session)
+        yield House(app, world, factory)
+    made.dispose()
+
+
+@pytest.fixture
+def house(own_database_url: str, settings: Settings, now: datetime) -> Iterator[House]:
+    with opened(own_database_url, settings, now) as found:
+        yield found
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """All of them in the same moment; what each gives, or the error it raises."""
+    start, found = threading.Barrier(len(acts)), [None] * len(acts)
+
+    def run(place: int, act: Callable[[], Any]) -> None:
+        start.wait()
+        try:
+            found[place] = act()
+        except Exception as error:
+            found[place] = error  # type: ignore[call-overload]
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def decided(house: House, who: cast.Cast, *codes: str) -> list[str]:
+    """Works with a decision (合格) that waits for release."""
+    world, found = house.world, []
+    trainer = world.actor(cast.TRAINER)
+    for code in codes:
+        work = hand_in(world, who, code, world.now - 2 * HOUR)
+        cases.decide(world.session, trainer, work.uuid, judgement(all_marks(world, work, 1)), 0, 1, world.now)
+        found.append(work.uuid)
+    house.session.commit()
+    return found
+
+
+def balance(house: House, who: cast.Cast) -> int:
+    person = pk(house.world.person(who))
+    found = competencies.balance(house.look(), pk(house.world.programme), [person])
+    return found[person][competencies.CreditKind.PRACTICE]
+
+
+@pytest.mark.parametrize("kind", ["per_set", "per_point_cumulative", "per_level"])
+def test_points_of_one_person_released_by_several_people_at_once(house: House, kind: str) -> None:
+    rules = house.world.set_rules(hours={"kind": kind})
+    works = decided(house, cast.CHEN, "A3", "A5", "B1")
+    house.enter(cast.OFFICER)
+    url = f"/release/{house.world.programme.uuid}"
+    house.session.rollback()
+    answers = at_once(*[lambda work=work: house.post(cast.OFFICER, url, {"case": work}) for work in works])
+    assert answers == [303, 303, 303]
+    expected = 3 * rules.hours.pass_hundredths if kind == "per_level" else rules.hours.practice_hundredths
+    assert balance(house, cast.CHEN) == expected
+
+
+def test_counting_waits_for_the_other_release(house: House) -> None:
+    """Held at the point where both have read and neither has written."""
+    works = decided(house, cast.CHEN, "A3", "A5", "B1")
+    world, officer = house.world, house.world.actor(cast.OFFICER)
+    person, programme, now = pk(world.person(cast.CHEN)), pk(world.programme), world.now
+    house.session.rollback()
+    both_read = threading.Barrier(len(works))
+
+    def act(work: str) -> None:
+        with house.factory() as session:
+            db.writes(session)
+            award.release(session, officer, db.get(session, competencies.Programme, programme), [work], now)
+            with contextlib.suppress(threading.BrokenBarrierError):  # the others wait for this one, as they should
+                both_read.wait(0.3)
+            session.commit()
+
+    assert at_once(*[lambda work=work: act(work) for work in works]) == [None] * 3
+    found = competencies.balance(house.look(), programme, [person])[person]
+    assert found[competencies.CreditKind.PRACTICE] == 2500
+
+
+def test_a_release_pressed_several_times_credits_once(house: House) -> None:
+    works = decided(house, cast.CHEN, "A3", "A5", "B1")
+    house.enter(cast.OFFICER)
+    url = f"/release/{house.world.programme.uuid}"
+    house.session.rollback()
+    answers = at_once(*[lambda: house.post(cast.OFFICER, url, {"case": works})] * TOGETHER)
+    assert set(answers) == {303}
+    assert balance(house, cast.CHEN) == 2500
+    rows = house.session.exec(select(competencies.Award).where(col(competencies.Award.revoked_at).is_(None))).all()
+    assert len(rows) == 3
+
+
+def test_a_reversal_asked_for_several_times_happens_once(house: House) -> None:
+    works = decided(house, cast.CHEN, "A3", "A5", "B1")
+    world, officer = house.world, house.world.actor(cast.OFFICER)
+    award.release(house.session, officer, world.programme, works, world.now)
+    house.session.commit()
+    entry = house.session.exec(select(competencies.CreditEntry)).one().uuid
+    house.session.rollback()
+
+    def act() -> None:
+        with db.transaction(house.factory) as session:
+            award.reverse_entry(session, officer, entry, "误录", world.now)
+
+    answers = at_once(*[act] * TOGETHER)
+    assert answers.count(None) == 1
+    assert balance(house, cast.CHEN) == 0
+    house.look()
+    assert len(house.session.exec(select(competencies.CreditEntry)).all()) == 2
+
+
+def test_two_trainers_decide_one_work(house: House) -> None:
+    world = house.world
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    house.enter(cast.TRAINER, cast.OTHER_TRAINER)
+    form = {"base": "0", "number": "1", "act": "decide"}
+    for key, draft in all_marks(world, work, 1).items():
+        form[f"m.{key.item_key}.{key.criterion_key}"] = str(draft.level)
+    url = f"/cases/{work.uuid}"
+    house.session.rollback()
+    answers = at_once(*[lambda who=who: house.post(who, url, form) for who in (cast.TRAINER, cast.OTHER_TRAINER) * 2])
+    assert sorted(answers) == [303, 409, 409, 409]
+    assert len(house.look().exec(select(competencies.Decision)).all()) == 1
+
+
+def test_a_trainer_decides_while_the_author_withdraws(house: House) -> None:
+    world = house.world
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    house.enter(cast.TRAINER, cast.CHEN)
+    form = {"base": "0", "number": "1", "act": "decide"}
+    for key, draft in all_marks(world, work, 1).items():
+        form[f"m.{key.item_key}.{key.criterion_key}"] = str(draft.level)
+    uuid = work.uuid
+    house.session.rollback()
+    answers = at_once(
+        lambda: house.post(cast.TRAINER, f"/cases/{uuid}", form),
+        lambda: house.post(cast.CHEN, f"/submissions/{uuid}/withdraw", {}),
+    )
+    assert all(status < 500 for status in answers), answers
+    house.look()
+    house.session.refresh(work)
+    decisions = house.session.exec(select(competencies.Decision)).all()
+    if work.state is competencies.SubmissionState.DRAFT:
+        assert (decisions, answers[1]) == ([], 303)
+    else:
+        assert (work.state, len(decisions), answers[0]) == (competencies.SubmissionState.DECIDED, 1, 303)
+
+
+def test_all_reviewers_hand_in_at_once(house: House) -> None:
+    """What the reviews say together counts all of them, whoever came first."""
+    world = house.world
+    works = [hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS]
+    world.set_rules(review={"reviews_per_work": 3, "pool": "district"})
+    review.allocate(house.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
+    rows = reviews_of(world, works[0])
+    who = [cast_of(world, one.reviewer_id) for one in rows]
+    for one, reader in zip(rows, who, strict=True):
+        review.open_review(house.session, world.actor(reader), one.uuid, world.now)
+    house.enter(*who)
+    forms = []
+    for one in rows:
+        form = {"version": str(one.version)}
+        for key, draft in all_marks(world, works[0], 1).items():
+            form[f"m.{key.item_key}.{key.criterion_key}"] = str(draft.level)
+        forms.append((f"/reviews/{one.uuid}/submit", form))
+    house.session.rollback()
+    answers = at_once(
+        *[
+            lambda reader=reader, url=url, form=form: house.post(reader, url, form)
+            for reader, (url, form) in zip(who, forms, strict=True)
+        ]
+    )
+    assert answers == [303, 303, 303]
+    summary = house.look().exec(select(rubrics.ReviewSummary)).one()
+    assert (summary.submitted, summary.is_agreed) == (3, True)
+
+
+def test_allotting_twice_at_once_gives_nobody_more(house: House) -> None:
+    world = house.world
+    for who in cast.TEACHERS:
+        hand_in(world, who, "A3", world.now - 2 * HOUR)
+    house.enter(cast.OFFICER)
+    url = f"/reviews/allocation/{world.programme.uuid}"
+    house.session.rollback()
+    answers = at_once(*[lambda: house.post(cast.OFFICER, url, {})] * 3)
+    assert 303 in answers
+    assert set(answers) <= {303, 409}
+    counts = house.look().exec(
+        select(func.count()).select_from(rubrics.Review).group_by(col(rubrics.Review.submission_version_id))
+    )
+    assert set(counts) == {2}
+
+
+def test_one_invitation_makes_one_officer(house: House) -> None:
+    world = house.world
+    officer = world.actor(cast.OFFICER)
+    _row, code = invitations.invite(house.session, officer, RoleKind.AUDITOR, world.county, world.now)
+    people = (cast.CHEN, cast.WANG, cast.LI, cast.ZHAO)
+    house.enter(*people)
+    house.session.rollback()
+    answers = at_once(*[lambda who=who: house.post(who, f"/invitation/{code}", {}) for who in people])
+    assert sorted(answers) == [303, 422, 422, 422]
+    ids = [pk(world.person(who)) for who in people]
+    roles = house.look().exec(select(Role).where(Role.kind == RoleKind.AUDITOR, col(Role.person_id).in_(ids))).all()
+    assert len(roles) == 1
+
+
+def test_one_ticket_opens_one_window(house: House) -> None:
+    world = house.world
+    entrance = sessions.open_session(house.session, world.person(cast.CHEN), world.course, 8 * HOUR, world.now)
+    ticket = sessions.issue_ticket(house.session, entrance.session_row, "download", "/points", world.now)
+    house.session.commit()
+    before = house.session.exec(select(func.count()).select_from(WebSession)).one()
+    house.session.rollback()
+    answers = at_once(*[lambda: int(house.app.test_client().get(f"/lti/tickets/{ticket}").status_code)] * TOGETHER)
+    assert sorted(answers) == [303, 422, 422, 422]
+    assert house.look().exec(select(func.count()).select_from(WebSession)).one() == before + 1
+
+
+def test_handing_in_twice_makes_one_version(house: House) -> None:
+    world = house.world
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    competencies.take_back(house.session, work, version_of(world, work), world.now)
+    work.self_marks = {}
+    world.set_rules(review={"self_marks": False})
+    house.enter(cast.CHEN)
+    url = f"/submissions/{work.uuid}/submit"
+    house.session.rollback()
+    answers = at_once(*[lambda: house.post(cast.CHEN, url, {})] * TOGETHER)
+    assert len(set(answers)) == 1
+    versions = house.look().exec(
+        select(competencies.SubmissionVersion).where(col(competencies.SubmissionVersion.withdrawn_at).is_(None))
+    )
+    assert len(versions.all()) == (1 if answers[0] == 303 else 0)
+
+
+def test_a_class_that_comes_at_once_is_enrolled_once_each(house: House) -> None:
+    world = house.world
+    programme, now = pk(world.programme), world.now
+    people = [pk(person) for key, person in world.persons.items() if key in {who.key for who in cast.TEACHERS}]
+    house.session.rollback()
+
+    def act(person: int) -> str:
+        with db.transaction(house.factory) as session:
+            enter.enrol(session, programme, person, now)
+            return db.get(session, Person, person).name
+
+    answers = at_once(*[lambda person=person: act(person) for person in people])
+    assert all(isinstance(answer, str) for answer in answers), answers
