@@ -37,8 +37,9 @@ def _settings() -> Settings:
 def _act() -> Iterator[tuple[Session, Settings, datetime]]:
     """One transaction; a refusal is said in both languages and changes nothing."""
     settings = _settings()
+    bind = engine(settings.database_url)
     try:
-        with transaction(session_factory(engine(settings.database_url))) as session:
+        with transaction(session_factory(bind)) as session:
             yield session, settings, datetime.now(UTC)
     except Invalid as error:
         lines = []
@@ -50,6 +51,8 @@ def _act() -> Iterator[tuple[Session, Settings, datetime]]:
         raise click.ClickException(
             f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
         ) from error
+    finally:
+        bind.dispose()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

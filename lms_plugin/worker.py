@@ -38,12 +38,17 @@ class Worker:
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
         self.clock = clock
-        self.sessions = session_factory(engine(settings.database_url))
+        self.engine = engine(settings.database_url)
+        self.sessions = session_factory(self.engine)
         self.post = report.Post(
             self.sessions,
             Http(allow_loopback=settings.allow_loopback),
             settings.secret_key.get_secret_value(),
         )
+
+    def close(self) -> None:
+        """Gives the database's connections back."""
+        self.engine.dispose()
 
     def run_job(self, job_id: int) -> timedelta | None:
         """One run of one job, if nobody else has it. Gives how long until it wants to run again, None when it ended."""

@@ -77,9 +77,11 @@ class Post:
     world: World
     settings: Settings
     sessions: Any
+    workers: list[Worker] = field(default_factory=list)
 
     def worker(self) -> Worker:
-        return Worker(self.settings)
+        self.workers.append(Worker(self.settings))
+        return self.workers[-1]
 
     def drain(self, worker: Worker | None = None, *, rounds: int = 60) -> None:
         """Runs jobs, whatever pause they ask for, until none is open."""
@@ -195,10 +197,13 @@ def post_office(database_url: str, folder: Path) -> Iterator[Post]:
                 data_dir=folder,
                 database_url=database_url,
             )
+            made = Post(url, line, world, settings, sessions)
             try:
-                yield Post(url, line, world, settings, sessions)
+                yield made
             finally:
                 line.go_on.set()
+                for worker in made.workers:
+                    worker.close()
     engine.dispose()
 
 

@@ -293,7 +293,9 @@ def test_the_schema_of_this_file_is_the_products(tmp_path: Any) -> None:
     """The state machine makes its tables from the models; the index on open jobs is there in a migrated one too."""
     url = f"sqlite:///{tmp_path / 'x.db'}"
     build_schema(url)
-    with db.engine(url).connect() as connection:
+    made = db.engine(url)
+    with made.connect() as connection:
         found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'uq_job_open'").scalar_one()
+    made.dispose()
     assert "UNIQUE" in found
     assert "WHERE" in found
