@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -141,15 +141,15 @@ class _Chain:
         )
 
 
-def roots(tenant_id: int) -> Subquery:
+def roots(tenant_id: int) -> CTE:
     """person_id → root_id: the row that stands for the human being today."""
     chain = _Chain()
     columns: tuple[Any, ...] = (col(chain.person.id).label("person_id"), chain.root.label("root_id"))
     own = select(*columns).where(col(chain.person.tenant_id) == tenant_id)
-    return chain.followed(own).subquery("roots")
+    return chain.followed(own).cte("roots")  # asked for many times, made once
 
 
-def _points(programme_id: int, who: Subquery) -> Subquery:
+def _points(programme_id: int, who: CTE) -> Subquery:
     """One row a person: how many points they chose, handed in, have back, failed, passed, and passed as 优秀."""
     latest = (
         select(func.max(col(Award.id)))
@@ -212,7 +212,7 @@ def _points(programme_id: int, who: Subquery) -> Subquery:
     )
 
 
-def _hours(programme_id: int, who: Subquery) -> Subquery:
+def _hours(programme_id: int, who: CTE) -> Subquery:
     """One row a person: the ledger's totals of each kind, in hundredths."""
 
     def total(kind: CreditKind) -> Any:
@@ -231,7 +231,7 @@ def _hours(programme_id: int, who: Subquery) -> Subquery:
     )
 
 
-def _enrolled(programme_id: int, who: Subquery) -> Subquery:
+def _enrolled(programme_id: int, who: CTE) -> Subquery:
     return (
         select(who.c.root_id, func.min(col(Enrolment.started_at)).label("started_at"))
         .join(who, who.c.person_id == col(Enrolment.person_id))

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, bindparam, null, select
+from sqlalchemy import Integer, Select, bindparam, func, null, select
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -15,7 +15,7 @@ from competencies import Award, CompetencyPoint, Level
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow.oversee import Place, crumbs, groups_of, off_roster_of, place_of, rows_of, units_around
+from lms_plugin.flow.oversee import Place, crumbs, groups_of, place_of, rows_of, units_around
 from lms_plugin.flow.oversee_figures import FINISHED, Group, Sources, Standing, Tally
 from lms_plugin.flow.oversee_views import Frame, Lack, PeoplePage, PersonLine, Unfinished, UnitRef
 from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry
@@ -40,10 +40,11 @@ STATES = (
 )
 
 
+BY_STANDING = frozenset({"passed", "excellent", "unfinished"})
+
+
 def _standings(groups: Sequence[Group], place: Place, state: str) -> frozenset[Standing]:
-    """The standings, of those that occur, that count as 合格 (or as 优秀); none where the state does not ask for it."""
-    if state not in {"passed", "excellent", "unfinished"}:
-        return frozenset()
+    """The standings, of those that occur, that count as 合格 (or as 优秀)."""
     wanted = FINISHED[1:] if state == "excellent" else FINISHED
     return frozenset(
         standing
@@ -54,13 +55,14 @@ def _standings(groups: Sequence[Group], place: Place, state: str) -> frozenset[S
 
 @lru_cache(maxsize=512)  # as in oversee_figures: dear to put together, and made of nothing but its arguments
 def _listed(sources: Sources, within: str, state: str, standings: frozenset[Standing]) -> Select[Any]:
-    """The people behind one number in their order: `most` of them after the first `skip`."""
+    """The people behind one number in their order: `most` after the first `skip`, each row with how many there are."""
+    everybody = func.count().over()
     if state == "off_roster":
-        statement = sources.off_roster(within, *_off_columns(sources)).order_by(
+        statement = sources.off_roster(within, *_off_columns(sources), everybody).order_by(
             col(OrgUnit.name), col(Person.staff_number), col(Person.id)
         )
     else:
-        rows = sources.on_roster(within, *_roster_columns(sources))
+        rows = sources.on_roster(within, *_roster_columns(sources), everybody)
         statement = _ordered(_in_state(rows, state, sources, standings))
     return statement.offset(bindparam("skip", type_=Integer)).limit(bindparam("most", type_=Integer))
 
@@ -78,15 +80,6 @@ def _in_state(statement: Select[Any], state: str, sources: Sources, standings: f
         return statement
     finished = sources.standing_is(sorted(standings, key=repr))
     return statement.where(~finished if state == "unfinished" else finished)
-
-
-def _count(tally: Tally, state: str) -> int:
-    behind = {
-        "not_logged_in": tally.due - tally.logged_in,
-        "not_chosen": tally.due - tally.chosen,
-        "not_submitted": tally.due - tally.submitted,
-    }
-    return behind[state] if state in behind else int(getattr(tally, state))
 
 
 def _roster_columns(sources: Sources) -> tuple[Any, ...]:
@@ -169,28 +162,30 @@ def people_page(
     place = place_of(session, actor, programme_uuid, unit_uuid, now)
     if state not in STATES:
         raise NotFound
-    off, standings = state == "off_roster", frozenset[Standing]()
-    if off:
-        total = off_roster_of(session, place).people
-    else:
-        groups = groups_of(session, place)
-        tally = sum((group.tally(place.frame.rules, place.frame.is_closed) for group in groups), Tally())
-        total = _count(tally, state)
-        standings = _standings(groups, place, state)
+    standings = frozenset[Standing]()
+    if state in BY_STANDING:
+        standings = _standings(groups_of(session, place), place, state)
     statement = _listed(place.sources(), place.unit.path, state, standings)
-    pages = max(1, -(-total // PAGE))
-    page = min(max(page, 1), pages)
-    rows = rows_of(session, statement, {"skip": (page - 1) * PAGE, "most": PAGE})
+    rows = _part(session, statement, page)
+    if not rows and page > 1:  # there are fewer: the last ones
+        page = -(-sum(int(row[-1]) for row in _part(session, statement, 1)[:1]) // PAGE)
+        rows = _part(session, statement, page)
+    total = int(rows[0][-1]) if rows else 0
     return PeoplePage(
         frame=place.frame,
         unit=UnitRef(place.unit.uuid, place.unit.name),
         crumbs=crumbs(place, units_around(session, place.unit, children=False), actor),
         state=state,
-        people=tuple(_line(row, place, on_roster=not off) for row in rows),
+        people=tuple(_line(row[:-1], place, on_roster=state != "off_roster") for row in rows),
         total=total,
-        page=page,
-        pages=pages,
+        page=max(page, 1),
+        pages=max(1, -(-total // PAGE)),
     )
+
+
+def _part(session: Session, statement: Select[Any], page: int) -> list[Any]:
+    """The rows of one page; the first page for what is none."""
+    return rows_of(session, statement, {"skip": max(page - 1, 0) * PAGE, "most": PAGE})
 
 
 def _ordered(statement: Select[Any]) -> Select[Any]:
@@ -205,7 +200,7 @@ def unfinished(session: Session, actor: Actor, programme_uuid: str, unit_uuid: s
     total = sum(group.tally(place.frame.rules, place.frame.is_closed).unfinished for group in groups)
     schools: dict[str, list[PersonLine]] = defaultdict(list)
     for row in rows_of(session, statement, {"skip": 0, "most": LONGEST_LIST}):
-        line = _line(row, place, on_roster=True)
+        line = _line(row[:-1], place, on_roster=True)
         schools[line.school].append(line)
     shown = sum(len(lines) for lines in schools.values())
     return Unfinished(
