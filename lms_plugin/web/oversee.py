@@ -26,13 +26,16 @@ blueprint = Blueprint("oversee", __name__)
 
 def result_word(result: Result | None) -> str:
     """A person's result in the page's language; 免训 where none is asked for."""
-    words = {
-        Result.PASSED: _("合格"),
-        Result.EXCELLENT: _("优秀"),
-        Result.UNFINISHED: _("未完成"),
-        Result.FAILED: _("不合格"),
-    }
-    return str(words[result] if result is not None else _("免训"))
+    match result:  # a list asks for every line: only the word that is wanted is looked up
+        case Result.PASSED:
+            return _("合格")
+        case Result.EXCELLENT:
+            return _("优秀")
+        case Result.UNFINISHED:
+            return _("未完成")
+        case Result.FAILED:
+            return _("不合格")
+    return _("免训")
 
 
 def state_words() -> dict[str, tuple[str, str]]:

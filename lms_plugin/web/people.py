@@ -24,15 +24,18 @@ INVITED = (RoleKind.TRAINER, RoleKind.SCHOOL_LEAD, RoleKind.OFFICER, RoleKind.IT
 
 def stage_word(stage: Stage) -> str:
     """学段 in the page's language."""
-    words = {
-        Stage.KINDERGARTEN: _("幼儿园"),
-        Stage.PRIMARY: _("小学"),
-        Stage.JUNIOR: _("初中"),
-        Stage.SENIOR: _("高中"),
-        Stage.VOCATIONAL: _("中职"),
-        Stage.SPECIAL: _("特教"),
-    }
-    return str(words[stage])
+    match stage:  # a list asks for every line: only the word that is wanted is looked up
+        case Stage.KINDERGARTEN:
+            return _("幼儿园")
+        case Stage.PRIMARY:
+            return _("小学")
+        case Stage.JUNIOR:
+            return _("初中")
+        case Stage.SENIOR:
+            return _("高中")
+        case Stage.VOCATIONAL:
+            return _("中职")
+    return _("特教")
 
 
 def role_word(kind: RoleKind) -> str:
