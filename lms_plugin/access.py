@@ -40,6 +40,11 @@ class Actor:
     roles: tuple[RoleScope, ...] = ()
     course_id: int | None = None
     locale: str = "zh-Hans"
+    absorbed_ids: tuple[int, ...] = ()  # rows that were found to be the same human being: their work is own work
+
+    def is_author(self, person_id: int) -> bool:
+        """Whether a row of a person is this human being, now or before a merge."""
+        return person_id in {self.person_id, *self.absorbed_ids}
 
     def has(self, *kinds: RoleKind) -> bool:
         """Whether the person holds one of these roles anywhere."""
@@ -93,7 +98,7 @@ def _is_own(actor: Actor, scope: Scope) -> bool:
 
 
 def _is_not_own(actor: Actor, scope: Scope) -> bool:
-    return scope.owner_id is None or scope.owner_id != actor.person_id
+    return scope.owner_id is None or not actor.is_author(scope.owner_id)
 
 
 def _is_reviewer(actor: Actor, scope: Scope) -> bool:

@@ -53,7 +53,7 @@ def release(
         _must_be_released(session, programme, wanted - {submission.uuid for submission, _decision in chosen})
         for submission, _decision in chosen:
             require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
-    chosen = [row for row in chosen if row[0].person_id != actor.person_id]
+    chosen = [row for row in chosen if not actor.is_author(row[0].person_id)]
     return _release(session, programme, chosen, now)
 
 

@@ -69,7 +69,7 @@ def release_page(
     rows = award.decided(session, programme)
     scopes = submission_scopes(session, [submission for submission, _decision in rows])
     reached = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
-    chosen = [row for row in reached if row[0].person_id != actor.person_id]
+    chosen = [row for row in reached if not actor.is_author(row[0].person_id)]
     levels = [decision.point_level or 0 for _submission, decision in chosen]
     people = {submission.person_id for submission, _decision in chosen}
     counts = {

@@ -215,7 +215,7 @@ def actor_of(session: Session, person: Person, course_id: int | None, now: datet
     """The person with all roles that hold now, each with its reach."""
     rows = session.exec(_ROLES, params={"person": pk(person)}).all()
     roles = tuple(RoleScope(role.kind, role.course_id, path or "", role.is_provisional) for role, path in rows)
-    return Actor(person.tenant_id, pk(person), roles, course_id, person.locale or "zh-Hans")
+    return Actor(person.tenant_id, pk(person), roles, course_id, person.locale or "zh-Hans", tuple(person.absorbed_ids))
 
 
 def choose_locale(session: Session, actor: Actor, locale: str, now: datetime) -> None:

@@ -281,8 +281,16 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
                 moved_at=now,
             )
         )
-    source.merged_into_id = pk(target)
+    # Kept flat: whoever was merged into the first row is now known as the second.
+    for earlier in session.exec(
+        select(Person).where(Person.tenant_id == actor.tenant_id, Person.merged_into_id == pk(source))
+    ).all():
+        earlier.merged_into_id = pk(target)
+        session.add(earlier)
+    target.absorbed_ids = [*target.absorbed_ids, pk(source), *source.absorbed_ids]
+    source.merged_into_id, source.absorbed_ids = pk(target), []
     session.add(source)
+    session.add(target)
     session.flush()
     match_roster(session, target, now)
     sessions.end_sessions(session, pk(source), now)

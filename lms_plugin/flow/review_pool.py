@@ -57,7 +57,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty.
     """
     rows = session.exec(
-        select(competencies.Submission, competencies.SubmissionVersion, Person.subject)
+        select(competencies.Submission, competencies.SubmissionVersion, Person.subject, Person.merged_into_id)
         .join(
             competencies.SubmissionVersion,
             col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
@@ -71,9 +71,11 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         .order_by(col(competencies.Submission.id))
     ).all()
     reviews = session.exec(select(rubrics.Review).where(rubrics.Review.programme_id == pk(programme))).all()
-    submissions = {pk(submission): submission for submission, _version, _subject in rows}
-    versions = {pk(submission): version for submission, version, _subject in rows}
-    subjects = {submission.person_id: subject for submission, _version, subject in rows}
+    submissions = {pk(submission): submission for submission, _version, _subject, _into in rows}
+    versions = {pk(submission): version for submission, version, _subject, _into in rows}
+    # Two rows that are one human being are one author and one reviewer: nobody gets their own work.
+    authors = {pk(submission): into or submission.person_id for submission, _version, _subject, into in rows}
+    subjects = {authors[pk(submission)]: subject for submission, _version, subject, _into in rows}
     existing: list[rubrics.Assignment] = []
     given, counts = Counter[int](), Counter[int]()
     refused: dict[int, set[int]] = {}
@@ -92,7 +94,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         elif on_current:
             refused.setdefault(review.reviewer_id, set()).add(review.submission_id)
         if review.state is rubrics.ReviewState.RECUSED and work is not None:
-            recused.setdefault(review.reviewer_id, set()).add(work.person_id)
+            recused.setdefault(review.reviewer_id, set()).add(authors[review.submission_id])
     over = now - timedelta(minutes=rules.review.withdraw_minutes)
     enough = rules.review.reviews_per_work
     open_to_peers = {
@@ -105,16 +107,16 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
     schools, units = _schools(
         session,
-        {submissions[key].person_id for key in taking_part},
+        {authors[key] for key in taking_part},
         {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
     )
     works = tuple(
         rubrics.Work(
             id=key,
-            author_id=submissions[key].person_id,
-            school_id=(school := versions[key].org_unit_id or schools.get(submissions[key].person_id)),
+            author_id=authors[key],
+            school_id=(school := versions[key].org_unit_id or schools.get(authors[key])),
             group_id=units.get(school or 0),
-            subject=subjects.get(submissions[key].person_id, ""),
+            subject=subjects.get(authors[key], ""),
         )
         for key in sorted(taking_part)
     )

@@ -170,6 +170,7 @@ def upgrade() -> None:
     sa.Column('text_size', sa.String(length=8), nullable=False),
     sa.Column('theme', sa.String(length=8), nullable=False),
     sa.Column('merged_into_id', sa.Integer(), nullable=True),
+    sa.Column('absorbed_ids', sa.JSON(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['confirmed_by_id'], ['person.id'], name=op.f('fk_person_confirmed_by_id_person')),
     sa.ForeignKeyConstraint(['merged_into_id'], ['person.id'], name=op.f('fk_person_merged_into_id_person')),

@@ -11,6 +11,7 @@ from sqlmodel import Session, select
 
 import lti
 from lms_plugin import outbox
+from lms_plugin.access import Permission, Scope, can
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import enter, people, sessions
@@ -334,3 +335,19 @@ def test_another_district_is_another_world(world: World) -> None:
     add_person(world.session, world.tenant, world.county, cast.Cast("x", "某人", "", "Z9"), world.now)
     grant(world.session, here, RoleKind.AUDITOR, world.county, world.now)
     assert enter.actor_of(world.session, here, None, world.now).tenant_id == pk(world.tenant)
+
+
+def test_work_of_a_merged_row_is_own_work(world: World) -> None:
+    """Nobody decides on their own work, whichever of their two rows handed it in; merges of merges stay flat."""
+    officer, trainer = world.actor(cast.OFFICER), world.person(cast.TRAINER)
+    first = come(world, "t-1", LEARNER, issuer="https://second.example")
+    second = come(world, "t-2", LEARNER, issuer="https://second.example")
+    people.merge_persons(world.session, officer, first.uuid, second.uuid, "", world.now)
+    people.merge_persons(world.session, officer, second.uuid, trainer.uuid, "", world.now)
+    actor = world.actor(cast.TRAINER)
+    assert set(actor.absorbed_ids) == {pk(first), pk(second)}
+    assert first.merged_into_id == pk(trainer)
+    for owner in (pk(first), pk(second), pk(trainer)):
+        scope = Scope(pk(world.tenant), owner_id=owner, unit_paths=(world.county.path,))
+        assert not can(actor, Permission.CASE_DECIDE, scope)
+    assert can(actor, Permission.CASE_DECIDE, Scope(pk(world.tenant), owner_id=pk(world.person(cast.CHEN))))
