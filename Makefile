@@ -22,7 +22,7 @@ quick: venv-test  ## Lint, types, boundaries and the tests without a browser on 
 
 fix: venv-test  ## Put right what a tool can: format, simple lint, generated pages
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
-	@$(PY) tools/errors_page.py
+	@$(PY) tools/errors_page.py ; $(PY) tools/settings_page.py ; $(PY) tools/licences.py
 
 pins: venv-test  ## Write constraints.txt from what .venv holds (UPGRADE=1 takes the newest of everything first)
 	@$(PY) tools/pins.py $(if $(filter 1 yes true,$(UPGRADE)),--upgrade)

@@ -1,0 +1,96 @@
+"""Writes docs/settings.md from lms_plugin/config.py: every setting, its kind, its default, and what it means."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from lms_plugin.config import Settings
+
+HOUSE = Path(__file__).resolve().parent.parent
+PAGE = HOUSE / "docs" / "settings.md"
+KINDS: dict[Any, str] = {
+    str: "文字 text",
+    bool: "0 / 1",
+    int: "整数 number",
+    Path: "路径 path",
+    SecretStr: "密文 secret",
+}
+
+# What each setting means; a field of Settings without a row here fails the test.
+MEANINGS = {
+    "database_url": (
+        "数据库。正式环境用 PostgreSQL：`postgresql+psycopg://用户:密码@主机/库名`",
+        "The database. PostgreSQL in production: `postgresql+psycopg://user:password@host/name`",
+    ),
+    "data_dir": (
+        "上传的材料（`evidence/`）和临时文件所在目录；网页服务和后台任务须用同一个目录。用 SQLite 时唤醒队列也在这里",
+        "Where uploaded evidence (`evidence/`) and temporary files lie; web and worker share it. With SQLite the "
+        "wake-up queue lies here too",
+    ),
+    "secret_key": (
+        "至少 32 个字符，用 `nengli secret` 生成。加密私钥和令牌；丢失后须换新密钥，请与备份分开保存",
+        "At least 32 characters; `nengli secret` makes one. Encrypts private keys and tokens; losing it means new keys. "
+        "Keep a copy apart from the backups",
+    ),
+    "public_url": (
+        "浏览器访问工具的完整地址，必须是 https；课程平台从这里取公钥",
+        "Where browsers reach the tool, https; hosts fetch the public keys from here",
+    ),
+    "product_name": ("中文页面上的产品名称", "The product's name on Chinese pages"),
+    "product_name_en": ("英文页面上的产品名称", "The product's name on English pages"),
+    "allow_loopback": (
+        "允许 http 和本机地址，只供演示和测试；启动时会警告",
+        "Admits http and loopback addresses, for demo and tests only; said loudly at start",
+    ),
+    "demo": ("演示模式，由 `make demo` 设置；正式环境不要用", "Demo mode, set by `make demo`; not for real use"),
+    "session_hours": ("登录一次管几小时", "How many hours a sign-in lasts"),
+    "upload_max_mb": ("单个文件最大多少 MB", "The largest file, in MB"),
+    "proxies": (
+        "前面有几层反向代理；一层 nginx 填 1，才会相信它传来的 X-Forwarded-* 头",
+        "How many reverse proxies stand in front; 1 for one nginx. Only then are its X-Forwarded-* headers believed",
+    ),
+}
+
+HEAD = """# 设置 / Settings
+
+由 `make fix` 根据 `lms_plugin/config.py` 生成，请勿手工修改。
+Written by `make fix` from `lms_plugin/config.py`; do not edit by hand.
+
+设置是环境变量。写错的值会让程序不启动，并说明是哪一个。不读 `.env` 文件。
+Settings are environment variables. A value that does not fit stops the start and is named. No `.env` file is read.
+
+| 变量 variable | 类型 kind | 默认 default | 含义 meaning |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page. Raises KeyError for a setting whose meaning nobody wrote."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        zh, en = MEANINGS[name]
+        default = field.default
+        if default is PydanticUndefined:
+            shown = "**必填 required**"
+        elif isinstance(default, bool):
+            shown = f"`{int(default)}`"
+        else:
+            shown = f"`{default}`"
+        rows.append(f"| `NENGLI_{name.upper()}` | {KINDS[field.annotation]} | {shown} | {zh}<br>*{en}* |")
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    """Rewrites the page when it differs."""
+    text = page()
+    if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"{PAGE.relative_to(HOUSE)} rewritten")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
