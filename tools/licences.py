@@ -64,8 +64,8 @@ TAIL = """
 Some wheels bring compiled libraries; their texts lie in each package's `*.dist-info/licenses/`. Worth knowing:
 
 - **pi-heif**：libheif、libde265（LGPL，只解码 / decoding only）。同一项目的 pillow-heif 还带有
-  GPL 的 x265 编码器，因此不用 ([ADR 0016](adr/0016-heic-without-gpl.md)). *pillow-heif of the same project also carries x265, which is GPL; that is
-  why it is not used.*
+  GPL 的 x265 编码器，因此不用 ([ADR 0016](adr/0016-heic-without-gpl.md)).
+  *pillow-heif of the same project also carries x265, which is GPL; that is why it is not used.*
 - **psycopg-binary**：libpq（PostgreSQL License）、OpenSSL（Apache-2.0）、Kerberos（MIT）、OpenLDAP（OLDAP-2.8）等。
   正式环境也可改用系统的 libpq / *in production the system's libpq does as well*.
 - **pypdfium2**：PDFium（BSD-3-Clause）；**pikepdf**：qpdf（Apache-2.0）；**pillow**：libjpeg-turbo、libtiff、

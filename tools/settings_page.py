@@ -32,8 +32,8 @@ MEANINGS = {
     ),
     "secret_key": (
         "至少 32 个字符，用 `nengli secret` 生成。加密私钥和令牌；丢失后须换新密钥，请与备份分开保存",
-        "At least 32 characters; `nengli secret` makes one. Encrypts private keys and tokens; losing it means new keys. "
-        "Keep a copy apart from the backups",
+        "At least 32 characters; `nengli secret` makes one. Encrypts private keys and tokens; losing it means "
+        "new keys. Keep a copy apart from the backups",
     ),
     "public_url": (
         "浏览器访问工具的完整地址，必须是 https；课程平台从这里取公钥",
