@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.access import Permission, Scope, can, require
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import enter, landing, people
+from lms_plugin.flow import enter, landing, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
@@ -172,6 +172,40 @@ def confirm(person: str) -> BaseResponse:
     return redirect(target if is_own_path(target) else url_for("people.list_people"), 303)
 
 
+@blueprint.route("/people/<person>/roles", methods=["GET", "POST"])
+def person_roles(person: str) -> BaseResponse | str | tuple[str, int]:
+    """Roles of one person: an officer gives and takes them."""
+    me, here = actor(), edge()
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            if "end" in request.form:
+                roles.revoke_role(db(), me, person, whole(request.form["end"], 0, 0), here.now)
+            else:
+                kind = RoleKind(request.form.get("kind", ""))
+                roles.grant_role(db(), me, person, kind, request.form.get("unit", ""), here.now)
+            return redirect(url_for("people.person_roles", person=person), 303)
+        except ValueError:
+            errors["kind"] = messages.sentence("form.choose")
+        except Invalid as error:
+            errors = messages.field_errors(error)
+    page = render_template(
+        "people/roles.html",
+        view=roles.roles_of(db(), me, person),
+        errors=errors,
+        role_word=role_word,
+        kinds=[(kind.value, role_word(kind)) for kind in INVITED],
+        units=_unit_choices(),
+    )
+    return (page, 422) if errors else page
+
+
+def _unit_choices() -> list[tuple[str, str]]:
+    """The units that the officer may name, indented as a tree."""
+    units = invitations_flow.units_within(db(), actor())
+    return [(unit.uuid, ("　" * max(0, unit.path.count("/") - 2)) + unit.name) for unit in units]
+
+
 @blueprint.route("/people/merge", methods=["GET", "POST"])
 def merge() -> BaseResponse | str:
     """Two rows that are one human being become one."""
@@ -214,7 +248,7 @@ def invitations() -> BaseResponse | str | tuple[str, int]:
         made=made,
         errors=errors,
         kinds=[(kind.value, role_word(kind)) for kind in INVITED],
-        units=[(unit.uuid, ("　" * max(0, unit.path.count("/") - 2)) + unit.name) for unit in units],
+        units=_unit_choices(),
     )
     return (page, 422) if errors else page
 

@@ -1,37 +1,39 @@
 """All blueprints, one a stage: launch → people → points → evidence → reviews → cases → release → progress."""
 
-import importlib
-
 from flask import Blueprint
 
-_STAGES = (
-    "lti",
-    "people",
-    "curate",
-    "submit",
-    "uploads",
-    "evidence",
-    "review",
-    "cases",
-    "release",
-    "passport",
-    "oversee",
-    "roster",
-    "help",
-    "kit",
-    "health",
+from lms_plugin.web import (
+    cases,
+    curate,
+    evidence,
+    health,
+    help,
+    kit,
+    lti,
+    oversee,
+    passport,
+    people,
+    release,
+    review,
+    roster,
+    submit,
+    uploads,
 )
 
-
-def _present() -> tuple[Blueprint, ...]:
-    found = []
-    for name in _STAGES:
-        try:
-            found.append(importlib.import_module(f"lms_plugin.web.{name}").blueprint)
-        except ModuleNotFoundError as error:
-            if error.name != f"lms_plugin.web.{name}":
-                raise
-    return tuple(found)
-
-
-BLUEPRINTS = _present()
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    lti.blueprint,
+    people.blueprint,
+    curate.blueprint,
+    submit.blueprint,
+    uploads.blueprint,
+    evidence.blueprint,
+    review.blueprint,
+    cases.blueprint,
+    release.blueprint,
+    passport.blueprint,
+    oversee.blueprint,
+    roster.blueprint,
+    help.blueprint,
+    kit.blueprint,
+    health.blueprint,
+)

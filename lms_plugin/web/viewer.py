@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from flask import current_app, request
+from flask import request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_plugin.flow.helpers import helpers_of
@@ -83,17 +83,11 @@ def helper() -> str:
     return f"{role} {_('、').join(found[1])}"
 
 
-def url_for(endpoint: str) -> str:
-    """The address of a menu entry's page, made from the route itself."""
-    rules = current_app.url_map._rules_by_endpoint.get(endpoint)
-    return rules[0].rule if rules else "/"
-
-
 def _menu() -> list[tuple[str, str, bool]]:
     """At most five entries: what this person's roles let them do, most wanted first."""
     here = edge()
     assert here.actor is not None
-    stage = request.blueprint or ""
+    stage = {"roster": "people", "release": "cases"}.get(request.blueprint or "", request.blueprint or "")
     actor = here.actor
     entries: list[tuple[str, str, str]] = []
     if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
