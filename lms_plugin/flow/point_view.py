@@ -36,7 +36,7 @@ class PieceLine:
     can_strike: bool
     over_seconds: int
     is_too_long: bool
-    excerpt: str
+    text: str
     pages: int | None
     url: str
 
@@ -281,7 +281,7 @@ def _piece(item: competencies.Item, piece: competencies.Piece, tells: Mapping[in
         can_strike=file is None or "text" not in where or file.extension in {"docx", "pptx", "xlsx", "txt", "csv"},
         over_seconds=over,
         is_too_long=too_long,
-        excerpt=row.text[:200],
+        text=row.text,
         pages=file.pages if file is not None else None,
         url=row.url,
     )

@@ -102,6 +102,7 @@ def create_app(
 def _templates(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=formats.when,
+        until=formats.until,
         day=formats.day,
         deadline=formats.deadline,
         hours=formats.hours,

@@ -1,7 +1,7 @@
 """How pages write dates, hours and localized text."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,6 +62,16 @@ def when(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
     if value is None:
         return ""
     local = value.astimezone(ZoneInfo(timezone))
+    return f"{day(local.date())} {local:%H:%M}"
+
+
+def until(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
+    """As `when`, for an end: midnight is the day before at 24:00, as people say it."""
+    if value is None:
+        return ""
+    local = value.astimezone(ZoneInfo(timezone))
+    if (local.hour, local.minute) == (0, 0):
+        return f"{day(local.date() - timedelta(days=1))} 24:00"
     return f"{day(local.date())} {local:%H:%M}"
 
 

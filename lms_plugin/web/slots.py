@@ -131,11 +131,11 @@ def _file(piece: PieceLine, at: Mapping[str, Any], locked: bool) -> dict[str, An
             if piece.is_too_long
             else _("长了 %(seconds)s 秒，评审员会看到这条说明，不用重传。", seconds=piece.over_seconds)
         )
-    name = piece.name
-    if piece.kind == "text":
-        name = _("直接写的文字：%(start)s", start=piece.excerpt[:40])
+    is_text = piece.kind == "text"
     return {
-        "name": name,
+        "name": _("直接写的文字") if is_text else piece.name,
+        "text": piece.text if is_text else "",
+        "edit": url_for("submit.text", **at) if is_text and not locked else None,
         "size": formats.filesize(piece.size_bytes) if is_file else "",
         "state": states.get(piece.state, ("note", piece.state)) if is_file else ("good", _("已保存")),
         "preview": url_for("evidence.preview", file=piece.ref) if shown else None,

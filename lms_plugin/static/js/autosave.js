@@ -11,6 +11,7 @@ each("form[data-autosave]", (form) => {
   const key = `nengli:draft:${fingerprint}:${form.id}:${url}`;
   const line = form.querySelector("[data-saved]") ?? document.querySelector("[data-saved]");
   const versionField = form.elements.namedItem("version");
+  form.classList.add("live"); // "save" buttons are for browsers that do not come this far
   let first = 0; // when the oldest change that the server does not have was made; 0 = none
   let timer = 0;
   let busy = false;

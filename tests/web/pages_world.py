@@ -1,0 +1,298 @@
+"""A district in the middle of its work, served on loopback: every page has something to show, in each of its states."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+from flask import Flask
+from pydantic import SecretStr
+from sqlmodel import col, select
+from werkzeug.serving import make_server
+
+import competencies
+import lti
+import rubrics
+from lms_plugin import db
+from lms_plugin.config import Settings
+from lms_plugin.db import pk
+from lms_plugin.flow import cases, enter, exemptions, invitations, review, sessions
+from lms_plugin.people import Course, CourseMember, Person, RoleKind
+from lms_plugin.web import create_app
+from tests import people as cast
+from tests.factories import ISSUER, Browser, World, add_person, build_world, course_of, programme_of
+from tests.flow.earned import earn
+from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
+from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
+
+FILES = Path(__file__).resolve().parent.parent / "files"
+NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NEW = cast.Cast("new", "", "希望小学", "")  # came for the first time, has said nothing yet
+TEXT = "目标：学生能说出把难点讲清楚的三种办法。\n过程：先看动画，再分组试一试，最后说一说。"
+
+
+@dataclass
+class Pages:
+    """The district, its tool on loopback, and the names under which pages are asked for."""
+
+    world: World
+    programme: str = ""
+    url: str = ""
+    uuids: dict[str, str] = field(default_factory=dict)
+    cookies: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+@contextmanager
+def served(database_url: str, folder: Path) -> Iterator[Pages]:
+    """The district in that database and the whole tool serving it, as long as the block lasts."""
+    settings = Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="http://localhost",
+        allow_loopback=True,
+        data_dir=folder,
+        database_url=database_url,
+    )
+    engine = db.engine(database_url)
+    factory = db.session_factory(engine)
+    app = create_app(settings, clock=lambda: NOW, sessions=factory)
+    with factory() as session:
+        db.writes(session)
+        pages = Pages(build_world(session, NOW))
+        pages.programme = pages.world.programme.uuid
+        _populate(pages)
+        session.commit()
+        _by_hand(pages, app)
+        session.commit()
+        db.writes(session)
+        _sign_in(pages)
+        session.commit()
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        pages.url = f"http://localhost:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield pages
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+    engine.dispose()
+
+
+def _populate(pages: Pages) -> None:
+    """Works in every state, reviews in every state, scores on their way in every state, lists, invitations, notices."""
+    world, uuids = pages.world, pages.uuids
+    trainer, officer = world.actor(cast.TRAINER), world.actor(cast.OFFICER)
+    works = {who.key: hand_in(world, who, "A3", NOW - 2 * HOUR, TEXT) for who in (cast.WANG, cast.LI, cast.SUN)}
+    works["chen"] = hand_in(world, cast.CHEN, "A7", NOW - 2 * HOUR, TEXT)
+    review.allocate(world.session, officer, world.programme, 5, NOW)
+    first, second = reviews_of(world, works["li"])
+    finish_review(world, first, NOW, level=2, changes={"slides.rights": 0})
+    reader = world.actor(cast_of(world, second.reviewer_id))
+    review.open_review(world.session, reader, second.uuid, NOW)
+    for one in reviews_of(world, works["wang"]):
+        finish_review(world, one, NOW, level=1)
+    earn(world, cast.CHEN, "A3", "A5", "B1", level=2)
+    uuids["earned"] = work_of(world, cast.CHEN, "A3")
+    marks = all_marks(world, works["sun"], 1)
+    cases.decide(world.session, trainer, works["sun"].uuid, judgement(marks), 0, 1, NOW)
+    uuids["decided"], uuids["waiting"] = works["sun"].uuid, works["li"].uuid
+    agreed = hand_in(world, cast.SUN, "A5", NOW - 2 * HOUR, TEXT)
+    late = hand_in(world, cast.ZHAO, "A3", NOW - HOUR, TEXT)
+    late.state = competencies.SubmissionState.LATE
+    world.session.add_all([late, agreed])
+    failed = all_marks(world, works["wang"], 1, changes={"slides.rights": 0})
+    cases.return_work(
+        world.session, trainer, works["wang"].uuid, judgement(failed, "图片没有写出处，补上就行。"), 0, 1, NOW
+    )
+    uuids["returned"], uuids["late"] = works["wang"].uuid, late.uuid
+    cases.add_phrase(world.session, trainer, "重点没有讲清楚，请补一段讲解难点的片段。", NOW)
+    _deliveries(world)
+    _lists(pages)
+    # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
+    taught = world.session.exec(
+        select(competencies.EvidenceRequirement).where(
+            competencies.EvidenceRequirement.point_id == pk(world.point("A6")),
+            competencies.EvidenceRequirement.key == "clip",
+        )
+    ).one()
+    taught.alt_kinds = [*taught.alt_kinds, "link"]
+    world.session.add(taught)
+    # A later allotment leaves the newest works without anybody: the shortage page has something to say.
+    world.set_rules(review={"exclude_own_school": True, "max_reviews": 1})
+    hand_in(world, cast.ZHOU, "A7", NOW - 2 * HOUR, TEXT)
+    review.allocate(world.session, officer, world.programme, 6, NOW)
+    world.set_rules()
+
+
+def work_of(world: World, who: cast.Cast, code: str) -> str:
+    """The uuid of a person's work on a point."""
+    return world.session.exec(
+        select(competencies.Submission.uuid).where(
+            competencies.Submission.person_id == pk(world.person(who)),
+            competencies.Submission.point_id == pk(world.point(code)),
+        )
+    ).one()
+
+
+def _deliveries(world: World) -> None:
+    """One column of one course for each state that a score can be in."""
+    chen = world.person(cast.CHEN)
+    words = {lti.DeliveryState.FAILED: "403 Forbidden", lti.DeliveryState.RETRYING: "502 Bad Gateway"}
+    for place, state in enumerate(lti.DeliveryState):
+        course = course_of(world.session, world.tenant, f"course-{place + 10}", NOW)
+        course.title, course.programme_id = f"信息技术应用能力提升（{place + 1}班）", pk(world.programme)
+        column = lti.LineItem(
+            tenant_id=pk(world.tenant),
+            course_id=pk(course),
+            programme_id=pk(world.programme),
+            kind=lti.LineItemKind.POINTS,
+            url=f"{ISSUER}/columns/{place}",
+            label="能力点",
+            maximum_hundredths=300,
+            created_at=NOW,
+        )
+        world.session.add_all([_member(course, chen, learner=True), column])
+        world.session.flush()
+        world.session.add(
+            lti.ScoreDelivery(
+                tenant_id=pk(world.tenant),
+                line_item_id=pk(column),
+                person_id=pk(chen),
+                subject="sub-chen",
+                given_hundredths=300,
+                maximum_hundredths=300,
+                state=state,
+                host_words=words.get(state, ""),
+                updated_at=NOW,
+            )
+        )
+    world.session.flush()
+
+
+def _member(course: Course, person: Person, *, learner: bool) -> CourseMember:
+    return CourseMember(
+        course_id=pk(course),
+        person_id=pk(person),
+        subject=f"sub-{person.uuid}",
+        is_learner=learner,
+        is_instructor=not learner,
+        launched_at=NOW,
+    )
+
+
+def _lists(pages: Pages) -> None:
+    """Roster with exemption and removal, a course without a round, other rounds, a draft standard, an invitation."""
+    world, uuids, session = pages.world, pages.uuids, pages.world.session
+    officer, school = world.actor(cast.OFFICER), world.schools["希望小学"]
+    for who in cast.TEACHERS:
+        entry = put_on_roster(world, who)
+        uuids.setdefault("entry", entry.uuid)
+    leave = add_entry(world, school, "XW020", "钱玉梅")
+    exemptions.exempt(session, officer, leave.uuid, pages.programme, "产假（希小〔2026〕5号）", NOW)
+    gone = add_entry(world, school, "XW021", "冯大力")
+    gone.removed_at = NOW
+    uuids["exempt"], uuids["gone"] = leave.uuid, gone.uuid
+    person = add_person(session, world.tenant, school, NEW, NOW, confirmed=False)
+    person.introduced_at = None
+    world.persons[NEW.key] = person
+    twin = cast.Cast("twin", "陈晓芳", "希望小学", "XW001X")
+    world.persons["twin"] = add_person(session, world.tenant, school, twin, NOW, confirmed=False)
+    unbound = course_of(session, world.tenant, "course-new", NOW)
+    unbound.title = "没有设好的课"
+    session.add_all(
+        [
+            gone,
+            person,
+            unbound,
+            _member(unbound, world.person(cast.OTHER_TRAINER), learner=False),
+            _member(unbound, person, learner=True),
+        ]
+    )
+    session.flush()
+    enter.raise_notice(session, pk(world.tenant), "course.waiting", unbound.uuid, {"course": unbound.title}, NOW)
+    uuids["course"] = unbound.uuid
+    for key, state in (("draft", competencies.ProgrammeState.DRAFT), ("closed", competencies.ProgrammeState.CLOSED)):
+        other = programme_of(session, world.tenant, world.county, world.framework, f"2025年考核（{key}）", NOW)
+        other.state = state
+        session.add(other)
+        uuids[key] = other.uuid
+    # What a curator still has to confirm: the same pack in a wording of its own.
+    loaded = competencies.packs.load("framework_2_0")
+    again = loaded.model_copy(update={"framework": loaded.framework.model_copy(update={"notice_zh": "本县试用稿。"})})
+    uuids["version"] = competencies.draft_from_pack(session, pk(world.tenant), again, NOW).uuid
+    _row, uuids["code"] = invitations.invite(session, officer, RoleKind.TRAINER, world.county, NOW)
+
+
+def _by_hand(pages: Pages, app: Flask) -> None:
+    """What only comes through pages: files, typed text, sheets that wait for the second button."""
+    world, uuids = pages.world, pages.uuids
+    wang = world.sign_in(app.test_client(), cast.WANG)
+    officer = world.sign_in(app.test_client(), cast.OFFICER)
+    world.session.commit()
+    _done(wang, f"/programmes/{pages.programme}/points", {"point": ["A3", "A5", "A6"]})
+    world.session.expire_all()
+    for code in ("A5", "A6"):
+        uuids[code] = work_of(world, cast.WANG, code)
+    world.session.commit()
+    for name, key in (("lesson.docx", "design"), ("lesson.mp4", "clip"), ("locked.pdf", "reflection")):
+        _send(wang, f"/submissions/{uuids['A5']}/{key}/files", name)
+    _send(wang, f"/submissions/{uuids['A6']}/design/files", "both.docx", "王秀兰的教案.docx")
+    _send(wang, f"/submissions/{uuids['A6']}/design/files", "reflection.pdf")
+    _send(wang, f"/submissions/{uuids['A6']}/design/files", "photo.jpg")
+    page = wang.get(f"/submissions/{uuids['A6']}/reflection/text").text
+    fields = {part.partition('"')[0]: TEXT * 3 for part in page.split('name="') if part.startswith("part.")}
+    _done(wang, f"/submissions/{uuids['A6']}/reflection/text", {"version": "0", **fields})
+    world.session.expire_all()
+    for file in world.session.exec(select(competencies.StoredFile)).all():
+        uuids[f"file.{file.extension or 'refused'}"] = file.uuid
+    world.session.commit()
+    rows = [*roster_rows(cast.TEACHERS), ("孟新来", "城关小学", "CG001", "小学", "语文")]
+    rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
+    uuids["sheet"] = _sheet(officer, "/roster", rows)
+    uuids["sheet.wrong"] = _sheet(officer, "/roster", [HEAD, ("甲", "希望小学", "1", "小小学", "语文")])
+    hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
+    first = _sheet(officer, f"/hours/{pages.programme}", hours)
+    _done(officer, f"/hours/{pages.programme}/checked/{first}")
+    hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
+    uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
+
+
+def _done(browser: Browser, url: str, data: dict[str, object] | None = None) -> None:
+    answer = browser.post(url, data)
+    assert answer.status_code == 303, (url, answer.text)
+
+
+def _send(browser: Browser, url: str, name: str, called: str = "") -> None:
+    file = (BytesIO((FILES / name).read_bytes()), called or name)
+    answer = browser.post(url, {"file": file}, content_type="multipart/form-data")
+    assert answer.status_code == 303, (url, answer.text)
+
+
+def _sheet(browser: Browser, url: str, rows: list[tuple[object, ...]]) -> str:
+    """Sends a sheet; gives the token under which it waits."""
+    answer = browser.post(url, {"file": (BytesIO(workbook(rows)), "名单.xlsx")}, content_type="multipart/form-data")
+    assert answer.status_code == 303, (url, answer.text)
+    return str(answer.headers["Location"].rpartition("/")[2])
+
+
+def _sign_in(pages: Pages) -> None:
+    """A session for everybody in both languages, and the reviews that pages are asked for."""
+    world, uuids = pages.world, pages.uuids
+    unbound = world.session.exec(select(Course).where(Course.uuid == uuids["course"])).one()
+    for key, person in world.persons.items():
+        course = unbound if key in {"other_trainer", "new"} else world.course
+        for locale in ("zh-Hans", "en"):
+            opened = sessions.open_session(
+                world.session, person, course, 8 * HOUR, NOW, locale=locale, return_url=f"{ISSUER}/course/view.php?id=7"
+            )
+            pages.cookies[key, locale] = opened.token
+    who = {pk(person): key for key, person in world.persons.items()}
+    for one in world.session.exec(select(rubrics.Review).order_by(col(rubrics.Review.id))).all():
+        name = f"review.{one.state.value}"
+        if name not in uuids:
+            uuids[name], uuids[f"{name}.by"] = one.uuid, who[one.reviewer_id]

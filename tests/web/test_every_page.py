@@ -1,0 +1,278 @@
+"""Every page of the tool in a real browser, for the person it belongs to: readable, reachable, one next step.
+
+The table names every route that answers GET; one that is missing fails `test_no_page_is_left_out`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from babel.support import Translations
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+import lms_plugin
+from lms_plugin.web import messages
+from tests.web.pages_world import Pages, served
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).resolve().parents[1] / "vendor/axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+LEFTOVERS = re.compile(r"\bNone\b|\bundefined\b|\bNaN\b|[{}]|%\(|\[object|&[a-z]+;")
+SIDEWAYS = """() => document.documentElement.scrollWidth <= innerWidth ? []
+    : [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+        .map(e => e.outerHTML.slice(0, 160)).slice(0, 3)"""
+CODE = re.compile(r"(?<![\w./-])[a-z]+\.[a-z_]+(?![\w.-])")
+
+
+WORDS = Path(lms_plugin.__file__).parent / "translations"
+
+
+def own_words() -> set[str]:
+    """Words of ours that have an English form, so that an English page must not show them."""
+    known = Translations.load(WORDS, ["en"])
+    return {key for key in getattr(known, "_catalog", {}) if isinstance(key, str)} - {""}
+
+
+OWN_WORDS = own_words()
+
+
+@dataclass(frozen=True)
+class One:
+    """A page: its endpoint, who opens it, its address in the district of the test, and what it must say."""
+
+    endpoint: str
+    who: str
+    path: Callable[[Pages], str]
+    note: str = ""
+    status: int = 200
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}{'-' + self.note if self.note else ''}"
+
+
+def at(template: str) -> Callable[[Pages], str]:
+    """An address with {P} = the round, {U} = the county, {S} = a school, {chen} = that person, {x} = a uuid by name."""
+
+    def made(pages: Pages) -> str:
+        world = pages.world
+        known = {"P": pages.programme, "U": world.county.uuid, "S": world.schools["希望小学"].uuid}
+        known |= {key: person.uuid for key, person in world.persons.items()} | {"F": world.framework.uuid}
+        known |= {key.replace(".", "_"): value for key, value in pages.uuids.items()}
+        return template.format(**known)
+
+    return made
+
+
+PAGES = (
+    One("help.page", "chen", at("/help")),
+    One("help.page", "", at("/help"), "stranger"),
+    One("people.home", "it", at("/"), "nowhere"),
+    One("people.home", "new", at("/"), "introduce"),
+    One("people.home", "", at("/"), "stranger", 401),
+    One("people.introduce", "new", at("/people/introduce")),
+    One("people.introduce", "chen", at("/people/introduce"), "again"),
+    One("people.bind", "other_trainer", at("/courses/{course}/programme")),
+    One("people.list_people", "officer", at("/people")),
+    One("people.list_people", "lead", at("/people?waiting=1"), "lead"),
+    One("people.merge", "officer", at("/people/merge?q=陈晓芳")),
+    One("people.merge", "officer", at("/people/merge"), "empty"),
+    One("people.person_roles", "officer", at("/people/{trainer}/roles")),
+    One("people.person_roles", "officer", at("/people/{officer}/roles"), "own"),
+    One("people.invitations", "officer", at("/invitations")),
+    One("people.invitation", "wang", at("/invitation/{code}")),
+    One("people.invitation", "", at("/invitation/{code}"), "stranger"),
+    One("people.invitation", "wang", at("/invitation/ABCDE-ABCDE"), "unusable", 422),
+    One("people.enter_code", "chen", at("/me/invitation")),
+    One("submit.mine", "it", at("/points"), "nothing"),
+    One("submit.home", "wang", at("/programmes/{P}")),
+    One("submit.home", "chen", at("/programmes/{P}"), "passed"),
+    One("submit.home", "li", at("/programmes/{P}"), "waiting"),
+    One("submit.choose", "wang", at("/programmes/{P}/points")),
+    One("submit.choose", "zhou", at("/programmes/{P}/points?pick=A3&pick=A5"), "picked"),
+    One("submit.point", "wang", at("/submissions/{A6}"), "draft"),
+    One("submit.point", "wang", at("/submissions/{A5}"), "refused"),
+    One("submit.point", "wang", at("/submissions/{returned}"), "returned"),
+    One("submit.point", "li", at("/submissions/{waiting}"), "submitted"),
+    One("submit.point", "zhao", at("/submissions/{late}"), "late"),
+    One("submit.point", "chen", at("/submissions/{earned}"), "earned"),
+    One("submit.text", "wang", at("/submissions/{A6}/reflection/text")),
+    One("submit.link", "wang", at("/submissions/{A6}/clip/link")),
+    One("submit.photos", "wang", at("/submissions/{A6}/reflection/photos")),
+    One("submit.reuse", "wang", at("/submissions/{A6}/clip/reuse")),
+    One("evidence.preview", "wang", at("/evidence/{file_docx}"), "document"),
+    One("evidence.preview", "wang", at("/evidence/{file_mp4}"), "film"),
+    One("evidence.preview", "wang", at("/evidence/{file_jpg}"), "photo"),
+    One("review.mine", "wang", at("/reviews")),
+    One("review.page", "{review_open_by}", at("/reviews/{review_open}")),
+    One("review.page", "{review_submitted_by}", at("/reviews/{review_submitted}"), "submitted"),
+    One("review.page", "{review_allotted_by}", at("/reviews/{review_allotted}"), "allotted"),
+    One("review.allocation", "officer", at("/reviews/allocation/{P}")),
+    One("cases.queue", "trainer", at("/cases")),
+    One("cases.queue", "trainer", at("/cases?programme={P}&state=agreed"), "agreed"),
+    One("cases.page", "trainer", at("/cases/{waiting}")),
+    One("cases.page", "trainer", at("/cases/{late}"), "late"),
+    One("cases.page", "trainer", at("/cases/{decided}"), "decided"),
+    One("cases.page", "trainer", at("/cases/{earned}"), "released"),
+    One("cases.agreed", "trainer", at("/cases/agreed/{P}")),
+    One("cases.phrases", "trainer", at("/cases/phrases")),
+    One("release.page", "officer", at("/release/{P}")),
+    One("passport.page", "chen", at("/record/{P}")),
+    One("passport.of_person", "officer", at("/record/{P}/{chen}")),
+    One("passport.mine", "it", at("/record"), "nothing"),
+    One("oversee.home", "officer", at("/progress")),
+    One("oversee.unit", "officer", at("/progress/{P}/{U}")),
+    One("oversee.unit", "lead", at("/progress/{P}/{S}"), "school"),
+    One("oversee.people", "officer", at("/progress/{P}/{U}/people?state=due")),
+    One("oversee.people", "lead", at("/progress/{P}/{S}/people?state=exempt"), "exempt"),
+    One("oversee.unfinished", "officer", at("/progress/{P}/{U}/unfinished")),
+    One("roster.home", "officer", at("/roster")),
+    One("roster.checked", "officer", at("/roster/checked/{sheet}")),
+    One("roster.checked", "officer", at("/roster/checked/{sheet_wrong}"), "wrong"),
+    One("roster.entry", "officer", at("/roster/entry/{entry}")),
+    One("roster.entry", "officer", at("/roster/entry/{exempt}"), "exempt"),
+    One("roster.entry", "officer", at("/roster/entry/{gone}"), "removed"),
+    One("roster.hours", "officer", at("/hours/{P}")),
+    One("roster.hours_checked", "officer", at("/hours/{P}/checked/{hours}")),
+    One("curate.home", "officer", at("/curate")),
+    One("curate.framework", "officer", at("/curate/frameworks/{F}"), "published"),
+    One("curate.framework", "officer", at("/curate/frameworks/{version}"), "draft"),
+    One("curate.programme", "officer", at("/curate/programmes/{P}")),
+    One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
+    One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
+    One("curate.new", "officer", at("/curate/programmes/new")),
+    One("curate.edit", "officer", at("/curate/programmes/{P}/edit")),
+    One("kit.page", "", at("/kit")),
+)
+
+# GET routes that answer no page: bytes, sheets, JSON, redirects of a launch.
+NO_PAGES = {
+    "static",
+    "health.live",
+    "health.ready",
+    "lti.login",
+    "lti.jwks",
+    "lti.download",
+    "evidence.file",
+    "evidence.page",
+    "evidence.picture",
+    "roster.template",
+    "roster.hours_template",
+    "oversee.sheet",
+}
+
+
+@pytest.fixture(scope="module")
+def pages(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    with served(module_database_url, tmp_path_factory.mktemp("pages")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+class Windows:
+    """One context for each person and language, kept for the whole module."""
+
+    def __init__(self, browser: Browser, pages: Pages) -> None:
+        self.browser, self.pages = browser, pages
+        self.windows: dict[tuple[str, str], Page] = {}
+        self.said: list[str] = []
+
+    def of(self, who: str, locale: str) -> Page:
+        """A window of that person ("" = a stranger); what the browser complains about lands in `said`."""
+        who = at(who)(self.pages)
+        self.said.clear()
+        if (who, locale) not in self.windows:
+            context = self.browser.new_context(locale="zh-CN" if locale == "zh-Hans" else "en-GB")
+            context.set_default_timeout(15_000)
+            context.add_init_script(AXE)
+            if who:
+                self.sign_in(context, who, locale)
+            window = context.new_page()
+            window.on("console", lambda line: self.said.append(line.text) if line.type == "error" else None)
+            window.on("pageerror", lambda error: self.said.append(str(error)))
+            self.windows[who, locale] = window
+        return self.windows[who, locale]
+
+    def sign_in(self, context: BrowserContext, who: str, locale: str) -> None:
+        """Gives a context the cookie of a launch."""
+        context.add_cookies(
+            [
+                {
+                    "name": "__Host-nengli",
+                    "value": self.pages.cookies[who, locale],
+                    "url": self.pages.url.replace("http:", "https:"),
+                    "secure": True,
+                    "httpOnly": True,
+                }
+            ]
+        )
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, pages: Pages) -> Windows:
+    return Windows(browser, pages)
+
+
+def test_no_page_is_left_out(tool: Flask) -> None:
+    """Default deny: a route that answers GET stands in the table or among those that answer no page."""
+    answers = {rule.endpoint for rule in tool.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    shown = {one.endpoint for one in PAGES}
+    assert answers - shown - NO_PAGES == set()
+    assert (shown | NO_PAGES) - answers == set()
+    assert shown & NO_PAGES == set()
+
+
+@pytest.mark.parametrize("locale", ["zh-Hans", "en"])
+@pytest.mark.parametrize("one", PAGES, ids=str)
+def test_page(windows: Windows, pages: Pages, one: One, locale: str) -> None:
+    window = windows.of(one.who, locale)
+    window.set_viewport_size({"width": 1000, "height": 640})
+    answer = window.goto(pages.url + one.path(pages))
+    assert answer is not None
+    assert answer.status == one.status
+    window.wait_for_load_state("load")
+    assert window.locator("html").get_attribute("lang") == locale
+    assert window.locator("h1").count() == 1
+    assert window.locator(".btn.primary").count() <= 1
+    no_leftovers(one.endpoint, window.locator("body").inner_text(), window.title(), locale)
+    wide = readable(window)
+    window.set_viewport_size({"width": 320, "height": 640})
+    narrow = readable(window)
+    window.evaluate("document.documentElement.classList.add('size-larger')")
+    large = sideways(window)
+    refused = [line for line in windows.said if f"status of {one.status}" not in line or one.status == 200]
+    assert [*wide, *narrow, *large, *refused] == []
+
+
+def no_leftovers(kind: str, text: str, title: str, locale: str) -> None:
+    """Nothing that only programs say: None, placeholders, codes of refusals, a page of the other language."""
+    said = f"{title}\n{text}"
+    assert LEFTOVERS.findall(said) == []
+    codes = set(messages.catalogue())
+    assert [word for word in CODE.findall(said) if word in codes] == []
+    if locale == "en" and kind != "kit.page":  # that one shows components, not sentences
+        assert {line.strip() for line in said.splitlines()} & OWN_WORDS == set()
+
+
+def sideways(window: Page) -> list[str]:
+    """What sticks out at the right, if the page scrolls sideways."""
+    found: list[str] = window.evaluate(SIDEWAYS)
+    return found
+
+
+def readable(window: Page) -> list[object]:
+    """What axe finds, and what sticks out at the right. The foot lies still: what it covers can be scrolled free."""
+    window.evaluate("document.querySelectorAll('.actionbar').forEach(foot => foot.style.position = 'static')")
+    found = window.evaluate(f"axe.run(document, {{runOnly: {RULES}}}).then(r => r.violations)")
+    broken = [(one["id"], node["html"][:200], node["any"][:1]) for one in found for node in one["nodes"][:2]]
+    return [*broken, *sideways(window)]
