@@ -1,7 +1,7 @@
 """`nengli`: the operator's commands. One command, one transaction."""
 
+import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -260,7 +260,8 @@ def run_worker(threads: int) -> None:
 def serve(port: int, host: str, workers: int, threads: int) -> None:
     """Run the web server (gunicorn); put nginx with HTTPS before it."""
     _settings()
-    sys.exit(subprocess.call(demo.gunicorn(f"{host}:{port}", workers, threads)))  # noqa: S603
+    command = demo.gunicorn(f"{host}:{port}", workers, threads)
+    os.execv(command[0], command)  # noqa: S606 - signals then reach gunicorn itself
 
 
 @main.command("demo")
