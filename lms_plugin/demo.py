@@ -195,6 +195,7 @@ def gunicorn(bind: str, workers: int, threads: int) -> list[str]:
         "120",
         "--graceful-timeout",
         "10",
+        "--no-control-socket",
     ]
 
 
