@@ -143,7 +143,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.PERSON_MERGE: [[_officer]],
     Permission.ROSTER_IMPORT: [[_officer]],
     Permission.HOURS_IMPORT: [[_officer]],
-    Permission.TEACHER_EXEMPT: [[_officer]],
+    Permission.TEACHER_EXEMPT: [[_officer, _is_not_own]],
     Permission.ROLE_INVITE: [[_officer]],
     Permission.INVITATION_ACCEPT: [[_is_own]],
     Permission.PROGRESS_READ: [[_lead], [_officer], [_auditor]],

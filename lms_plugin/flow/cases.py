@@ -88,7 +88,7 @@ def openings_of(session: Session, actor: Actor, case: Case) -> Sequence[tuple[ru
 def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
     """Says that this trainer has the case open, for colleagues to see; its author can withdraw it no more.
 
-    Officers and auditors who only look leave the audit's trace, not the colleague's.
+    Officers and auditors who only look leave the audit's trace, not the colleague's; for the author nothing changes.
     """
     case = load_case(session, actor, uuid, Permission.CASE_READ)
     version = case.version
@@ -101,6 +101,9 @@ def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
         )
         opening.opened_at = now
         session.add(opening)
+        if version.opened_at is None:
+            version.opened_at = now
+            session.add(version)
     else:
         is_first = (
             session.exec(
@@ -112,9 +115,6 @@ def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
             ).first()
             is None
         )
-    if version.opened_at is None:
-        version.opened_at = now
-        session.add(version)
     if is_first:
         rubrics.record_event(session, pk(version), actor.person_id, "viewed", now)
     session.flush()

@@ -1,5 +1,6 @@
 """免训: who need not take part in a programme, for a reason on paper."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -18,10 +19,11 @@ def exempt(
 ) -> Exemption:
     """Takes a teacher out of 应参训 of one programme. Again: the reason is replaced.
 
-    Raises Invalid for a reason that is missing or too long, Conflict for a teacher who is no longer on the roster.
+    Nobody exempts themselves. Raises Invalid for a reason that is missing or too long, Conflict for a teacher who is no
+    longer on the roster.
     """
     entry = _entry(session, actor, entry_uuid)
-    require(actor, Permission.TEACHER_EXEMPT, _scope(session, entry))
+    require(actor, Permission.TEACHER_EXEMPT, replace(_scope(session, entry), owner_id=entry.person_id))
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     if not _scope(session, entry).unit_paths[0].startswith(get(session, OrgUnit, programme.org_unit_id).path):
         raise NotFound  # a programme of other schools
@@ -51,7 +53,7 @@ def exempt(
 def end_exemption(session: Session, actor: Actor, entry_uuid: str, programme_uuid: str) -> None:
     """The teacher counts as 应参训 again; where there is no exemption nothing changes."""
     entry = _entry(session, actor, entry_uuid)
-    require(actor, Permission.TEACHER_EXEMPT, _scope(session, entry))
+    require(actor, Permission.TEACHER_EXEMPT, replace(_scope(session, entry), owner_id=entry.person_id))
     row = _known(session, find(session, Programme, actor.tenant_id, programme_uuid), entry)
     if row is not None:
         session.delete(row)

@@ -218,6 +218,8 @@ def _who(
         return [sheets.Problem(line.row, column, "hours.number_unknown", {"number": number[:64]})]
     if not can(actor, Permission.HOURS_IMPORT, Scope(actor.tenant_id, unit_paths=(teacher.path,))):
         return [sheets.Problem(line.row, column, "roster.number_beyond_reach", {"number": number[:64]})]
+    if actor.person_id in teacher.person_ids:
+        return [sheets.Problem(line.row, column, "hours.own_row", {})]  # nobody credits themselves
     if teacher.name.replace(" ", "") != name.replace(" ", ""):
         known = {"number": number[:64], "name": teacher.name}
         return [sheets.Problem(line.row, table.columns["name"], "hours.name_differs", known)]

@@ -24,6 +24,7 @@ from lms_plugin.web import formats, messages, stages
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.edge import (
     GETS_THAT_COMMIT,
+    OPEN_CHANGES,
     Edge,
     Parts,
     edge,
@@ -38,6 +39,8 @@ from lms_plugin.web.viewer import helper, locale_of_request, viewer
 log = logging.getLogger("nengli.web")
 MB = 1024 * 1024
 MOST_FORM_BYTES = 12 * MB
+MOST_ENCODED_BYTES = 3 * MOST_FORM_BYTES  # %E9%95%BF: a Chinese character is nine bytes in a form
+MOST_STRANGERS_BYTES = MB
 MOST_FIELDS = 2000
 
 
@@ -135,7 +138,8 @@ def _templates(app: Flask) -> None:
 def _count_fields() -> None:
     """A form is counted before it is taken apart: millions of empty fields in a few megabytes would cost gigabytes."""
     if request.mimetype == "application/x-www-form-urlencoded":
-        request.max_content_length = MOST_FORM_BYTES
+        is_open = request.endpoint in OPEN_CHANGES
+        request.max_content_length = MOST_STRANGERS_BYTES if is_open else MOST_ENCODED_BYTES
         if request.get_data(parse_form_data=False).count(b"&") >= MOST_FIELDS:
             raise RequestEntityTooLarge
 

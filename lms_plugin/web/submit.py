@@ -12,6 +12,7 @@ from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import choose_view, drafts, point_view, submit, submit_views, uploads
 from lms_plugin.web import slots
 from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("submit", __name__)
 
@@ -107,11 +108,9 @@ def text(submission: str, key: str) -> str:
 def save_text(submission: str, key: str) -> BaseResponse | str:
     """Saves typed text, by itself or by the button. Two tabs: 409 with both texts, nothing is lost."""
     given = {name.removeprefix("part."): value for name, value in request.form.items() if name.startswith("part.")}
-    version = (request.form.getlist("version") or ["0"])[-1]  # the button of the conflict notice has the last word
+    version = (request.form.getlist("version") or [""])[-1]  # the button of the conflict notice has the last word
     try:
-        row = drafts.save_text(
-            db(), actor(), submission, key, given, int(version) if version.isdecimal() else 0, edge().now
-        )
+        row = drafts.save_text(db(), actor(), submission, key, given, whole(version, 0, least=0), edge().now)
     except Conflict as error:
         if error.code != "evidence.edited_elsewhere":
             raise
