@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from babel.support import Translations
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import lms_plugin
 from lms_plugin.web import messages
@@ -276,3 +276,66 @@ def readable(window: Page) -> list[object]:
     found = window.evaluate(f"axe.run(document, {{runOnly: {RULES}}}).then(r => r.violations)")
     broken = [(one["id"], node["html"][:200], node["any"][:1]) for one in found for node in one["nodes"][:2]]
     return [*broken, *sideways(window)]
+
+
+# --- going back ---
+
+
+def alive(window: Page) -> None:
+    """A page of ours with its one heading, not the browser's own "send again?"."""
+    assert window.locator("h1").count() == 1
+    assert window.evaluate("document.contentType") == "text/html"
+
+
+def test_back_never_meets_a_form_again_and_refresh_does_no_harm(browser: Browser, pages: Pages) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
+    Windows(browser, pages).sign_in(context, "wang", "zh-Hans")
+    window = context.new_page()
+    posts: list[str] = []
+    window.on("request", lambda asked: posts.append(asked.url) if asked.method == "POST" else None)
+    window.goto(f"{pages.url}/programmes/{pages.programme}")
+    window.goto(f"{pages.url}/submissions/{pages.uuids['A5']}")
+    window.get_by_role("button", name="提交", exact=True).click()  # something is missing: said on the page
+    expect(window.locator("main")).to_contain_text("还差")
+    alive(window)
+    window.reload()
+    alive(window)
+    handed = [url for url in posts if url.endswith("/submit")]
+    assert len(handed) == 1
+    window.goto(f"{pages.url}/me/invitation")
+    window.get_by_label("邀请码").fill("错的")
+    window.get_by_role("button", name="接受邀请").click()
+    expect(window.locator(".error")).to_be_visible()
+    window.goto(f"{pages.url}/reviews")
+    for _step in range(3):
+        window.go_back()
+        alive(window)
+    assert window.url == f"{pages.url}/submissions/{pages.uuids['A5']}"
+    assert [url for url in posts if url.endswith("/submit")] == handed
+    assert len([url for url in posts if url.endswith("/me/invitation")]) == 1
+    context.close()
+
+
+def test_dark_ground_is_readable(windows: Windows, pages: Pages) -> None:
+    window = windows.of("chen", "zh-Hans")
+    for path in ("/programmes/{P}", "/record/{P}", "/submissions/{earned}"):
+        window.goto(pages.url + at(path)(pages))
+        window.evaluate("document.documentElement.classList.add('theme-dark')")
+        assert readable(window) == []
+
+
+def test_text_size_and_ground_stay(browser: Browser, pages: Pages) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
+    Windows(browser, pages).sign_in(context, "neighbour", "zh-Hans")
+    window = context.new_page()
+    window.goto(f"{pages.url}/help")
+    for button in ("特大", "深色底"):
+        window.locator(".topbar summary").click()
+        window.get_by_role("button", name=button, exact=True).click()
+        assert window.url == f"{pages.url}/help"
+    expect(window.locator("html")).to_have_class(re.compile("size-larger theme-dark"))
+    expect(window.locator(".foot")).to_contain_text("帮助")
+    window.locator(".topbar summary").click()
+    window.get_by_role("button", name="深色底", exact=True).click()
+    expect(window.locator("html")).not_to_have_class(re.compile("theme-dark"))
+    context.close()

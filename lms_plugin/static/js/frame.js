@@ -11,6 +11,23 @@ if (origin && window.parent !== window) {
   new ResizeObserver(tell).observe(document.body);
 }
 
+// A form that came back with its mistakes is the answer to a POST: Back onto it would be a dead page, and refresh would
+// send it again. In the history it takes the address of the page it was sent from.
+const FROM = "nengli:from";
+try {
+  const from = sessionStorage.getItem(FROM);
+  if (document.body.hasAttribute("data-posted") && from) history.replaceState(history.state, "", from);
+  document.addEventListener(
+    "submit",
+    (event) => {
+      if (event.target.method === "post") sessionStorage.setItem(FROM, location.pathname + location.search);
+    },
+    true,
+  );
+} catch {
+  // storage is closed to this frame: the browser asks before it sends a form twice
+}
+
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.pop[open]")) if (!open.contains(event.target)) open.open = false;
 });

@@ -57,7 +57,7 @@ each("form[data-marks]", (form) => {
     }
     const open = all.findIndex((criterion) => !chosen(criterion));
     if (open >= 0) go(open);
-    else form.querySelector("button:not([type=button])")?.focus();
+    else [...form.elements].filter((one) => one.type === "submit").at(-1)?.focus();
   }
 
   const press = (key) => document.querySelector(`[data-key="${key}"]`)?.click();
