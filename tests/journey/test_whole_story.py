@@ -162,11 +162,11 @@ def test_the_trainer_returns_one_and_passes_the_rest(two_points: Stage) -> None:
             criterion.locator("label.lv").first.click()
             criterion.locator("textarea").fill("请写清这一环节学生做了什么。")
             form.locator("textarea[name=reason]").fill("请补充后再交。")
-            form.get_by_role("button", name="退回修改").click()
+            page.get_by_role("button", name="退回修改").click()
             returned = page.url
         else:
             acts.mark_form(form, 1)
-            form.get_by_role("button", name=re.compile("^定下来")).click()
+            page.get_by_role("button", name=re.compile("^定下来")).click()
         expect(page.locator("main")).to_be_visible()
         decided += 1
         assert decided < 40
@@ -177,9 +177,7 @@ def test_the_trainer_returns_one_and_passes_the_rest(two_points: Stage) -> None:
 
 def test_the_returned_work_comes_back_better(two_points: Stage) -> None:
     stage = two_points
-    submission = next(
-        s for s in of(stage, competencies.Submission) if s.state is competencies.SubmissionState.RETURNED
-    )
+    submission = next(s for s in of(stage, competencies.Submission) if s.state is competencies.SubmissionState.RETURNED)
     person = next(p for p in of(stage, Person) if p.id == submission.person_id)
     point = next(p for p in of(stage, competencies.CompetencyPoint) if p.id == submission.point_id)
     key = next(t[0] for t in TEACHERS if t[1] == person.name)
@@ -192,7 +190,7 @@ def test_the_returned_work_comes_back_better(two_points: Stage) -> None:
     expect(page.locator("main")).to_contain_text("第 2 次提交")
     form = page.locator("form#case")
     acts.mark_form(form, 2)
-    form.get_by_role("button", name=re.compile("^定下来")).click()
+    page.get_by_role("button", name=re.compile("^定下来")).click()
     expect(page.locator("main")).to_be_visible()
     assert all(s.state is competencies.SubmissionState.DECIDED for s in of(stage, competencies.Submission))
 
