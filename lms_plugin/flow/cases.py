@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, exists
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -38,7 +38,9 @@ class Case:
 
 
 def load_case(session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE) -> Case:
-    """A work that was handed in, in two queries. Raises NotFound, and Forbidden for the actor's own."""
+    """A work that was handed in, in two queries. Raises NotFound, Forbidden for the actor's own, and Refused
+    `case.reviewing` for who still owes a blind review of it: a trainer's page names the author.
+    """
     statement: Any = (
         columns(
             competencies.Submission,
@@ -47,6 +49,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             competencies.Programme,
             col(Person.name),
             col(OrgUnit.name),
+            _reviews_it(actor),
         )
         .join(
             competencies.SubmissionVersion,
@@ -65,12 +68,23 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
     found = session.exec(statement).one_or_none()
     if found is None:
         raise NotFound
-    submission, version, point, programme, author, school = found
+    submission, version, point, programme, author, school, reviews_it = found
     scope = submission_scope(session, submission)
     require(actor, permission, scope)
+    if reviews_it:
+        raise Refused("case.reviewing")
     if version is None or submission.state is competencies.SubmissionState.DRAFT:
         raise NotFound
     return Case(submission, version, point, programme, author, school or "", scope)
+
+
+def _reviews_it(actor: Actor) -> Any:
+    """Whether this person has an unfinished peer review of the current version, as a column."""
+    return exists().where(
+        col(rubrics.Review.submission_version_id) == col(competencies.Submission.current_version_id),
+        col(rubrics.Review.reviewer_id).in_([actor.person_id, *actor.absorbed_ids]),
+        col(rubrics.Review.state).in_(rubrics.UNFINISHED),
+    )
 
 
 def openings_of(session: Session, actor: Actor, case: Case) -> Sequence[tuple[rubrics.CaseOpening, str]]:

@@ -22,6 +22,7 @@ from lms_plugin.net import Http
 from lms_plugin.storage import Storage
 from lms_plugin.web import formats, messages, stages
 from lms_plugin.web.assets import asset, load_assets
+from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
     GETS_THAT_COMMIT,
     OPEN_CHANGES,
@@ -77,6 +78,7 @@ def create_app(
         clock=clock,
         wake=wake,
     )
+    compile_catalogues()
     Babel(app, locale_selector=locale_of_request)
     load_assets(app)
     app.before_request(_count_fields)

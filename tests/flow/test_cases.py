@@ -13,7 +13,7 @@ from lms_plugin.flow import case_views, cases, queue_views, review
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
-from tests.flow.handed_in import all_marks, finish_review, hand_in, judgement, reviews_of, version_of
+from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
 
@@ -225,3 +225,19 @@ def test_phrases_are_ones_own(world: World) -> None:
         cases.add_phrase(world.session, trainer, "  ", world.now)
     cases.delete_phrase(world.session, trainer, row.uuid)
     assert world.session.exec(select(rubrics.Phrase)).all() == []
+
+
+def test_a_blind_reviewer_does_not_open_the_case_as_trainer_first(world: World) -> None:
+    """A trainer who is also a teacher would read the author's name on the desk: first the review, then the desk."""
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
+    work = works["chen"]
+    row = reviews_of(world, work)[0]
+    who = cast_of(world, row.reviewer_id)
+    grant(world.session, world.person(who), RoleKind.TRAINER, world.county, world.now)
+    with pytest.raises(Refused, match=r"case\.reviewing"):
+        case_views.case_page(world.session, world.actor(who), work.uuid, world.now)
+    with pytest.raises(Refused, match=r"case\.reviewing"):
+        decide(world, work, who)
+    finish_review(world, row, world.now, 1)
+    assert case_views.case_page(world.session, world.actor(who), work.uuid, world.now).author == "陈晓芳"
