@@ -45,7 +45,9 @@ hypothesis.settings.load_profile("ci")
 
 SERVER = os.environ.get("NENGLI_TEST_DATABASE_URL", "")
 STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"
-DATABASE_FIXTURES = frozenset({"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"})
+DATABASE_FIXTURES = frozenset(
+    {"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"}
+)
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
