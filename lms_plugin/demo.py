@@ -220,14 +220,18 @@ def prepare(port: int, data_dir: Path, database_url: str = "") -> dict[str, str]
     """Migrates and seeds; gives the settings as environment variables."""
     settings = environment(port, data_dir, database_url)
     migrate.upgrade(settings["NENGLI_DATABASE_URL"])
-    with transaction(session_factory(engine(settings["NENGLI_DATABASE_URL"]))) as session:
-        seed(
-            session,
-            f"http://lms.localhost:{port + 100}",
-            f"http://127.0.0.1:{port + 100}",
-            settings["NENGLI_SECRET_KEY"],
-            datetime.now(UTC),
-        )
+    bind = engine(settings["NENGLI_DATABASE_URL"])
+    try:
+        with transaction(session_factory(bind)) as session:
+            seed(
+                session,
+                f"http://lms.localhost:{port + 100}",
+                f"http://127.0.0.1:{port + 100}",
+                settings["NENGLI_SECRET_KEY"],
+                datetime.now(UTC),
+            )
+    finally:
+        bind.dispose()
     return settings
 
 

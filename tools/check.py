@@ -143,7 +143,8 @@ def main() -> int:
             if not url:
                 run.left_out.append("the browser journeys on PostgreSQL: they ran on SQLite instead")
             extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": path}
-            run.step(journeys, [*pytest, "-m", "browser"], **extra)
+            # A file stays with one worker: a journey is one story on one running product.
+            run.step(journeys, [*parallel, "--dist", "loadfile", "-m", "browser"], **extra)
     return run.close(strict)
 
 

@@ -35,20 +35,26 @@ CODES = ("A1", "A6")
 @pytest.fixture(scope="module")
 def two_points(stage: Stage) -> Stage:
     """The journey's round asks for two points, so that the story fits into a few minutes."""
-    with transaction(session_factory(engine(stage.settings["NENGLI_DATABASE_URL"]))) as session:
+    bind = engine(stage.settings["NENGLI_DATABASE_URL"])
+    with transaction(session_factory(bind)) as session:
         for programme in session.exec(select(competencies.Programme)).all():
             rules = competencies.rules_of(session, programme).model_dump()
             rules["choice"]["required_points"] = 2
             competencies.set_rules(
                 session, programme, competencies.Rules.model_validate(rules), None, datetime.now(UTC)
             )
+    bind.dispose()
     return stage
 
 
 def of(stage: Stage, sql: type) -> list:
     """Rows of the running product's database."""
-    with Session(engine(stage.settings["NENGLI_DATABASE_URL"])) as session:
-        return list(session.exec(select(sql)).all())
+    bind = engine(stage.settings["NENGLI_DATABASE_URL"])
+    try:
+        with Session(bind) as session:
+            return list(session.exec(select(sql)).all())
+    finally:
+        bind.dispose()
 
 
 def where_of(stage: Stage, key: str, course: str = "1"):
