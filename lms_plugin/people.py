@@ -76,7 +76,8 @@ class Person(Owned, Versioned, table=True):
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     theme: str = Field(default="", max_length=8)  # "" = light | "dark"
     merged_into_id: int | None = Field(default=None, foreign_key="person.id")
-    absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # merged into this row
+    # Rows that were merged into this one.
+    absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime
 
 

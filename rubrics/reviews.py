@@ -157,6 +157,8 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
         for row in session.exec(select(CriterionMark).where(CriterionMark.review_id == pk(review)))
     }
     if version != review.version:
+        if all(_is_stored(stored.get(key), draft) for key, draft in drafts.items()):
+            return  # a page that died while saving asks again, or the other tab marked the same
         theirs = {key: DraftMark(row.level, row.reason) for key, row in stored.items()}
         raise Conflict("review.changed_elsewhere", mine=dict(drafts), theirs=theirs, version=review.version)
     for key, draft in drafts.items():
@@ -169,6 +171,11 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
     flag_modified(review, "saved_at")  # every save counts up the version, also two within one clock tick
     session.add(review)
     session.flush()
+
+
+def _is_stored(row: CriterionMark | None, draft: DraftMark) -> bool:
+    level, reason = (row.level, row.reason) if row is not None else (None, "")
+    return (level, reason) == (draft.level, draft.reason[:LONGEST_REASON])
 
 
 def submit_review(session: Session, review: Review, point_level: int, now: datetime) -> None:

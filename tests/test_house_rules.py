@@ -63,7 +63,14 @@ NEEDS_NO_PERMISSION = {
 }
 
 CLOCKS = {"now", "utcnow", "today"}
-EDGES = ("lms_plugin/web/", "lms_plugin/cli", "lms_plugin/demo", "lms_plugin/worker", "lms_plugin/practice/", "lms_plugin/xblock/")
+EDGES = (
+    "lms_plugin/web/",
+    "lms_plugin/cli",
+    "lms_plugin/demo",
+    "lms_plugin/worker",
+    "lms_plugin/practice/",
+    "lms_plugin/xblock/",
+)
 RAISERS = {"Refused", "NotFound", "Forbidden", "Conflict", "Unavailable"}
 CODE = re.compile(r"^[a-z][a-z_]*(\.[a-z0-9_]+)+$")
 

@@ -51,6 +51,7 @@ class Stage:
     folder: Path
     settings: dict[str, str]
     browser: Browser
+    application: str = "lms_plugin.wsgi:app()"
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     contexts: dict[str, BrowserContext] = field(default_factory=dict)
 
@@ -65,8 +66,9 @@ class Stage:
     def start(self, name: str) -> None:
         """Starts one of the three processes."""
         with (self.folder / f"{name}.log").open("ab") as log:
+            command = demo.commands(self.port, self.folder)[name]
             self.running[name] = subprocess.Popen(
-                demo.commands(self.port, self.folder)[name],
+                [self.application if part == "lms_plugin.wsgi:app()" else part for part in command],
                 env={**os.environ, **self.settings},
                 stdout=log,
                 stderr=log,
@@ -123,11 +125,17 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def stage(browser: Browser, module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Everything started on an empty database with the demo district."""
+def stage(
+    browser: Browser,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Stage]:
+    """Everything started on an empty database with the demo district. A module may name its own `APPLICATION`."""
     folder = tmp_path_factory.mktemp("journey")
     port = free_pair()
     made = Stage(port, folder, demo.prepare(port, folder, module_database_url), browser)
+    made.application = getattr(request.module, "APPLICATION", made.application)
     try:
         for name in ("tool", "worker", "practice"):
             made.start(name)

@@ -140,6 +140,11 @@ def app_of(host: Host) -> Flask:
             return Response("<h3>两处都改了</h3><p>那边写的是：甲</p>", 409, content_type="text/html")
         if host.answer_with != 200:
             return Response("{}", host.answer_with, content_type="application/json")
+        said = {key: value for key, value in request.form.items() if key != "version"}
+        if host.drafts and said == {key: value for key, value in host.drafts[-1].items() if key != "version"}:
+            # as the product does: what is stored already is no conflict, whatever the version
+            body = {"version": host.version, "saved_at": "2026-11-30T09:41:00+08:00"}
+            return Response(json.dumps(body), content_type="application/json")
         if request.form["version"] != str(host.version):
             return Response("<h3>两处都改了</h3>", 409, content_type="text/html")
         host.drafts.append(request.form.to_dict())

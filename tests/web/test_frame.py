@@ -1,5 +1,8 @@
 """Every page: who is let in, and what a refusal says."""
 
+import re
+from pathlib import Path
+
 from tests.people import CHEN
 
 
@@ -17,3 +20,15 @@ def test_somebody_signed_in_gets_404_for_what_is_not_there(browse):
 
 def test_the_process_says_that_it_lives(browse):
     assert browse(None).get("/livez").json == {"status": "ok"}
+
+
+def test_every_form_says_where_it_goes():
+    """In a tab without cookies the address bar stays where the launch ended: a form without `action` would go there."""
+    folder = Path(__file__).parent.parent.parent / "lms_plugin" / "templates"
+    wrong = [
+        f"{path.name}: {form}"
+        for path in sorted(folder.rglob("*.html"))
+        for form in re.findall(r"<form [^>]*>", path.read_text(encoding="utf-8"))
+        if "method=" in form and "action=" not in form
+    ]
+    assert wrong == []

@@ -313,7 +313,7 @@ def test_conflict_and_refusal_pages_name_nobody_either(
     answers = [
         browser.post(f"/reviews/{one.uuid}/submit", {"version": "2"}),
         browser.post(f"/reviews/{one.uuid}/marks", marks),
-        browser.post(f"/reviews/{one.uuid}/marks", marks),
+        browser.post(f"/reviews/{one.uuid}/marks", form(all_marks(world, works["chen"], 2), 2)),
         browser.post(f"/reviews/{one.uuid}/recuse"),
         browser.post(f"/reviews/{one.uuid}/submit", marks),
         browser.get(f"/reviews/{one.uuid}"),

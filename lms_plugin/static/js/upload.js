@@ -181,7 +181,8 @@ each("[data-upload]", (slot) => {
     if (!sent) return;
     tell(text.tDone, 1);
     if (text.refresh && globalThis.htmx) globalThis.htmx.ajax("GET", text.refresh, { target: slot, swap: "outerHTML" });
-    else location.reload();
+    else if (globalThis.nengli.borne) globalThis.htmx.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
+    else location.reload(); // a tab without cookies may not even keep its bearer over a reload
   }
 
   function add(files) {
@@ -190,6 +191,8 @@ each("[data-upload]", (slot) => {
   }
 
   input.addEventListener("change", () => add(input.files));
+  // In a tab without cookies this script comes after the page: a quick hand may have chosen a file already.
+  if (globalThis.nengli.borne && input.files.length) add(input.files);
   cancel.addEventListener("click", () => stop?.abort());
   slot.addEventListener("dragover", (event) => {
     event.preventDefault();

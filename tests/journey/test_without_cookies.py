@@ -1,0 +1,41 @@
+"""A browser that keeps no cookie of ours in a host's frame: on in this tab by bearer, or in a window by ticket."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journey import acts
+from tests.journey.conftest import Stage, frame
+
+pytestmark = pytest.mark.browser
+
+
+APPLICATION = "tests.journey.cookieless:app()"
+
+
+def test_on_in_this_tab(stage: Stage) -> None:
+    page = stage.person("li-jianguo")
+    where = frame(page)
+    expect(where.get_by_role("heading", level=1)).to_contain_text("李建国")
+    where.get_by_role("button", name=re.compile("就在这里继续")).click()
+    acts.introduce(where, "希望小学", "小学", "数学", "HX002")
+    acts.choose(where, ("A1", "A3", "A6"))
+    acts.open_point(where, "A6")
+    acts.upload(where, "教学设计", "plain.docx")
+    acts.write(where, "教学反思", "成功之处是学生能自己说出规律；不足是时间偏紧。")
+    cookies = page.context.cookies(stage.tool)
+    assert [one["name"] for one in cookies if one["name"].startswith("__Host-nengli")] == []
+
+
+def test_on_in_a_window_of_its_own(stage: Stage) -> None:
+    page = stage.person("sun-lixin")
+    where = frame(page)
+    with page.context.expect_page() as opened:
+        where.get_by_role("button", name=re.compile("在新窗口打开")).click()
+    window = opened.value
+    expect(window.get_by_role("heading", level=1)).to_contain_text("孙立新")
+    window.get_by_role("button", name="确认进入").click()
+    acts.introduce(window, "平安中学", "初中", "数学", "PZ002")
+    window.reload()
+    expect(window.get_by_role("heading", level=1)).to_contain_text("能力点")
