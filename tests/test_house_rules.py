@@ -33,6 +33,7 @@ NEEDS_NO_PERMISSION = {
     "enter.enter": "the verified launch is the permission",
     "enter.enrol": "a consequence of a launch or of an officer's act that has been checked",
     "enter.raise_notice": "tells officers something; gives nothing away",
+    "notices.open_notices": "empty for who may not see to them; the page is everybody's",
     "sessions.open_session": "called with a person whom a launch, ticket or invitation has proved",
     "sessions.visitor_of": "asks who somebody is, before anything can be permitted",
     "sessions.person_of": "asks who a session belongs to, before anything can be permitted",

@@ -30,6 +30,7 @@ HOUR = timedelta(hours=1)
 
 # Pages without an id in their address: they show what is one's own, or one's own district's.
 OWN_PAGES = {
+    "people.notice_done",
     "people.home",
     "people.introduce",
     "people.list_people",

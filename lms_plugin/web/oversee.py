@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, Scope, can
-from lms_plugin.flow import oversee, oversee_lists, sheets
+from lms_plugin.flow import notices, oversee, oversee_lists, sheets
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import PersonLine
 from lms_plugin.people import RoleKind
@@ -99,7 +99,8 @@ def home() -> BaseResponse | str:
     """The newest programme within reach."""
     place = oversee.home(db(), actor())
     if place is None:
-        return render_template("oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT))
+        waiting = notices.open_notices(db(), actor())
+        return render_template("oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT), notices=waiting)
     return redirect(url_for("oversee.unit", programme=place[0], unit=place[1]), 303)
 
 
@@ -120,6 +121,7 @@ def unit(programme: str, unit: str) -> str:
         states=state_words(),
         tenths=tenths,
         may_import=actor().has(RoleKind.OFFICER),
+        notices=notices.open_notices(db(), actor()),
     )
 
 

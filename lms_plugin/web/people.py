@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.access import Permission, Scope, can, require
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import enter, landing, people, roles
+from lms_plugin.flow import enter, landing, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
@@ -204,6 +204,13 @@ def _unit_choices() -> list[tuple[str, str]]:
     """The units that the officer may name, indented as a tree."""
     units = invitations_flow.units_within(db(), actor())
     return [(unit.uuid, ("　" * max(0, unit.path.count("/") - 2)) + unit.name) for unit in units]
+
+
+@blueprint.post("/notices/done")
+def notice_done() -> BaseResponse:
+    """知道了: the notice is done with."""
+    notices.settle_notice(db(), actor(), request.form.get("kind", ""), request.form.get("key", ""), edge().now)
+    return redirect(url_for("oversee.home"), 303)
 
 
 @blueprint.route("/people/merge", methods=["GET", "POST"])
