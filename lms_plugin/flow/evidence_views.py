@@ -1,6 +1,5 @@
 """What pages show of handed-in pieces: one read model for author, reviewer and trainer."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import competencies
@@ -33,10 +32,17 @@ class PieceView:
     has_file: bool = False
 
 
-def piece_views(pieces: Iterable[competencies.Piece], *, blind: bool, first_number: int = 1) -> tuple[PieceView, ...]:
+def piece_views(
+    requirement: competencies.EvidenceRequirement,
+    pieces: tuple[competencies.Piece, ...],
+    *,
+    blind: bool,
+    first_number: int = 1,
+) -> tuple[PieceView, ...]:
     """The pieces of one item as a page shows them; `blind` leaves out everything that names the author."""
+    item = competencies.Item(requirement, pieces)
     found, number = [], first_number
-    for piece in pieces:
+    for piece in item.pieces:
         file = piece.file
         if file is not None:
             found.append(
@@ -51,6 +57,7 @@ def piece_views(pieces: Iterable[competencies.Piece], *, blind: bool, first_numb
                     size_bytes=file.size_bytes,
                     pages=file.pages,
                     duration_ms=file.duration_ms,
+                    over_seconds=competencies.overrun_seconds(item, file)[0],
                     has_file=not blind or media.can_sanitize(file.mime),
                 )
             )

@@ -118,7 +118,7 @@ def item_views(
     """The items of a sheet with these marks; criteria of items that were not handed in are left out."""
     number, found = 1, []
     for item in sheet.items:
-        pieces = piece_views(item.pieces, blind=blind, first_number=number)
+        pieces = piece_views(item.requirement, item.pieces, blind=blind, first_number=number)
         number += sum(piece.kind == "file" for piece in pieces)
         lines = []
         for line in item.criteria if pieces else ():
