@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ import pytest
 import system
 from flask import Flask
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
@@ -49,6 +50,17 @@ DATABASE_FIXTURES = frozenset(
     {"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"}
 )
 LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+# --- rows come in no order unless they are asked for in one ---
+
+
+@event.listens_for(Engine, "connect")
+def reverse_unordered(connection: Any, _record: Any) -> None:
+    """On SQLite a SELECT without ORDER BY gives its rows backwards, so that nothing here leans on the habit that
+    PostgreSQL drops after the first UPDATE."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects=ON")
 
 
 # --- what cannot run here is left out loudly ---

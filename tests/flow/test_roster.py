@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlmodel import select
+from sqlmodel import col, select
 
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
@@ -26,7 +26,8 @@ def officer_of(world: World, unit: OrgUnit) -> Actor:
 
 
 def entries(world: World) -> list[RosterEntry]:
-    return list(world.session.exec(select(RosterEntry).where(RosterEntry.tenant_id == pk(world.tenant))))
+    mine = select(RosterEntry).where(RosterEntry.tenant_id == pk(world.tenant))
+    return list(world.session.exec(mine.order_by(col(RosterEntry.id))))
 
 
 def commit(world: World, data: bytes, actor: Actor | None = None) -> roster.Imported:

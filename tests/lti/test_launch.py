@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 import lti
 from lms_plugin.errors import Refused
@@ -30,7 +30,7 @@ def code_of(desk: Desk, form: dict[str, str], secret: str | None) -> str:
     before = len(desk.session.exec(select(lti.LaunchLog)).all())
     with pytest.raises(Refused) as caught:
         desk.receive(form, secret)
-    rows = desk.session.exec(select(lti.LaunchLog)).all()
+    rows = desk.session.exec(select(lti.LaunchLog).order_by(col(lti.LaunchLog.id))).all()
     assert len(rows) == before + 1
     assert rows[-1].reference == caught.value.params["reference"]
     assert rows[-1].outcome == caught.value.code
