@@ -53,20 +53,9 @@ class Page:
     @property
     def is_kept(self) -> bool:
         """Whether cost and queries are within the promise, and queries do not grow."""
-        counts = [reads(found) for found in self.queries.values()]
+        counts = [len(found) for found in self.queries.values()]
         dear = self.most is not None and self.ratio > self.most
         return bool(self.ratios) and not dear and max(counts) <= MOST_QUERIES and len(set(counts)) == 1
-
-
-def reads(statements: list[str]) -> int:
-    """How many of them ask; what a first visit writes (who saw the work, and when) is shown beside."""
-    return sum(statement.lstrip().upper().startswith(("SELECT", "WITH")) for statement in statements)
-
-
-def counted(statements: list[str]) -> str:
-    """As the table shows it: 9, or 12+2 where a first visit writes too."""
-    writes = len(statements) - reads(statements)
-    return f"{reads(statements)}+{writes}" if writes else str(reads(statements))
 
 
 def pages_of(here: district.Addresses) -> list[Page]:
@@ -174,7 +163,7 @@ def report(pages: list[Page], length: Cost) -> None:
     print(f"{'page':<16}{'cpu ms':>8}{'× yard':>8}{'rounds':>14}{'p50 ms':>8}{'queries':>12}  where the time goes")
     print(f"{'yardstick':<16}{length.cpu_ms:>8.2f}{'1.0':>8}{'':>14}{length.p50_ms:>8.2f}{'1':>12}")
     for page in pages:
-        cost, counts = median(page.costs), "/".join(counted(found) for found in page.queries.values())
+        cost, counts = median(page.costs), "/".join(str(len(found)) for found in page.queries.values())
         spread = f"{min(page.ratios):.1f}–{max(page.ratios):.1f}"
         print(
             f"{page.title:<16}{cost.cpu_ms:>8.2f}{page.ratio:>8.1f}{spread:>14}{cost.p50_ms:>8.2f}{counts:>12}  "
@@ -187,7 +176,7 @@ def verdict(pages: list[Page], missing: list[Page]) -> bool:
     is_kept = not missing and all(page.is_kept for page in pages)
     shown = [f"{page.title} {page.ratio:.1f} ×" for page in pages if page.most is not None]
     shown += [f"{page.title} is not there" for page in missing]
-    most = max((reads(found) for page in pages for found in page.queries.values()), default=0)
+    most = max((len(found) for page in pages for found in page.queries.values()), default=0)
     print(
         f"pages: {', '.join(shown)}, {most} queries "
         f"(promise teacher home, point, review ≤ 6 ×, officer ≤ 10 ×, ≤ {MOST_QUERIES} queries) "

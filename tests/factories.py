@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 import competencies
 import lti
@@ -29,6 +29,16 @@ from tests import people as cast
 ISSUER = "https://lms.example"
 
 
+def actor_of(session: Session, person: Person, course_id: int | None = None) -> Actor:
+    """A person with the roles that hold now, as a session of theirs would make them act."""
+    held = (
+        select(Role, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
+        .where(Role.person_id == pk(person), col(Role.revoked_at).is_(None))
+    )
+    return sessions.actor_of(person, course_id, session.exec(held).all())
+
+
 @dataclass
 class World:
     """平安县: two schools, the published 2.0 framework, an open programme that runs in one course, and its people."""
@@ -49,7 +59,7 @@ class World:
 
     def actor(self, who: cast.Cast) -> Actor:
         """One of the cast, with the roles that hold now."""
-        return enter.actor_of(self.session, self.person(who), pk(self.course), self.now)
+        return actor_of(self.session, self.person(who), pk(self.course))
 
     def point(self, code: str) -> competencies.CompetencyPoint:
         """A competency point of the programme by its code."""

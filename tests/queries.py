@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine, event
 
 @contextmanager
 def count_queries(bind: Engine | Connection) -> Iterator[list[str]]:
-    """The statements that run inside the block, without savepoints."""
+    """The statements that run inside the block, without BEGIN and savepoints."""
     asked: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+        if not statement.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK")):
             asked.append(statement)
 
     event.listen(bind, "before_cursor_execute", note)

@@ -37,7 +37,6 @@ NEEDS_NO_PERMISSION = {
     "sessions.open_session": "called with a person whom a launch, ticket or invitation has proved",
     "sessions.visitor_of": "asks who somebody is, before anything can be permitted",
     "sessions.person_of": "asks who a session belongs to, before anything can be permitted",
-    "enter.actor_of": "asks which roles somebody has, before anything can be permitted",
     "sessions.issue_ticket": "passes on the session that asks, and nothing more",
     "sessions.ticket_person": "the unused ticket is the permission",
     "sessions.redeem_ticket": "the unused ticket is the permission",

@@ -16,7 +16,6 @@ from lms_plugin.flow import cases, marking
 from lms_plugin.flow.queue_views import OPEN_FOR
 from lms_plugin.flow.reach import FILTERS, joined, within
 from lms_plugin.flow.review_views import ItemView, item_views
-from lms_plugin.people import Person
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,10 @@ def case_page(
     submission, version, scope = case.submission, case.version, case.scope
     sheet = marking.sheet(session, pk(version), submission.point_id)
     reviews, together = cases.agreements(session, [pk(version)])[pk(version)]
-    versions, decisions, names = _history(session, submission)
+    versions, decisions, names = case.versions, case.decisions, case.deciders
     standing = decisions.get(pk(version))
     marks = dict(typed) if typed is not None else _prefill(sheet, version, together, standing, decisions, versions)
-    opened = _others(session, actor, case, now)
+    opened = _others(actor, case, now)
     computed = sheet.compute(marks)
     following = _next(session, actor, case)
     return CasePage(
@@ -222,37 +221,12 @@ def phrases_of(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
     return tuple((row.uuid, row.text) for row in rows)
 
 
-def _history(
-    session: Session, submission: competencies.Submission
-) -> tuple[dict[int, competencies.SubmissionVersion], dict[int, competencies.Decision], dict[int, str]]:
-    """All versions, the decisions on them by version id, and the names of who decided: one query."""
-    versions: dict[int, competencies.SubmissionVersion] = {}
-    decisions: dict[int, competencies.Decision] = {}
-    names: dict[int, str] = {}
-    for version, decision, name in session.exec(
-        select(competencies.SubmissionVersion, competencies.Decision, Person.name)
-        .join(
-            competencies.Decision,
-            col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
-            isouter=True,
-        )
-        .join(Person, col(Person.id) == col(competencies.Decision.decided_by_id), isouter=True)
-        .where(competencies.SubmissionVersion.submission_id == pk(submission))
-    ):
-        versions[pk(version)] = version
-        if decision is not None:
-            decisions[pk(version)] = decision
-            names[decision.decided_by_id] = name or ""
-    return versions, decisions, names
-
-
-def _others(session: Session, actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetime] | None:
+def _others(actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetime] | None:
     """Which colleague opened it last within half an hour, and when."""
-    openings = case.openings if case.openings is not None else cases.openings_of(session, actor, case)
     return next(
         (
             (name, row.opened_at)
-            for row, name in openings
+            for row, name in case.openings
             if row.person_id != actor.person_id and row.opened_at > now - OPEN_FOR
         ),
         None,

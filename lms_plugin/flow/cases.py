@@ -1,12 +1,13 @@
 """The trainer's desk: opening a case, deciding it, returning it, letting a late one in, confirming agreed ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, exists
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -25,7 +26,11 @@ LONGEST_PHRASE = 500
 
 @dataclass
 class Case:
-    """A handed-in work with what every act and page of the desk needs. `openings`: who else has it open, once read."""
+    """A handed-in work with what every act and page of the desk needs.
+
+    `versions` and `decisions` by id of the version, `deciders`: person id → name. `openings`: who has it open, with
+    their names.
+    """
 
     submission: competencies.Submission
     version: competencies.SubmissionVersion
@@ -34,12 +39,18 @@ class Case:
     author: str
     school: str
     scope: Scope
-    openings: Sequence[tuple[rubrics.CaseOpening, str]] | None = None
+    versions: Mapping[int, competencies.SubmissionVersion]
+    decisions: Mapping[int, competencies.Decision]
+    deciders: Mapping[int, str]
+    openings: Sequence[tuple[rubrics.CaseOpening, str]]
+
+
+_Author, _Decider, _Opener = aliased(Person), aliased(Person), aliased(Person)
 
 
 def load_case(session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE) -> Case:
-    """A work that was handed in, in two queries. Raises NotFound, Forbidden for the actor's own, and Refused
-    `case.reviewing` for who still owes a blind review of it: a trainer's page names the author.
+    """A work that was handed in, with its whole history, in two queries. Raises NotFound, Forbidden for the actor's
+    own, and Refused `case.reviewing` for who still owes a blind review of it: a trainer's page names the author.
     """
     statement: Any = (
         columns(
@@ -47,13 +58,17 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             competencies.SubmissionVersion,
             competencies.CompetencyPoint,
             competencies.Programme,
-            col(Person.name),
+            col(_Author.name),
             col(OrgUnit.name),
             _reviews_it(actor),
+            competencies.Decision,
+            col(_Decider.name),
+            rubrics.CaseOpening,
+            col(_Opener.name),
         )
         .join(
             competencies.SubmissionVersion,
-            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+            col(competencies.SubmissionVersion.submission_id) == col(competencies.Submission.id),
             isouter=True,
         )
         .join(
@@ -61,21 +76,60 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
         )
         .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
-        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(_Author, col(_Author.id) == col(competencies.Submission.person_id))
         .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
+            isouter=True,
+        )
+        .join(_Decider, col(_Decider.id) == col(competencies.Decision.decided_by_id), isouter=True)
+        .join(
+            rubrics.CaseOpening,
+            col(rubrics.CaseOpening.submission_id) == col(competencies.Submission.id),
+            isouter=True,
+        )
+        .join(_Opener, col(_Opener.id) == col(rubrics.CaseOpening.person_id), isouter=True)
         .where(col(competencies.Submission.tenant_id) == actor.tenant_id, col(competencies.Submission.uuid) == uuid)
     )
-    found = session.exec(statement).one_or_none()
-    if found is None:
+    found = session.exec(statement).all()  # versions × openings: a handful of each
+    if not found:
         raise NotFound
-    submission, version, point, programme, author, school, reviews_it = found
+    submission, _version, point, programme, author, _school, reviews_it = found[0][:7]
+    versions: dict[int, competencies.SubmissionVersion] = {}
+    decisions: dict[int, competencies.Decision] = {}
+    schools: dict[int, str] = {}
+    deciders: dict[int, str] = {}
+    openings: dict[int, tuple[rubrics.CaseOpening, str]] = {}
+    for _, version, _, _, _, school, _, decision, decider, opening, opener in found:
+        if version is not None:
+            versions[pk(version)] = version
+            schools[pk(version)] = school or ""
+        if decision is not None:
+            decisions[pk(version)] = decision
+            deciders[decision.decided_by_id] = decider or ""
+        if opening is not None:
+            openings[pk(opening)] = (opening, opener)
     scope = submission_scope(session, submission)
     require(actor, permission, scope)
     if reviews_it:
         raise Refused("case.reviewing")
-    if version is None or submission.state is competencies.SubmissionState.DRAFT:
+    current = submission.current_version_id or 0
+    if current not in versions or submission.state is competencies.SubmissionState.DRAFT:
         raise NotFound
-    return Case(submission, version, point, programme, author, school or "", scope)
+    return Case(
+        submission,
+        versions[current],
+        point,
+        programme,
+        author,
+        schools[current],
+        scope,
+        versions,
+        decisions,
+        deciders,
+        sorted(openings.values(), key=lambda pair: pair[0].opened_at, reverse=True),
+    )
 
 
 def _reviews_it(actor: Actor) -> Any:
@@ -87,18 +141,6 @@ def _reviews_it(actor: Actor) -> Any:
     )
 
 
-def openings_of(session: Session, actor: Actor, case: Case) -> Sequence[tuple[rubrics.CaseOpening, str]]:
-    """Who has the case open, with their names, the latest first: one query."""
-    require(actor, Permission.CASE_READ, case.scope)
-    rows = session.exec(
-        select(rubrics.CaseOpening, Person.name)
-        .join(Person, col(Person.id) == col(rubrics.CaseOpening.person_id))
-        .where(rubrics.CaseOpening.submission_id == pk(case.submission))
-        .order_by(col(rubrics.CaseOpening.opened_at).desc())
-    ).all()
-    return [(row, name) for row, name in rows]
-
-
 def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
     """Says that this trainer has the case open, for colleagues to see; its author can withdraw it no more.
 
@@ -106,7 +148,6 @@ def open_case(session: Session, actor: Actor, uuid: str, now: datetime) -> Case:
     """
     case = load_case(session, actor, uuid, Permission.CASE_READ)
     version = case.version
-    case.openings = openings_of(session, actor, case)
     if can(actor, Permission.CASE_DECIDE, case.scope):
         mine = next((row for row, _name in case.openings if row.person_id == actor.person_id), None)
         is_first = mine is None

@@ -247,7 +247,11 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
     """For the page of a round and for its form."""
     row = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, row))
-    version = get(session, FrameworkVersion, row.framework_version_id)
+    version, title = session.exec(
+        select(FrameworkVersion, CompetencyFramework.title)
+        .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
+        .where(FrameworkVersion.id == row.framework_version_id)
+    ).one()
     unit = get(session, OrgUnit, row.org_unit_id)
     policies = session.exec(
         select(ProgrammePolicy.number, ProgrammePolicy.made_at)
@@ -263,7 +267,7 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         unit_uuid=unit.uuid,
         unit=unit.name,
         framework_uuid=version.uuid,
-        framework=_version_line(version, get(session, CompetencyFramework, version.framework_id).title),
+        framework=_version_line(version, title),
         opens_on=row.opens_on,
         submit_by_on=row.submit_by_on,
         review_by_on=row.review_by_on,

@@ -2,13 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 import competencies
 import lti
 from lms_plugin import outbox
-from lms_plugin.access import Actor, Permission, RoleScope, own, require
+from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
@@ -18,7 +17,6 @@ from lms_plugin.people import (
     Enrolment,
     Identity,
     Notice,
-    OrgUnit,
     Person,
     Role,
     RoleKind,
@@ -202,20 +200,6 @@ def raise_notice(session: Session, tenant_id: int, kind: str, key: str, params: 
     if known is None:
         session.add(Notice(tenant_id=tenant_id, kind=kind, key=key, params=params, raised_at=now))
         session.flush()
-
-
-_ROLES = (
-    select(Role, OrgUnit.path)
-    .join(OrgUnit, col(OrgUnit.id) == Role.org_unit_id, isouter=True)
-    .where(Role.person_id == bindparam("person"), col(Role.revoked_at).is_(None))
-)
-
-
-def actor_of(session: Session, person: Person, course_id: int | None, now: datetime) -> Actor:
-    """The person with all roles that hold now, each with its reach."""
-    rows = session.exec(_ROLES, params={"person": pk(person)}).all()
-    roles = tuple(RoleScope(role.kind, role.course_id, path or "", role.is_provisional) for role, path in rows)
-    return Actor(person.tenant_id, pk(person), roles, course_id, person.locale or "zh-Hans", tuple(person.absorbed_ids))
 
 
 def choose_locale(session: Session, actor: Actor, locale: str, now: datetime) -> None:

@@ -2,18 +2,20 @@
 
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import bindparam
+from sqlalchemy import and_, bindparam
 from sqlalchemy import select as rows
 from sqlmodel import Session, col, select
 
 import lti
+from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
-from lms_plugin.people import Course, Person, Tenant, Ticket, WebSession
+from lms_plugin.people import Course, OrgUnit, Person, Role, Tenant, Ticket, WebSession
 
 WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
 URL_TICKET = timedelta(seconds=60)
@@ -33,10 +35,12 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who is here: their session, and the origins of the host they came from (which may frame our pages)."""
+    """Who is here: their session, what their roles let them do, and the origins of the host they came from (which may
+    frame our pages)."""
 
     row: WebSession
     person: Person
+    actor: Actor
     tenant: Tenant
     course: Course | None
     host_origins: list[str]
@@ -85,12 +89,14 @@ def open_session(
 
 # Every page asks: put together once, with places for the hash and the moment.
 _LIVING = (
-    rows(WebSession, Person, Tenant, Course, lti.Platform)
+    rows(WebSession, Person, Tenant, Course, lti.Platform, Role, col(OrgUnit.path))
     .join(Person, col(Person.id) == col(WebSession.person_id))
     .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
     .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
     .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
     .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
+    .join(Role, and_(col(Role.person_id) == col(WebSession.person_id), col(Role.revoked_at).is_(None)), isouter=True)
+    .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
     .where(
         col(WebSession.expires_at) > bindparam("now"),
         col(WebSession.ended_at).is_(None),
@@ -104,14 +110,22 @@ _BY_COOKIE = _LIVING.where(col(WebSession.token_hash) == bindparam("hash"))
 def visitor_of(
     session: Session, now: datetime, token_hash: str | None = None, bearer_hash: str | None = None
 ) -> Visitor | None:
-    """Who comes with the cookie or bearer of that hash, if the session lives. One query: every page asks."""
+    """Who comes with the cookie or bearer of that hash, if the session lives, with all roles that hold now, each with
+    its reach. One query (a row for each role): every page asks."""
     statement, given = (_BY_BEARER, bearer_hash) if bearer_hash is not None else (_BY_COOKIE, token_hash)
-    found = session.execute(statement, {"hash": given, "now": now}).one_or_none()
-    if found is None:
+    found = session.execute(statement, {"hash": given, "now": now}).all()
+    if not found:
         return None
-    row, person, tenant, course, platform = found
+    row, person, tenant, course, platform = found[0][:5]
     origins = lti.platform_origins(platform) if platform is not None else []
-    return Visitor(row, person, tenant, course, sorted({*origins, row.platform_origin} - {""}))
+    actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
+    return Visitor(row, person, actor, tenant, course, sorted({*origins, row.platform_origin} - {""}))
+
+
+def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, str | None]]) -> Actor:
+    """A person with these roles, each with the path of its unit, as one who acts. `course_id`: where they came from."""
+    held = tuple(RoleScope(role.kind, role.course_id, path or "", role.is_provisional) for role, path in roles)
+    return Actor(person.tenant_id, pk(person), held, course_id, person.locale or "zh-Hans", tuple(person.absorbed_ids))
 
 
 def is_form_of(session: Session, row: WebSession, csrf: str, now: datetime) -> bool:

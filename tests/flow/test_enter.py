@@ -17,7 +17,7 @@ from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import enter, people, sessions
 from lms_plugin.people import Course, CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, Role, RoleKind
 from tests import people as cast
-from tests.factories import World, add_person, grant
+from tests.factories import World, actor_of, add_person, grant
 from tests.flow.earned import earn
 
 HOURS = timedelta(hours=8)
@@ -191,7 +191,7 @@ def test_no_launch_makes_an_officer(world: World, claimed: set[str]) -> None:
             role.kind is RoleKind.TRAINER and role.is_provisional and role.course_id == pk(world.course)
             for role in roles_of(world.session, person)
         )
-        actor = enter.actor_of(world.session, person, pk(world.course), world.now)
+        actor = actor_of(world.session, person, pk(world.course))
         assert not actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.IT, RoleKind.AUDITOR)
         point.rollback()
 
@@ -203,7 +203,7 @@ def test_a_revoked_trainer_stays_revoked(world: World) -> None:
     world.session.flush()
     come(world, "t-1", INSTRUCTOR)
     assert len(roles_of(world.session, person)) == 1
-    assert not enter.actor_of(world.session, person, pk(world.course), world.now).roles
+    assert not actor_of(world.session, person, pk(world.course)).roles
 
 
 def test_a_confirmed_trainer_whose_role_was_taken_gets_none_by_launch(world: World) -> None:
@@ -248,7 +248,7 @@ def test_binding_enrols_those_who_waited(world: World) -> None:
     course = unbound(world)
     waiting = [come(world, subject, LEARNER, course=course) for subject in ("w-1", "w-2")]
     trainer = come(world, "t-1", INSTRUCTOR, course=course)
-    actor = enter.actor_of(world.session, trainer, pk(course), world.now)
+    actor = actor_of(world.session, trainer, pk(course))
     people.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
     enrolled = world.session.exec(
         select(Enrolment.person_id).where(Enrolment.programme_id == pk(world.programme))
@@ -267,7 +267,7 @@ def test_who_may_bind(world: World) -> None:
     learner = come(world, "w-1", LEARNER, course=course)
     elsewhere = come(world, "t-2", INSTRUCTOR, course=world.course)
     for person in (learner, elsewhere):
-        actor = enter.actor_of(world.session, person, pk(course), world.now)
+        actor = actor_of(world.session, person, pk(course))
         with pytest.raises(Forbidden):
             people.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
     with pytest.raises(NotFound):
@@ -307,7 +307,7 @@ def test_points_earned_elsewhere_are_sent_to_a_new_course(world: World) -> None:
 
 def test_language_and_size_stick_whatever_launches_say(world: World) -> None:
     person = come(world, "x", LEARNER, locale="en")
-    actor = enter.actor_of(world.session, person, None, world.now)
+    actor = actor_of(world.session, person)
     enter.choose_locale(world.session, actor, "zh-Hans", world.now)
     enter.choose_text_size(world.session, actor, "larger", world.now)
     come(world, "x", LEARNER, locale="en")
@@ -334,7 +334,7 @@ def test_another_district_is_another_world(world: World) -> None:
     assert len({row.tenant_id for row in identities}) == 2
     add_person(world.session, world.tenant, world.county, cast.Cast("x", "某人", "", "Z9"), world.now)
     grant(world.session, here, RoleKind.AUDITOR, world.county, world.now)
-    assert enter.actor_of(world.session, here, None, world.now).tenant_id == pk(world.tenant)
+    assert actor_of(world.session, here).tenant_id == pk(world.tenant)
 
 
 def test_work_of_a_merged_row_is_own_work(world: World) -> None:

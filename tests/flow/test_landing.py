@@ -4,15 +4,14 @@ from sqlmodel import select
 
 import competencies
 from lms_plugin.db import pk
-from lms_plugin.flow import enter
 from lms_plugin.flow.landing import Landing, Place, bind_view, landing_of
 from lms_plugin.people import Course, CourseMember, Person, Role, RoleKind
 from tests import people as cast
-from tests.factories import World, grant
+from tests.factories import World, actor_of, grant
 
 
 def land(world: World, person: Person, course: Course | None = None) -> Landing:
-    actor = enter.actor_of(world.session, person, pk(course) if course is not None else None, world.now)
+    actor = actor_of(world.session, person, pk(course) if course is not None else None)
     return landing_of(world.session, actor, world.now)
 
 

@@ -8,7 +8,7 @@ from sqlmodel import select
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import enter, invitations, people, units
+from lms_plugin.flow import invitations, people, units
 from lms_plugin.people import (
     Invitation,
     Notice,
@@ -22,7 +22,7 @@ from lms_plugin.people import (
     UnitKind,
 )
 from tests import people as cast
-from tests.factories import World, grant
+from tests.factories import World, actor_of, grant
 
 DAY = timedelta(days=1)
 
@@ -32,7 +32,7 @@ def newcomer(world: World, name: str = "") -> tuple[Person, Actor]:
     person = Person(tenant_id=pk(world.tenant), name=name, created_at=world.now)
     world.session.add(person)
     world.session.flush()
-    return person, enter.actor_of(world.session, person, None, world.now)
+    return person, actor_of(world.session, person)
 
 
 def said(world: World, **changes: str) -> people.Introduction:
@@ -89,7 +89,7 @@ def test_a_foreign_unknown_or_higher_school_is_a_field_error(world: World) -> No
 def test_a_trainer_may_belong_to_the_county(world: World) -> None:
     person, actor = newcomer(world)
     grant(world.session, person, RoleKind.TRAINER, world.county, world.now)
-    actor = enter.actor_of(world.session, person, None, world.now)
+    actor = actor_of(world.session, person)
     people.introduce(world.session, actor, said(world, school=world.county.uuid), world.now)
     assert people.school_of(world.session, pk(person), world.now) == world.county
 
