@@ -9,7 +9,7 @@ from lti.claims import Launch
 from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, tool_jwks
 from lti.keysets import refresh_keys
-from lti.launch import Replayed, log_launch, receive_launch, sweep
+from lti.launch import Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.login import begin_login
 from lti.models import (
     AccessToken,
@@ -36,6 +36,7 @@ __all__ = [
     "Launch",
     "Replayed",
     "log_launch",
+    "refuse_unread",
     "sweep",
     "ensure_tool_key",
     "tool_jwks",

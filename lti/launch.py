@@ -58,6 +58,14 @@ def receive_launch(
         raise
 
 
+def refuse_unread(session: Session, code: str, now: datetime) -> LaunchRefused:
+    """A request to the launch address that is no launch: its log row is written, the refusal is given to raise."""
+    trail = Trail()
+    refused = trail.refusal("request", code)
+    log.write_refusal(session, trail, refused, now)
+    return refused
+
+
 def log_launch(
     session: Session,
     launch: Launch,

@@ -24,6 +24,7 @@ from lms_plugin.web import formats, messages, stages
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
+    CROSS_SITE_ENDPOINTS,
     GETS_THAT_COMMIT,
     OPEN_CHANGES,
     Edge,
@@ -33,6 +34,7 @@ from lms_plugin.web.edge import (
     guard,
     load_viewer,
     parts,
+    unread_launch,
     utc_now,
 )
 from lms_plugin.web.viewer import helper, locale_of_request, viewer
@@ -237,6 +239,9 @@ def _unavailable(error: Unavailable) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
+        if request.endpoint in CROSS_SITE_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
+            refused = unread_launch("launch.token_too_long")
+            return _page(refused.code, {}, 413, refused.params["reference"])
         return _page("page.too_large", {}, 413)
     if error.code in {404, 405}:
         if edge().actor is None:

@@ -35,6 +35,7 @@ OPEN_ENDPOINTS = frozenset(
     {
         "lti.login",
         "lti.launch",
+        "lti.not_posted",
         "lti.jwks",
         "lti.window",
         "lti.redeem",
@@ -209,6 +210,13 @@ def new_token() -> str:
 def commit() -> None:
     """Ends the transaction now: for launches and uploads, which write in short steps of their own."""
     edge().db.commit()
+
+
+def unread_launch(code: str) -> Refused:
+    """Writes the launch-log row of a request that is no launch, and gives the refusal to raise or show."""
+    refused = lti.refuse_unread(edge().db, code, edge().now)
+    commit()
+    return refused
 
 
 def wake_worker() -> None:

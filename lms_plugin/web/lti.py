@@ -11,13 +11,25 @@ import lti
 from lms_plugin.db import writes
 from lms_plugin.errors import Forbidden, Refused
 from lms_plugin.flow import enter, sessions
-from lms_plugin.web.edge import BEARER_HEADER, COOKIE, commit, db, digest, edge, is_own_path, new_token, parts
+from lms_plugin.web.edge import (
+    BEARER_HEADER,
+    COOKIE,
+    commit,
+    db,
+    digest,
+    edge,
+    is_own_path,
+    new_token,
+    parts,
+    unread_launch,
+)
 from lms_plugin.web.viewer import display_name
 
 blueprint = Blueprint("lti", __name__)
 
 LOGIN_COOKIES = "__Host-nengli-login-"
 WINDOW_COOKIE = "__Host-nengli-window"
+MOST_LOGINS = 20  # begun and not finished in one browser at once
 
 
 def _login_cookie(state: str) -> str:
@@ -45,8 +57,24 @@ def login() -> BaseResponse:
     except Refused as error:
         raise _logged(error) from error
     response = redirect(begun.url, 302)
+    for name in _surplus_cookies():
+        set_cookie(response, name, "", 0)
     set_cookie(response, _login_cookie(begun.state), begun.browser_secret, 600)
     return response
+
+
+def _surplus_cookies() -> list[str]:
+    """Cookies of logins beyond the newest ones (browsers send the oldest first): a header of many kilobytes would be
+    refused before it reaches us."""
+    kept = [name for name in request.cookies if name.startswith(LOGIN_COOKIES)]
+    return kept[: max(0, len(kept) - MOST_LOGINS + 1)]
+
+
+@blueprint.get("/lti/launch")
+def not_posted() -> BaseResponse:
+    """Somebody opens the address of launches by hand, or a host sends the token in the address, where it would be
+    logged by everything on the way: refused (LTI 1.3 core: `form_post`)."""
+    raise unread_launch("launch.not_posted")
 
 
 @blueprint.post("/lti/launch")
@@ -77,8 +105,11 @@ def _enter(form: dict[str, str]) -> BaseResponse | str:
         entrance = sessions.again(db(), received.web_session_id, lifetime, here.now)
     else:
         entrance = enter.enter(db(), received, lifetime, here.now)
-        lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id)
-        if received.binding == "none":
+        # Only a browser that proved itself may double-click its way to the session: the secret of a login that another
+        # browser finished without cookies is in the hands of whoever began it.
+        proved = received.binding == "cookie"
+        lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id if proved else None)
+        if not proved:
             here.framed_by = lti.frame_ancestors(db(), received.deployment_id)
             return _ask_first(entrance)
     response = redirect(url_for("people.home"), 303)

@@ -197,6 +197,46 @@ def test_a_browser_with_only_a_login_under_way_refuses_it_too(tool: Flask, host:
     assert mine.post("/lti/launch", data=theirs).status_code == 400
 
 
+def test_who_began_a_login_gets_nothing_of_the_launch_that_another_browser_finished(
+    tool: Flask, host: Host, place: Place
+) -> None:
+    """A stranger begins a login and has my browser (which keeps no cookie of ours here) bring the host's answer."""
+    stranger, mine = tool.test_client(), tool.test_client()
+    form = host.form(host.login(stranger), learner())
+    assert "钱小雨" in mine.post("/lti/launch", data=form).text  # the question, asked of me
+    for data in (form, {"state": form["state"]}):
+        refused = stranger.post("/lti/launch", data=data)
+        assert refused.status_code == 400
+        assert COOKIE + "=" not in str(refused.headers.getlist("Set-Cookie"))
+    assert stranger.get("/people/introduce").status_code == 401
+
+
+def test_logins_that_are_never_finished_do_not_fill_the_cookie_jar(tool: Flask, host: Host) -> None:
+    client = tool.test_client()
+    sent = [host.login(client) for _ in range(30)]
+    assert sum("nengli-login" in str(key) for key in client._cookies) == 20
+    for one in sent[-20:]:  # the newest twenty tabs all go on
+        assert client.post("/lti/launch", data=host.form(one, learner())).status_code == 303
+
+
+def last_outcome(place: Place, page: str) -> str:
+    """What the newest row of the launch log says, whose reference stands on that page."""
+    row = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()  # type: ignore[union-attr]
+    assert row is not None
+    assert row.reference in page
+    return row.outcome
+
+
+def test_what_is_no_launch_is_in_the_log_too(tool: Flask, host: Host, place: Place) -> None:
+    client = tool.test_client()
+    form = host.form(host.login(client), learner())
+    refused = client.get("/lti/launch", query_string=form)
+    assert (refused.status_code, last_outcome(place, refused.text)) == (400, "launch.not_posted")
+    refused = client.post("/lti/launch", data={"id_token": "a" * 3_000_000})
+    assert (refused.status_code, last_outcome(place, refused.text)) == (413, "launch.token_too_long")
+    assert client.post("/lti/launch", data=form).status_code == 303  # the login is as it was
+
+
 # --- without cookie: a question first ---
 
 
