@@ -114,7 +114,10 @@ class Offer(enum.Enum):
 
 
 class LineItem(Model, table=True):
-    """Our column in the gradebook of one course for one programme. `url` is the host's address of it."""
+    """Our column in the gradebook of one course for one programme. `url` is the host's address of it.
+
+    `lost_at`: when the host last said that the column is no more; a second loss within a day is not mended by itself.
+    """
 
     __tablename__ = "lti_line_item"
     __table_args__ = (UniqueConstraint("course_id", "programme_id", "kind"),)
@@ -127,6 +130,7 @@ class LineItem(Model, table=True):
     url: str = Field(default="", max_length=1000)
     label: str = Field(default="", max_length=255)
     maximum_hundredths: int
+    lost_at: datetime | None = None
     created_at: datetime
 
 

@@ -223,6 +223,32 @@ class ServiceClient:
             raise self._failed(answer)
         return _column(answer.json(), is_new=True)
 
+    def resize_line_item(
+        self, lineitem_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int
+    ) -> None:
+        """Gives our column another maximum; does nothing where the host lets us write no columns.
+
+        Everything else is sent back as the host has it: a PUT replaces the whole line item, and Moodle blanks what is
+        left out (AGS 2.0, 3.1; hosts rescale the grades that are there, so scores are to be sent again).
+        """
+        if LINE_ITEM not in self.scopes:
+            return
+        kind = _TYPE + "lineitem+json"
+        answer = self._call("GET", lineitem_url, {"Accept": kind})
+        if answer.status != 200:
+            raise self._failed(answer)
+        held = answer.json()
+        body = {
+            **(held if isinstance(held, dict) else {}),
+            "label": label[:255],
+            "scoreMaximum": host_of(self.product, lineitem_url).column_maximum(maximum_hundredths),
+            "resourceId": resource_id[:512],
+            "tag": tag[:255],
+        }
+        answer = self._call("PUT", lineitem_url, {"Accept": kind, "Content-Type": kind}, body)
+        if answer.status not in (200, 201, 204):
+            raise self._failed(answer)
+
     def send_score(
         self,
         lineitem_url: str,

@@ -48,11 +48,17 @@ class Line:
     app: Callable[..., Any]
     lose: str = ""  # "POST /lineitems": the end of the path of requests whose answers are lost
     hold: str = ""
+    gone: str = ""  # requests that the host answers with 404
+    asked: list[str] = field(default_factory=list)
     held: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        self.asked.append(request)
+        if self.gone and _is(request, self.gone):
+            start_response("404 Not Found", [("Content-Type", "application/json")])
+            return [b"[]"]
         answer = list(self.app(environ, start_response))
         if self.hold and _is(request, self.hold):
             self.held.set()

@@ -16,9 +16,10 @@ from sqlmodel import select
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk, transaction
-from lms_plugin.flow.deliveries import deliveries
+from lms_plugin.flow.deliveries import deliveries, resend
+from lms_plugin.flow.report import offer_changed, queue_columns
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import CourseMember, Ticket, WebSession
+from lms_plugin.people import Course, CourseMember, Ticket, WebSession
 from tests import people as cast
 from tests.flow.earned import earn
 from tests.posting import SECRET, Post, post_office
@@ -234,6 +235,79 @@ def test_a_column_that_was_deleted_is_made_again(post: Post) -> None:
     post.drain()
     assert len(post.ours()) == 2
     assert post.grades(cast.CHEN) == {"points": 2, "hours": 0}
+
+
+def test_a_column_that_stays_gone_is_told_and_not_asked_for_ever(post: Post) -> None:
+    """Moodle lists a column whose activity was deleted; Open edX may grant a column whose block is gone."""
+    post.line.gone = "POST /scores"
+    earned(post, cast.CHEN, "A3")
+    earned(post, cast.WANG, "A3")
+    post.drain()
+    for who in (cast.CHEN, cast.WANG):
+        points = post.deliveries(who)["points"]
+        assert (points.state, points.host_words) == (lti.DeliveryState.FAILED, "HTTP 404 Not Found")
+        assert all(view.can_resend for view in views(post, who))
+    assert len([one for one in post.line.asked if one.endswith("/scores")]) <= 10
+    assert len(post.ours()) == 2
+    post.line.gone = ""  # the course is back
+    officer = post.world.actor(cast.OFFICER)
+    with transaction(post.sessions) as session:
+        chen, course = post.world.person(cast.CHEN).uuid, post.world.course.uuid
+        resend(session, officer, course, chen, datetime.now(UTC))
+    post.drain()
+    assert post.grades(cast.CHEN)["points"] == 1
+
+
+def test_only_the_own_column_is_there_and_its_activity_is_deleted(post: Post) -> None:
+    coupled = next(item for item in post.host()["line_items"] if not str(item["tag"]).startswith("nengli:"))
+    course = post.world.course
+    course.lineitems_url = ""
+    course.lineitem_url = f"{post.url}/ags/1/lineitems/{coupled['id']}/lineitem?type_id=1"
+    post.world.session.commit()
+    post.line.gone = "POST /scores"
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.NOT_OFFERED
+    post.line.gone = ""
+    with transaction(post.sessions) as session:  # a later launch offers a column again
+        row = session.get(Course, pk(course))
+        assert row is not None
+        row.lineitem_url = f"{post.url}/ags/1/lineitems/{coupled['id']}/lineitem?type_id=1"
+        offer_changed(session, row, datetime.now(UTC))
+    post.drain()
+    assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.DELIVERED
+
+
+def test_other_rules_resize_the_columns_and_say_all_again(post: Post) -> None:
+    earned(post, cast.CHEN, "A3", "A5", "A6")
+    post.drain()
+    assert post.grades(cast.CHEN)["points"] == 3
+    post.world.set_rules(choice={"required_points": 4})
+    queue_columns(post.world.session, post.world.programme, datetime.now(UTC))
+    post.world.session.commit()
+    post.next_second()
+    post.drain()
+    columns = {item["tag"].rpartition(":")[2]: item for item in post.ours()}
+    assert columns["points"]["score_maximum"] == 4
+    assert columns["points"]["resource_id"] == columns["points"]["tag"]
+    assert post.grades(cast.CHEN)["points"] == 3  # of four
+    row = post.deliveries(cast.CHEN)["points"]
+    assert (row.state, row.maximum_hundredths) == (lti.DeliveryState.DELIVERED, 400)
+
+
+def test_what_a_host_lost_is_said_again_when_an_officer_asks(post: Post) -> None:
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    arrived = post.host()["count"]
+    assert not any(view.can_resend for view in views(post, cast.CHEN))
+    with post.sessions() as session:
+        chen, programme = pk(post.world.person(cast.CHEN)), pk(post.world.programme)
+        assert all(view.can_resend for view in deliveries(session, chen, programme, for_staff=True))
+    with transaction(post.sessions) as session:
+        officer, course = post.world.actor(cast.OFFICER), post.world.course.uuid
+        resend(session, officer, course, post.world.person(cast.CHEN).uuid, datetime.now(UTC))
+    post.drain()
+    assert post.host()["count"] == arrived + 2
 
 
 def test_a_token_that_is_over_or_refused_is_asked_for_anew(post: Post) -> None:

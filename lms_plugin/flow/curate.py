@@ -13,6 +13,7 @@ from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Sel
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
+from lms_plugin.flow import report
 from lms_plugin.people import OrgUnit, Tenant
 
 
@@ -119,7 +120,10 @@ def edit_programme(
         _check(session, programme, form)
     session.add(programme)
     session.flush()
+    before = report.maxima(competencies.rules_of(session, programme))
     competencies.set_rules(session, programme, form.rules, actor.person_id, now)
+    if report.maxima(form.rules) != before:
+        report.queue_columns(session, programme, now)
     return programme
 
 

@@ -34,10 +34,11 @@ class DeliveryView:
     can_resend: bool
 
 
-def deliveries(session: Session, person_id: int, programme_id: int) -> list[DeliveryView]:
+def deliveries(session: Session, person_id: int, programme_id: int, *, for_staff: bool = False) -> list[DeliveryView]:
     """All courses of the programme that the person launched from, with both columns' state. Three queries.
 
-    Before the first score there is no column: then the waiting job says how far it is, in the host's own words.
+    `for_staff`: who looks after others may also repeat what arrived (a host's column can be emptied there). Before the
+    first score there is no column: then the waiting job says how far it is, in the host's own words.
     """
     courses = session.exec(
         select(Course)
@@ -66,7 +67,8 @@ def deliveries(session: Session, person_id: int, programme_id: int) -> list[Deli
                     row.maximum_hundredths,
                     row.host_words,
                     row.updated_at,
-                    row.state not in {lti.DeliveryState.DELIVERED, lti.DeliveryState.NOT_OFFERED},
+                    row.state is not lti.DeliveryState.NOT_OFFERED
+                    and (for_staff or row.state is not lti.DeliveryState.DELIVERED),
                 )
             )
         asked = jobs.get((outbox.SCORE, f"{pk(course)}:{person_id}"))
@@ -118,6 +120,15 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
     ).first()
     if member is None:
         raise NotFound
+    for row, column in session.exec(
+        select(lti.ScoreDelivery, lti.LineItem)
+        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
+        .where(lti.LineItem.course_id == pk(course), lti.ScoreDelivery.person_id == pk(person))
+    ).all():
+        column.lost_at = None  # somebody has looked after it: it may be found or made once more
+        if row.state is lti.DeliveryState.DELIVERED:
+            row.state = lti.DeliveryState.WAITING
+        session.add_all([row, column])
     outbox.put(
         session,
         actor.tenant_id,

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import exists
 from sqlmodel import Session, col, select
 
 import competencies
@@ -10,6 +11,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import report
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
     Course,
@@ -101,6 +103,7 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
     course.title = (launch.context_title or course.title or launch.resource_link_title)[:500]
     if now - course.seen_at > SEEN_AGAIN:  # a class that clicks at once must not queue for one row
         course.seen_at = now
+    offered = (course.lineitems_url, course.lineitem_url, course.ags_scopes)
     # What a launch does not offer is kept as it was: a learner's launch may carry less than a trainer's.
     if launch.lineitems_url:
         course.lineitems_url = launch.lineitems_url
@@ -112,6 +115,8 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
         course.memberships_url = launch.memberships_url
     session.add(course)
     session.flush()
+    if offered != (course.lineitems_url, course.lineitem_url, course.ags_scopes):
+        report.offer_changed(session, course, now)
     return course
 
 
@@ -138,16 +143,23 @@ def _membership(session: Session, course: Course, person: Person, launch: "lti.L
 
 
 def _ask_scores(session: Session, course: Course, person_id: int, now: datetime) -> None:
-    """Who comes from a course for the first time, or comes back as a learner, may have points already: their score
-    belongs into this gradebook too."""
+    """Who comes from a course for the first time, or comes back as a learner, may have points or hours already: their
+    score belongs into this gradebook too."""
     if course.programme_id is None:
         return
-    earned = session.exec(
-        select(competencies.Award.id).where(
-            competencies.Award.programme_id == course.programme_id, competencies.Award.person_id == person_id
+    has_points, has_hours = session.exec(
+        select(
+            exists().where(
+                col(competencies.Award.programme_id) == course.programme_id,
+                col(competencies.Award.person_id) == person_id,
+            ),
+            exists().where(
+                col(competencies.CreditEntry.programme_id) == course.programme_id,
+                col(competencies.CreditEntry.person_id) == person_id,
+            ),
         )
-    ).first()
-    if earned is not None:
+    ).one()
+    if has_points or has_hours:
         ids = {"course_id": pk(course), "person_id": person_id}
         outbox.put(session, course.tenant_id, outbox.SCORE, f"{pk(course)}:{person_id}", ids, now)
 

@@ -134,7 +134,9 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
-        deliveries=tuple(deliveries.deliveries(session, person_id, pk(programme))),
+        deliveries=tuple(
+            deliveries.deliveries(session, person_id, pk(programme), for_staff=person_id != actor.person_id)
+        ),
         can_resend=can(actor, Permission.SCORE_RESEND, scope),
         printed_at=now,
     )

@@ -5,7 +5,7 @@ reads the current truth when it runs, so that running twice, late or out of orde
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
@@ -20,6 +20,7 @@ from lms_plugin.people import Course, CourseMember
 
 SCORE_JOB = outbox.SCORE
 COLUMNS_JOB = outbox.COLUMNS
+LOST_AGAIN = timedelta(days=1)
 KINDS = (lti.LineItemKind.POINTS, lti.LineItemKind.HOURS)
 
 
@@ -89,6 +90,37 @@ def scores_of(session: Session, programme: competencies.Programme, person_id: in
     return found
 
 
+def maxima(rules: competencies.Rules) -> dict[lti.LineItemKind, int]:
+    """The most that each column can hold, in hundredths; 0 = these rules want no such column."""
+    return {
+        lti.LineItemKind.POINTS: rules.choice.required_points * 100,
+        lti.LineItemKind.HOURS: rules.hours.practice_need_hundredths + rules.hours.online_need_hundredths,
+    }
+
+
+def queue_columns(session: Session, programme: competencies.Programme, now: datetime) -> None:
+    """The rules have other maxima: every column that there is follows, and everybody's score is sent again."""
+    courses = session.exec(
+        select(Course.id).where(
+            Course.programme_id == pk(programme), col(Course.id).in_(select(lti.LineItem.course_id))
+        )
+    ).all()
+    for course_id in courses:
+        assert course_id is not None
+        _ask_columns(session, programme.tenant_id, course_id, now)
+
+
+def offer_changed(session: Session, course: Course, now: datetime) -> None:
+    """A launch offers another gradebook service than the last one: a column that was refused or lost is tried again."""
+    known = session.exec(select(lti.LineItem.id).where(lti.LineItem.course_id == pk(course))).first()
+    if known is not None:
+        _ask_columns(session, course.tenant_id, pk(course), now)
+
+
+def _ask_columns(session: Session, tenant_id: int, course_id: int, now: datetime) -> None:
+    outbox.put(session, tenant_id, COLUMNS_JOB, str(course_id), {"course_id": course_id}, now)
+
+
 def _columns(
     session: Session, course: Course, programme: competencies.Programme
 ) -> dict[lti.LineItemKind, lti.LineItem]:
@@ -114,11 +146,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
             return
         programme = get(session, competencies.Programme, course.programme_id)
         known, client = _columns(session, course, programme), _client(post, session, course, now)
-        rules = competencies.rules_of(session, programme)
-        maxima = {
-            lti.LineItemKind.POINTS: rules.choice.required_points * 100,
-            lti.LineItemKind.HOURS: rules.hours.practice_need_hundredths + rules.hours.online_need_hundredths,
-        }
+        most = maxima(competencies.rules_of(session, programme))
         labels = {
             lti.LineItemKind.POINTS: f"{programme.title} 能力点",
             lti.LineItemKind.HOURS: f"{programme.title} 学时",
@@ -126,26 +154,28 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         uuid, own, listing = programme.uuid, course.lineitem_url, course.lineitems_url
     for kind in KINDS:
         row = known.get(kind)
-        if (row is not None and row.url) or not maxima[kind]:
+        url = row.url if row is not None else ""
+        if not most[kind] or (row is not None and url and row.maximum_hundredths == most[kind]):
             continue
-        url = ""
+        ours = f"nengli:{uuid}:{kind.value}"
         try:
-            column = client.find_or_create_line_item(
-                listing,
-                resource_id=f"nengli:{uuid}:{kind.value}",
-                tag=f"nengli:{uuid}:{kind.value}",
-                label=labels[kind],
-                maximum_hundredths=maxima[kind],
-            )
-            if column is not None:
-                url = column.url
-            elif kind is lti.LineItemKind.POINTS:
-                url = own  # a host that grants only its own column gets the points there
+            if url and url != own:  # the rules have changed
+                client.resize_line_item(
+                    url, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
+                )
+            elif not url:
+                column = client.find_or_create_line_item(
+                    listing, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
+                )
+                if column is not None:
+                    url = column.url
+                elif kind is lti.LineItemKind.POINTS:
+                    url = own  # a host that grants only its own column gets the points there
         finally:
             with transaction(post.sessions) as session:
                 client.keep(session, post.secret_key)
         with transaction(post.sessions) as session:
-            _note_column(session, ids["course_id"], kind, url, labels[kind], maxima[kind], now)
+            _note_column(session, ids["course_id"], kind, url, labels[kind], most[kind], now)
 
 
 def _note_column(
@@ -164,7 +194,7 @@ def _note_column(
             maximum_hundredths=maximum,
             created_at=now,
         )
-    elif url and not row.url:
+    elif url and (url, maximum) != (row.url, row.maximum_hundredths):
         _say_all_again(session, row, now)
     row.url, row.label, row.maximum_hundredths = url, label[:255], maximum
     row.offered = lti.Offer.READY if url else lti.Offer.NOT_OFFERED
@@ -172,7 +202,7 @@ def _note_column(
 
 
 def _say_all_again(session: Session, column: lti.LineItem, now: datetime) -> None:
-    """A column that was gone is there again, perhaps empty: everybody's score belongs into it."""
+    """A column that was gone is there again, perhaps empty, or has a new maximum: everybody's score belongs into it."""
     for delivery in session.exec(select(lti.ScoreDelivery).where(lti.ScoreDelivery.line_item_id == pk(column))).all():
         delivery.state = lti.DeliveryState.WAITING
         session.add(delivery)
@@ -248,7 +278,7 @@ def _prepare(
     programme = get(session, competencies.Programme, course.programme_id)
     columns, scores = _columns(session, course, programme), scores_of(session, programme, member.person_id)
     if any(kind not in columns or _is_lost(columns[kind]) for kind in scores):
-        outbox.put(session, course.tenant_id, COLUMNS_JOB, str(pk(course)), {"course_id": pk(course)}, now)
+        _ask_columns(session, course.tenant_id, pk(course), now)
         session.commit()
         raise Unavailable("ags.columns_pending", retry_after=2)
     letters = []
@@ -316,7 +346,7 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
         row.state = lti.DeliveryState.NOT_A_LEARNER
         return None
     if outcome is lti.Outcome.GONE:
-        return _column_gone(session, row)
+        return _column_gone(session, row, letter, now)
     if outcome is lti.Outcome.ALREADY_NEWER:
         # The host holds a time that is not before ours (its own clock, or a trainer's edit): say it again, later.
         if row.attempts < outbox.MAX_ATTEMPTS:
@@ -329,20 +359,23 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
     return None
 
 
-def _column_gone(session: Session, row: lti.ScoreDelivery) -> Unavailable:
-    """The host's column is no more: it is looked for and made again, as often as the job may run."""
+def _column_gone(session: Session, row: lti.ScoreDelivery, letter: _Letter, now: datetime) -> Unavailable | None:
+    """The host's column is no more: it is looked for and made again, once a day. A host that goes on saying so (it may
+    still list a column whose activity was deleted) is believed: the score has failed, in the host's words."""
     column = get(session, lti.LineItem, row.line_item_id)
-    for one in session.exec(select(lti.LineItem).where(lti.LineItem.course_id == column.course_id)).all():
-        one.url = ""  # who deletes one column has mostly deleted both
-        session.add(one)
-    outbox.put(
-        session,
-        row.tenant_id,
-        COLUMNS_JOB,
-        str(column.course_id),
-        {"course_id": column.course_id},
-        row.updated_at,
-    )
+    if column.url == letter.url:
+        if column.lost_at is not None and now - column.lost_at < LOST_AGAIN:
+            row.state = lti.DeliveryState.FAILED
+            return None
+        course = get(session, Course, column.course_id)
+        if course.lineitem_url == letter.url:
+            course.lineitem_url = ""  # a later launch offers it again, if it is there again
+            session.add(course)
+        column.lost_at = now
+        for one in session.exec(select(lti.LineItem).where(lti.LineItem.course_id == column.course_id)).all():
+            one.url = ""  # who deletes one column has mostly deleted both
+            session.add(one)
+        _ask_columns(session, row.tenant_id, column.course_id, now)
     return Unavailable("ags.gone", words=row.host_words, retry_after=3)
 
 

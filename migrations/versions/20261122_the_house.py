@@ -689,6 +689,7 @@ def upgrade() -> None:
     sa.Column('url', sa.String(length=1000), nullable=False),
     sa.Column('label', sa.String(length=255), nullable=False),
     sa.Column('maximum_hundredths', sa.Integer(), nullable=False),
+    sa.Column('lost_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['course_id'], ['course.id'], name=op.f('fk_lti_line_item_course_id_course')),
     sa.ForeignKeyConstraint(['programme_id'], ['programme.id'], name=op.f('fk_lti_line_item_programme_id_programme')),

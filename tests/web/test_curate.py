@@ -6,6 +6,8 @@ import pytest
 from sqlmodel import select
 
 import competencies
+import lti
+from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.flow import curate
 from tests import people as cast
@@ -107,6 +109,29 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
     world.session.commit()
     assert "最后一天已经过了" in officer.post(f"{url}/state", {"state": "open"}).text
     assert officer.get("/curate").status_code == 200
+
+
+def test_columns_follow_the_rules(browse, world):
+    officer = browse(cast.OFFICER)
+    officer.post("/curate/programmes/new", form(world))
+    made = programme(world)
+    world.session.add(
+        lti.LineItem(
+            tenant_id=pk(world.tenant),
+            course_id=pk(world.course),
+            programme_id=pk(made),
+            kind=lti.LineItemKind.POINTS,
+            url="https://lms.example/1",
+            maximum_hundredths=300,
+            created_at=world.now,
+        )
+    )
+    world.session.commit()
+    for changes, jobs in (({"goal_percent": "91"}, 0), ({"required_points": "4"}, 1), ({"required_points": "4"}, 1)):
+        values = form(world, version=programme(world).version, **changes)
+        assert officer.post(f"/curate/programmes/{made.uuid}/edit", values).status_code == 303
+        asked = world.session.exec(select(outbox.Job).where(outbox.Job.kind == outbox.COLUMNS)).all()
+        assert len(asked) == jobs
 
 
 @pytest.mark.parametrize(
