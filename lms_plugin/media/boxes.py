@@ -12,7 +12,15 @@ from typing import BinaryIO
 from lms_plugin.media.faults import Bomb, Broken
 
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf", b"mvex"}
-_NAMED = {b"udta", b"meta", b"uuid", b"free", b"skip", b"pnot", b"PICT", b"wide"}
+# What serves to play; every other box may carry words, a place or a maker's notes.
+_PLAYS = _CONTAINERS | {
+    *(b"ftyp", b"styp", b"mdat", b"mfra", b"sidx", b"ssix"),
+    *(b"mvhd", b"iods", b"ctab", b"mehd", b"trex", b"mfhd", b"tfhd", b"tfdt", b"trun"),
+    *(b"tkhd", b"tref", b"load", b"tapt", b"clip", b"matt", b"elst", b"mdhd", b"hdlr", b"elng"),
+    *(b"vmhd", b"smhd", b"hmhd", b"nmhd", b"sthd", b"gmhd", b"dinf"),
+    *(b"stsd", b"stts", b"ctts", b"cslg", b"stsc", b"stsz", b"stz2", b"stco", b"co64", b"stss", b"stsh", b"stps"),
+    *(b"sdtp", b"stdp", b"padb", b"sbgp", b"sgpd", b"subs", b"saiz", b"saio"),
+}
 _TIMED = {b"mvhd", b"tkhd", b"mdhd"}
 _BOXES = 200_000  # a fragmented hour has some 10 000
 _TABLE = 64 << 20
@@ -196,30 +204,50 @@ def _flat(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def anonymise(path: Path) -> None:
     """Blanks names, places, devices and times in the file itself; no byte of picture or sound moves.
 
-    `udta`, `meta`, `uuid` and tracks of timed metadata (GPS of action cameras) become zeroed `free` boxes; the
-    creation times of film, tracks and media become zero. Raises Broken or Bomb.
+    Boxes that do not serve to play (`udta`, `meta`, `uuid`, a maker's own) and tracks of timed metadata (GPS of action
+    cameras, the tape's name and time of day) become zeroed `free` boxes; the creation times of film, tracks and media
+    become zero. Raises Broken or Bomb.
     """
     with path.open("r+b") as file:
-        boxes = list(walk(file, path.stat().st_size))
-        gone: list[Box] = [box for box in boxes if box.kind in _NAMED]
-        for track in (box for box in boxes if box.kind == b"trak"):
-            inner = [box for box in boxes if track.start < box.start < track.end]
-            handler = next((b for b in inner if b.kind == b"hdlr" and b.parents[-1:] == (b"mdia",)), None)
-            if handler is not None and _body(file, handler, 12)[8:12] in {b"meta", b"camm", b"mdta"}:
-                for offset, length in _samples(file, inner, path.stat().st_size):
-                    _zero(file, offset, length)
-                gone.append(track)
-        for box in boxes:
-            if box.kind in _TIMED:
-                long = _body(file, box, 1) == b"\x01"
-                _zero(file, box.body + 4, min(16 if long else 8, max(0, box.end - box.body - 4)))
-            elif box.kind == b"hdlr":
-                _zero(file, box.body + 24, max(0, box.end - box.body - 24))  # a free name; camera apps sign here
-        for box in gone:
-            if box.kind != b"wide":
-                file.seek(box.start + 4)
-                file.write(b"free")
-            _zero(file, box.body, box.end - box.body)
+        anonymise_open(file, path.stat().st_size)
+
+
+def anonymise_open(file: BinaryIO, size: int) -> None:
+    """The same over an open file of `size` bytes, also one in memory."""
+    boxes = list(walk(file, size))
+    gone: list[Box] = [box for box in boxes if box.kind not in _PLAYS]
+    for track in (box for box in boxes if box.kind == b"trak"):
+        inner = [box for box in boxes if track.start < box.start < track.end]
+        handler = next((b for b in inner if b.kind == b"hdlr" and b.parents[-1:] == (b"mdia",)), None)
+        if handler is not None and _body(file, handler, 12)[8:12] in {b"meta", b"camm", b"mdta", b"tmcd"}:
+            for offset, length in _samples(file, inner, size):
+                _zero(file, offset, length)
+            gone.append(track)
+    for box in boxes:
+        if box.kind in _TIMED:
+            long = _body(file, box, 1) == b"\x01"
+            _zero(file, box.body + 4, min(16 if long else 8, max(0, box.end - box.body - 4)))
+        elif box.kind == b"hdlr":
+            _zero(file, box.body + 24, max(0, box.end - box.body - 24))  # a free name; camera apps sign here
+        elif box.kind == b"dinf":
+            _blank_references(file, box)
+    for box in gone:
+        if box.kind != b"wide":
+            file.seek(box.start + 4)
+            file.write(b"free")
+        _zero(file, box.body, box.end - box.body)
+
+
+def _blank_references(file: BinaryIO, box: Box) -> None:
+    """Where the samples lie: in this file says an entry of 12 bytes; a longer one is a path on somebody's disk."""
+    body = _body(file, box, 1 << 16)
+    at = body.find(b"dref") + 12
+    while at >= 12 and at + 12 <= len(body):
+        length = struct.unpack_from(">I", body, at)[0]
+        if length < 12:
+            return
+        _zero(file, box.body + at + 12, min(length, len(body) - at) - 12)
+        at += length
 
 
 def _zero(file: BinaryIO, offset: int, length: int) -> None:

@@ -76,6 +76,10 @@ class Compound:
         """Names of the streams directly under the root."""
         return [entry.name for entry in self._entries if entry.kind == 2 and entry.depth == 1]
 
+    def stream_names(self) -> list[str]:
+        """Names of the streams at any depth."""
+        return [entry.name for entry in self._entries if entry.kind == 2]
+
     def all_named(self, *names: str) -> list[Entry]:
         """Streams of these names at any depth (embedded objects have their own properties)."""
         return [entry for entry in self._entries if entry.kind == 2 and entry.name in names]

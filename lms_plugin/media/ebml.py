@@ -95,17 +95,22 @@ def read(path: Path) -> Film:
 def anonymise(path: Path) -> None:
     """Turns tags, title, date, attachments and track names into Void elements of the same length, in place."""
     with path.open("r+b") as file:
-        for kind, start, body, end in list(_elements(file, path.stat().st_size)):
-            if kind in {_MUXER, _WRITER}:
-                file.seek(body)
-                file.write(b" " * (end - body))  # both must be there, but need not say which app
-            elif kind in _GONE:
-                file.seek(start)
-                total = end - start
-                width = next(w for w in range(1, 9) if total - 1 - w < (1 << (7 * w)) - 1)
-                length = (1 << (7 * width)) | (total - 1 - width)
-                file.write(b"\xec" + length.to_bytes(width, "big"))
-                left = total - 1 - width
-                while left > 0:
-                    file.write(bytes(min(left, 1 << 20)))
-                    left -= 1 << 20
+        anonymise_open(file, path.stat().st_size)
+
+
+def anonymise_open(file: BinaryIO, size: int) -> None:
+    """The same over an open file of `size` bytes, also one in memory."""
+    for kind, start, body, end in list(_elements(file, size)):
+        if kind in {_MUXER, _WRITER}:
+            file.seek(body)
+            file.write(b" " * (end - body))  # both must be there, but need not say which app
+        elif kind in _GONE:
+            file.seek(start)
+            total = end - start
+            width = next(w for w in range(1, 9) if total - 1 - w < (1 << (7 * w)) - 1)
+            length = (1 << (7 * width)) | (total - 1 - width)
+            file.write(b"\xec" + length.to_bytes(width, "big"))
+            left = total - 1 - width
+            while left > 0:
+                file.write(bytes(min(left, 1 << 20)))
+                left -= 1 << 20

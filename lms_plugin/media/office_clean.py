@@ -12,8 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from lms_plugin.media import pictures, word97, zipped
-from lms_plugin.media.compound import Compound
+from lms_plugin.media import embedded, zipped
 from lms_plugin.media.faults import Fault
 from lms_plugin.media.personal import MASK, mask, spans
 from lms_plugin.media.zipped import local
@@ -24,10 +23,14 @@ _DEPTH = 2
 _DROPPED = re.compile(
     r"^(docProps/(custom\.xml|thumbnail\..*)|customXml/.*|.*/people\.xml|.*/persons/.*|.*/threadedComments/.*|.*/revisions/.*"
     r"|.*printerSettings\d*\.bin|.*vbaProject.*\.bin|.*vbaData\.xml|.*/activeX/.*|_xmlsignatures/.*"
-    r"|.*/changesInfos/.*|.*/revisionInfo\.xml|.*/documenttasks/.*|docMetadata/.*)$",
+    r"|.*/changesInfos/.*|.*/revisionInfo\.xml|.*/documenttasks/.*|docMetadata/.*|.*/model/item\.data)$",
     re.IGNORECASE,
 )
-_DROPPED_KINDS = {"custom-properties", "thumbnail", "origin"}  # by relationship of the package, whatever the name
+# by relationship, whatever the part is called
+_DROPPED_KINDS = {"custom-properties", "thumbnail", "origin"} | {
+    *("customXml", "customXmlProps", "people", "person", "threadedComment", "vbaProject", "wordVbaData"),
+    *("printerSettings", "recipientData", "keyMapCustomizations", "attachedToolbars", "powerPivotData", "usernames"),
+}
 _EMPTIED = {
     "core-properties": b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
     b'core-properties"/>',
@@ -36,9 +39,26 @@ _EMPTIED = {
 }
 # attributes by local name that name a person or a time; rsids tell which machine typed which run
 _BLANK = {"author", "initials", "userName", "displayName", "lastModifiedBy", "userId", "providerId", "lastUser"}
-_GONE = re.compile(r"^(rsid\w*|dateUtc|lastEdited|documentId|coauthVersionLast|coauthVersionMax)$")
+_GONE = re.compile(
+    r"^(rsid\w*|dateUtc|lastEdited|documentId|coauthVersionLast|coauthVersionMax|refreshedBy|refreshedDate(Iso)?"
+    r"|securityDescriptor)$"
+)
 _GONE_ELEMENTS = {"rsids", "docVars", "absPath", "attachedTemplate", "docId", "revisionPtr", "fileSharing", "mailMerge"}
-_AUTHORED = {"ins", "del", "moveFrom", "moveTo", "comment", "rPrChange", "pPrChange", "sectPrChange", "tblPrChange"}
+_GONE_ELEMENTS |= {"metadata", "namedview", "webPublishItems", "smartTagPr"}  # of drawings, and of sheets put online
+# names that programs give by themselves after the user or a file: element → (attribute, what stands there instead)
+_RENAMED = {
+    "customWorkbookView": ("name", "view"),
+    "scenario": ("user", ""),
+    "permStart": ("ed", ""),
+    "tag": ("val", ""),
+    "ddeLink": ("ddeTopic", ""),
+    "queryTable": ("name", "ExternalData_1"),
+}
+# what a connection of a workbook keeps: where it led, and as whom, is nobody's affair
+_OF_CONNECTION = {
+    *("id", "type", "refreshedVersion", "minRefreshableVersion", "background", "saveData", "keepAlive", "interval"),
+    *("deleted", "new", "onlyUseConnectionFile", "reconnectionMethod", "savePassword", "commandType", "xml", "html"),
+}
 _PATHLIKE = re.compile(r"[\\/]|\.\w{3,4}$")
 _TYPES = "[Content_Types].xml"
 
@@ -56,24 +76,38 @@ def _copy(archive: zipfile.ZipFile, copy: zipfile.ZipFile, needles: list[str], d
     names = [name for name in archive.namelist() if not name.endswith("/")]
     package = [(kind, part) for kind, part in zipped.relationships(archive, "").values() if part]
     emptied = {part: _EMPTIED[kind] for kind, part in package if kind in _EMPTIED}
-    dropped = {name for name in names if _DROPPED.match(name)} | {part for k, part in package if k in _DROPPED_KINDS}
-    reached = {target for name in names if name.endswith(".rels") for target in _targets(archive, name)}
+    pointed = [pair for name in names if name.endswith(".rels") for pair in _pointers(archive, name)]
+    dropped = {name for name in names if _DROPPED.match(name)} | {part for k, part in pointed if k in _DROPPED_KINDS}
+    reached = {part for _kind, part in pointed}
     for name in names:
         if name in dropped:
             continue
         if name not in reached and not name.endswith(".rels") and name != _TYPES:
             dropped.add(name)  # a part that nothing points to is no part of the document, but could be read
     dropped |= {name for name in names if name.endswith(".rels") and _source(name) in dropped}
+    called = _neutral_names(sorted(set(names) - dropped))
     for name in sorted(set(names) - dropped, key=lambda n: (n != _TYPES, n)):
-        entry = zipfile.ZipInfo(name, _TIME)
+        entry = zipfile.ZipInfo(called.get(name, name), _TIME)
         entry.compress_type = zipfile.ZIP_DEFLATED
         entry.external_attr = 0o644 << 16
         with copy.open(entry, "w") as out:
-            out.write(emptied.get(name) or _clean(archive, name, dropped, needles, depth))
+            out.write(emptied.get(name) or _clean(archive, name, dropped, called, needles, depth))
 
 
-def _targets(archive: zipfile.ZipFile, rels: str) -> list[str]:
-    return [target for _kind, target in zipped.relationships(archive, _source(rels)).values() if target]
+def _pointers(archive: zipfile.ZipFile, rels: str) -> list[tuple[str, str]]:
+    return [(kind, target) for kind, target in zipped.relationships(archive, _source(rels)).values() if target]
+
+
+_MEDIA = re.compile(r"^(.*/(?:media|embeddings)/)([^/]+?)(\.\w{1,8})$")
+_USUAL = re.compile(
+    r"^(image|media|audio|video|picture|hdphoto|oleObject|Microsoft_[a-z_]{4,40})\d*$", re.IGNORECASE | re.ASCII
+)
+
+
+def _neutral_names(names: list[str]) -> dict[str, str]:
+    """Media that are called after the file they came from, and what they are called in the copy."""
+    odd = [(name, found) for name in names if (found := _MEDIA.match(name)) and not _USUAL.match(found[2])]
+    return {name: f"{found[1]}part{number}{found[3]}" for number, (name, found) in enumerate(odd, start=1)}
 
 
 def _source(rels: str) -> str:
@@ -82,12 +116,14 @@ def _source(rels: str) -> str:
     return folder + base.removesuffix(".rels")
 
 
-def _clean(archive: zipfile.ZipFile, name: str, dropped: set[str], needles: list[str], depth: int) -> bytes:
+def _clean(
+    archive: zipfile.ZipFile, name: str, dropped: set[str], called: dict[str, str], needles: list[str], depth: int
+) -> bytes:
     lower = name.lower()
     if name == _TYPES:
-        return _types(zipped.parse(zipped.part(archive, name)), dropped)
+        return _types(zipped.parse(zipped.part(archive, name)), dropped, called)
     if lower.endswith(".rels"):
-        return _rels(zipped.parse(zipped.part(archive, name)), name, dropped, needles)
+        return _rels(zipped.parse(zipped.part(archive, name)), name, dropped, called, needles)
     if lower.endswith((".xml", ".vml", ".svg")):
         data = zipped.part(archive, name)
         try:
@@ -97,16 +133,18 @@ def _clean(archive: zipfile.ZipFile, name: str, dropped: set[str], needles: list
                 raise
             return b""  # old drawings are often no XML at all; what cannot be checked is not passed on
         _anonymise(root)
+        _forget_paths(root)
+        if lower.endswith(".svg"):
+            for element in [e for e in root.iter() if local(e) in {"title", "desc"} and e.getparent() is not None]:
+                element.getparent().remove(element)
         _unlink(root, {key for key, (_kind, to) in zipped.relationships(archive, name).items() if to in dropped})
         if needles:
             _redact(root, needles)
         return _bytes(root)
     data = zipped.part(archive, name, _EMBEDDED)
-    if lower.endswith((".docx", ".xlsx", ".pptx")):
+    if data.startswith(b"PK\x03\x04"):
         return _embedded(data, needles, depth)
-    if data.startswith(b"\xd0\xcf\x11\xe0"):
-        return _compound(data)
-    return pictures.without_metadata(data)
+    return embedded.bare(data, name)
 
 
 def _embedded(data: bytes, needles: list[str], depth: int) -> bytes:
@@ -122,30 +160,22 @@ def _embedded(data: bytes, needles: list[str], depth: int) -> bytes:
     return made.getvalue()
 
 
-def _compound(data: bytes) -> bytes:
-    file = io.BytesIO(data)
-    try:
-        with Compound.reading(file, len(data)) as compound:
-            word97.blank_properties(compound)
-            compound.wipe_unused()
-    except Fault:
-        return b""
-    return file.getvalue()
-
-
 def _bytes(root: Any) -> bytes:
     made: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
     return made
 
 
-def _types(root: Any, dropped: set[str]) -> bytes:
+def _types(root: Any, dropped: set[str], called: dict[str, str]) -> bytes:
     for element in list(root):
-        if element.get("PartName", "").lstrip("/") in dropped:
+        part = element.get("PartName", "").lstrip("/")
+        if part in dropped:
             root.remove(element)
+        elif part in called:
+            element.set("PartName", f"/{called[part]}")
     return _bytes(root)
 
 
-def _rels(root: Any, name: str, dropped: set[str], needles: list[str]) -> bytes:
+def _rels(root: Any, name: str, dropped: set[str], called: dict[str, str], needles: list[str]) -> bytes:
     source = _source(name)
     for rel in list(root.iter(zipped.REL)):
         target = rel.get("Target", "")
@@ -155,8 +185,10 @@ def _rels(root: Any, name: str, dropped: set[str], needles: list[str]) -> bytes:
                 rel.set("Target", "about:blank")  # paths name people; far pictures tell who looks
             elif any(True for needle in needles for _ in spans(target, needle)):
                 rel.set("Target", "about:blank")
-        elif zipped.resolve(source, target) in dropped:
+        elif (part := zipped.resolve(source, target)) in dropped:
             root.remove(rel)
+        elif part in called:
+            rel.set("Target", f"/{called[part]}")
     return _bytes(root)
 
 
@@ -166,24 +198,64 @@ def _anonymise(root: Any) -> None:
         if name in _GONE_ELEMENTS and element.getparent() is not None:
             element.getparent().remove(element)
             continue
+        is_authored = name == "cm" or any(str(key).rpartition("}")[2] == "author" for key in element.attrib)
         for key in list(element.attrib):
-            plain = str(key).rpartition("}")[2]
+            space, _, plain = str(key).rpartition("}")
             if plain in _BLANK:
                 element.set(key, "")
             elif (
                 _GONE.match(plain)
-                or (plain == "uid" and "/revision" in str(key))
-                or (plain in {"date", "dt"} and (name in _AUTHORED or name in {"cm", "comment"}))
+                or (plain == "uid" and "/revision" in space)
+                or (plain in {"date", "dt"} and is_authored)
+                or "inkscape.org" in space
+                or "sodipodi" in space
             ):
                 del element.attrib[key]
+            elif name in _RENAMED and _RENAMED[name][0] == plain:
+                element.set(key, _RENAMED[name][1])
         if name in {"cmAuthor", "author"} and "name" in element.attrib:
             element.set("name", "")
         elif name == "author" and len(element) == 0:
             element.text = ""  # a workbook's list of the authors of comments
+        elif name == "connection":
+            _connection(element)
         elif name in {"cNvPr", "docPr", "imagedata", "fill"}:
             for key in ("name", "descr", "title", "{urn:schemas-microsoft-com:office:office}title"):
                 if _PATHLIKE.search(element.get(key, "")):
                     element.set(key, "")  # pictures keep the path they came from
+
+
+def _connection(connection: Any) -> None:
+    """A workbook's way to its data: it stays, since tables point to it, and leads nowhere."""
+    for element in list(connection.iter()):
+        if local(element) == "extLst" and element.getparent() is not None:
+            element.getparent().remove(element)
+            continue
+        for key in list(element.attrib):
+            if str(key) not in _OF_CONNECTION:
+                del element.attrib[key]
+        if local(element) == "dbPr":
+            element.set("connection", "")
+        element.text = None
+    connection.set("name", f"connection {connection.get('id', '')}")
+
+
+_INSTRUCTED_PATH = re.compile(
+    r'"(?:file:|[A-Za-z]:|[/~\\])[^"]*"|"(?!https?:|mailto:)[^"]*\\[^"]*"|(?<!\w)(?:[A-Za-z]:\\|\\\\)[^\s"]+',
+    re.IGNORECASE,
+)
+
+
+def _forget_paths(root: Any) -> None:
+    """Fields that fetch a picture or a table say from which folder, out of sight and cut over several runs."""
+    for paragraph in root.iter():
+        if local(paragraph) == "p":
+            nodes = [t for t in paragraph.iter() if local(t) == "instrText" and _holder(t) is paragraph]
+            _cover(nodes, [found.span() for found in _INSTRUCTED_PATH.finditer("".join(t.text or "" for t in nodes))])
+        elif local(paragraph) == "fldSimple":
+            for key, value in paragraph.attrib.items():
+                if str(key).rpartition("}")[2] == "instr":
+                    paragraph.set(key, _INSTRUCTED_PATH.sub('""', str(value)))
 
 
 def _unlink(root: Any, ids: set[str]) -> None:
@@ -191,7 +263,7 @@ def _unlink(root: Any, ids: set[str]) -> None:
     for element in list(root.iter()) if ids else ():
         for key, value in list(element.attrib.items()):
             if "/relationships}" in str(key) and value in ids:
-                if local(element) == "control" and element.getparent() is not None:
+                if local(element) in {"control", "custData"} and element.getparent() is not None:
                     element.getparent().remove(element)
                 else:
                     del element.attrib[key]
@@ -225,9 +297,14 @@ def _holder(node: Any) -> Any:
 
 
 def _across(nodes: list[Any], needle: str) -> None:
+    _cover(nodes, list(spans("".join(node.text or "" for node in nodes), needle)))
+
+
+def _cover(nodes: list[Any], places: list[tuple[int, int]]) -> None:
+    """Puts ＊＊ over these places of the joined texts of the nodes."""
     texts = [node.text or "" for node in nodes]
     starts = [0, *itertools.accumulate(len(t) for t in texts)][: len(texts)]
-    for start, end in reversed(list(spans("".join(texts), needle))):
+    for start, end in reversed(places):
         first = True
         for index, begin in enumerate(starts):
             low, high = max(start, begin), min(end, begin + len(texts[index]))

@@ -3,6 +3,9 @@
 Drawing and reading run in a process of their own (`apart.py`).
 """
 
+import base64
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pikepdf
 
-from lms_plugin.media import apart
+from lms_plugin.media import apart, jpeg2000
 from lms_plugin.media.faults import Bomb, Broken, Encrypted
 from lms_plugin.media.pictures import without_metadata
 
@@ -149,7 +152,11 @@ def _strip(thing: Any) -> None:
     stack = [(thing, 0)]
     while stack:
         item, depth = stack.pop()
-        for key in ("/Metadata", "/PieceInfo", "/LastModified", "/AA", "/JS", "/EF", "/AF"):
+        if item.get("/Type") in ("/Filespec", "/F") or "/EF" in item:
+            for key in ("/F", "/UF", "/DOS", "/Mac", "/Unix", "/Desc"):
+                if key in item:
+                    del item[key]
+        for key in ("/Metadata", "/PieceInfo", "/LastModified", "/AA", "/JS", "/EF", "/AF", "/Thumb"):
             if key in item:
                 del item[key]
         if item.get("/S") in _ACTIONS:
@@ -164,14 +171,72 @@ def _strip(thing: Any) -> None:
                     del item[key]
         if "/Rect" in item and "/Subtype" in item:
             _annotation(item)
-        if isinstance(item, pikepdf.Stream) and item.get("/Filter") == "/DCTDecode":
-            raw = item.read_raw_bytes()
-            bare = without_metadata(raw)
-            if bare != raw:
-                item.write(bare, filter=pikepdf.Name("/DCTDecode"))
+        if isinstance(item, pikepdf.Stream):
+            _picture(item)
         if depth < 8:
             for key in list(item.keys()):
                 stack += [(inner, depth + 1) for inner in _direct(item[key])]
+
+
+_SHORT = {"/DCT": "/DCTDecode", "/Fl": "/FlateDecode", "/AHx": "/ASCIIHexDecode", "/A85": "/ASCII85Decode"}
+_CURES = {"/DCTDecode": without_metadata, "/JPXDecode": jpeg2000.blanked}
+_PICTURE = 256 << 20
+
+
+def _picture(stream: Any) -> None:
+    """A JPEG or JPEG 2000 as the camera wrote it, however it is wrapped: its words go, its pixels are not touched."""
+    given = stream.get("/Filter")
+    names = [str(one) for one in given] if isinstance(given, pikepdf.Array) else [str(given)]
+    names = [_SHORT.get(name, name) for name in names]
+    if not names or names[-1] not in _CURES:
+        return
+    settings = stream.get("/DecodeParms")
+    own = settings[-1] if isinstance(settings, pikepdf.Array) and len(settings) == len(names) else settings
+    raw = stream.read_raw_bytes()
+    coded = _unwrapped(raw, names[:-1])
+    if names[-1] == "/DCTDecode" and (start := coded.find(b"\xff\xd8\xff", 0, 64)) > 0:
+        coded = coded[start:]  # some writers leave a line break before it
+    bare = _CURES[names[-1]](coded)
+    if bare != raw:
+        parms = own if isinstance(own, pikepdf.Dictionary) else None
+        stream.write(bare, filter=pikepdf.Name(names[-1]), decode_parms=parms)
+
+
+def _unwrapped(data: bytes, filters: list[str]) -> bytes:
+    """The bytes under the outer filters. Raises Broken for filters that nobody puts around a coded picture."""
+    for name in filters:
+        if name == "/FlateDecode":
+            unpacker = zlib.decompressobj()
+            try:
+                data = unpacker.decompress(data, _PICTURE)
+            except zlib.error as error:
+                raise Broken from error
+            if unpacker.unconsumed_tail:
+                raise Bomb
+        elif name == "/ASCIIHexDecode":
+            digits = re.sub(rb"[^0-9A-Fa-f]", b"", data.partition(b">")[0])
+            data = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+        elif name == "/ASCII85Decode":
+            data = base64.a85decode(data.strip().removeprefix(b"<~").partition(b"~")[0])
+        elif name == "/RunLengthDecode":
+            data = _runs(data)
+        else:
+            raise Broken
+    return data
+
+
+def _runs(data: bytes) -> bytes:
+    made, at = bytearray(), 0
+    while at < len(data) and data[at] != 128:
+        if data[at] < 128:
+            made += data[at + 1 : at + 2 + data[at]]
+            at += 2 + data[at]
+        else:
+            made += data[at + 1 : at + 2] * (257 - data[at])
+            at += 2
+    if len(made) > _PICTURE:
+        raise Bomb
+    return bytes(made)
 
 
 def _direct(value: Any) -> list[Any]:

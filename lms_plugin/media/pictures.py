@@ -1,8 +1,10 @@
 """Pictures: turned upright, made small enough, and freed of everything that is not a pixel."""
 
 import io
+import re
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,44 +168,94 @@ def to_pdf(paths: list[Path], target: Path) -> None:
     pages[0].save(target, "PDF", save_all=True, append_images=pages[1:], resolution=200.0, quality=82)
 
 
-def without_metadata(data: bytes) -> bytes:
-    """A picture inside a document with its JPEG segments or PNG chunks of words dropped, pixels untouched.
+def as_jpeg(image: Image.Image) -> bytes:
+    """The bare pixels of an opened picture in their own size."""
+    return _jpeg(image, 8000, 90)
 
-    Other bytes come back as they are.
+
+def without_metadata(data: bytes) -> bytes:
+    """A JPEG or PNG inside a document with all dropped that does not draw (profiles too: they are called after screens
+    and their owners), pixels untouched. Other bytes come back as they are.
     """
     if data.startswith(b"\xff\xd8\xff"):
-        return _bare_jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        kept, at = [], 0
+        for start, end in _jpeg_words(data):
+            kept.append(data[at:start])
+            at = end
+        return b"".join([*kept, data[at:]])
+    if data.startswith(_PNG):
         return _bare_png(data)
     return data
 
 
-def _bare_jpeg(data: bytes) -> bytes:
-    kept = [data[:2]]
-    at = 2
+_PNG = b"\x89PNG\r\n\x1a\n"
+_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in the middle of coded pixels: the next marker
+
+
+def _jpeg_words(data: bytes, begin: int = 0) -> Iterator[tuple[int, int]]:
+    """Where the JPEG at `begin` keeps what does not draw: comments, application segments but JFIF's and Adobe's, and
+    what follows its end.
+    """
+    at = begin + 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
+        if marker == 0xD9:
+            if begin == 0:
+                yield at + 2, len(data)
+            return
+        if marker == 0xFF:
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFE or (0xE1 <= marker <= 0xEF and not data.startswith(b"Adobe\0", at + 4)):
+            yield at, min(end, len(data))
+        elif marker == 0xE0 and not data.startswith(b"JFIF\0", at + 4):
+            yield at, min(end, len(data))  # a small picture of what the large one may have cut away
         if marker == 0xDA:
-            end = data.rfind(b"\xff\xd9")
-            kept.append(data[at : end + 2 if end > at else len(data)])
-            break
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        named = marker == 0xFE or (0xE1 <= marker <= 0xEF and marker not in {0xE2, 0xEE})  # profiles, Adobe stay
-        mpf = marker == 0xE2 and not data[at + 4 :].startswith(b"ICC_PROFILE")
-        if not named and not mpf:
-            kept.append(data[at : at + 2 + length])
-        at += 2 + length
-    return b"".join(kept)
+            found = _NEXT.search(data, end)
+            if found is None:
+                return
+            end = found.start()
+        at = end
+
+
+# The chunks that draw (PNG 3rd edition); all else may carry words.
+_DRAWING = {
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"hIST"),
+    *(b"acTL", b"fcTL", b"fdAT", b"cICP", b"mDCV", b"cLLI"),
+}
+
+
+def _png_chunks(data: bytes, begin: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    at = begin + 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        yield kind, at, min(end, len(data))
+        if kind == b"IEND":
+            return
+        at = end
 
 
 def _bare_png(data: bytes) -> bytes:
-    kept = [data[:8]]
-    at = 8
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] not in {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}:
-            kept.append(data[at:end])
-        if data[at + 4 : at + 8] == b"IEND":
-            break
-        at = end
-    return b"".join(kept)
+    kept = [data[start:end] for kind, start, end in _png_chunks(data) if kind in _DRAWING]
+    return b"".join([data[:8], *kept])
+
+
+def blanked(data: bytes) -> bytes:
+    """Bytes of the same length in which every JPEG and PNG has zeroes where its words were.
+
+    For containers in which nothing may move.
+    """
+    made = bytearray(data)
+    for found in re.finditer(rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n", data):
+        if found.group() == _PNG:
+            for kind, start, end in _png_chunks(data, found.start()):
+                if kind not in _DRAWING and end - start > 12:
+                    made[start + 8 : end - 4] = bytes(end - start - 12)
+                    made[start + 4 : start + 8] = b"prVt"  # a private kind, which every reader steps over
+                    made[end - 4 : end] = zlib.crc32(made[start + 4 : end - 4]).to_bytes(4, "big")
+        else:
+            for start, end in _jpeg_words(data, found.start()):
+                made[start + 4 : end] = bytes(max(0, end - start - 4))
+    return bytes(made)

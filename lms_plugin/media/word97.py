@@ -9,9 +9,13 @@ from pathlib import Path
 
 from lms_plugin.media.compound import Compound
 from lms_plugin.media.faults import Encrypted
+from lms_plugin.media.pictures import blanked
 
 _SUMMARY = "\x05SummaryInformation"
 _DOCUMENT = "\x05DocumentSummaryInformation"
+PROPERTY_SETS = {_SUMMARY, _DOCUMENT}
+# Attachments, and workbooks and slides as objects: their names cannot be taken out, and the page shows their picture.
+_WHOLE_FILES = ("\x01Ole10Native", "Package", "CONTENTS", "Workbook", "Book", "PowerPoint Document", "Current User")
 _PAIRS = 154  # where the table of (offset, length) pairs begins in the FIB
 _CLX = 33
 _NAME_TABLES = (32, 51, 71)  # SttbfAssoc (author, saved by), SttbfRMark (revision authors), SttbSavedBy (with paths)
@@ -115,16 +119,26 @@ def _strings(data: bytes, names: dict[int, str]) -> dict[str, str]:
 def anonymise(path: Path) -> None:
     """Blanks, in the file itself, all property sets, author tables, times and leftovers; lengths stay as they are."""
     with Compound.open(path, "r+b") as compound:
-        blank_properties(compound)
-        main = compound.read("WordDocument", 1 << 12)
-        tables = [entry for entry in compound.all_named(_table_name(main)) if entry.depth == 1]
-        if tables and len(main) >= _PAIRS + 8 * (max(_NAME_TABLES) + 1):
-            table = bytearray(compound.read_entry(tables[0]))
-            for index in _NAME_TABLES:
-                _blank_table(table, *struct.unpack_from("<II", main, _PAIRS + 8 * index))
-            _blank_owners(table, *struct.unpack_from("<II", main, _PAIRS + 8 * _COMMENT_AUTHORS))
-            compound.overwrite(tables[0], bytes(table))
-        compound.wipe_unused()
+        anonymise_open(compound)
+
+
+def anonymise_open(compound: Compound) -> None:
+    """The same in an open file. Files that stand inside it as objects are blanked whole, pictures lose their EXIF."""
+    blank_properties(compound)
+    main = compound.read("WordDocument", 1 << 12)
+    tables = [entry for entry in compound.all_named(_table_name(main)) if entry.depth == 1]
+    if tables and len(main) >= _PAIRS + 8 * (max(_NAME_TABLES) + 1):
+        table = bytearray(compound.read_entry(tables[0]))
+        for index in _NAME_TABLES:
+            _blank_table(table, *struct.unpack_from("<II", main, _PAIRS + 8 * index))
+        _blank_owners(table, *struct.unpack_from("<II", main, _PAIRS + 8 * _COMMENT_AUTHORS))
+        compound.overwrite(tables[0], bytes(table))
+    inner = [entry for entry in compound.all_named("WordDocument", "0Table", "1Table") if entry.depth > 1]
+    for entry in [*compound.all_named(*_WHOLE_FILES), *inner]:
+        compound.overwrite(entry, bytes(entry.size))
+    for entry in compound.all_named("Data"):
+        compound.overwrite(entry, blanked(compound.read_entry(entry)))
+    compound.wipe_unused()
 
 
 def blank_properties(compound: Compound) -> None:
