@@ -115,6 +115,7 @@ def test_columns_follow_the_rules(browse, world):
     officer = browse(cast.OFFICER)
     officer.post("/curate/programmes/new", form(world))
     made = programme(world)
+    world.course.programme_id = pk(made)
     world.session.add(
         lti.LineItem(
             tenant_id=pk(world.tenant),
