@@ -67,11 +67,16 @@ def invitation_of(session: Session, code: str, now: datetime) -> Invitation:
 
 
 def accept_invitation(session: Session, actor: Actor, code: str, now: datetime) -> Role:
-    """The signed-in person takes the role. An invitation of another district is `invitation.unusable` here."""
+    """The signed-in person takes the role. An invitation of another district is `invitation.unusable` here.
+
+    Raises Refused `role.self` for one that the person made: nobody raises themselves.
+    """
     require(actor, Permission.INVITATION_ACCEPT, own(actor))
     row = invitation_of(session, code, now)
     if row.tenant_id != actor.tenant_id:
         raise Refused("invitation.unusable")
+    if row.created_by_id is not None and actor.is_author(row.created_by_id):
+        raise Refused("role.self")
     row.used_at, row.used_by_id = now, actor.person_id
     session.add(row)
     session.flush()

@@ -15,7 +15,7 @@ import lti
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
-from lms_plugin.people import Course, OrgUnit, Person, Role, Tenant, Ticket, WebSession
+from lms_plugin.people import Course, Enrolment, OrgUnit, Person, Role, Tenant, Ticket, WebSession
 
 WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
 URL_TICKET = timedelta(seconds=60)
@@ -35,14 +35,15 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Who is here: their session, what their roles let them do, and the origins of the host they came from (which may
-    frame our pages)."""
+    """Who is here: their session, what their roles let them do, whether they take part in any programme, and the
+    origins of the host they came from (which may frame our pages)."""
 
     row: WebSession
     person: Person
     actor: Actor
     tenant: Tenant
     course: Course | None
+    takes_part: bool
     host_origins: list[str]
 
 
@@ -87,9 +88,10 @@ def open_session(
     return Entrance(row, token, bearer)
 
 
+_TAKES_PART = rows(col(Enrolment.id)).where(col(Enrolment.person_id) == col(WebSession.person_id)).exists()
 # Every page asks: put together once, with places for the hash and the moment.
 _LIVING = (
-    rows(WebSession, Person, Tenant, Course, lti.Platform, Role, col(OrgUnit.path))
+    rows(WebSession, Person, Tenant, Course, lti.Platform, _TAKES_PART, Role, col(OrgUnit.path))
     .join(Person, col(Person.id) == col(WebSession.person_id))
     .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
     .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
@@ -116,10 +118,19 @@ def visitor_of(
     found = session.execute(statement, {"hash": given, "now": now}).all()
     if not found:
         return None
-    row, person, tenant, course, platform = found[0][:5]
+    row, person, tenant, course, platform, enrolled = found[0][:6]
     origins = lti.platform_origins(platform) if platform is not None else []
     actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
-    return Visitor(row, person, actor, tenant, course, sorted({*origins, row.platform_origin} - {""}))
+    takes_part = bool(enrolled) or _takes_part_of_old(session, person)
+    return Visitor(row, person, actor, tenant, course, takes_part, sorted({*origins, row.platform_origin} - {""}))
+
+
+def _takes_part_of_old(session: Session, person: Person) -> bool:
+    """Whether a row that was merged into the person takes part: asked for those few alone."""
+    if not person.absorbed_ids:
+        return False
+    known = select(Enrolment.id).where(col(Enrolment.person_id).in_(person.absorbed_ids)).limit(1)
+    return session.exec(known).first() is not None
 
 
 def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, str | None]]) -> Actor:

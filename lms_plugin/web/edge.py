@@ -79,6 +79,7 @@ class Edge:
     tenant: Tenant | None = None
     course: Course | None = None
     actor: Actor | None = None
+    takes_part: bool = False  # in any programme, as a teacher
     by_bearer: bool = False
     new_bearer: str = ""
     locale: str = ""  # what a launch says, before anybody is signed in
@@ -151,7 +152,7 @@ def load_viewer() -> None:
         return
     here.web_session, here.person, here.tenant, here.course = found.row, found.person, found.tenant, found.course
     here.framed_by = found.host_origins
-    here.actor = found.actor
+    here.actor, here.takes_part = found.actor, found.takes_part
 
 
 def guard() -> None:

@@ -11,6 +11,7 @@ from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
 from lms_plugin.web.formats import gettext as _
 
+MOST_BESIDE = 5  # entries of the menu that stand side by side
 _BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
 
 
@@ -21,6 +22,7 @@ class Viewer:
     name: str
     display_name: str
     menu: list[tuple[str, str, bool]]
+    more: list[tuple[str, str, bool]]  # what stands behind "更多"
     text_size: str
     theme: str
     locale: str
@@ -53,10 +55,13 @@ def viewer() -> Viewer | None:
     here = edge()
     if here.person is None or here.web_session is None or here.actor is None:
         return None
+    menu = _menu()
+    beside = MOST_BESIDE if len(menu) <= MOST_BESIDE else MOST_BESIDE - 1  # "更多" takes a place too
     return Viewer(
         name=here.person.name,
         display_name=display_name(here.person),
-        menu=_menu(),
+        menu=menu[:beside],
+        more=menu[beside:],
         text_size=here.person.text_size,
         theme=here.person.theme,
         locale=here.person.locale or here.web_session.locale or "zh-Hans",
@@ -84,7 +89,7 @@ def helper() -> str:
 
 
 def _menu() -> list[tuple[str, str, bool]]:
-    """At most five entries: what this person's roles let them do, most wanted first."""
+    """What this person's roles let them do, most wanted first; whoever takes part has a teacher's pages too."""
     here = edge()
     assert here.actor is not None
     stage = {"roster": "people", "release": "cases"}.get(request.blueprint or "", request.blueprint or "")
@@ -98,11 +103,11 @@ def _menu() -> list[tuple[str, str, bool]]:
         entries.append(("curate", url_for("curate.home"), _("项目")))
     if actor.has(RoleKind.TRAINER):
         entries.append(("cases", url_for("cases.queue"), _("待评材料")))
-    if not actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.IT):
+    if here.takes_part or not actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.IT):
         entries.append(("submit", url_for("submit.mine"), _("我的能力点")))
         entries.append(("review", url_for("review.mine"), _("互评任务")))
         entries.append(("passport", url_for("passport.mine"), _("研修档案")))
-    return [(url, label, stage == name) for name, url, label in entries[:5]]
+    return [(url, label, stage == name) for name, url, label in entries]
 
 
 def has_cookie() -> bool:

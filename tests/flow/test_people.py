@@ -280,6 +280,13 @@ def test_an_invitation_ends_at_the_wall_and_after_two_weeks(world: World) -> Non
     assert world.actor(cast.CHEN).has(RoleKind.OFFICER)
 
 
+def test_nobody_takes_their_own_invitation(world: World) -> None:
+    code, officer = invited(world, RoleKind.TRAINER, world.county), world.actor(cast.OFFICER)
+    with pytest.raises(Refused, match=r"role\.self"):
+        invitations.accept_invitation(world.session, officer, code, world.now)
+    invitations.accept_invitation(world.session, world.actor(cast.CHEN), code, world.now)  # it is still good
+
+
 def test_what_cannot_be_invited(world: World) -> None:
     with pytest.raises(Refused, match=r"invitation\.teacher"):
         invited(world, RoleKind.TEACHER, world.county)

@@ -75,7 +75,7 @@ def test_targets_are_big_enough_for_fingers(browser: Browser, host: Host) -> Non
     page.goto(f"{host.url}/kit")
     small = page.evaluate(
         """[...document.querySelectorAll(
-            '.btn, .topbar a, .topbar button, .topbar summary, .menu a, .lv, select, .pickrow')]
+            '.btn, .topbar a, .topbar button, .topbar summary, .menu a, .menu summary, .lv, select, .pickrow')]
         .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML)"""
     )
     assert small == []

@@ -1,0 +1,61 @@
+"""The menu: what a person's roles let them do, a teacher's pages for whoever takes part, and nothing cut off."""
+
+import re
+
+from lms_plugin.db import pk
+from lms_plugin.flow import enter
+from lms_plugin.people import RoleKind
+from tests import people as cast
+from tests.factories import World, grant
+
+TEACHERS_PAGES = ["我的能力点", "互评任务", "研修档案"]
+
+
+def menu(page: str) -> list[str]:
+    """The words of the menu, in order, whatever is folded away."""
+    found = re.search(r'<nav class="menu".*?</nav>', page, re.DOTALL)
+    return re.findall(r"<a [^>]*>([^<]+)</a>", found[0]) if found else []
+
+
+def folded(page: str) -> list[str]:
+    found = re.search(r"<details[^>]*><summary>更多</summary>(.*?)</details>", page, re.DOTALL)
+    return re.findall(r"<a [^>]*>([^<]+)</a>", found[1]) if found else []
+
+
+def enrol(world: World, who: cast.Cast) -> None:
+    enter.enrol(world.session, pk(world.programme), pk(world.person(who)), world.now)
+
+
+def test_whoever_takes_part_has_a_teachers_pages(browse, world: World) -> None:
+    for who in (cast.OFFICER, cast.AUDITOR, cast.IT):
+        assert not set(TEACHERS_PAGES) & set(menu(browse(who).get("/help").text))
+        enrol(world, who)
+        assert set(TEACHERS_PAGES) <= set(menu(browse(who).get("/help").text))
+
+
+def test_a_merged_row_that_took_part_counts(browse, world: World) -> None:
+    officer, chen = world.person(cast.OFFICER), world.person(cast.CHEN)
+    chen.merged_into_id, officer.absorbed_ids = pk(officer), [pk(chen)]
+    world.session.add_all([officer, chen])
+    assert set(TEACHERS_PAGES) <= set(menu(browse(cast.OFFICER).get("/help").text))
+
+
+def test_more_than_five_entries_are_folded_not_cut(browse, world: World) -> None:
+    grant(world.session, world.person(cast.OFFICER), RoleKind.TRAINER, world.county, world.now)
+    enrol(world, cast.OFFICER)
+    page = browse(cast.OFFICER).get("/help").text
+    assert menu(page) == ["进度", "名单", "项目", "待评材料", *TEACHERS_PAGES]
+    assert folded(page) == TEACHERS_PAGES
+    assert "<details><summary>更多" in page
+    assert "<details open><summary>更多" in browse(cast.OFFICER).get("/reviews").text  # where one is, one sees
+    grant(world.session, world.person(cast.LEAD), RoleKind.TRAINER, world.county, world.now)
+    page = browse(cast.LEAD).get("/help").text
+    assert menu(page) == ["进度", "名单", "待评材料", *TEACHERS_PAGES]
+    assert folded(page) == TEACHERS_PAGES[1:]
+    assert folded(browse(cast.TRAINER).get("/help").text) == []
+
+
+def test_everybody_finds_where_a_code_is_typed(browse) -> None:
+    for who in (cast.CHEN, cast.TRAINER, cast.OFFICER):
+        assert '<a href="/me/invitation">我有邀请码</a>' in browse(who).get("/help").text
+    assert "/me/invitation" not in browse(None).get("/help").text
