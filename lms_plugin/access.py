@@ -42,9 +42,14 @@ class Actor:
     locale: str = "zh-Hans"
     absorbed_ids: tuple[int, ...] = ()  # rows that were found to be the same human being: their work is own work
 
+    @property
+    def person_ids(self) -> tuple[int, ...]:
+        """All rows of this human being, the row of today first: what is read of "the person" is read over these."""
+        return (self.person_id, *self.absorbed_ids)
+
     def is_author(self, person_id: int) -> bool:
         """Whether a row of a person is this human being, now or before a merge."""
-        return person_id in {self.person_id, *self.absorbed_ids}
+        return person_id in self.person_ids
 
     def has(self, *kinds: RoleKind) -> bool:
         """Whether the person holds one of these roles anywhere."""
@@ -94,7 +99,7 @@ Predicate = Callable[[Actor, Scope], bool]
 
 
 def _is_own(actor: Actor, scope: Scope) -> bool:
-    return scope.owner_id is not None and scope.owner_id == actor.person_id
+    return scope.owner_id is not None and actor.is_author(scope.owner_id)
 
 
 def _is_not_own(actor: Actor, scope: Scope) -> bool:
@@ -102,7 +107,7 @@ def _is_not_own(actor: Actor, scope: Scope) -> bool:
 
 
 def _is_reviewer(actor: Actor, scope: Scope) -> bool:
-    return scope.reviewer_id is not None and scope.reviewer_id == actor.person_id
+    return scope.reviewer_id is not None and actor.is_author(scope.reviewer_id)
 
 
 def _holds(*kinds: RoleKind, confirmed: bool = False) -> Predicate:

@@ -75,8 +75,8 @@ class Person(Owned, Versioned, table=True):
     locale: str = Field(default="", max_length=16)  # "" = as the launch says
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     theme: str = Field(default="", max_length=8)  # "" = light | "dark"
-    merged_into_id: int | None = Field(default=None, foreign_key="person.id")
-    # Rows that were merged into this one.
+    merged_into_id: int | None = Field(default=None, foreign_key="person.id", index=True)
+    # Rows that were merged into this one. A merged row keeps its own list, for the day its merge is undone.
     absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime
 

@@ -34,7 +34,7 @@ def actor_of(session: Session, person: Person, course_id: int | None = None) -> 
     held = (
         select(Role, OrgUnit.path)
         .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
-        .where(Role.person_id == pk(person), col(Role.revoked_at).is_(None))
+        .where(col(Role.person_id).in_([pk(person), *person.absorbed_ids]), col(Role.revoked_at).is_(None))
     )
     return sessions.actor_of(person, course_id, session.exec(held).all())
 

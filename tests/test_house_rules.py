@@ -48,6 +48,7 @@ NEEDS_NO_PERMISSION = {
     "people.school_of": "asked for the signed-in person's own school",
     "helpers.helpers_of": "everybody may know whom to ask: names of those in charge, for the signed-in person alone",
     "people.schools": "every person of the district picks their school from this list",
+    "humans.*": "puts together the rows of one human being; only flow calls it, after `require`",
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
     "reach.*": "conditions of queries that keep lists within the actor's reach",
     "review_pool.*": "reads who takes part in reviews; only flow calls it, after `require`",

@@ -1,6 +1,6 @@
 """Where scores stand on their way into gradebooks, for the person concerned, and "再发一次"."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import NotFound, Refused
+from lms_plugin.flow import humans
 from lms_plugin.flow.people import person_scope
 from lms_plugin.flow.report import KINDS
 from lms_plugin.outbox import Job, JobState
@@ -34,28 +35,32 @@ class DeliveryView:
     can_resend: bool
 
 
-def deliveries(session: Session, person_id: int, programme_id: int, *, for_staff: bool = False) -> list[DeliveryView]:
-    """All courses of the programme that the person launched from, with both columns' state. Three queries.
+def deliveries(
+    session: Session, person_ids: Collection[int], programme_id: int, *, for_staff: bool = False
+) -> list[DeliveryView]:
+    """All courses of the programme that the person launched from, as any of these rows, with both columns' state.
+    Three queries.
 
     `for_staff`: who looks after others may also repeat what arrived (a host's column can be emptied there). Before the
     first score there is no column: then the waiting job says how far it is, in the host's own words.
     """
-    courses = session.exec(
-        select(Course)
+    members = session.exec(
+        select(Course, CourseMember.person_id)
         .join(CourseMember, col(CourseMember.course_id) == Course.id)
-        .where(Course.programme_id == programme_id, CourseMember.person_id == person_id)
-        .order_by(col(Course.title), col(Course.id))
+        .where(Course.programme_id == programme_id, col(CourseMember.person_id).in_(person_ids))
+        .order_by(col(Course.title), col(Course.id), col(CourseMember.id))
     ).all()
     rows = session.exec(
         select(lti.ScoreDelivery, lti.LineItem)
         .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
-        .where(lti.LineItem.programme_id == programme_id, lti.ScoreDelivery.person_id == person_id)
+        .where(lti.LineItem.programme_id == programme_id, col(lti.ScoreDelivery.person_id).in_(person_ids))
     ).all()
-    by_column = {(column.course_id, column.kind): row for row, column in rows}
-    jobs = _jobs(session, courses, person_id)
+    by_column = {(column.course_id, row.person_id, column.kind): row for row, column in rows}
+    jobs = _jobs(session, [(pk(course), person_id) for course, person_id in members])
     views = []
-    for course in courses:
-        found = [(kind, by_column[(pk(course), kind)]) for kind in KINDS if (pk(course), kind) in by_column]
+    for course, person_id in members:
+        keys = [(kind, (pk(course), person_id, kind)) for kind in KINDS]
+        found = [(kind, by_column[key]) for kind, key in keys if key in by_column]
         for kind, row in found:
             views.append(
                 DeliveryView(
@@ -77,10 +82,10 @@ def deliveries(session: Session, person_id: int, programme_id: int, *, for_staff
     return views
 
 
-def _jobs(session: Session, courses: Sequence[Course], person_id: int) -> dict[tuple[str, str], Job]:
-    """The newest job of each course for this person's scores, and for the course's columns."""
-    scores = [f"{pk(course)}:{person_id}" for course in courses]
-    columns = [str(pk(course)) for course in courses]
+def _jobs(session: Session, members: Sequence[tuple[int, int]]) -> dict[tuple[str, str], Job]:
+    """The newest job for the scores of each (course, row of the person), and for each course's columns."""
+    scores = [f"{course}:{person_id}" for course, person_id in members]
+    columns = [str(course) for course, _person_id in members]
     found = session.exec(
         select(Job)
         .where(
@@ -115,25 +120,25 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
     )
     if course.programme_id is None:
         raise Refused("report.no_programme")
-    member = session.exec(
-        select(CourseMember.id).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
-    ).first()
-    if member is None:
+    rows = session.exec(
+        select(CourseMember.person_id)
+        .where(
+            CourseMember.course_id == pk(course),
+            col(CourseMember.person_id).in_(humans.rows_by_row(session, [pk(person)])[pk(person)]),
+        )
+        .order_by(col(CourseMember.id))
+    ).all()
+    if not rows:
         raise NotFound
-    for row, column in session.exec(
+    for delivery, column in session.exec(
         select(lti.ScoreDelivery, lti.LineItem)
         .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
-        .where(lti.LineItem.course_id == pk(course), lti.ScoreDelivery.person_id == pk(person))
+        .where(lti.LineItem.course_id == pk(course), col(lti.ScoreDelivery.person_id).in_(rows))
     ).all():
         column.lost_at = None  # somebody has looked after it: it may be found or made once more
-        if row.state is lti.DeliveryState.DELIVERED:
-            row.state = lti.DeliveryState.WAITING
-        session.add_all([row, column])
-    outbox.put(
-        session,
-        actor.tenant_id,
-        outbox.SCORE,
-        f"{pk(course)}:{pk(person)}",
-        {"course_id": pk(course), "person_id": pk(person)},
-        now,
-    )
+        if delivery.state is lti.DeliveryState.DELIVERED:
+            delivery.state = lti.DeliveryState.WAITING
+        session.add_all([delivery, column])
+    for row in rows:
+        ids = {"course_id": pk(course), "person_id": row}
+        outbox.put(session, actor.tenant_id, outbox.SCORE, f"{pk(course)}:{row}", ids, now)

@@ -1,5 +1,6 @@
 """A verified launch becomes a person in a course: identities, roles, enrolments, sessions, tickets."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists
@@ -11,13 +12,14 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import report
+from lms_plugin.flow import humans, report
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
     Course,
     CourseMember,
     Enrolment,
     Identity,
+    IdentityMove,
     Notice,
     Person,
     Role,
@@ -36,13 +38,13 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     A launch gives at most: enrolment as a teacher (learner role), or provisional trainer of that course (instructor
     role). It never gives an officer's, a school lead's or IT's role, whatever the host claims.
     """
-    person = _person(session, launch, now)
+    person, row_id = _person(session, launch, now)
     course = _course(session, launch, now)
-    _membership(session, course, person, launch, now)
+    _membership(session, course, row_id, launch, now)
     if launch.is_instructor:
-        _provisional_trainer(session, course, person, now)
+        _provisional_trainer(session, course, humans.rows_of(person), row_id, now)
     if launch.is_learner:
-        _learner(session, course, person, now)
+        _learner(session, course, row_id, now)
     tenant = get(session, Tenant, launch.tenant_id)
     return open_session(
         session,
@@ -59,7 +61,12 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     )
 
 
-def _person(session: Session, launch: "lti.Launch", now: datetime) -> Person:
+def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Person, int]:
+    """Who launches, and the id of the row to which this account belongs.
+
+    After a merge that is the row it came with: what a host knows of an account (course, gradebook, enrolment) stays
+    with that row, and goes back with it when the merge is undone.
+    """
     identity = session.exec(
         select(Identity).where(
             Identity.tenant_id == launch.tenant_id,
@@ -72,7 +79,14 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> Person:
         if not person.name and launch.name:
             person.name = launch.name[:100]
             session.add(person)
-        return person
+        first = None
+        if person.absorbed_ids:
+            first = session.exec(
+                select(IdentityMove.from_person_id)
+                .where(IdentityMove.identity_id == pk(identity))
+                .order_by(col(IdentityMove.id))
+            ).first()
+        return person, first or pk(person)
     person = Person(tenant_id=launch.tenant_id, name=launch.name[:100], created_at=now)
     session.add(person)
     session.flush()
@@ -86,7 +100,7 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> Person:
         )
     )
     session.flush()
-    return person
+    return person, pk(person)
 
 
 def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
@@ -120,15 +134,15 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
     return course
 
 
-def _membership(session: Session, course: Course, person: Person, launch: "lti.Launch", now: datetime) -> None:
+def _membership(session: Session, course: Course, row_id: int, launch: "lti.Launch", now: datetime) -> None:
     member = session.exec(
-        select(CourseMember).where(CourseMember.course_id == pk(course), CourseMember.person_id == pk(person))
+        select(CourseMember).where(CourseMember.course_id == pk(course), CourseMember.person_id == row_id)
     ).one_or_none()
     was = (member.subject, member.is_learner) if member is not None else None
     if member is None:
         member = CourseMember(
             course_id=pk(course),
-            person_id=pk(person),
+            person_id=row_id,
             subject=launch.subject,
             is_learner=launch.is_learner,
             is_instructor=launch.is_instructor,
@@ -139,7 +153,7 @@ def _membership(session: Session, course: Course, person: Person, launch: "lti.L
     session.add(member)
     session.flush()
     if was != (launch.subject, launch.is_learner):
-        _ask_scores(session, course, pk(person), now)
+        _ask_scores(session, course, row_id, now)
 
 
 def _ask_scores(session: Session, course: Course, person_id: int, now: datetime) -> None:
@@ -147,15 +161,16 @@ def _ask_scores(session: Session, course: Course, person_id: int, now: datetime)
     score belongs into this gradebook too."""
     if course.programme_id is None:
         return
+    rows = humans.rows_by_row(session, [person_id])[person_id]
     has_points, has_hours = session.exec(
         select(
             exists().where(
                 col(competencies.Award.programme_id) == course.programme_id,
-                col(competencies.Award.person_id) == person_id,
+                col(competencies.Award.person_id).in_(rows),
             ),
             exists().where(
                 col(competencies.CreditEntry.programme_id) == course.programme_id,
-                col(competencies.CreditEntry.person_id) == person_id,
+                col(competencies.CreditEntry.person_id).in_(rows),
             ),
         )
     ).one()
@@ -164,15 +179,15 @@ def _ask_scores(session: Session, course: Course, person_id: int, now: datetime)
         outbox.put(session, course.tenant_id, outbox.SCORE, f"{pk(course)}:{person_id}", ids, now)
 
 
-def _provisional_trainer(session: Session, course: Course, person: Person, now: datetime) -> None:
-    held = session.exec(select(Role).where(Role.person_id == pk(person), Role.kind == RoleKind.TRAINER)).all()
+def _provisional_trainer(session: Session, course: Course, rows: Collection[int], row_id: int, now: datetime) -> None:
+    held = session.exec(select(Role).where(col(Role.person_id).in_(rows), Role.kind == RoleKind.TRAINER)).all()
     # A role that was revoked stays revoked: an officer said no, a launch does not say yes again.
     if any(role.course_id in {pk(course), None} for role in held):
         return
     session.add(
         Role(
             tenant_id=course.tenant_id,
-            person_id=pk(person),
+            person_id=row_id,
             kind=RoleKind.TRAINER,
             course_id=pk(course),
             is_provisional=True,
@@ -182,9 +197,9 @@ def _provisional_trainer(session: Session, course: Course, person: Person, now: 
     session.flush()
 
 
-def _learner(session: Session, course: Course, person: Person, now: datetime) -> None:
+def _learner(session: Session, course: Course, row_id: int, now: datetime) -> None:
     if course.programme_id is not None:
-        enrol(session, course.programme_id, pk(person), now)
+        enrol(session, course.programme_id, row_id, now)
         return
     if course.waiting_since_at is None:
         course.waiting_since_at = now

@@ -1,6 +1,7 @@
 """Where a person belongs after a launch: the page of their next step."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,23 +40,25 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     """
     person = get(session, Person, actor.person_id)
     course = get(session, Course, actor.course_id) if actor.course_id is not None else None
-    member = None
+    members: Sequence[CourseMember] = ()
     if course is not None:
-        member = session.exec(
-            select(CourseMember).where(CourseMember.course_id == pk(course), CourseMember.person_id == actor.person_id)
-        ).one_or_none()
+        members = session.exec(
+            select(CourseMember).where(
+                CourseMember.course_id == pk(course), col(CourseMember.person_id).in_(actor.person_ids)
+            )
+        ).all()
     programme = (
         get(session, competencies.Programme, course.programme_id)
         if course is not None and course.programme_id is not None
         else None
     )
     is_office = actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.SCHOOL_LEAD)
-    teaches = member is not None and member.is_learner
+    teaches = any(member.is_learner for member in members)
     if (teaches or not is_office) and person.introduced_at is None and not actor.has(RoleKind.IT):
         return Landing(Place.INTRODUCE)
     if teaches and programme is not None:
         return Landing(Place.TEACHER, programme.uuid)
-    instructs = member is not None and member.is_instructor
+    instructs = any(member.is_instructor for member in members)
     if course is not None and programme is None and instructs and _binds(actor, course):
         return Landing(Place.BIND, course_uuid=course.uuid)
     if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
@@ -81,7 +84,7 @@ def latest_programme(session: Session, actor: Actor) -> competencies.Programme |
     return session.exec(
         owned(competencies.Programme, actor.tenant_id)
         .join(Enrolment, col(Enrolment.programme_id) == competencies.Programme.id)
-        .where(Enrolment.person_id == actor.person_id)
+        .where(col(Enrolment.person_id).in_(actor.person_ids))
         .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
     ).first()
 

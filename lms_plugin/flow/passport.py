@@ -10,7 +10,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import deliveries
+from lms_plugin.flow import deliveries, humans
 from lms_plugin.flow.scopes import courses_of
 from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
@@ -135,7 +135,9 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
         deliveries=tuple(
-            deliveries.deliveries(session, person_id, pk(programme), for_staff=person_id != actor.person_id)
+            deliveries.deliveries(
+                session, humans.rows_of(person), pk(programme), for_staff=person_id != actor.person_id
+            )
         ),
         can_resend=can(actor, Permission.SCORE_RESEND, scope),
         printed_at=now,

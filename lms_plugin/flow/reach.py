@@ -9,6 +9,7 @@ import competencies
 import rubrics
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
+from lms_plugin.flow.humans import rows_like
 from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind
 
 READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
@@ -48,7 +49,7 @@ def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) 
 
 
 def _of_course(course_id: int) -> ColumnElement[bool]:
-    members = select(CourseMember.person_id).where(CourseMember.course_id == course_id)
+    members = rows_like(select(CourseMember.person_id).where(CourseMember.course_id == course_id))
     programmes = select(Course.programme_id).where(Course.id == course_id)
     return and_(
         col(competencies.Submission.person_id).in_(members),
@@ -71,7 +72,7 @@ def within(actor: Actor, programme: competencies.Programme | None) -> ColumnElem
     """Works that the actor may read at the desk, over `joined`: within reach, not withdrawn, never the actor's own."""
     conditions = [
         submissions_within(actor, *READERS),
-        col(competencies.Submission.person_id) != actor.person_id,
+        col(competencies.Submission.person_id).not_in(actor.person_ids),
         col(competencies.SubmissionVersion.withdrawn_at).is_(None),
     ]
     if programme is not None:

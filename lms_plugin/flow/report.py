@@ -13,8 +13,9 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 from lms_plugin import outbox
-from lms_plugin.db import get, owned, pk, transaction
+from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
+from lms_plugin.flow import humans
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember
 
@@ -43,39 +44,33 @@ class Score:
 
 
 def queue_scores(session: Session, programme: competencies.Programme, person_id: int, now: datetime) -> int:
-    """Asks for this person's scores in every course of the programme from which they launched. Gives the number."""
-    courses = session.exec(
-        select(Course)
-        .join(CourseMember, col(CourseMember.course_id) == Course.id)
-        .where(Course.programme_id == pk(programme), CourseMember.person_id == person_id)
-    ).all()
-    for course in courses:
-        outbox.put(
-            session,
-            course.tenant_id,
-            SCORE_JOB,
-            f"{pk(course)}:{person_id}",
-            {"course_id": pk(course), "person_id": person_id},
-            now,
+    """Asks for this person's scores in every course of the programme from which they launched, under whichever of
+    their rows: a gradebook knows the account of that row. Gives the number."""
+    members = session.exec(
+        select(CourseMember)
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(
+            Course.programme_id == pk(programme),
+            col(CourseMember.person_id).in_(humans.rows_by_row(session, [person_id])[person_id]),
         )
-    return len(courses)
+        .order_by(col(CourseMember.id))
+    ).all()
+    for member in members:
+        ids = {"course_id": member.course_id, "person_id": member.person_id}
+        outbox.put(session, programme.tenant_id, SCORE_JOB, f"{member.course_id}:{member.person_id}", ids, now)
+    return len(members)
 
 
 def scores_of(session: Session, programme: competencies.Programme, person_id: int) -> dict[lti.LineItemKind, Score]:
-    """The truth now: points awarded against the required number, hours of both kinds against their needs."""
+    """The truth now: points awarded against the required number, hours of both kinds against their needs; of all rows
+    of the human being."""
     rules = competencies.rules_of(session, programme)
-    awards = session.exec(
-        owned(competencies.Award, programme.tenant_id).where(
-            competencies.Award.programme_id == pk(programme),
-            competencies.Award.person_id == person_id,
-            col(competencies.Award.revoked_at).is_(None),
-        )
-    ).all()
-    passed = len({award.point_id for award in awards if award.level >= competencies.Level.PASS})
+    rows = humans.rows_by_row(session, [person_id])[person_id]
+    held = humans.levels(session, pk(programme), rows)
+    passed = sum(level >= competencies.Level.PASS for level in held.values())
     required = rules.choice.required_points
-    balance = competencies.balance(session, pk(programme), [person_id]).get(person_id, {})
-    practice = balance.get(competencies.CreditKind.PRACTICE, 0)
-    online = balance.get(competencies.CreditKind.ONLINE, 0)
+    balance = humans.totals(session, pk(programme), rows)
+    practice, online = balance[competencies.CreditKind.PRACTICE], balance[competencies.CreditKind.ONLINE]
     needs = rules.hours.practice_need_hundredths, rules.hours.online_need_hundredths
     counted = min(max(practice, 0), needs[0]) + min(max(online, 0), needs[1])
     found = {

@@ -9,12 +9,14 @@ from typing import Any
 
 from sqlalchemy import literal, union_all
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Scope
 from lms_plugin.db import pk
-from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit
+from lms_plugin.flow.humans import same_human
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person
 
 _Version = competencies.SubmissionVersion
 
@@ -50,22 +52,26 @@ def submission_scopes(
         .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id))
         .where(col(_Version.submission_id).in_([pk(row) for row in submissions]))
     )
+    owner, row = aliased(Person), aliased(Person)  # a course reaches all works of who launched from it under any row
     from_courses = (
-        columns(literal("course"), col(CourseMember.person_id), col(Course.programme_id), literal(""), col(Course.id))
+        columns(literal("course"), col(owner.id), col(Course.programme_id), literal(""), col(Course.id))
+        .select_from(owner)
+        .join(row, same_human(owner, row))
+        .join(CourseMember, col(CourseMember.person_id) == col(row.id))
         .join(Course, col(Course.id) == col(CourseMember.course_id))
-        .where(col(CourseMember.person_id).in_(people), col(Course.programme_id).is_not(None))
+        .where(col(owner.id).in_(people), col(Course.programme_id).is_not(None))
     )
     units: dict[int, set[str]] = defaultdict(set)
     of_version: dict[int, set[str]] = defaultdict(set)
     courses: dict[tuple[int, int], set[int]] = defaultdict(set)
     rows: Sequence[Any] = session.connection().execute(union_all(now_in, then_in, from_courses)).all()
-    for kind, owner, programme, path, course in rows:
+    for kind, whose, programme, path, course in rows:
         if kind == "unit":
-            units[owner].add(path)
+            units[whose].add(path)
         elif kind == "version":
-            of_version[owner].add(path)
+            of_version[whose].add(path)
         else:
-            courses[(programme, owner)].add(course)
+            courses[(programme, whose)].add(course)
     return {
         pk(row): Scope(
             tenant_id=row.tenant_id,
@@ -107,15 +113,19 @@ def current_unit_paths(session: Session, people: Iterable[int]) -> dict[int, set
 
 
 def courses_of(session: Session, people: Iterable[int]) -> dict[tuple[int, int], set[int]]:
-    """(programme id, person id) → ids of the programme's courses from which the person has launched."""
+    """(programme id, person id) → ids of the programme's courses from which the person has launched, as any row."""
     courses: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for course_id, programme_id, person_id in session.exec(
-        select(CourseMember.course_id, Course.programme_id, CourseMember.person_id)
+    one, row = aliased(Person), aliased(Person)
+    statement: Any = (
+        columns(col(CourseMember.course_id), col(Course.programme_id), col(one.id))
+        .select_from(one)
+        .join(row, same_human(one, row))
+        .join(CourseMember, col(CourseMember.person_id) == col(row.id))
         .join(Course, col(Course.id) == col(CourseMember.course_id))
-        .where(col(CourseMember.person_id).in_(set(people)), col(Course.programme_id).is_not(None))
-    ):
-        if programme_id is not None:
-            courses[(programme_id, person_id)].add(course_id)
+        .where(col(one.id).in_(set(people)), col(Course.programme_id).is_not(None))
+    )
+    for course_id, programme_id, person_id in session.connection().execute(statement):
+        courses[(programme_id, person_id)].add(course_id)
     return dict(courses)
 
 

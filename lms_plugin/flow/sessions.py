@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import and_, bindparam
+from sqlalchemy import ColumnElement, and_, bindparam, or_
 from sqlalchemy import select as rows
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import lti
@@ -88,7 +90,19 @@ def open_session(
     return Entrance(row, token, bearer)
 
 
-_TAKES_PART = rows(col(Enrolment.id)).where(col(Enrolment.person_id) == col(WebSession.person_id)).exists()
+def _is_of_session(row: Any) -> ColumnElement[bool]:
+    """Whether an alias of Person is the session's own row or one that a merge absorbed into it."""
+    return or_(col(row.id) == col(WebSession.person_id), col(row.merged_into_id) == col(WebSession.person_id))
+
+
+_Row, _Enrolled = aliased(Person), aliased(Person)
+_TAKES_PART = (
+    rows(col(Enrolment.id))
+    .join(_Enrolled, col(_Enrolled.id) == col(Enrolment.person_id))
+    .where(_is_of_session(_Enrolled))
+    .correlate(WebSession)
+    .exists()
+)
 # Every page asks: put together once, with places for the hash and the moment.
 _LIVING = (
     rows(WebSession, Person, Tenant, Course, lti.Platform, _TAKES_PART, Role, col(OrgUnit.path))
@@ -97,7 +111,8 @@ _LIVING = (
     .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
     .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
     .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
-    .join(Role, and_(col(Role.person_id) == col(WebSession.person_id), col(Role.revoked_at).is_(None)), isouter=True)
+    .join(_Row, or_(col(_Row.id) == col(WebSession.person_id), col(_Row.merged_into_id) == col(WebSession.person_id)))
+    .join(Role, and_(col(Role.person_id) == col(_Row.id), col(Role.revoked_at).is_(None)), isouter=True)
     .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
     .where(
         col(WebSession.expires_at) > bindparam("now"),
@@ -113,7 +128,7 @@ def visitor_of(
     session: Session, now: datetime, token_hash: str | None = None, bearer_hash: str | None = None
 ) -> Visitor | None:
     """Who comes with the cookie or bearer of that hash, if the session lives, with all roles that hold now, each with
-    its reach. One query (a row for each role): every page asks."""
+    its reach. One query (a row for each role, and for each row a merge absorbed): every page asks."""
     statement, given = (_BY_BEARER, bearer_hash) if bearer_hash is not None else (_BY_COOKIE, token_hash)
     found = session.execute(statement, {"hash": given, "now": now}).all()
     if not found:

@@ -180,6 +180,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('uuid', name=op.f('uq_person_uuid'))
     )
     with op.batch_alter_table('person', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_person_merged_into_id'), ['merged_into_id'], unique=False)
         batch_op.create_index('ix_person_staff', ['tenant_id', 'staff_number'], unique=False)
         batch_op.create_index(batch_op.f('ix_person_tenant_id'), ['tenant_id'], unique=False)
 
