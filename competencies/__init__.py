@@ -9,6 +9,7 @@ from competencies.choosing import (
     PointFacts,
     allowed,
     fitting_sets,
+    meets,
     missing,
 )
 from competencies.decisions import (
@@ -19,6 +20,7 @@ from competencies.decisions import (
     compute,
     decide,
     decision_of,
+    level_that_stands,
     released_levels,
     return_work,
 )
@@ -83,10 +85,11 @@ from competencies.programmes import (
     start_of_day,
 )
 from competencies.results import Result, person_result
-from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
+from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule
 from competencies.submissions import (
     EDITABLE,
     HANDED_IN,
+    Tie,
     can_withdraw,
     canonical_hash,
     is_chosen,
@@ -96,6 +99,7 @@ from competencies.submissions import (
     select_points,
     take_back,
     take_snapshot,
+    ties,
     withdraw_ends_at,
     work_ends_at,
 )
@@ -132,12 +136,14 @@ __all__ = [
     # choosing
     "Selection",
     "ChoiceRule",
+    "choice_rule",
     "ChoiceState",
     "Effort",
     "EnvironmentRule",
     "PointFacts",
     "allowed",
     "missing",
+    "meets",
     "fitting_sets",
     # handing in
     "Submission",
@@ -156,6 +162,8 @@ __all__ = [
     "MACHINE_CHECKS",
     "MOST_PIECES",
     "point_facts",
+    "Tie",
+    "ties",
     "select_points",
     "is_chosen",
     "draft_and_version",
@@ -198,6 +206,7 @@ __all__ = [
     "return_work",
     "accept_late",
     "decision_of",
+    "level_that_stands",
     "released_levels",
     "Basis",
     "OnlineHours",

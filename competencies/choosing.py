@@ -1,6 +1,6 @@
 """Which points a teacher may choose, and what a choice still misses."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,9 +93,10 @@ class ChoiceState:
 def allowed(rule: ChoiceRule, point: PointFacts, declared_environment: str) -> bool:
     """Whether a school with this environment may use the point. "" (not declared) allows every point.
 
-    An environment that the order does not know allows its own points alone.
+    An environment that the order does not know allows its own points alone. A compulsory point is asked of every
+    school, so every school may use it.
     """
-    if rule.environment_rule == EnvironmentRule.FREE or not declared_environment:
+    if rule.environment_rule == EnvironmentRule.FREE or not declared_environment or point.code in rule.compulsory:
         return True
     if point.environment == declared_environment:
         return True
@@ -108,15 +109,21 @@ def allowed(rule: ChoiceRule, point: PointFacts, declared_environment: str) -> b
 
 
 def missing(
-    rule: ChoiceRule, chosen: Sequence[PointFacts], declared_environment: str, points: Sequence[PointFacts] = ()
+    rule: ChoiceRule,
+    chosen: Sequence[PointFacts],
+    declared_environment: str,
+    points: Sequence[PointFacts] = (),
+    kept: Collection[str] = (),
 ) -> ChoiceState:
     """What `chosen` still misses. A point chosen twice is one point; more than are required are no fault.
+
+    `kept`: codes that cannot be given back any more; the school may have declared another environment since.
 
     `points` is the whole framework: with it `next_dimensions` can be named and compulsory points are known by their
     dimension; without it `next_dimensions` is empty and every compulsory point is taken to bring a new dimension.
     """
     by_code = {point.code: point for point in chosen}
-    inside = [point for point in by_code.values() if allowed(rule, point, declared_environment)]
+    inside = [p for p in by_code.values() if p.code in kept or allowed(rule, p, declared_environment)]
     outside = tuple(code for code, point in by_code.items() if point not in inside)
     used = tuple(dict.fromkeys(point.dimension for point in inside))
     places = max(0, rule.required_points - len(inside))
@@ -145,6 +152,12 @@ def missing(
         environment_undeclared=rule.environment_rule != EnvironmentRule.FREE and not declared_environment,
         is_complete=not (places or dimensions_missing or outside or compulsory),
     )
+
+
+def meets(rule: ChoiceRule, passed: Sequence[PointFacts]) -> bool:
+    """Whether passed points are what the rule wants of a finished person: enough, of enough dimensions, compulsory
+    ones among them. The environment was asked when they were chosen: what a school declares later takes none back."""
+    return missing(rule, passed, "").is_complete
 
 
 def fitting_sets(

@@ -222,6 +222,18 @@ def accept_late(session: Session, submission: Submission, now: datetime) -> None
     session.flush()
 
 
+def level_that_stands(decision: Decision | None, award: Award | None) -> Level | None:
+    """The level by the latest released decision of a work and its award: 不合格 also where the award was taken back.
+
+    None while nothing was released.
+    """
+    if decision is None or decision.released_at is None:
+        return None
+    if award is not None and award.revoked_at is not None:
+        return Level.FAIL
+    return Level(decision.point_level or 0)
+
+
 def released_levels(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, dict[int, Level]]:
     """The points that these people hold: {person: {point id: level}}, awards that were not revoked, one query."""
     found: dict[int, dict[int, Level]] = {person: {} for person in person_ids}

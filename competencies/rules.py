@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from competencies.choosing import ChoiceRule, EnvironmentRule
+
 
 class _Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,3 +93,14 @@ class Rules(_Rule):
         """SHA-256 of the canonical JSON (sorted keys, UTF-8)."""
         text = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def choice_rule(rules: Rules) -> ChoiceRule:
+    """The choice rule of a programme's rule version."""
+    choice = rules.choice
+    return ChoiceRule(
+        required_points=choice.required_points,
+        min_dimensions=choice.min_dimensions,
+        environment_rule=EnvironmentRule(choice.environment_rule),
+        compulsory=choice.compulsory,
+    )

@@ -1,17 +1,22 @@
 """What a teacher hands in: choosing points, the window, immutable versions, withdrawing."""
 
+import enum
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import select as columns
+from sqlmodel import Session, and_, col, func, select
 
 from competencies.choosing import Effort, PointFacts
+from competencies.decisions import level_that_stands
 from competencies.drafts import Item, Piece, ReturnedWork, overrun_seconds
+from competencies.levels import Level
 from competencies.models import (
+    Award,
     CompetencyPoint,
     Decision,
     Evidence,
@@ -39,13 +44,70 @@ def point_facts(point: CompetencyPoint) -> PointFacts:
     return PointFacts(point.code, point.dimension, point.environment, Effort(**point.effort))
 
 
-def select_points(
-    session: Session, programme: Programme, person_id: int, points: Sequence[CompetencyPoint], now: datetime
-) -> list[Submission]:
-    """Makes exactly these points the person's choice, each with a draft; gives the submissions that were dropped.
+class Tie(enum.Enum):
+    """How firmly a chosen point is held: may it be given back for another one?"""
 
-    Raises Refused `choice.decided` when a point that would be dropped has had a decision.
-    """
+    FREE = "free"  # nothing handed in, or what was handed in did not pass in the end
+    HANDED_IN = "handed_in"  # nobody has opened it: giving the point back withdraws it
+    OPENED = "opened"  # somebody is at it: it stays
+    DECIDED = "decided"  # returned, decided or passed: it stays
+
+
+def ties(session: Session, programme: Programme, person_id: int, rules: Rules, now: datetime) -> dict[int, Tie]:
+    """The points that a person has chosen, by id, with how firmly each is held: one query."""
+    latest = (
+        select(func.max(col(Decision.id)))
+        .where(col(Decision.submission_id) == col(Submission.id))
+        .correlate(Submission)
+        .scalar_subquery()
+    )
+    statement: Any = (
+        columns(col(Selection.point_id), Submission, SubmissionVersion, Decision, Award)
+        .join(
+            Submission,
+            and_(
+                col(Submission.programme_id) == col(Selection.programme_id),
+                col(Submission.person_id) == col(Selection.person_id),
+                col(Submission.point_id) == col(Selection.point_id),
+            ),
+            isouter=True,
+        )
+        .join(SubmissionVersion, col(SubmissionVersion.id) == col(Submission.current_version_id), isouter=True)
+        .join(Decision, col(Decision.id) == latest, isouter=True)
+        .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
+        .where(
+            col(Selection.programme_id) == pk(programme),
+            col(Selection.person_id) == person_id,
+            col(Selection.dropped_at).is_(None),
+        )
+    )
+    return {
+        point: _tie(work, version, decision, award, rules, now)
+        for point, work, version, decision, award in session.exec(statement)
+    }
+
+
+def _tie(
+    work: Submission | None,
+    version: SubmissionVersion | None,
+    decision: Decision | None,
+    award: Award | None,
+    rules: Rules,
+    now: datetime,
+) -> Tie:
+    if work is None:
+        return Tie.FREE
+    if decision is not None and level_that_stands(decision, award) is not Level.FAIL:
+        return Tie.DECIDED
+    if work.state in HANDED_IN:
+        return Tie.HANDED_IN if can_withdraw(work, version, rules, now) else Tie.OPENED
+    return Tie.FREE
+
+
+def select_points(
+    session: Session, programme: Programme, person_id: int, points: Collection[CompetencyPoint], now: datetime
+) -> list[Submission]:
+    """Makes exactly these points the person's choice, each with a draft; gives the submissions that were dropped."""
     held = {
         row.point_id: row
         for row in session.exec(
@@ -61,8 +123,6 @@ def select_points(
     wanted = {pk(point) for point in points}
     gone = [key for key, row in held.items() if row.dropped_at is None and key not in wanted]
     dropped = [works[key] for key in gone if key in works]
-    if dropped and (decided := _first_decided(session, dropped)) is not None:
-        raise Refused("choice.decided", point=decided)
     for key in gone:
         held[key].dropped_at = now
         session.add(held[key])
@@ -86,16 +146,6 @@ def select_points(
             )
     session.flush()
     return dropped
-
-
-def _first_decided(session: Session, works: Sequence[Submission]) -> str | None:
-    return session.exec(
-        select(CompetencyPoint.code)
-        .join(Submission, col(Submission.point_id) == col(CompetencyPoint.id))
-        .join(Decision, col(Decision.submission_id) == col(Submission.id))
-        .where(col(Submission.id).in_([pk(row) for row in works]))
-        .order_by(col(CompetencyPoint.position))
-    ).first()
 
 
 def is_chosen(session: Session, submission: Submission) -> bool:

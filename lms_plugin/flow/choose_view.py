@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, and_, col, select
+from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import drafts, submit
+from lms_plugin.flow import drafts
 from lms_plugin.flow.submit_views import Round, Text, enrolled_programme
 from lms_plugin.people import Tenant
+
+STAYS = (competencies.Tie.OPENED, competencies.Tie.DECIDED)
 
 
 @dataclass(frozen=True)
 class ChoiceRow:
-    """One point of the framework to choose from. `is_fixed`: it had a decision, so it stays chosen."""
+    """One point of the framework to choose from. `tie`: how firmly it is held ("" = not chosen; `competencies.Tie`)."""
 
     code: str
     name: Text
@@ -27,13 +29,13 @@ class ChoiceRow:
     environment: str
     dimension: str
     is_picked: bool
-    is_fixed: bool
+    tie: str
     is_allowed: bool
 
 
 @dataclass(frozen=True)
 class Choosing:
-    """选能力点."""
+    """选能力点. `given_up`: points that were handed in and are not ticked any more."""
 
     round: Round
     rows: tuple[ChoiceRow, ...]
@@ -43,6 +45,7 @@ class Choosing:
     min_dimensions: int
     dimensions: Mapping[str, Text]
     environments: Mapping[str, Text]
+    given_up: tuple[str, ...]
     is_reference: bool
 
 
@@ -55,9 +58,10 @@ def choosing(
     environment: str = "",
     dimension: str = "",
     no_video: bool = False,
-    picked: Collection[str] = (),
+    picked: Collection[str] | None = None,
 ) -> Choosing:
-    """The points to choose from: five queries. `picked`: codes to tick instead of the saved choice.
+    """The points to choose from: five queries. `picked`: codes to tick instead of the saved choice; those that stay
+    chosen are ticked in any case.
 
     Points that are ticked are always shown, whatever the filters say.
     """
@@ -71,36 +75,14 @@ def choosing(
         .where(competencies.CompetencyPoint.framework_version_id == pk(framework))
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
-    held = session.exec(
-        select(competencies.Selection.point_id, competencies.Decision.id)
-        .join(
-            competencies.Submission,
-            and_(
-                col(competencies.Submission.programme_id) == col(competencies.Selection.programme_id),
-                col(competencies.Submission.person_id) == col(competencies.Selection.person_id),
-                col(competencies.Submission.point_id) == col(competencies.Selection.point_id),
-            ),
-            isouter=True,
-        )
-        .join(
-            competencies.Decision,
-            col(competencies.Decision.submission_id) == col(competencies.Submission.id),
-            isouter=True,
-        )
-        .where(
-            competencies.Selection.programme_id == pk(programme),
-            competencies.Selection.person_id == actor.person_id,
-            col(competencies.Selection.dropped_at).is_(None),
-        )
-    ).all()
-    chosen, fixed = {key for key, _ in held}, {key for key, decision in held if decision is not None}
+    held = competencies.ties(session, programme, actor.person_id, rules, now)
+    stays = {point.code for point in points if held.get(pk(point)) in STAYS}
     known = {point.code for point in points}
-    ticked = {code for code in picked if code in known} | {point.code for point in points if pk(point) in fixed}
-    if not picked:
-        ticked |= {point.code for point in points if pk(point) in chosen}
+    saved = {point.code for point in points if pk(point) in held}
+    ticked = stays | (saved if picked is None else known & set(picked))
     school = drafts.school_of(session, actor, actor.person_id)
     declared = school.environment if school is not None else ""
-    rule = submit.choice_rule(session, actor, rules)
+    rule = competencies.choice_rule(rules)
     facts = [competencies.point_facts(point) for point in points]
     rows = tuple(
         ChoiceRow(
@@ -112,8 +94,8 @@ def choosing(
             environment=point.environment,
             dimension=point.dimension,
             is_picked=point.code in ticked,
-            is_fixed=pk(point) in fixed,
-            is_allowed=competencies.allowed(rule, fact, declared),
+            tie=held[pk(point)].value if pk(point) in held else "",
+            is_allowed=point.code in stays or competencies.allowed(rule, fact, declared),
         )
         for point, fact in zip(points, facts, strict=True)
         if point.code in ticked
@@ -129,10 +111,15 @@ def choosing(
         rows=tuple(sorted(rows, key=lambda row: not row.is_picked)),
         sets=competencies.fitting_sets(rule, defaults.get("suggested_sets", []), facts, declared),
         picked=tuple(fact.code for fact in facts if fact.code in ticked),
-        state=competencies.missing(rule, [fact for fact in facts if fact.code in ticked], declared, facts),
+        state=competencies.missing(rule, [fact for fact in facts if fact.code in ticked], declared, facts, stays),
         min_dimensions=rule.min_dimensions,
         dimensions={one["code"]: _told(one) for one in described.get("dimensions", [])},
         environments={one["code"]: _told(one) for one in described.get("environments", [])},
+        given_up=tuple(
+            point.code
+            for point in points
+            if held.get(pk(point)) is competencies.Tie.HANDED_IN and point.code not in ticked
+        ),
         is_reference=framework.is_reference,
     )
 

@@ -10,24 +10,13 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from competencies import (
-    EDITABLE,
-    Award,
-    CreditEntry,
-    CreditKind,
-    Level,
-    Result,
-    Rules,
-    Selection,
-    Submission,
-    SubmissionState,
-    person_result,
-)
-from lms_plugin.people import Enrolment, Exemption, OrgMembership, OrgUnit, Person, RosterEntry
+from competencies import Level, Result, Rules, person_result
+from lms_plugin.flow.oversee_facts import enrolled, hours, points
+from lms_plugin.people import Exemption, OrgMembership, OrgUnit, Person, RosterEntry
 
 FINISHED = (Result.PASSED, Result.EXCELLENT)
 
@@ -76,10 +65,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class Standing:
-    """Points passed and excellent (each at most the required number), and whether the hours are reached."""
+    """Points passed and excellent (each at most the required number), whether those passed are what the choice rule
+    wants, and whether the hours are reached."""
 
     passed: int
     excellent: int
+    meets_rule: bool
     hours_ok: bool
 
     def result(self, rules: Rules, is_closed: bool) -> Result:
@@ -91,6 +82,7 @@ class Standing:
             rules.result.excellent_points,
             self.hours_ok if rules.result.needs_hours else None,
             is_closed,
+            meets_rule=self.meets_rule,
         )
 
 
@@ -149,108 +141,17 @@ def roots(tenant_id: int) -> CTE:
     return chain.followed(own).cte("roots")  # asked for many times, made once
 
 
-def _points(programme_id: int, who: CTE) -> Subquery:
-    """One row a person: how many points they chose, handed in, have back, failed, passed, and passed as 优秀."""
-    latest = (
-        select(func.max(col(Award.id)))
-        .join(who, who.c.person_id == col(Award.person_id))
-        .where(col(Award.programme_id) == programme_id, col(Award.revoked_at).is_(None))
-        .group_by(who.c.root_id, col(Award.point_id))
-    )
-    parts = union_all(
-        select(
-            who.c.root_id,
-            col(Selection.point_id),
-            literal(0).label("handed"),
-            literal(0).label("back"),
-            literal(0).label("over"),
-            literal(-1).label("level"),
-        )
-        .join(who, who.c.person_id == col(Selection.person_id))
-        .where(col(Selection.programme_id) == programme_id, col(Selection.dropped_at).is_(None)),
-        select(
-            who.c.root_id,
-            col(Submission.point_id),
-            case((col(Submission.state).in_(EDITABLE), 0), else_=1),
-            case((col(Submission.state) == SubmissionState.RETURNED, 1), else_=0),
-            case((col(Submission.state) == SubmissionState.RELEASED, 1), else_=0),
-            literal(-1),
-        )
-        .join(who, who.c.person_id == col(Submission.person_id))
-        .where(col(Submission.programme_id) == programme_id, col(Submission.state) != SubmissionState.DRAFT),
-        select(who.c.root_id, col(Award.point_id), literal(1), literal(0), literal(1), col(Award.level))
-        .join(who, who.c.person_id == col(Award.person_id))
-        .where(col(Award.id).in_(latest)),
-    ).subquery("parts")
-    point = (
-        select(
-            parts.c.root_id,
-            func.max(parts.c.handed).label("handed"),
-            func.max(parts.c.back).label("back"),
-            func.max(parts.c.over).label("over"),
-            func.max(parts.c.level).label("level"),
-        )
-        .group_by(parts.c.root_id, parts.c.point_id)
-        .subquery("points")
-    )
-
-    def number(condition: ColumnElement[bool]) -> Any:
-        return func.sum(case((condition, 1), else_=0))
-
-    return (
-        select(
-            point.c.root_id,
-            func.count().label("chosen"),
-            func.sum(point.c.handed).label("handed"),
-            func.sum(point.c.back).label("back"),
-            number(and_(point.c.over == 1, point.c.level < int(Level.PASS))).label("failed"),
-            number(point.c.level >= int(Level.PASS)).label("passed"),
-            number(point.c.level == int(Level.EXCELLENT)).label("excellent"),
-        )
-        .group_by(point.c.root_id)
-        .subquery("facts")
-    )
-
-
-def _hours(programme_id: int, who: CTE) -> Subquery:
-    """One row a person: the ledger's totals of each kind, in hundredths."""
-
-    def total(kind: CreditKind) -> Any:
-        return func.sum(case((col(CreditEntry.kind) == kind, col(CreditEntry.credit_hundredths)), else_=0))
-
-    return (
-        select(
-            who.c.root_id,
-            total(CreditKind.PRACTICE).label("practice"),
-            total(CreditKind.ONLINE).label("online"),
-        )
-        .join(who, who.c.person_id == col(CreditEntry.person_id))
-        .where(col(CreditEntry.programme_id) == programme_id)
-        .group_by(who.c.root_id)
-        .subquery("hours")
-    )
-
-
-def _enrolled(programme_id: int, who: CTE) -> Subquery:
-    return (
-        select(who.c.root_id, func.min(col(Enrolment.started_at)).label("started_at"))
-        .join(who, who.c.person_id == col(Enrolment.person_id))
-        .where(col(Enrolment.programme_id) == programme_id)
-        .group_by(who.c.root_id)
-        .subquery("enrolled")
-    )
-
-
 class Sources:
     """The subqueries of one programme, joined together the same way for counts, lists and sheets."""
 
     def __init__(self, programme_id: int, tenant_id: int, programme_path: str, rules: Rules) -> None:
         self.programme_id, self.tenant_id, self.programme_path = programme_id, tenant_id, programme_path
         self.who, self.of_row = roots(self.tenant_id), _Chain()
-        self.facts = _points(self.programme_id, self.who)
-        self.hours = _hours(self.programme_id, self.who)
-        self.enrolled = _enrolled(self.programme_id, self.who)
-        required, need = rules.choice.required_points, rules.hours
+        choice = rules.choice
+        self.facts = points(self.programme_id, self.who, choice.compulsory)
+        self.hours = hours(self.programme_id, self.who)
+        self.enrolled = enrolled(self.programme_id, self.who)
+        required, need = choice.required_points, rules.hours
         value = func.coalesce
         self.chosen = value(self.facts.c.chosen, 0)
         self.handed = value(self.facts.c.handed, 0)
@@ -262,6 +163,17 @@ class Sources:
         self.has_submitted = case((self.handed >= required, 1), else_=0)
         self.counted_passed = case((self.passed >= required, required), else_=self.passed)
         self.counted_excellent = case((self.excellent >= required, required), else_=self.excellent)
+        # As `competencies.meets`, but for the number of points, which counts apart.
+        self.meets_rule = case(
+            (
+                and_(
+                    value(self.facts.c.dimensions, 0) >= choice.min_dimensions,
+                    value(self.facts.c.compulsory, 0) >= len(set(choice.compulsory)),
+                ),
+                1,
+            ),
+            else_=0,
+        )
         self.hours_ok = case(
             (and_(self.practice >= need.practice_need_hundredths, self.online >= need.online_need_hundredths), 1),
             else_=0,
@@ -280,6 +192,7 @@ class Sources:
             self.excellent.label("excellent"),
             self.counted_passed.label("counted_passed"),
             self.counted_excellent.label("counted_excellent"),
+            self.meets_rule.label("meets_rule"),
             self.hours_ok.label("hours_ok"),
             self.practice.label("practice"),
             self.online.label("online"),
@@ -363,6 +276,7 @@ class Sources:
             self.has_submitted.label("has_submitted"),
             self.counted_passed.label("counted_passed"),
             self.counted_excellent.label("counted_excellent"),
+            self.meets_rule.label("meets_rule"),
             self.hours_ok.label("hours_ok"),
         )
         inner = self.on_roster(within, *keys, self.practice.label("practice"), self.online.label("online")).subquery()
@@ -379,6 +293,7 @@ class Sources:
                 and_(
                     self.counted_passed == one.passed,
                     self.counted_excellent == one.excellent,
+                    self.meets_rule == int(one.meets_rule),
                     self.hours_ok == int(one.hours_ok),
                 )
                 for one in standings
@@ -410,14 +325,14 @@ def counted_off_roster(sources: Sources, within: str) -> Select[Any]:
 
 def group_of(row: Any) -> Group:
     """A row of `Sources.groups` as a value."""
-    path, exempt, logged, chosen, submitted, passed, excellent, hours_ok, people, practice, online = row
+    path, exempt, logged, chosen, submitted, passed, excellent, meets, hours_ok, people, practice, online = row
     return Group(
         path,
         bool(exempt),
         bool(logged),
         bool(chosen),
         bool(submitted),
-        Standing(int(passed), int(excellent), bool(hours_ok)),
+        Standing(int(passed), int(excellent), bool(meets), bool(hours_ok)),
         int(people),
         int(practice or 0),
         int(online or 0),

@@ -116,12 +116,11 @@ def _off_columns(sources: Sources) -> tuple[Any, ...]:
 
 def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str, Level]] = ()) -> PersonLine:
     uuid, name, number, school, stage, subject, sure, exempt, reason, _root, *details = row
-    is_in, chosen, handed, back, failed, passed, excellent, counted, counted_excellent, hours_ok, practice, online = (
-        int(value) for value in details
-    )
+    is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online = (int(v) for v in details)
+    counted, counted_excellent, meets_rule, hours_ok = counts
     rules = place.frame.rules
     required, need = rules.choice.required_points, rules.hours
-    result = Standing(counted, counted_excellent, bool(hours_ok)).result(rules, place.frame.is_closed)
+    result = Standing(counted, counted_excellent, bool(meets_rule), bool(hours_ok)).result(rules, place.frame.is_closed)
     return PersonLine(
         entry_uuid=uuid if on_roster else "",
         name=name,
@@ -148,6 +147,7 @@ def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str
             returned=back,
             failed=failed,
             waiting=max(0, handed - passed - failed),
+            breaks_rule=passed >= required and not meets_rule,
             practice_hundredths=max(0, need.practice_need_hundredths - practice),
             online_hundredths=max(0, need.online_need_hundredths - online),
         ),

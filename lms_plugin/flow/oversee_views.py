@@ -70,6 +70,7 @@ class Lack:
     returned: int
     failed: int
     waiting: int
+    breaks_rule: bool  # enough points passed, but not of enough dimensions, or without the compulsory ones
     practice_hundredths: int
     online_hundredths: int
 

@@ -117,6 +117,14 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
             rules.result.excellent_points,
             hours_ok if needed else None,
             shown.is_over,
+            meets_rule=competencies.meets(
+                competencies.choice_rule(rules),
+                [
+                    competencies.point_facts(point)
+                    for point, *_rest, award in rows
+                    if award is not None and award.level >= competencies.Level.PASS
+                ],
+            ),
         ).value,
         hours=tuple(
             HoursLine(

@@ -1,6 +1,6 @@
 """Choosing points, handing in, withdrawing: the acts of a teacher that others depend on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -13,54 +13,52 @@ from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import drafts
 from lms_plugin.people import Enrolment, Tenant
 
-ENVIRONMENTS = ("multimedia", "blended", "smart")
-
-
-def choice_rule(session: Session, actor: Actor, rules: competencies.Rules) -> competencies.ChoiceRule:
-    """A programme's choice rule as choosing takes it."""
-    require(actor, Permission.POINTS_CHOOSE, own(actor))
-    return competencies.ChoiceRule(
-        required_points=rules.choice.required_points,
-        min_dimensions=rules.choice.min_dimensions,
-        environment_rule=competencies.EnvironmentRule(rules.choice.environment_rule),
-        environment_order=ENVIRONMENTS,
-        compulsory=rules.choice.compulsory,
-    )
-
 
 def choose_points(
-    session: Session, actor: Actor, programme_uuid: str, codes: Collection[str], now: datetime
+    session: Session,
+    actor: Actor,
+    programme_uuid: str,
+    codes: Collection[str],
+    now: datetime,
+    give_up: Collection[str] = (),
 ) -> competencies.Programme:
     """Makes these points (codes) the actor's choice; fewer than the rule asks for may be saved and added to later.
 
-    Raises Invalid at "point": too many, unknown, or not for the school's environment; Refused `choice.decided` where
-    a point that had a decision would be dropped, `submit.not_open_yet`, `submit.programme_over`.
+    `give_up`: codes of handed-in points that the actor says may be withdrawn with the choice. Raises Invalid at
+    "point": too many, unknown, not for the school's environment, or a set from which the rule cannot be met; at
+    "give_up" where a point was handed in and nobody said that it may be withdrawn. Refused `choice.decided` and
+    `choice.opened` where a point would be dropped that stays, `submit.not_open_yet`, `submit.programme_over`.
     """
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
-    require_enrolled(session, actor, programme)
+    _require_enrolled(session, actor, programme)
     competencies.require_open(programme, get(session, Tenant, actor.tenant_id).timezone, now)
     rules = competencies.rules_of(session, programme)
-    rule = choice_rule(session, actor, rules)
-    wanted = list(dict.fromkeys(codes))
     points = session.exec(
-        select(competencies.CompetencyPoint).where(
-            competencies.CompetencyPoint.framework_version_id == programme.framework_version_id,
-            col(competencies.CompetencyPoint.code).in_(wanted),
-        )
+        select(competencies.CompetencyPoint)
+        .where(competencies.CompetencyPoint.framework_version_id == programme.framework_version_id)
+        .order_by(col(competencies.CompetencyPoint.position))
     ).all()
-    school = drafts.school_of(session, actor, actor.person_id)
-    if len(points) != len(wanted):
+    wanted = [point for point in points if point.code in set(codes)]
+    if len(wanted) != len(set(codes)):
         raise Invalid({"point": "choice.point_unknown"})
-    if len(points) > rule.required_points:
-        raise Invalid({"point": ("choice.too_many", {"most": rule.required_points, "chosen": len(points)})})
-    declared = school.environment if school is not None else ""
-    outside = [
-        point.code for point in points if not competencies.allowed(rule, competencies.point_facts(point), declared)
-    ]
-    if outside:
-        raise Invalid({"point": ("choice.outside_environment", {"points": "、".join(sorted(outside))})})
-    for dropped in competencies.select_points(session, programme, actor.person_id, points, now):
+    held = competencies.ties(session, programme, actor.person_id, rules, now)
+    gone = {point.code: held[pk(point)] for point in points if pk(point) in held and point not in wanted}
+    for code, tie in gone.items():
+        if tie in _STAYS:
+            raise Refused(_STAYS[tie], point=code)
+    school = drafts.school_of(session, actor, actor.person_id)
+    _require_rule(
+        competencies.choice_rule(rules),
+        [competencies.point_facts(point) for point in points],
+        {point.code for point in wanted},
+        {point.code for point in points if held.get(pk(point)) in _STAYS},
+        school.environment if school is not None else "",
+    )
+    withdrawn = [code for code, tie in gone.items() if tie is competencies.Tie.HANDED_IN]
+    if not set(withdrawn) <= set(give_up):
+        raise Invalid({"give_up": ("choice.handed_in", {"points": "、".join(withdrawn)})})
+    for dropped in competencies.select_points(session, programme, actor.person_id, wanted, now):
         if dropped.state in competencies.HANDED_IN and dropped.current_version_id is not None:
             version = get(session, competencies.SubmissionVersion, dropped.current_version_id)
             competencies.take_back(session, dropped, version, now)
@@ -68,11 +66,55 @@ def choose_points(
     return programme
 
 
-def require_enrolled(session: Session, actor: Actor, programme: competencies.Programme) -> None:
-    """Raises Forbidden for somebody who takes no part in the programme as a teacher."""
-    require(actor, Permission.POINTS_CHOOSE, own(actor))
+_STAYS = {competencies.Tie.DECIDED: "choice.decided", competencies.Tie.OPENED: "choice.opened"}
+
+
+def _require_rule(
+    rule: competencies.ChoiceRule,
+    facts: Sequence[competencies.PointFacts],
+    wanted: Collection[str],
+    kept: Collection[str],
+    environment: str,
+) -> None:
+    """Raises Invalid at "point" for a choice that breaks the rule or leaves no way to meet it. `kept`: codes that stay
+    whatever the teacher does; where these alone break it (the rule was changed since), the teacher is let go on."""
+
+    def state(codes: Collection[str]) -> competencies.ChoiceState:
+        return competencies.missing(rule, [fact for fact in facts if fact.code in codes], environment, facts, kept)
+
+    now = state(wanted)
+    if len(wanted) > rule.required_points:
+        raise Invalid({"point": ("choice.too_many", {"most": rule.required_points, "chosen": len(wanted)})})
+    if now.outside_environment:
+        raise Invalid({"point": ("choice.outside_environment", {"points": "、".join(sorted(now.outside_environment))})})
+    if not now.is_dead_end or state(kept).is_dead_end:
+        return
+    if len(now.compulsory_missing) > now.points_missing:
+        raise Invalid({"point": ("choice.compulsory_missing", {"points": "、".join(now.compulsory_missing)})})
+    raise Invalid(
+        {
+            "point": (
+                "choice.dimensions_missing",
+                {
+                    "have": len(now.used_dimensions),
+                    "need": rule.min_dimensions,
+                    "swap": max(1, now.dimensions_missing - now.points_missing),
+                    "chosen": "、".join(fact.code for fact in facts if fact.code in wanted),
+                },
+            )
+        }
+    )
+
+
+def _require_enrolled(session: Session, actor: Actor, programme: competencies.Programme) -> None:
+    """Raises Forbidden for somebody who takes no part in the programme as a teacher.
+
+    Keeps the enrolment for this transaction: the second of two clicks waits here, then finds what the first one chose.
+    """
     enrolled = session.exec(
-        select(Enrolment.id).where(Enrolment.programme_id == pk(programme), Enrolment.person_id == actor.person_id)
+        select(Enrolment.id)
+        .where(Enrolment.programme_id == pk(programme), Enrolment.person_id == actor.person_id)
+        .with_for_update(key_share=True)
     ).first()
     if enrolled is None:
         require(actor, Permission.POINTS_CHOOSE, Scope(tenant_id=actor.tenant_id))

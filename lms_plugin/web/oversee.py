@@ -87,6 +87,8 @@ def lack_words(line: PersonLine, rules: Rules) -> str:
             found.append(_("%(n)s 个不合格", n=lack.failed))
         if lack.waiting:
             found.append(_("%(n)s 个等评定", n=lack.waiting))
+        if lack.breaks_rule:
+            found.append(_("通过的能力点不符合选点规则"))
     if lack.practice_hundredths and rules.result.needs_hours:
         found.append(_("差实践应用 %(hours)s 学时", hours=formats.hours(lack.practice_hundredths)))
     if lack.online_hundredths:

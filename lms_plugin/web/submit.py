@@ -35,10 +35,10 @@ def home(programme: str) -> str:
 @blueprint.get("/programmes/<programme>/points")
 def choose(programme: str) -> str:
     """选能力点; the filters are a GET form, `pick` ticks points without saving."""
-    return _choosing(programme, request.args.getlist("pick"))
+    return _choosing(programme, request.args.getlist("pick") or None)
 
 
-def _choosing(programme: str, picked: list[str], error: str = "") -> str:
+def _choosing(programme: str, picked: list[str] | None, error: str = "", give_up: str = "") -> str:
     view = choose_view.choosing(
         db(),
         actor(),
@@ -49,19 +49,22 @@ def _choosing(programme: str, picked: list[str], error: str = "") -> str:
         no_video=bool(request.values.get("no_video")),
         picked=picked,
     )
-    return render_template("submit/choose.html", view=view, error=error)
+    return render_template("submit/choose.html", view=view, error=error, give_up=give_up)
 
 
 @blueprint.post("/programmes/<programme>/points")
 def save_choice(programme: str) -> BaseResponse | str:
     """Saves the choice; what does not fit is said beside the list, with the ticks kept."""
     picked = request.form.getlist("point")
+    given_up = " ".join(request.form.getlist("give_up")).split()
     try:
-        submit.choose_points(db(), actor(), programme, picked, edge().now)
+        submit.choose_points(db(), actor(), programme, picked, edge().now, given_up)
     except Invalid as error:
-        return make_response(_choosing(programme, picked, slots.first_sentence(error)), 422)
+        sentence = slots.first_sentence(error)
+        said = {"give_up": sentence} if "give_up" in error.fields else {"error": sentence}
+        return make_response(_choosing(programme, picked, **said), 422)
     except Refused as error:
-        if error.code != "choice.decided":
+        if error.code not in {"choice.decided", "choice.opened"}:
             raise
         return make_response(_choosing(programme, picked, slots.sentence_of(error)), 422)
     return redirect(url_for("submit.home", programme=programme), 303)

@@ -158,3 +158,14 @@ def test_complete_means_all_conditions_hold_and_a_dead_end_is_truly_one(
         )
         if wrong is not None:
             assert missing(rule, [*inside, wrong], declared, POINTS).is_dead_end
+
+
+def test_a_point_that_stays_counts_whatever_the_school_declares_later() -> None:
+    assert missing(RULE, chosen("C1", "A5", "A6"), "multimedia", POINTS).outside_environment == ("C1",)
+    assert missing(RULE, chosen("C1", "A5", "A6"), "multimedia", POINTS, kept=["C1"]).is_complete
+
+
+def test_a_compulsory_point_is_open_to_every_school() -> None:
+    rule = ChoiceRule(compulsory=("C1",))
+    assert allowed(rule, BY_CODE["C1"], "multimedia")
+    assert not allowed(rule, BY_CODE["C2"], "multimedia")

@@ -105,7 +105,11 @@ def test_a_choice_can_change_until_the_first_decision(world: World, chen: Actor)
     assert [line.code for line in home.points] == ["A5", "A6"]
     fill(world, chen, a6, world.now)
     submit.submit(world.session, chen, a6.uuid, world.now)
-    submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now)  # takes the work back
+    with pytest.raises(Invalid) as caught:
+        submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now)
+    assert missing(caught) == {"give_up"}
+    assert a6.state is competencies.SubmissionState.SUBMITTED
+    submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now, ["A6"])  # takes the work back
     assert a6.state is competencies.SubmissionState.DRAFT
     choose(world, chen, "A5", "A6")
     submit.submit(world.session, chen, a6.uuid, world.now)
@@ -113,6 +117,75 @@ def test_a_choice_can_change_until_the_first_decision(world: World, chen: Actor)
     with pytest.raises(Refused, match="choice"):
         submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now)
     assert a3.state is competencies.SubmissionState.DRAFT
+
+
+def test_a_point_that_somebody_opened_is_not_given_back_by_choosing_others(world: World, chen: Actor) -> None:
+    a6, _a5 = choose(world, chen, "A6", "A5")
+    fill(world, chen, a6, world.now)
+    submit.submit(world.session, chen, a6.uuid, world.now)
+    version_of(world, a6).opened_at = world.now
+    later = world.now + 31 * MINUTE
+    for points in (["A5"], [], ["A5", "A3"]):
+        with pytest.raises(Refused, match=r"choice\.opened"):
+            submit.choose_points(world.session, chen, world.programme.uuid, points, later, ["A6"])
+    assert a6.state is competencies.SubmissionState.SUBMITTED
+    assert version_of(world, a6).withdrawn_at is None
+    choose(world, chen, "A6", "A3", at=later)  # the others are free
+
+
+@pytest.mark.parametrize(
+    ("rule", "codes", "code", "params"),
+    [
+        ({}, ["A5", "A6", "A7"], "choice.dimensions_missing", {"have": 1, "need": 2, "swap": 1}),
+        ({"min_dimensions": 3}, ["A5", "A6"], "choice.dimensions_missing", {"have": 1, "need": 3, "swap": 1}),
+        ({"compulsory": ["B2"]}, ["A3", "A5", "A6"], "choice.compulsory_missing", {"points": "B2"}),
+        ({"compulsory": ["B2", "B3"]}, ["A5", "A6"], "choice.compulsory_missing", {"points": "B2、B3"}),
+    ],
+)
+def test_a_set_that_breaks_the_rule_or_leads_nowhere_is_refused(
+    world: World, chen: Actor, rule: dict[str, Any], codes: list[str], code: str, params: dict[str, Any]
+) -> None:
+    world.set_rules(choice=rule)
+    with pytest.raises(Invalid) as caught:
+        choose(world, chen, *codes)
+    found = caught.value.fields["point"]
+    assert found[0] == code
+    assert params.items() <= found[1].items()  # type: ignore[union-attr]
+    assert submit_views.home(world.session, chen, world.programme.uuid, world.now).points == ()
+
+
+def test_a_set_that_is_not_whole_is_kept_while_the_rule_can_be_met(world: World, chen: Actor) -> None:
+    choose(world, chen, "A5")
+    choose(world, chen, "A5", "A6")
+    choose(world, chen, "A5", "A6", "A3")
+
+
+def test_a_rule_that_was_changed_later_does_not_lock_out_who_has_begun(world: World, chen: Actor) -> None:
+    works = choose(world, chen, "A5", "A6", "A3")
+    for work in works[:2]:
+        fill_any(world, chen, work)
+        submit.submit(world.session, chen, work.uuid, world.now)
+        decide(world, work, {"design": 1}, "decided")
+    world.set_rules(choice={"min_dimensions": 3})
+    choose(world, chen, "A5", "A6", "A1")
+
+
+def fill_any(world: World, actor: Actor, work: competencies.Submission) -> None:
+    """Something in every place, whatever the point asks for."""
+    for item in drafts.load_work(world.session, actor, work.uuid).items:
+        world.session.add(
+            competencies.Evidence(
+                submission_id=pk(work),
+                requirement_id=pk(item.requirement),
+                kind="text",
+                text="写好的内容",
+                changed_at=world.now,
+            )
+        )
+        ticks = [check["key"] for check in item.requirement.checks]
+        work.ticks = {**work.ticks, item.requirement.key: ticks}
+    world.session.flush()
+    mark(world, actor, work, world.now)
 
 
 def test_who_takes_no_part_chooses_nothing(world: World) -> None:
@@ -267,7 +340,7 @@ def decide(
         reason="请补课堂片段",
         decided_at=world.now,
     )
-    work.state = competencies.SubmissionState.RETURNED
+    work.state = competencies.SubmissionState(outcome)
     world.session.add(row)
     world.session.add(work)
     world.session.flush()

@@ -313,6 +313,15 @@ def test_handing_in_twice_makes_one_version(house: House) -> None:
     assert len(versions.all()) == (1 if answers[0] == 303 else 0)
 
 
+def test_choosing_twice_gives_the_same_answer(house: House) -> None:
+    house.enter(cast.CHEN)
+    url = f"/programmes/{house.world.programme.uuid}/points"
+    house.session.rollback()
+    answers = at_once(*[lambda: house.post(cast.CHEN, url, {"point": ["A3", "A5", "A6"]})] * TOGETHER)
+    assert answers == [303] * TOGETHER
+    assert len(house.look().exec(select(competencies.Selection)).all()) == 3
+
+
 def test_a_class_that_comes_at_once_is_enrolled_once_each(house: House) -> None:
     world = house.world
     programme, now = pk(world.programme), world.now

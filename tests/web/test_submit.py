@@ -4,7 +4,7 @@ import base64
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,44 @@ def test_a_choice_that_does_not_fit_is_said_on_the_page(
     answer = chen.post(f"/programmes/{world.programme.uuid}/points", {"point": points})
     assert answer.status_code == 422
     assert words in answer.text
+
+
+def test_a_set_that_breaks_the_rule_is_refused_with_what_to_do(world: World, chen: Browser) -> None:
+    answer = chen.post(f"/programmes/{world.programme.uuid}/points", {"point": ["A5", "A6", "A7"]})
+    assert answer.status_code == 422
+    assert "A5、A6、A7 只来自 1 个维度，至少要来自 2 个。请把其中 1 个换成别的维度的能力点。" in answer.text
+    assert answer.text.count(" checked") == 3
+    assert world.session.exec(select(competencies.Selection)).all() == []
+
+
+def test_giving_up_what_was_handed_in_is_asked_first(world: World, chen: Browser) -> None:
+    work = complete(world, chen)
+    chen.post(f"/submissions/{work}/submit")
+    url = f"/programmes/{world.programme.uuid}/points"
+    assert "已提交；换掉就会撤回" in chen.get(url).text
+    asked = chen.post(url, {})
+    assert asked.status_code == 422
+    assert "A6 已经提交。换掉就会撤回它" in asked.text
+    assert 'name="give_up" value="A6"' in asked.text
+    assert not re.search(r'value="A6"[^>]* checked', asked.text)
+    world.session.expire_all()
+    assert work_of(world, "A6").state is competencies.SubmissionState.SUBMITTED
+    assert chen.post(url, {"point": ["A5"], "give_up": "A6"}).status_code == 303
+    world.session.expire_all()
+    assert work_of(world, "A6").state is competencies.SubmissionState.DRAFT
+
+
+def test_what_somebody_opened_stays_chosen(world: World, browse: Browse, chen: Browser, clock: list[datetime]) -> None:
+    work = complete(world, chen)
+    chen.post(f"/submissions/{work}/submit")
+    clock[0] += timedelta(minutes=31)
+    assert browse(cast.TRAINER).get(f"/cases/{work}").status_code == 200
+    url = f"/programmes/{world.programme.uuid}/points"
+    answer = chen.post(url, {"point": ["A5"], "give_up": "A6"})
+    assert answer.status_code == 422
+    assert "A6 已经有人打开评审，不能换掉" in answer.text
+    assert re.search(r'name="point" value="A6"[^>]* checked', answer.text)
+    assert chen.post(url, {"point": ["A5", "A6"]}).status_code == 303
 
 
 def test_points_beyond_the_schools_environment_are_refused(world: World, chen: Browser) -> None:
@@ -409,11 +447,21 @@ def test_submit_twice_withdraw_and_submit_again(world: World, chen: Browser, clo
     assert versions[0].content_hash != versions[1].content_hash
 
 
-def test_late_work_is_taken_and_waits(world: World, chen: Browser, clock: list[datetime]) -> None:
+def test_late_work_is_taken_and_waits(world: World, browse: Browse, chen: Browser, clock: list[datetime]) -> None:
     work = complete(world, chen)
-    clock[0] = competencies.end_of_day(world.programme.submit_by_on, "Asia/Shanghai")
+    clock[0] = world.now = competencies.end_of_day(world.programme.submit_by_on, "Asia/Shanghai")
     # a session of eight hours is over by then: the draft survives a new launch
     assert chen.get(f"/submissions/{work}").status_code == 401
+    chen = browse(cast.CHEN)
+    page = chen.get(f"/submissions/{work}").text
+    assert "提交时间已过" in page
+    assert "都齐了" in page
+    assert chen.post(f"/submissions/{work}/submit").status_code == 303
+    assert "是迟交的，等待评审员决定收不收" in chen.get(f"/submissions/{work}").text
+    world.session.expire_all()
+    row = work_of(world, "A6")
+    assert row.state is competencies.SubmissionState.LATE
+    assert [version.is_late for version in world.session.exec(select(competencies.SubmissionVersion))] == [True]
 
 
 def test_own_name_is_found_and_struck_out_or_let_pass(world: World, chen: Browser) -> None:
