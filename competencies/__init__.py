@@ -40,7 +40,7 @@ from competencies.drafts import (
     returned_work,
 )
 from competencies.frameworks import confirm_points, draft_from_pack, freeze, unconfirmed
-from competencies.hours import HoursKind, HoursRule, entries_due, practice_total
+from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total, entries_due, practice_total
 from competencies.ledger import (
     Basis,
     Imported,
@@ -50,6 +50,7 @@ from competencies.ledger import (
     entries_of,
     hours_rule,
     import_online,
+    practice_booked,
     reverse,
 )
 from competencies.levels import ItemResult, Level, Validity, item_level, point_level
@@ -198,6 +199,9 @@ __all__ = [
     "HoursKind",
     "practice_total",
     "entries_due",
+    "RuleSince",
+    "Passed",
+    "booked_total",
     "ItemSheet",
     "Judgement",
     "Computed",
@@ -214,6 +218,7 @@ __all__ = [
     "credit",
     "reverse",
     "balance",
+    "practice_booked",
     "entries_of",
     "hours_rule",
     "import_online",

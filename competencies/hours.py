@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from competencies.levels import Level
@@ -92,8 +93,46 @@ def practice_total(rule: HoursRule, passed_levels: Sequence[Level]) -> int:
 
 
 def entries_due(rule: HoursRule, already_credited_hundredths: int, levels: Sequence[Level]) -> int:
-    """Hundredths of the one ledger entry that brings the credited total to what `levels` are worth.
+    """Hundredths of the one ledger entry that brings the credited total up to what `levels` are worth.
 
-    Zero: write nothing. Negative: a reversal (a pass was taken back, or the rule was lowered).
+    Zero: write nothing. Never negative: hours that are booked stay when the rule is lowered afterwards.
     """
-    return practice_total(rule, levels) - already_credited_hundredths
+    return max(0, practice_total(rule, levels) - already_credited_hundredths)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSince:
+    """From this moment on, until the next one, this rule held (None: one that never brought anybody anything)."""
+
+    since: datetime
+    rule: HoursRule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A point was awarded at that moment."""
+
+    at: datetime
+    point_id: int
+    level: Level
+
+
+def booked_total(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> int:
+    """Hundredths that stand booked for these passes, had there never been any others.
+
+    Told over again from the first pass: each pass and each new rule brought the total up to what the rule of that day
+    said, and nothing ever brought it down. So a pass that is taken back takes back exactly what it brought. The first
+    rule holds from the beginning; where a rule changes in the very moment of a pass, the better of the two counts.
+    """
+    total = 0
+    timeline = sorted(rules, key=lambda one: one.since)
+    for moment in sorted({one.at for one in passes} | {one.since for one in timeline}):
+        held: dict[int, Level] = {}
+        for one in sorted(passes, key=lambda one: one.at):
+            if one.at <= moment:
+                held[one.point_id] = one.level
+        before = [one.rule for one in timeline if one.since < moment][-1:] or [one.rule for one in timeline[:1]]
+        for rule in [*before, *(one.rule for one in timeline if one.since == moment)]:
+            if rule is not None:
+                total = max(total, practice_total(rule, list(held.values())))
+    return total

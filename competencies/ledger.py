@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, event
 from sqlmodel import Session, col, func, select
 
-from competencies.hours import HoursKind, HoursRule
-from competencies.models import CreditEntry, CreditKind
+from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total
+from competencies.levels import Level
+from competencies.models import Award, CreditEntry, CreditKind, Programme, ProgrammePolicy
 from competencies.rules import Rules
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
@@ -102,8 +103,9 @@ def credit(
     basis: Basis,
     now: datetime,
     reason: str = "award",
+    source: str = "",
 ) -> CreditEntry:
-    """Adds an entry of that many hundredths (negative where a total has to fall). Raises ValueError for zero."""
+    """Adds an entry of that many hundredths (negative where an award was taken back). Raises ValueError for zero."""
     if credit_hundredths == 0:
         raise ValueError("an entry of nothing says nothing")
     entry = CreditEntry(
@@ -113,6 +115,7 @@ def credit(
         kind=kind,
         credit_hundredths=credit_hundredths,
         reason=reason,
+        source=source[:300],
         policy_id=basis.policy_id,
         award_id=basis.award_id,
         decided_by_id=basis.decided_by_id,
@@ -173,6 +176,53 @@ def balance(session: Session, programme_id: int, person_ids: Collection[int]) ->
         for person, kind, total in rows:
             totals[person][kind] = int(total)
     return totals
+
+
+def practice_booked(
+    session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
+) -> int:
+    """Hundredths of practice hours that the awards these rows of one human being hold have brought, by the rules of
+    their days (`booked_total`): what the ledger says, unless an award was taken back since. Three queries.
+
+    `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
+    for them (put right before anybody had it) counts for nothing.
+    """
+    people = list(person_ids)
+    used = set(
+        session.exec(
+            select(CreditEntry.policy_id).where(
+                CreditEntry.programme_id == pk(programme),
+                col(CreditEntry.person_id).in_(people),
+                CreditEntry.kind == CreditKind.PRACTICE,
+                col(CreditEntry.credit_hundredths) > 0,
+            )
+        )
+    )
+    rules = [
+        RuleSince(
+            policy.made_at,
+            hours_rule(Rules.model_validate(policy.rules)) if policy.id in {*used, programme.policy_id} else None,
+        )
+        for policy in session.exec(
+            select(ProgrammePolicy)
+            .where(ProgrammePolicy.programme_id == pk(programme))
+            .order_by(col(ProgrammePolicy.number))
+        )
+    ]
+    passes = [
+        Passed(award.awarded_at, award.point_id, Level(award.level))
+        for award in session.exec(
+            select(Award)
+            .where(
+                Award.programme_id == pk(programme),
+                col(Award.person_id).in_(people),
+                col(Award.revoked_at).is_(None),
+            )
+            .order_by(col(Award.id))
+        )
+        if award.id != without_award_id
+    ]
+    return booked_total(rules, passes)
 
 
 def entries_of(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, list[CreditEntry]]:

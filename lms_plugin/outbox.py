@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, or_, text, update
+from sqlalchemy import JSON, Column, Index, case, or_, text, true, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, col, select
 
@@ -17,9 +18,11 @@ from lms_plugin.db import Model, choice, pk
 from lms_plugin.errors import Unavailable
 
 LEASE = timedelta(minutes=5)
+AT_ONCE = 500  # jobs in one statement: far below what either database takes
 MAX_ATTEMPTS = 150  # after the first hour one an hour: a host may be down for a long holiday weekend
 SCORE = "score"  # one person's scores into one course's gradebook
 COLUMNS = "columns"  # the columns of one course's gradebook
+RULES = "rules"  # everybody's hours in one programme after its rules have changed
 
 
 class JobState(enum.Enum):
@@ -83,6 +86,48 @@ def put(session: Session, tenant_id: int, kind: str, key: str, ids: Mapping[str,
     session.add(job)
     session.flush()
     return job
+
+
+def put_many(
+    session: Session, tenant_id: int, kind: str, wanted: Mapping[str, Mapping[str, int]], now: datetime
+) -> None:
+    """As `put` for many jobs of one kind (key → ids) at once: a statement for each `AT_ONCE` of them.
+
+    Keys go in one order, so that two who ask for the same jobs wait for one another instead of dead-locking.
+    """
+    table = Job.__table__  # type: ignore[attr-defined]
+    insert: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    keys = sorted(wanted)
+    for start in range(0, len(keys), AT_ONCE):
+        statement = insert(table).values(
+            [
+                {
+                    "tenant_id": tenant_id,
+                    "kind": kind,
+                    "key": key,
+                    "ids": dict(wanted[key]),
+                    "state": JobState.READY,
+                    "attempts": 0,
+                    "asked_again": False,
+                    "run_at": now,
+                    "last_error": "",
+                    "created_at": now,
+                }
+                for key in keys[start : start + AT_ONCE]
+            ]
+        )
+        running = table.c.state == JobState.RUNNING
+        session.connection().execute(
+            statement.on_conflict_do_update(
+                index_elements=["kind", "key"],
+                index_where=text("state IN ('ready', 'running')"),
+                set_={
+                    "asked_again": case((running, true()), else_=table.c.asked_again),
+                    "run_at": case((running, table.c.run_at), else_=statement.excluded.run_at),
+                    "attempts": case((running, table.c.attempts), else_=0),
+                },
+            )
+        )
 
 
 def _open_job(session: Session, kind: str, key: str) -> Job | None:

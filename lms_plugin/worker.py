@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, report, review
+from lms_plugin.flow import award, booking, report, review
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 
@@ -24,6 +24,7 @@ Handler = Callable[[report.Post, dict[str, int], datetime], None]
 HANDLERS: dict[str, Handler] = {
     report.SCORE_JOB: report.send_scores,
     report.COLUMNS_JOB: report.make_columns,
+    outbox.RULES: booking.apply_rules,
 }
 
 

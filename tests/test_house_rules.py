@@ -52,6 +52,7 @@ NEEDS_NO_PERMISSION = {
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
     "reach.*": "conditions of queries that keep lists within the actor's reach",
     "review_pool.*": "reads who takes part in reviews; only flow calls it, after `require`",
+    "booking.*": "hours follow passes and rules; only flow and the worker call it, after `require`",
     "evidence_views.*": "turns rows that have been found into what pages show",
     "review.allocate_due": "the worker's sweep: no person acts",
     "award.decided": "reads what waits for release; only flow calls it, after `require`",

@@ -1,4 +1,4 @@
-"""发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook. And 冲正."""
+"""发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import find, get, pk
-from lms_plugin.errors import Conflict, Invalid, NotFound
-from lms_plugin.flow import report
-from lms_plugin.flow.scopes import person_scope, programme_scope, submission_scopes
+from lms_plugin.access import Actor, Permission, can, require
+from lms_plugin.db import pk
+from lms_plugin.errors import Conflict, NotFound
+from lms_plugin.flow import booking, report
+from lms_plugin.flow.scopes import programme_scope, submission_scopes
 
-LONGEST_REASON = 300
+MOST_AT_ONCE = 500
+"""Works in one release: a button that answers in a moment, and a form that no server cuts off. The rest comes next."""
 
 
 class Released:
@@ -35,14 +36,15 @@ def release(
     submission_uuids: Sequence[str] | None,
     now: datetime,
 ) -> Released:
-    """Releases the decided works of these uuids, or (None) all of the programme that the actor reaches.
+    """Releases the decided works of these uuids, or (None) all of the programme that the actor reaches: the oldest
+    MOST_AT_ONCE of them in one act.
 
     From here on a decision changes no more. Works that are released already (a double click) are passed over. Raises
     NotFound when one of the uuids is no work of the programme, Conflict when one is not decided any more, Forbidden
     when one is out of reach. Works of the actor's own are left to somebody else.
     """
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
-    _take_turn(session, programme)
+    booking.take_turn(session, programme)
     rows = decided(session, programme)
     scopes = submission_scopes(session, [submission for submission, _decision in rows])
     if submission_uuids is None:
@@ -54,17 +56,7 @@ def release(
         for submission, _decision in chosen:
             require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
     chosen = [row for row in chosen if not actor.is_author(row[0].person_id)]
-    return _release(session, programme, chosen, now)
-
-
-def _take_turn(session: Session, programme: competencies.Programme) -> None:
-    """One release or reversal in a programme at a time: what a person's points are worth is counted over all of them,
-    so two at once would each miss what the other one adds. Ends with the transaction; teachers go on working."""
-    session.exec(
-        select(competencies.Programme.id)
-        .where(competencies.Programme.id == pk(programme))
-        .with_for_update(key_share=True)
-    ).one()
+    return _release(session, programme, chosen[:MOST_AT_ONCE], now)
 
 
 def _must_be_released(session: Session, programme: competencies.Programme, uuids: Collection[str]) -> None:
@@ -85,7 +77,8 @@ def _must_be_released(session: Session, programme: competencies.Programme, uuids
 
 
 def release_due(session: Session, now: datetime) -> int:
-    """For the worker's sweep: releases decisions that have stood for the programme's number of days."""
+    """For the worker's sweep: releases decisions that have stood for the programme's number of days, MOST_AT_ONCE of a
+    programme in one sweep: the next one takes what is left."""
     total = 0
     programmes = session.exec(
         select(competencies.Programme).where(
@@ -100,10 +93,10 @@ def release_due(session: Session, now: datetime) -> int:
         days = competencies.rules_of(session, programme).release.after_days
         if days == 0:
             continue
-        _take_turn(session, programme)
+        booking.take_turn(session, programme)
         until = now - timedelta(days=days)
         due = [row for row in decided(session, programme) if row[1].decided_at <= until]
-        total += _release(session, programme, due, now).decisions
+        total += _release(session, programme, due[:MOST_AT_ONCE], now).decisions
     return total
 
 
@@ -172,80 +165,11 @@ def _release(
         person = submission.person_id
         held[person][submission.point_id] = level
         basis = competencies.Basis(programme.policy_id or 0, pk(award), decision.decided_by_id, award.org_unit_id)
-        entered = _bring_to_rule(session, programme, rule, person, held[person], totals[person], basis, now)
+        entered = booking.due(rule, held[person], totals[person])
         if entered:
+            booking.book(session, programme, person, entered, basis, now, reason="award")
+            totals[person][competencies.CreditKind.PRACTICE] += entered
             done.credited[person] = done.credited.get(person, 0) + entered
     session.flush()
-    for person in sorted(people):
-        report.queue_scores(session, programme, person, now)
+    report.queue_scores(session, programme, people, now)
     return done
-
-
-def _bring_to_rule(
-    session: Session,
-    programme: competencies.Programme,
-    rule: competencies.HoursRule,
-    person_id: int,
-    held: dict[int, competencies.Level],
-    totals: dict[competencies.CreditKind, int],
-    basis: competencies.Basis,
-    now: datetime,
-) -> int:
-    """Writes the one entry that brings the person's practice hours to what the rule says; gives its hundredths."""
-    due = competencies.entries_due(rule, totals[competencies.CreditKind.PRACTICE], list(held.values()))
-    if due:
-        competencies.credit(
-            session,
-            programme.tenant_id,
-            pk(programme),
-            person_id,
-            competencies.CreditKind.PRACTICE,
-            due,
-            basis,
-            now,
-        )
-        totals[competencies.CreditKind.PRACTICE] += due
-    return due
-
-
-def reverse(
-    session: Session, actor: Actor, entry: competencies.CreditEntry, reason: str, now: datetime
-) -> competencies.CreditEntry:
-    """冲正: takes an entry back by a new one, with a reason. An award on which it rests is revoked with it.
-
-    Hours then follow the rule again: where the person's other awards are worth more or less than what is left, one
-    more entry makes the difference. Raises Invalid without a reason, Refused when it was reversed before.
-    """
-    require(actor, Permission.CREDIT_REVERSE, _entry_scope(session, entry))
-    reason = " ".join(reason.split())
-    if not reason:
-        raise Invalid({"reason": "credit.reason_missing"})
-    _take_turn(session, get(session, competencies.Programme, entry.programme_id))
-    reversal = competencies.reverse(session, entry, actor.person_id, reason[:LONGEST_REASON], now)
-    programme = get(session, competencies.Programme, entry.programme_id)
-    if entry.award_id is not None:
-        award = get(session, competencies.Award, entry.award_id)
-        if award.revoked_at is None:
-            award.revoked_at = now
-            session.add(award)
-            session.flush()
-    if entry.kind is competencies.CreditKind.PRACTICE:
-        rule = competencies.hours_rule(competencies.rules_of(session, programme))
-        person = entry.person_id
-        held = competencies.released_levels(session, pk(programme), [person])[person]
-        totals = competencies.balance(session, pk(programme), [person])[person]
-        basis = competencies.Basis(programme.policy_id or 0, None, actor.person_id, entry.org_unit_id)
-        _bring_to_rule(session, programme, rule, person, held, totals, basis, now)
-    report.queue_scores(session, programme, entry.person_id, now)
-    return reversal
-
-
-def reverse_entry(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> competencies.CreditEntry:
-    """As `reverse`, for an entry named by its uuid. Raises NotFound."""
-    entry = find(session, competencies.CreditEntry, actor.tenant_id, uuid)
-    require(actor, Permission.CREDIT_REVERSE, _entry_scope(session, entry))
-    return reverse(session, actor, entry, reason, now)
-
-
-def _entry_scope(session: Session, entry: competencies.CreditEntry) -> Scope:
-    return person_scope(session, entry.tenant_id, entry.person_id, entry.programme_id)

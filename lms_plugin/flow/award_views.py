@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 import competencies
 from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import pk
-from lms_plugin.flow import award
+from lms_plugin.flow import award, booking
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
 from lms_plugin.people import Person
 
@@ -42,6 +42,7 @@ class ReleasePage:
     hours: tuple[tuple[int, int], ...]
     courses: int
     sample: tuple[Sampled, ...]
+    left: int
     own: int
     pending: int
     returned: int
@@ -69,7 +70,8 @@ def release_page(
     rows = award.decided(session, programme)
     scopes = submission_scopes(session, [submission for submission, _decision in rows])
     reached = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
-    chosen = [row for row in reached if not actor.is_author(row[0].person_id)]
+    waiting = [row for row in reached if not actor.is_author(row[0].person_id)]
+    chosen = waiting[: award.MOST_AT_ONCE]
     levels = [decision.point_level or 0 for _submission, decision in chosen]
     people = {submission.person_id for submission, _decision in chosen}
     counts = {
@@ -82,7 +84,7 @@ def release_page(
     }
     states = competencies.SubmissionState
     after = rules.release.after_days
-    first = min((decision.decided_at for _submission, decision in chosen), default=None)
+    first = min((decision.decided_at for _submission, decision in waiting), default=None)
     return ReleasePage(
         programme=programme.uuid,
         title=programme.title,
@@ -92,7 +94,8 @@ def release_page(
         hours=_hours(session, programme, rules, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=_sample(session, chosen, seed),
-        own=len(reached) - len(chosen),
+        left=len(waiting) - len(chosen),
+        own=len(reached) - len(waiting),
         pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
         returned=counts.get(states.RETURNED, 0),
         released=counts.get(states.RELEASED, 0),
@@ -115,10 +118,7 @@ def _hours(
         level = competencies.Level(decision.point_level or 0)
         if level >= competencies.Level.PASS:
             held[submission.person_id][submission.point_id] = level
-    due = [
-        competencies.entries_due(rule, totals[person][competencies.CreditKind.PRACTICE], list(held[person].values()))
-        for person in people
-    ]
+    due = [booking.due(rule, held[person], totals[person]) for person in people]
     return tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
 
 

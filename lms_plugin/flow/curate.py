@@ -13,7 +13,7 @@ from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Sel
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import report
+from lms_plugin.flow import booking, report
 from lms_plugin.people import OrgUnit, Tenant
 
 
@@ -99,7 +99,8 @@ def create_programme(session: Session, actor: Actor, form: ProgrammeForm, now: d
 def edit_programme(
     session: Session, actor: Actor, uuid: str, form: ProgrammeForm, seen_version: int, now: datetime
 ) -> Programme:
-    """Changes a round; changed rules become a new rule version, and what is in the ledger keeps the old one.
+    """Changes a round; changed rules become a new rule version. What is in the ledger stays; where the new rules give
+    more, a job books the difference and sends scores again.
 
     Raises Conflict `programme.changed` where somebody else changed it since the page was read, Refused
     `programme.framework_in_use` once teachers have chosen points of its framework.
@@ -120,10 +121,11 @@ def edit_programme(
         _check(session, programme, form)
     session.add(programme)
     session.flush()
-    before = report.maxima(competencies.rules_of(session, programme))
+    before = competencies.rules_of(session, programme)
     competencies.set_rules(session, programme, form.rules, actor.person_id, now)
-    if report.maxima(form.rules) != before:
+    if report.maxima(form.rules) != report.maxima(before):
         report.queue_columns(session, programme, now)
+    booking.rules_changed(session, programme, before, now)
     return programme
 
 
@@ -219,3 +221,14 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
         raise Invalid({"compulsory": ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
     if len(form.rules.choice.compulsory) > form.rules.choice.required_points:
         raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": form.rules.choice.required_points})})
+    _check_hours(form.rules)
+
+
+def _check_hours(rules: Rules) -> None:
+    """Where hours are needed for 合格, the best that anybody can do must reach the need."""
+    if not rules.result.needs_hours:
+        return
+    rule = competencies.hours_rule(rules)
+    most = competencies.practice_total(rule, [competencies.Level.EXCELLENT] * rule.required_points)
+    if most < rule.practice_need_hundredths:
+        raise Invalid({"practice_need": ("programme.need_out_of_reach", {"most": f"{most / 100:g}"})})

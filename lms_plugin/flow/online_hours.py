@@ -14,7 +14,7 @@ from competencies import CreditEntry, CreditKind, OnlineHours, Programme
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict
-from lms_plugin.flow import people, sheets
+from lms_plugin.flow import people, report, sheets
 from lms_plugin.flow.oversee import opening_path
 from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant
 
@@ -152,7 +152,8 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
 
 
 def commit(session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime) -> int:
-    """Writes a checked file's hours to the ledger; gives how many entries were added. The same file again adds none.
+    """Writes a checked file's hours to the ledger and sends scores; gives how many entries were added. The same file
+    again adds none.
 
     Raises Conflict `hours.has_problems` where the check finds faults.
     """
@@ -169,6 +170,7 @@ def commit(session: Session, actor: Actor, programme_uuid: str, data: bytes, now
     done = competencies.import_online(
         session, actor.tenant_id, pk(programme), policy_id, found.entries, actor.person_id, now
     )
+    report.queue_scores(session, programme, {entry.person_id for entry in done.added}, now)
     return len(done.added)
 
 

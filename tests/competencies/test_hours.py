@@ -1,10 +1,13 @@
 """Hours: exact in hundredths, monotone, capped, whatever the order."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competencies.hours import HoursKind, HoursRule, entries_due, practice_total
+from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total, entries_due, practice_total
 from competencies.levels import Level
 from lms_plugin.errors import Invalid
 
@@ -51,10 +54,69 @@ def test_levels_can_be_worth_different_hours_and_only_the_best_required_ones_cou
     assert practice_total(more, [P, P, E, P]) == 25_00
 
 
-def test_a_pass_that_is_taken_back_is_a_negative_entry() -> None:
+def test_booked_hours_stay_where_the_rule_gives_less() -> None:
     rule = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE)
-    assert entries_due(rule, 16_67, [P]) == -8_34
+    assert entries_due(rule, 16_67, [P]) == 0
     assert entries_due(rule, 16_67, [P, E]) == 0
+    assert entries_due(rule, 16_67, [P, E, E]) == 8_33
+
+
+DAY = timedelta(days=1)
+START = datetime(2026, 9, 1, tzinfo=UTC)
+
+
+def told(events: Sequence[HoursRule | tuple[int, Level]]) -> tuple[list[RuleSince], list[Passed]]:
+    """Rules and passes, one a day in this order."""
+    days = [(START + DAY * number, one) for number, one in enumerate(events)]
+    rules = [RuleSince(at, one) for at, one in days if isinstance(one, HoursRule)]
+    return rules, [Passed(at, *one) for at, one in days if not isinstance(one, HoursRule)]
+
+
+def test_a_pass_taken_back_leaves_what_the_others_brought() -> None:
+    old = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=30_00)
+    low = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=15_00)
+    rules, passes = told([old, (1, P), (2, P), low, (3, P)])
+    assert booked_total(rules, passes) == 20_00  # the lowered rule brings nothing more, and takes nothing
+    assert booked_total(rules, passes[1:]) == 10_00
+    assert booked_total(rules, passes[:1]) == 10_00
+    assert booked_total(rules, []) == 0
+    assert booked_total([], passes) == 0
+
+
+def test_a_rule_that_never_brought_anything_counts_for_nothing() -> None:
+    rules, passes = told([HoursRule(), (1, P), (2, P), (3, P), HoursRule(practice_hundredths=250_00), HoursRule()])
+    assert booked_total(rules, passes) == 250_00
+    rules[1] = RuleSince(rules[1].since, None)
+    assert booked_total(rules, passes) == 25_00
+
+
+timelines = st.lists(rules() | st.tuples(st.integers(1, 6), st.sampled_from([P, E])), max_size=12)
+
+
+@given(timelines)
+def test_what_is_booked_is_what_entries_add_up_to(events: list[HoursRule | tuple[int, Level]]) -> None:
+    """Told over again it is the sum of the entries that were written day by day, and it never exceeds the caps."""
+    events = [HoursRule(), *events]
+    balance, rule, held = 0, HoursRule(), dict[int, Level]()
+    for event in events:
+        if isinstance(event, HoursRule):
+            rule = event
+        else:
+            held[event[0]] = event[1]
+        entry = entries_due(rule, balance, list(held.values()))
+        assert entry >= 0
+        balance += entry
+        assert balance <= max(one.cap for one in events if isinstance(one, HoursRule))
+    assert booked_total(*told(events)) == balance
+
+
+@given(timelines, st.sampled_from([P, E]))
+def test_a_pass_and_its_reversal_leave_everything_as_it_was(
+    events: list[HoursRule | tuple[int, Level]], level: Level
+) -> None:
+    events = [HoursRule(), *events]
+    rules, passes = told([*events, (7, level)])
+    assert booked_total(rules, passes) >= booked_total(rules, passes[:-1]) == booked_total(*told(events))
 
 
 def test_a_rule_read_back_from_json_is_the_same_rule() -> None:

@@ -11,7 +11,7 @@ import competencies
 from competencies import CreditKind
 from lms_plugin import outbox
 from lms_plugin.db import pk
-from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
 from lms_plugin.flow import award, award_views, cases
 from lms_plugin.people import RoleKind
 from tests import people as cast
@@ -150,25 +150,23 @@ def test_release_after_some_days_goes_by_itself(world: World) -> None:
     assert award.release_due(world.session, world.now + timedelta(days=6)) == 0
 
 
-def test_a_reversal_is_a_new_entry_and_hours_follow_the_rule(world: World) -> None:
-    for code in ("A3", "A5", "A6"):
-        decided(world, cast.CHEN, code)
-    release(world)
-    (entry,) = entries(world)
-    officer = world.actor(cast.OFFICER)
-    with pytest.raises(Invalid):
-        award.reverse(world.session, officer, entry, " ", world.now)
-    with pytest.raises(Forbidden):
-        award.reverse(world.session, world.actor(cast.TRAINER), entry, "材料不实", world.now)
-    reversal = award.reverse_entry(world.session, officer, entry.uuid, "材料不实", world.now)
-    assert (reversal.credit_hundredths, reversal.reason) == (-2500, "reversal")
-    assert hours(world, cast.CHEN) == 0
-    held = competencies.released_levels(world.session, pk(world.programme), [pk(world.person(cast.CHEN))])
-    assert len(held[pk(world.person(cast.CHEN))]) == 2
-    # The next pass completes the set again.
-    decided(world, cast.CHEN, "A7")
-    release(world)
-    assert hours(world, cast.CHEN) == 2500
+def test_a_release_takes_so_many_and_says_how_many_are_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    works = [decided(world, who, "A3") for who in (cast.CHEN, cast.WANG, cast.LI)]
+    for number, work in enumerate(works):  # decided one after the other
+        version = version_of(world, work)
+        decision = world.session.exec(
+            select(competencies.Decision).where(competencies.Decision.submission_version_id == pk(version))
+        ).one()
+        decision.decided_at += number * timedelta(minutes=1)
+        world.session.add(decision)
+    world.session.flush()
+    monkeypatch.setattr(award, "MOST_AT_ONCE", 2)
+    page = award_views.release_page(world.session, world.actor(cast.OFFICER), world.programme, 1, world.now)
+    assert (page.uuids, page.left, page.people) == ((works[0].uuid, works[1].uuid), 1, 2)
+    assert release(world).decisions == 2
+    page = award_views.release_page(world.session, world.actor(cast.OFFICER), world.programme, 1, world.now)
+    assert (page.uuids, page.left) == ((works[2].uuid,), 0)
+    assert release(world).decisions == 1
 
 
 KINDS = st.sampled_from(["per_set", "per_point_cumulative", "per_level"])

@@ -21,7 +21,7 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import award, cases, enter, invitations, review, sessions
+from lms_plugin.flow import award, cases, enter, invitations, reversal, review, sessions
 from lms_plugin.people import Person, Role, RoleKind, WebSession
 from lms_plugin.web import create_app
 from tests import people as cast
@@ -174,15 +174,17 @@ def test_a_reversal_asked_for_several_times_happens_once(house: House) -> None:
     world, officer = house.world, house.world.actor(cast.OFFICER)
     award.release(house.session, officer, world.programme, works, world.now)
     house.session.commit()
-    entry = house.session.exec(select(competencies.CreditEntry)).one().uuid
+    held = house.session.exec(select(competencies.Award).order_by(col(competencies.Award.id))).all()[0].uuid
+    programme, person, now = world.programme.uuid, world.person(cast.CHEN).uuid, world.now
     house.session.rollback()
+    done = []
 
     def act() -> None:
         with db.transaction(house.factory) as session:
-            award.reverse_entry(session, officer, entry, "误录", world.now)
+            done.append(reversal.reverse(session, officer, programme, person, "award", held, "误录", now))
 
-    answers = at_once(*[act] * TOGETHER)
-    assert answers.count(None) == 1
+    assert at_once(*[act] * TOGETHER) == [None] * TOGETHER
+    assert done.count(True) == 1
     assert balance(house, cast.CHEN) == 0
     house.look()
     assert len(house.session.exec(select(competencies.CreditEntry)).all()) == 2

@@ -1,0 +1,133 @@
+"""记学时: practice hours follow the programme's rule. They rise with passes and with better rules; a lowered rule takes
+nothing back. Only 冲销 (`reversal`) does."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlmodel import Session, col, select, union
+
+import competencies
+from competencies import CreditKind
+from lms_plugin import outbox
+from lms_plugin.db import get, pk, transaction
+from lms_plugin.flow import report
+
+AT_ONCE = 200
+"""People in one transaction of the job: releases wait for it, so it does not hold the programme for long."""
+
+
+def take_turn(session: Session, programme: competencies.Programme) -> None:
+    """One release, reversal or change of rules in a programme at a time: what a person's points are worth is counted
+    over all of them, so two at once would each miss what the other one adds. Ends with the transaction; teachers go on
+    working."""
+    session.exec(
+        select(competencies.Programme.id)
+        .where(competencies.Programme.id == pk(programme))
+        .with_for_update(key_share=True)
+    ).one()
+
+
+def book(
+    session: Session,
+    programme: competencies.Programme,
+    person_id: int,
+    hundredths: int,
+    basis: competencies.Basis,
+    now: datetime,
+    *,
+    reason: str,
+    source: str = "",
+) -> None:
+    """One entry of practice hours; none of nothing."""
+    if hundredths:
+        competencies.credit(
+            session,
+            programme.tenant_id,
+            pk(programme),
+            person_id,
+            CreditKind.PRACTICE,
+            hundredths,
+            basis,
+            now,
+            reason,
+            source,
+        )
+
+
+def due(rule: competencies.HoursRule, held: Mapping[int, competencies.Level], totals: Mapping[CreditKind, int]) -> int:
+    """Hundredths that a person who holds these points lacks by the rule."""
+    return competencies.entries_due(rule, totals[CreditKind.PRACTICE], list(held.values()))
+
+
+def rules_changed(
+    session: Session, programme: competencies.Programme, before: competencies.Rules, now: datetime
+) -> None:
+    """To be called after a programme's rules were set: where they count otherwise from now on, a job books what they
+    give more, and scores go out by the new numbers."""
+    rules = competencies.rules_of(session, programme)
+    if (before.hours, before.choice.required_points) != (rules.hours, rules.choice.required_points):
+        ids = {"programme_id": pk(programme)}
+        outbox.put(session, programme.tenant_id, outbox.RULES, str(pk(programme)), ids, now)
+
+
+def apply_rules(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+    """The job after a change of rules: everybody who holds a point gets what the rule of now gives more, and everybody
+    with points or hours their scores again. Run twice it books nothing the second time."""
+    last = 0
+    while True:
+        with transaction(post.sessions) as session:
+            programme = get(session, competencies.Programme, ids["programme_id"])
+            take_turn(session, programme)
+            people = _concerned(session, programme, last)
+            if not people:
+                return
+            bring_up(session, programme, people, now)
+            report.queue_scores(session, programme, people, now)
+            last = people[-1]
+
+
+def _concerned(session: Session, programme: competencies.Programme, after: int) -> list[int]:
+    """The next people with released work or hours in the programme, by id."""
+    key = pk(programme)
+    worked = select(competencies.Submission.person_id).where(
+        competencies.Submission.programme_id == key,
+        competencies.Submission.state == competencies.SubmissionState.RELEASED,
+        col(competencies.Submission.person_id) > after,
+    )
+    awarded = select(competencies.Award.person_id).where(
+        competencies.Award.programme_id == key, col(competencies.Award.person_id) > after
+    )
+    credited = select(competencies.CreditEntry.person_id).where(
+        competencies.CreditEntry.programme_id == key, col(competencies.CreditEntry.person_id) > after
+    )
+    everybody = union(worked, awarded, credited).subquery()
+    rows = session.connection().execute(select(everybody.c.person_id).order_by(everybody.c.person_id).limit(AT_ONCE))
+    return [int(person) for (person,) in rows]
+
+
+def bring_up(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> None:
+    """Books what the rule of now gives these people more than stands in the ledger: a constant number of queries and
+    an insert for each who gets something."""
+    rule = competencies.hours_rule(competencies.rules_of(session, programme))
+    held = competencies.released_levels(session, pk(programme), people)
+    totals = competencies.balance(session, pk(programme), people)
+    schools = _schools_then(session, programme, people)
+    for person in people:
+        basis = competencies.Basis(programme.policy_id or 0, org_unit_id=schools.get(person))
+        book(session, programme, person, due(rule, held[person], totals[person]), basis, now, reason="rule")
+
+
+def _schools_then(
+    session: Session, programme: competencies.Programme, people: Collection[int]
+) -> dict[int, int | None]:
+    """Person → the school of their latest award: hours stay with the school where the points were earned."""
+    rows = session.exec(
+        select(competencies.Award.person_id, competencies.Award.org_unit_id)
+        .where(
+            competencies.Award.programme_id == pk(programme),
+            col(competencies.Award.person_id).in_(people),
+            col(competencies.Award.revoked_at).is_(None),
+        )
+        .order_by(col(competencies.Award.id))
+    ).all()
+    return dict(rows)
