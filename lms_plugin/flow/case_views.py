@@ -215,7 +215,7 @@ def phrases_of(session: Session, actor: Actor) -> tuple[tuple[str, str], ...]:
     require(actor, Permission.SETTINGS_CHOOSE, own(actor))
     rows = session.exec(
         owned(rubrics.Phrase, actor.tenant_id)
-        .where(rubrics.Phrase.person_id == actor.person_id)
+        .where(col(rubrics.Phrase.person_id).in_(actor.person_ids))
         .order_by(col(rubrics.Phrase.id))
     )
     return tuple((row.uuid, row.text) for row in rows)
@@ -227,7 +227,7 @@ def _others(actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetim
         (
             (name, row.opened_at)
             for row, name in case.openings
-            if row.person_id != actor.person_id and row.opened_at > now - OPEN_FOR
+            if not actor.is_author(row.person_id) and row.opened_at > now - OPEN_FOR
         ),
         None,
     )

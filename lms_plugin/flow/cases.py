@@ -136,7 +136,7 @@ def _reviews_it(actor: Actor) -> Any:
     """Whether this person has an unfinished peer review of the current version, as a column."""
     return exists().where(
         col(rubrics.Review.submission_version_id) == col(competencies.Submission.current_version_id),
-        col(rubrics.Review.reviewer_id).in_([actor.person_id, *actor.absorbed_ids]),
+        col(rubrics.Review.reviewer_id).in_(actor.person_ids),
         col(rubrics.Review.state).in_(rubrics.UNFINISHED),
     )
 
@@ -356,7 +356,9 @@ def add_phrase(session: Session, actor: Actor, text: str, now: datetime) -> rubr
     text = " ".join(text.split())[:LONGEST_PHRASE]
     if not text:
         raise Invalid({"text": "phrase.empty"})
-    mine = session.exec(owned(rubrics.Phrase, actor.tenant_id).where(rubrics.Phrase.person_id == actor.person_id)).all()
+    mine = session.exec(
+        owned(rubrics.Phrase, actor.tenant_id).where(col(rubrics.Phrase.person_id).in_(actor.person_ids))
+    ).all()
     for row in mine:
         if row.text == text:
             return row
@@ -372,7 +374,7 @@ def delete_phrase(session: Session, actor: Actor, uuid: str) -> None:
     """Takes one of the actor's own phrases away. Raises NotFound for somebody else's."""
     require(actor, Permission.SETTINGS_CHOOSE, own(actor))
     row = find(session, rubrics.Phrase, actor.tenant_id, uuid)
-    if row.person_id != actor.person_id:
+    if not actor.is_author(row.person_id):
         raise NotFound
     session.delete(row)
     session.flush()

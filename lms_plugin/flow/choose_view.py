@@ -80,7 +80,7 @@ def choosing(
     known = {point.code for point in points}
     saved = {point.code for point in points if pk(point) in held}
     ticked = stays | (saved if picked is None else known & set(picked))
-    school = drafts.school_of(session, actor, actor.person_id)
+    school = drafts.school_of(session, actor)
     declared = school.environment if school is not None else ""
     rule = competencies.choice_rule(rules)
     facts = [competencies.point_facts(point) for point in points]

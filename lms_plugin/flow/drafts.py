@@ -14,6 +14,7 @@ from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, NotFound, Refused
+from lms_plugin.flow.humans import today_first
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
 MOST_CHARACTERS = 200_000  # of one typed text with all its parts
@@ -151,20 +152,28 @@ def own_traits(session: Session, actor: Actor) -> Traits:
     school = session.exec(
         select(OrgUnit.name)
         .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-        .where(OrgMembership.person_id == actor.person_id, col(OrgMembership.ends_on).is_(None))
-        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+        .where(col(OrgMembership.person_id).in_(actor.person_ids), col(OrgMembership.ends_on).is_(None))
+        .order_by(
+            today_first(actor, OrgMembership.person_id),
+            col(OrgMembership.starts_on).desc(),
+            col(OrgMembership.id).desc(),
+        )
     ).first()
     return Traits(person.name, person.staff_number, school or "")
 
 
-def school_of(session: Session, actor: Actor, person_id: int) -> OrgUnit | None:
-    """The person's present school; None when they have none."""
-    require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=actor.tenant_id, owner_id=person_id))
+def school_of(session: Session, actor: Actor) -> OrgUnit | None:
+    """The actor's present school; None when they have none."""
+    require(actor, Permission.EVIDENCE_EDIT, own(actor))
     return session.exec(
         select(OrgUnit)
         .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-        .where(OrgMembership.person_id == person_id, col(OrgMembership.ends_on).is_(None))
-        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+        .where(col(OrgMembership.person_id).in_(actor.person_ids), col(OrgMembership.ends_on).is_(None))
+        .order_by(
+            today_first(actor, OrgMembership.person_id),
+            col(OrgMembership.starts_on).desc(),
+            col(OrgMembership.id).desc(),
+        )
     ).first()
 
 
@@ -256,7 +265,7 @@ def reuse_file(
     work = load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
-    if file.person_id != actor.person_id or file.state is not competencies.FileState.READY:
+    if not actor.is_author(file.person_id) or file.state is not competencies.FileState.READY:
         raise NotFound
     if not work.fits(item, file):
         raise Refused("file.type_not_taken", accept="、".join(item.requirement.accept))

@@ -118,7 +118,7 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
     if file.state is not competencies.FileState.READY:
         raise NotFound
-    rows = [] if file.person_id == actor.person_id else _handed_in(session, actor, file)
+    rows = [] if actor.is_author(file.person_id) else _handed_in(session, actor, file)
     blind = next((row for row in rows if row[2] is not None), None)
     scopes = submission_scopes(session, [submission for submission, _evidence, _review in rows])
     reached = [row for row in rows if can(actor, Permission.EVIDENCE_READ, scopes[pk(row[0])])]
@@ -131,7 +131,7 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
         _submission, evidence, review = blind
         name = f"材料{_number(session, evidence)}.{file.extension}"
         return _as(file, name, True), [(evidence.version_id or 0, review.id if review is not None else None)]
-    if file.person_id != actor.person_id and not reached:
+    if not actor.is_author(file.person_id) and not reached:
         raise NotFound  # a draft is its author's alone
     seen: list[tuple[int, int | None]] = [
         (evidence.version_id, None) for _submission, evidence, _review in reached if evidence.version_id is not None
@@ -153,7 +153,7 @@ def _handed_in(
         .join(
             rubrics.Review,
             (col(rubrics.Review.submission_version_id) == col(competencies.SubmissionVersion.id))
-            & (col(rubrics.Review.reviewer_id) == actor.person_id)
+            & col(rubrics.Review.reviewer_id).in_(actor.person_ids)
             & col(rubrics.Review.state).in_(rubrics.LIVE),
             isouter=True,
         )

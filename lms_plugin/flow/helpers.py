@@ -2,8 +2,9 @@
 
 from datetime import date
 
-from sqlalchemy import and_, bindparam, case, literal, or_
+from sqlalchemy import and_, bindparam, case, func, literal, or_
 from sqlalchemy import select as rows
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from lms_plugin.access import Actor
@@ -23,18 +24,19 @@ _HOME = (
     .limit(1)
     .scalar_subquery()
 )
+_Holder = aliased(Person)  # a role may lie on a row that a merge absorbed: the row of today is named
 # Every page asks: put together once.
 _HELPERS = (
     rows(col(Role.kind), col(Person.name))
-    .join(Person, col(Person.id) == col(Role.person_id))
+    .join(_Holder, col(_Holder.id) == col(Role.person_id))
+    .join(Person, col(Person.id) == func.coalesce(col(_Holder.merged_into_id), col(_Holder.id)))
     .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
     .where(
         col(Role.tenant_id) == bindparam("tenant"),
         col(Role.revoked_at).is_(None),
         col(Role.is_provisional).is_(False),
-        col(Role.person_id) != bindparam("person"),
+        col(Person.id) != bindparam("person"),
         col(Person.name) != "",
-        col(Person.merged_into_id).is_(None),
         or_(
             and_(col(Role.kind) == RoleKind.SCHOOL_LEAD, col(OrgUnit.path) == _HOME),
             and_(

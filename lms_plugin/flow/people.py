@@ -11,7 +11,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import enter, sessions
+from lms_plugin.flow import enter, humans, sessions
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
     Course,
@@ -230,12 +230,9 @@ def people_page(
         .limit(size)
     ).all()
     roles: dict[int, list[str]] = {}
-    for role in session.exec(
-        select(Role).where(
-            col(Role.person_id).in_([pk(person) for person, _unit in rows]), col(Role.revoked_at).is_(None)
-        )
-    ):
-        roles.setdefault(role.person_id, []).append(role.kind.value)
+    today = {row: pk(person) for person, _unit in rows for row in humans.rows_of(person)}
+    for role in session.exec(select(Role).where(col(Role.person_id).in_(today), col(Role.revoked_at).is_(None))):
+        roles.setdefault(today[role.person_id], []).append(role.kind.value)
     return [
         PersonRow(
             uuid=person.uuid,
@@ -248,7 +245,7 @@ def people_page(
             how=person.confirmed_how,
             can_confirm=person.confirmed_at is None
             and person.introduced_at is not None
-            and pk(person) != actor.person_id
+            and not actor.is_author(pk(person))
             and any((unit.path if unit is not None else "").startswith(path) for path in confirming),
             roles=tuple(sorted(set(roles.get(pk(person), [])))),
         )

@@ -318,7 +318,7 @@ def own_files(session: Session, actor: Actor, submission_uuid: str, key: str) ->
     rows = session.exec(
         owned(competencies.StoredFile, actor.tenant_id)
         .where(
-            competencies.StoredFile.person_id == actor.person_id,
+            col(competencies.StoredFile.person_id).in_(actor.person_ids),
             competencies.StoredFile.state == competencies.FileState.READY,
         )
         .order_by(col(competencies.StoredFile.id).desc())

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
+from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
 HANDED_IN = (
@@ -51,7 +52,7 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in three queries.
+    """Reads the pool in four queries.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty.
@@ -81,20 +82,22 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     refused: dict[int, set[int]] = {}
     recused: dict[int, set[int]] = {}
     levels: dict[int, list[int]] = {}
+    rows_today = rows_by_row(session, {review.reviewer_id for review in reviews})
     for review in reviews:
+        reviewer = rows_today[review.reviewer_id][0]
         work = submissions.get(review.submission_id)
         on_current = work is not None and work.current_version_id == review.submission_version_id
         if review.state in rubrics.LIVE and on_current:
-            existing.append(rubrics.Assignment(review.submission_id, review.reviewer_id))
+            existing.append(rubrics.Assignment(review.submission_id, reviewer))
             counts[review.submission_id] += 1
             if review.state is rubrics.ReviewState.SUBMITTED and review.point_level is not None:
                 levels.setdefault(review.submission_id, []).append(review.point_level)
         elif review.state is rubrics.ReviewState.SUBMITTED:
-            given[review.reviewer_id] += 1  # on a version that was replaced: done all the same
+            given[reviewer] += 1  # on a version that was replaced: done all the same
         elif on_current:
-            refused.setdefault(review.reviewer_id, set()).add(review.submission_id)
+            refused.setdefault(reviewer, set()).add(review.submission_id)
         if review.state is rubrics.ReviewState.RECUSED and work is not None:
-            recused.setdefault(review.reviewer_id, set()).add(authors[review.submission_id])
+            recused.setdefault(reviewer, set()).add(authors[review.submission_id])
     over = now - timedelta(minutes=rules.review.withdraw_minutes)
     enough = rules.review.reviews_per_work
     open_to_peers = {

@@ -160,7 +160,7 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
         .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
         .where(
             rubrics.Review.tenant_id == actor.tenant_id,
-            rubrics.Review.reviewer_id == actor.person_id,
+            col(rubrics.Review.reviewer_id).in_(actor.person_ids),
             col(rubrics.Review.state).in_(rubrics.LIVE),
         )
         .order_by(col(rubrics.Review.due_at), col(rubrics.Review.programme_id), col(rubrics.Review.blind_number))

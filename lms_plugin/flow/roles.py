@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import invitations
+from lms_plugin.flow import humans, invitations
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, OrgUnit, Person, Role, RoleKind, UnitKind
 
@@ -42,14 +42,14 @@ def roles_of(session: Session, actor: Actor, person_uuid: str) -> RolesView:
         select(Role, OrgUnit.name, Course.title)
         .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
         .join(Course, col(Course.id) == col(Role.course_id), isouter=True)
-        .where(Role.person_id == pk(person), col(Role.revoked_at).is_(None))
+        .where(col(Role.person_id).in_(humans.rows_of(person)), col(Role.revoked_at).is_(None))
         .order_by(col(Role.granted_at), col(Role.id))
     ).all()
     return RolesView(
         person.uuid,
         person.name,
         person.staff_number,
-        pk(person) == actor.person_id,
+        actor.is_author(pk(person)),
         tuple(
             RoleLine(pk(role), role.kind, unit or course or "", role.is_provisional, role.granted_at)
             for role, unit, course in rows
@@ -81,7 +81,7 @@ def revoke_role(session: Session, actor: Actor, person_uuid: str, key: int, now:
     """Takes a role; a launch does not give it back. Raises Refused `role.self`, Conflict where it has ended already."""
     person = _person(session, actor, person_uuid)
     role = session.get(Role, key)
-    if role is None or role.person_id != pk(person):
+    if role is None or role.person_id not in humans.rows_of(person):
         raise NotFound
     if role.org_unit_id is not None:
         path = get(session, OrgUnit, role.org_unit_id).path
@@ -96,7 +96,7 @@ def revoke_role(session: Session, actor: Actor, person_uuid: str, key: int, now:
 
 
 def _person(session: Session, actor: Actor, uuid: str) -> Person:
-    person = find(session, Person, actor.tenant_id, uuid)
+    person = humans.today_of(session, find(session, Person, actor.tenant_id, uuid))
     paths = current_unit_paths(session, [pk(person)]).get(pk(person), ())
     require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=tuple(paths)))
     return person

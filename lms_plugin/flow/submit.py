@@ -47,7 +47,7 @@ def choose_points(
     for code, tie in gone.items():
         if tie in _STAYS:
             raise Refused(_STAYS[tie], point=code)
-    school = drafts.school_of(session, actor, actor.person_id)
+    school = drafts.school_of(session, actor)
     _require_rule(
         competencies.choice_rule(rules),
         [competencies.point_facts(point) for point in points],
@@ -161,7 +161,7 @@ def submit(session: Session, actor: Actor, submission_uuid: str, now: datetime) 
     if left:
         raise Invalid({f"{one.requirement_key}.{one.code}": (one.code, one.params) for one in left})
     ends_at = competencies.work_ends_at(work.programme, work.timezone, work.returned is not None)
-    school = drafts.school_of(session, actor, actor.person_id)
+    school = drafts.school_of(session, actor)
     competencies.take_snapshot(
         session,
         submission,

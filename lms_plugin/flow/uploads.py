@@ -141,7 +141,7 @@ def begin(
         kept.append(piece)
     file = competencies.StoredFile(
         tenant_id=actor.tenant_id,
-        person_id=actor.person_id,
+        person_id=work.submission.person_id,
         filename=name,
         storage_key=new_key(),
         size_bytes=size_bytes,
@@ -181,7 +181,7 @@ def incoming(session: Session, actor: Actor, file_uuid: str) -> Incoming:
 
 def _own_file(session: Session, actor: Actor, file_uuid: str) -> competencies.StoredFile:
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
-    if file.person_id != actor.person_id:
+    if not actor.is_author(file.person_id):
         raise NotFound
     require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=file.tenant_id, owner_id=file.person_id))
     return file
