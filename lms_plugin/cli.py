@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 import click
 from pydantic import ValidationError
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 import competencies
 import lti
@@ -34,13 +34,10 @@ def _settings() -> Settings:
 
 
 @contextmanager
-def _act() -> Iterator[tuple[Session, Settings, datetime]]:
-    """One transaction; a refusal is said in both languages and changes nothing."""
-    settings = _settings()
-    bind = engine(settings.database_url)
+def _said() -> Iterator[None]:
+    """A refusal is said in both languages, and ends the command."""
     try:
-        with transaction(session_factory(bind)) as session:
-            yield session, settings, datetime.now(UTC)
+        yield
     except Invalid as error:
         lines = []
         for field, problem in error.fields.items():
@@ -51,6 +48,16 @@ def _act() -> Iterator[tuple[Session, Settings, datetime]]:
         raise click.ClickException(
             f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
         ) from error
+
+
+@contextmanager
+def _act() -> Iterator[tuple[Session, Settings, datetime]]:
+    """One transaction; a refusal is said and changes nothing."""
+    settings = _settings()
+    bind = engine(settings.database_url)
+    try:
+        with _said(), transaction(session_factory(bind)) as session:
+            yield session, settings, datetime.now(UTC)
     finally:
         bind.dispose()
 
@@ -110,7 +117,7 @@ def tenant_add(name: str, timezone: str) -> None:
 def tenant_list() -> None:
     """All districts."""
     with _act() as (session, _, _now):
-        for row in session.exec(select(Tenant)).all():
+        for row in session.exec(select(Tenant).order_by(col(Tenant.id))).all():
             click.echo(f"{row.name}\t{row.timezone}")
 
 
@@ -150,11 +157,15 @@ def platform() -> None:
 @click.option("--jwks-url", required=True)
 @click.option("--deployment", required=True, multiple=True, help="Deployment ID; may be given several times.")
 @click.option("--tenant", "tenant_name", required=True)
-@click.option("--name", default="")
-@click.option("--product", default="", help="moodle, openedx … if launches do not say it")
-@click.option("--audience", default="", help="audience of token requests, if it is not the token URL")
+@click.option("--name", help="What pages call it.")
+@click.option("--product", help="moodle, openedx … if launches do not say it")
+@click.option("--audience", help="audience of token requests, if it is not the token URL")
 def platform_add(**given: Any) -> None:
-    """Register a platform for a district and print what the platform needs of us."""
+    """Register a platform for a district and print what the platform needs of us.
+
+    Once more with the same issuer and client id it adds deployments and changes what is given; name, product and
+    audience stay where they are left out, and '' empties them.
+    """
     with _act() as (session, settings, now):
         district = people.tenant_named(session, given["tenant_name"])
         lti.add_platform(
@@ -187,15 +198,21 @@ def platform_add(**given: Any) -> None:
 @platform.command("list")
 @click.option("--tenant", "tenant_name", default="")
 def platform_list(tenant_name: str) -> None:
-    """Registered platforms, without any secret."""
+    """Registered platforms with their deployments, without any secret."""
     with _act() as (session, _, _now):
-        rows = session.exec(select(Tenant)).all()
+        rows = session.exec(select(Tenant).order_by(col(Tenant.id))).all()
         for district in rows:
             if tenant_name and district.name != tenant_name:
                 continue
             for row in lti.platforms(session, pk(district)):
                 state = "disabled" if row.is_disabled else "enabled"
                 click.echo(f"{district.name}\t{row.issuer}\t{row.client_id}\t{state}\t{row.name}")
+                for label, value in (
+                    ("Deployments / 部署编号", ", ".join(lti.deployment_ids(session, row))),
+                    ("Product / 产品", row.product or "–"),
+                    ("Audience / 令牌受众", row.token_audience or f"{row.token_url} (token URL / 令牌网址)"),
+                ):
+                    click.echo(f"  {label}: {value}")
 
 
 @main.group()
@@ -265,14 +282,19 @@ def serve(port: int, host: str, workers: int, threads: int) -> None:
 
 
 @main.command("demo")
+@click.option("--port", default="8600", show_default=True, help="The tool's port; the practice LMS's is 100 above.")
 @click.option(
-    "--port", default=8600, show_default=True, help="The tool's port; the practice LMS takes the one 100 above."
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("var/demo"),
+    show_default=True,
+    help="An empty or new folder, or one of an earlier demo.",
 )
-@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
-@click.option("--reset", is_flag=True, help="Start afresh.")
-def run_demo(port: int, data_dir: Path, reset: bool) -> None:
+@click.option("--reset", is_flag=True, help="Start afresh: the demo's data in that folder goes, other files stay.")
+def run_demo(port: str, data_dir: Path, reset: bool) -> None:
     """Everything on this machine: tool, worker and practice LMS, with a demo district. Ctrl-C stops all."""
-    sys.exit(demo.run(port, data_dir, reset=reset, say=click.echo))
+    with _said():
+        sys.exit(demo.run(demo.port_of(port), data_dir, reset=reset, say=click.echo))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from lti.models import (
     ScoreDelivery,
     ToolKey,
 )
-from lti.platforms import add_platform, frame_ancestors, platform_origins, platforms
+from lti.platforms import add_platform, deployment_ids, frame_ancestors, platform_origins, platforms
 from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "tool_jwks",
     "add_platform",
     "platforms",
+    "deployment_ids",
     "frame_ancestors",
     "platform_origins",
     "service_client",

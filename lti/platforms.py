@@ -22,15 +22,15 @@ def add_platform(
     jwks_url: str,
     deployments: Sequence[str],
     now: datetime,
-    token_audience: str = "",
-    name: str = "",
-    product: str = "",
+    token_audience: str | None = None,
+    name: str | None = None,
+    product: str | None = None,
     allow_loopback: bool = False,
 ) -> Platform:
     """Registers a platform (or, for the same tenant, client and issuer, updates it) with its deployments.
 
-    Deployments only ever grow here. Raises Invalid with a code per field, Conflict("platform.taken") when another
-    tenant holds this issuer and client id.
+    Deployments only ever grow here; token audience, name and product stay as they are where they are None. Raises
+    Invalid with a code per field, Conflict("platform.taken") when another tenant holds this issuer and client id.
     """
     wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
     if not is_identifier(issuer, 500) or not origin(issuer):
@@ -58,11 +58,16 @@ def add_platform(
     elif platform.tenant_id != tenant_id:
         raise Conflict("platform.taken", issuer=issuer, client_id=client_id)
     platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
-    platform.token_audience, platform.name, platform.product = token_audience[:1000], name[:200], product[:64]
+    if token_audience is not None:
+        platform.token_audience = token_audience[:1000]
+    if name is not None:
+        platform.name = name[:200]
+    if product is not None:
+        platform.product = product[:64]
     platform.is_disabled = False
     session.add(platform)
     session.flush()
-    known = set(session.exec(select(Deployment.deployment_id).where(col(Deployment.platform_id) == platform.id)).all())
+    known = deployment_ids(session, platform)
     for one in dict.fromkeys(deployments):
         if one not in known:
             session.add(Deployment(tenant_id=tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now))
@@ -73,6 +78,12 @@ def add_platform(
 def platforms(session: Session, tenant_id: int) -> list[Platform]:
     """The tenant's registrations, disabled ones too, by issuer and client id."""
     return list(session.exec(owned(Platform, tenant_id).order_by(col(Platform.issuer), col(Platform.client_id))).all())
+
+
+def deployment_ids(session: Session, platform: Platform) -> list[str]:
+    """The deployments of a registration in the host's own strings, the first registered first."""
+    held = select(Deployment.deployment_id).where(col(Deployment.platform_id) == platform.id)
+    return list(session.exec(held.order_by(col(Deployment.id))).all())
 
 
 def by_client(session: Session, issuer: str, client_id: str) -> Platform | None:

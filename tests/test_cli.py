@@ -90,6 +90,28 @@ def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> Non
     assert "school" in refused(environment, "officer", "invite", "--tenant", "平安县", "--role", "school_lead")
 
 
+def test_what_is_not_given_again_stays_registered(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    register = ("platform", "add", "--tenant", "平安县", *PLATFORM)
+    done(environment, *register, "--name", "县研修平台", "--product", "moodle", "--audience", "https://lms.example/aud")
+    first = done(environment, "platform", "list")
+    for words in ("县研修平台", ": 1, 2\n", ": moodle\n", ": https://lms.example/aud\n"):
+        assert words in first
+    done(environment, *register, "--deployment", "3")
+    assert done(environment, "platform", "list") == first.replace(": 1, 2\n", ": 1, 2, 3\n")
+    done(environment, *register, "--audience", "")
+    assert ": https://lms.example/token (token URL" in done(environment, "platform", "list")
+    assert "县研修平台" in done(environment, "platform", "list")
+
+
+@pytest.mark.parametrize("port", ["0", "65436", "65500", "70000", "-1", "abc", "", "８６００"])
+def test_a_demo_on_no_port_is_refused(tmp_path: Path, port: str) -> None:
+    said = refused({}, "demo", "--data-dir", str(tmp_path / "demo"), "--port", port)
+    assert f"“{port}”不能作端口：请给 1 到 65435 之间的整数" in said
+    assert "from 1 to 65435" in said
+    assert not (tmp_path / "demo").exists()
+
+
 def test_settings_that_do_not_fit_stop_the_start(environment: dict[str, str]) -> None:
     said = refused({**environment, "NENGLI_PUBLIC_URL": "http://tool.example"}, "tenant", "list")
     assert "https" in said

@@ -1,5 +1,6 @@
 """The door: login, launch, cookie or bearer or window, and what a launch may make of a person."""
 
+import html
 import logging
 import re
 from collections.abc import Iterator
@@ -99,6 +100,15 @@ def csrf_of(page: str) -> str:
     return found.group(1)
 
 
+def way_back(page: str) -> tuple[str, str]:
+    """Where the link back to the course leads, and its words."""
+    found = re.search(r'<a class="back" href="([^"]*)" target="_top"[^>]*>(?:<svg.*?</svg>)?([^<]*)</a>', page, re.S)
+    assert found, page
+    return html.unescape(found.group(1)), found.group(2).strip()
+
+
+BACK_WORDS = {"zh": "返回课程", "en": "Back to course"}
+
 # --- by cookie ---
 
 
@@ -120,6 +130,16 @@ def test_a_launch_ends_signed_in(tool: Flask, host: Host, place: Place, keys: tu
     assert '<html lang="en"' in page.text  # the launch's locale
     person = place.session.exec(select(Person).join(Identity).where(Identity.subject == "s-1")).one()
     assert (person.name, person.confirmed_at) == ("钱小雨", None)
+
+
+@pytest.mark.parametrize("locale", ["zh_CN", "en"])
+def test_every_page_has_the_way_back_to_the_course(tool: Flask, host: Host, locale: str) -> None:
+    client, presentation = tool.test_client(), {"return_url": RETURN, "locale": locale, "document_target": "iframe"}
+    host.launch(client, learner(**{CLAIM + "launch_presentation": presentation}))
+    for address in ("/people/introduce", "/nowhere"):
+        page = client.get(address).text
+        assert f'<html lang="{locale[:2]}' in page
+        assert way_back(page) == (RETURN, BACK_WORDS[locale[:2]])
 
 
 def test_the_same_person_is_found_again(tool: Flask, host: Host, place: Place) -> None:
@@ -496,7 +516,10 @@ def test_moodle(
     assert grown == {**common, **({"role": 1} if instructs else {"notice": 1})}
     assert client.get("/").location == "/people/introduce"
     page = client.get("/people/introduce").text
-    assert ("返回课程" if '<html lang="zh' in page else "en") in page
+    told = whole[CLAIM + "launch_presentation"]
+    language = "en" if told["locale"] == "en" else "zh"  # pt_br is none of ours
+    assert f'<html lang="{language}' in page
+    assert way_back(page) == (told["return_url"], BACK_WORDS[language])
     school = place.school
     data = {
         "csrf_token": csrf_of(page),
