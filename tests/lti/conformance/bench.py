@@ -1,0 +1,275 @@
+"""What the rows need: the tool behind real HTTP, platforms with their own keys, browsers that keep or lose cookies."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import requests
+from pydantic import SecretStr
+from sqlalchemy import Engine, func
+from sqlalchemy import select as columns
+from sqlmodel import Session, select
+from werkzeug.serving import make_server
+
+import lti
+from lms_plugin import db
+from lms_plugin.config import Settings
+from lms_plugin.db import Model, pk
+from lms_plugin.people import Tenant
+from lms_plugin.web import create_app
+from tests.factories import World, build_world
+from tests.hosts import resign
+
+CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
+SESSION_COOKIE = "__Host-nengli"
+LEARNER, INSTRUCTOR = MEMBERSHIP + "Learner", MEMBERSHIP + "Instructor"
+
+
+@dataclass
+class Keys:
+    """A platform's key-set address and what it answers. `asked` counts the fetches."""
+
+    url: str = ""
+    body: Any = None
+    mood: str = "well"  # or: hangs, redirects, huge, html, broken
+    asked: int = 0
+
+
+@contextmanager
+def key_server() -> Iterator[Keys]:
+    """A key set on loopback."""
+    keys = Keys(body=resign.jwks())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.asked += 1
+            if keys.mood == "hangs":
+                time.sleep(1)  # the tool's patience in these tests is shorter
+            body = {
+                "html": b"<html>login</html>",
+                "huge": b'{"keys": [' + b" " * 10_000_000 + b"]}",
+            }.get(keys.mood, json.dumps(keys.body).encode())
+            self.send_response(302 if keys.mood == "redirects" else 200)
+            if keys.mood == "redirects":
+                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            try:
+                self.wfile.write(body)
+            except OSError:
+                return  # the tool has heard enough
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    keys.url = f"http://127.0.0.1:{server.server_port}/jwks"
+    try:
+        yield keys
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Bench:
+    """The running tool, its database as an onlooker sees it, and its clock."""
+
+    url: str
+    engine: Engine
+    clock: list[datetime]
+    world: World
+    keys: Keys
+
+    @property
+    def now(self) -> datetime:
+        """The tool's moment."""
+        return self.clock[0]
+
+    def counts(self) -> dict[str, int]:
+        """Rows of every table."""
+        with self.engine.connect() as connection:
+            return {
+                table.name: connection.execute(columns(func.count()).select_from(table)).scalar_one()
+                for table in Model.metadata.sorted_tables
+            }
+
+    def last_log(self) -> lti.LaunchLog:
+        """The newest row of the launch log."""
+        with Session(self.engine) as session:
+            row = session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc()).limit(1)).one()  # type: ignore[union-attr]
+            session.expunge(row)
+            return row
+
+
+@contextmanager
+def running(database_url: str, folder: Path, now: datetime) -> Iterator[Bench]:
+    """The tool on loopback over a district with a course."""
+    engine = db.engine(database_url)
+    clock = [now]
+    settings = Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="http://localhost",
+        allow_loopback=True,
+        data_dir=folder,
+        database_url=database_url,
+    )
+    factory = db.session_factory(engine)
+    app = create_app(settings, clock=lambda: clock[0], sessions=factory)
+    app.extensions["nengli"].http.total_seconds = 0.5
+    with factory() as session, key_server() as keys:
+        db.writes(session)
+        world = build_world(session, now)
+        session.commit()
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        settings.public_url = f"http://localhost:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield Bench(f"http://localhost:{server.server_port}", engine, clock, world, keys)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+    engine.dispose()
+
+
+@dataclass
+class Jar:
+    """A browser's cookies. Kept by hand: `requests` would not send a Secure cookie over plain loopback."""
+
+    keeps: bool = True
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, url: str, data: Mapping[str, str] | None = None) -> requests.Response:
+        """One request, no redirect followed."""
+        head = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())} if self.cookies else {}
+        answer = requests.request(method, url, data=data, headers=head, allow_redirects=False, timeout=20)
+        for line in answer.raw.headers.getlist("Set-Cookie") if self.keeps else []:
+            name, _, value = line.partition(";")[0].partition("=")
+            self.cookies.pop(name, None)
+            if value and "Max-Age=0" not in line:
+                self.cookies[name] = value
+        return answer
+
+
+@dataclass
+class Platform:
+    """A registration at the tool and the host that uses it."""
+
+    bench: Bench
+    issuer: str
+    client_id: str = "client-1"
+    deployment: str = "1"
+    auth_url: str = ""
+    row: lti.Platform = field(init=False)
+
+    def __post_init__(self) -> None:
+        with db.transaction(db.session_factory(self.bench.engine)) as session:
+            self.row = lti.add_platform(
+                session,
+                pk(session.get(Tenant, pk(self.bench.world.tenant))),
+                issuer=self.issuer,
+                client_id=self.client_id,
+                auth_url=self.auth_url or self.issuer + "/auth",
+                token_url=self.issuer + "/token",
+                jwks_url=f"{self.bench.keys.url}?{urlencode({'of': self.issuer + self.client_id})}",
+                deployments=[self.deployment],
+                now=self.bench.now,
+                allow_loopback=True,
+            )
+            session.flush()
+            session.expunge(self.row)
+
+    def initiation(self, **changes: str | None) -> dict[str, str]:
+        """What the host sends to `/lti/login`; None leaves a parameter out."""
+        whole = {
+            "iss": self.issuer,
+            "client_id": self.client_id,
+            "login_hint": "8",
+            "target_link_uri": self.bench.url + "/lti/launch",
+            "lti_message_hint": '{"cmid":3,"launchid":"a&b=c"}',
+            "lti_deployment_id": self.deployment,
+            **changes,
+        }
+        return {key: value for key, value in whole.items() if value is not None}
+
+    def login(self, jar: Jar, **changes: str | None) -> dict[str, str]:
+        """A login; gives what the host's auth address receives."""
+        answer = jar.ask("GET", f"{self.bench.url}/lti/login?{urlencode(self.initiation(**changes))}")
+        assert answer.status_code == 302, answer.text
+        query = urlsplit(answer.headers["Location"]).query
+        return {key: value[0] for key, value in parse_qs(query, keep_blank_values=True).items()}
+
+    def claims(self, nonce: str, /, **changes: Any) -> dict[str, Any]:
+        """The claims of a plain launch now; `changes` by full name, None removes."""
+        plain = {
+            "iss": self.issuer,
+            "aud": self.client_id,
+            "sub": "8",
+            CLAIM + "deployment_id": self.deployment,
+            CLAIM + "target_link_uri": self.bench.url + "/lti/launch",
+            CLAIM + "message_type": "LtiResourceLinkRequest",
+            CLAIM + "version": "1.3.0",
+            CLAIM + "roles": [LEARNER],
+            CLAIM + "resource_link": {"id": "link-1", "title": "研修任务"},
+            CLAIM + "context": {"id": "course-1", "title": "信息技术研修"},
+        }
+        return resign.fresh(plain, nonce, self.bench.now, **changes)
+
+    def post(self, jar: Jar, form: Mapping[str, str]) -> requests.Response:
+        """The host's answer, posted by the browser."""
+        return jar.ask("POST", self.bench.url + "/lti/launch", form)
+
+    def launch(self, jar: Jar, header: Mapping[str, Any] | None = None, **changes: Any) -> requests.Response:
+        """A login and a launch with changed claims or header members."""
+        sent = self.login(jar)
+        token = resign.sign(self.claims(sent["nonce"], **changes), **(header or {}))
+        return self.post(jar, {"id_token": token, "state": sent["state"]})
+
+    def refused(self, jar: Jar, form: Mapping[str, str]) -> str:
+        """Posts what must be refused, and checks what a refusal is: a 4xx page with a sentence and the reference of its
+        row in the log, no session, and nothing else written. Gives the code."""
+        before = self.bench.counts()
+        return self.is_refusal(self.post(jar, form), before)
+
+    def is_refusal(self, answer: requests.Response, before: Mapping[str, int]) -> str:
+        """The checks of `refused` on an answer that is there already."""
+        after = self.bench.counts()
+        assert 400 <= answer.status_code < 500, answer.status_code
+        row = self.bench.last_log()
+        assert row.reference in answer.text
+        assert re.search(r"<h1[^>]*>[^<]+</h1>", answer.text)
+        assert SESSION_COOKIE + "=" not in answer.headers.get("Set-Cookie", "")
+        grown = {name: after[name] - count for name, count in before.items() if after[name] != count}
+        grown.pop("lti_key_set", None)  # what was learned of the platform's keys stays learned
+        assert grown == {"lti_launch_log": 1}, grown
+        return row.outcome
+
+    def bad(self, header: Mapping[str, Any] | None = None, **changes: Any) -> str:
+        """The code that a launch with these changes gets."""
+        jar = Jar()
+        sent = self.login(jar)
+        token = resign.sign(self.claims(sent["nonce"], **changes), **(header or {}))
+        return self.refused(jar, {"id_token": token, "state": sent["state"]})
+
+    def good(self, header: Mapping[str, Any] | None = None, **changes: Any) -> lti.LaunchLog:
+        """A launch that must succeed in a fresh browser: gives its row in the log."""
+        answer = self.launch(Jar(), header, **changes)
+        assert answer.status_code == 303, answer.text
+        row = self.bench.last_log()
+        assert row.outcome == "launched"
+        return row

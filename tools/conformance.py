@@ -1,0 +1,93 @@
+"""Writes docs/conformance.md: runs the conformance suite and lists every row with what was tried and how it ended.
+
+.venv/bin/python tools/conformance.py
+"""
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parent.parent
+SUITE = HOUSE / "tests" / "lti" / "conformance"
+PAGE = HOUSE / "docs" / "conformance.md"
+PARTS = {
+    "L": "登录发起 / Login initiation",
+    "B": "必须拒绝的启动 / Launches to refuse",
+    "G": "必须接受的启动 / Launches to accept",
+    "D": "内容选择 / Deep Linking 2.0",
+    "T": "访问令牌 / Access tokens",
+    "A": "成绩 / Assignment and Grade Services 2.0",
+    "N": "名单 / Names and Roles 2.0",
+    "P": "浏览器存储 / Platform storage and cookies",
+    "R": "动态登记 / Dynamic Registration 1.0",
+    "S": "查看作业 / Submission review",
+}
+HEAD = """# LTI 一致性 / Conformance
+
+由 `tools/conformance.py` 根据 `tests/lti/conformance/` 的运行结果生成，请勿手工修改。
+Written by `tools/conformance.py` from a run of `tests/lti/conformance/`; do not edit by hand.
+
+每一行都通过真实的 HTTP 请求检查一个正在运行的工具；凡是“拒绝”，都要看到 4xx 页面、启动记录里的一行、页面上的编号，
+并且没有写入别的任何数据。Every row is tried over HTTP against a running tool; a refusal is a 4xx page with the
+reference of its row in the launch log, and nothing else written.
+"""
+
+
+def rows_of(name: str) -> list[str]:
+    """The rows that a test's name says: test_L01_L02_get → L01, L02."""
+    return re.findall(r"(?<=_)([A-Z]\d\d)(?=_|$)", name.partition("[")[0])
+
+
+class Notes:
+    """What the run says of each row: the tests' first lines and outcomes."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, dict[str, bool]] = defaultdict(dict)
+        self.tests: dict[str, tuple[list[str], str]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Reads what each test is about: its docstring, or the words of its own row."""
+        for item in items:
+            given = item.callspec.params if hasattr(item, "callspec") else {}
+            rows = [given["row"]] if "row" in given else rows_of(item.name)
+            self.tests[item.nodeid] = (rows, given.get("says") or " ".join((item.function.__doc__ or "").split()))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Notes how one test ended."""
+        rows, words = self.tests[report.nodeid]
+        for row in rows:
+            self.said[row][words] = self.said[row].get(words, True) and report.passed
+
+
+def table(said: dict[str, dict[str, bool]]) -> str:
+    """The page."""
+    lines = [HEAD]
+    for part, title in PARTS.items():
+        rows = sorted(row for row in said if row.startswith(part))
+        if not rows:
+            continue
+        lines += [f"## {title}", "", "| | 试了什么 tried | |", "|---|---|---|"]
+        lines += [
+            f"| {row} | {' '.join(words).replace('|', chr(92) + '|')} | {'✓' if all(words.values()) else '✗'} |"
+            for row in rows
+            for words in [said[row]]
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Runs the suite and writes the page; the suite's exit code."""
+    notes = Notes()
+    rows = ["-q", "--no-header", "-p", "no:cacheprovider", str(SUITE), "--ignore", str(SUITE / "test_table.py")]
+    code = pytest.main(rows, plugins=[notes])
+    PAGE.write_text(table(notes.said), encoding="utf-8")
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
