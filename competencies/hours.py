@@ -130,7 +130,7 @@ def booked_total(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> int:
         held: dict[int, Level] = {}
         for one in sorted(passes, key=lambda one: one.at):
             if one.at <= moment:
-                held[one.point_id] = one.level
+                held[one.point_id] = max(one.level, held.get(one.point_id, one.level))
         before = [one.rule for one in timeline if one.since < moment][-1:] or [one.rule for one in timeline[:1]]
         for rule in [*before, *(one.rule for one in timeline if one.since == moment)]:
             if rule is not None:

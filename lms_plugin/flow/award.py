@@ -130,10 +130,8 @@ def _release(
     done = Released()
     if not rows:
         return done
-    rule = competencies.hours_rule(competencies.rules_of(session, programme))
     people = {submission.person_id for submission, _decision in rows}
-    held = competencies.released_levels(session, pk(programme), people)
-    totals = competencies.balance(session, pk(programme), people)
+    books = booking.Books(session, programme, people)
     schools = dict(
         session.exec(
             select(competencies.SubmissionVersion.id, competencies.SubmissionVersion.org_unit_id).where(
@@ -163,12 +161,12 @@ def _release(
         session.add(award)
         session.flush()
         person = submission.person_id
-        held[person][submission.point_id] = level
+        books.hold(person, submission.point_id, level)
         basis = competencies.Basis(programme.policy_id or 0, pk(award), decision.decided_by_id, award.org_unit_id)
-        entered = booking.due(rule, held[person], totals[person])
+        entered = books.due(person)
         if entered:
             booking.book(session, programme, person, entered, basis, now, reason="award")
-            totals[person][competencies.CreditKind.PRACTICE] += entered
+            books.booked(person, entered)
             done.credited[person] = done.credited.get(person, 0) + entered
     session.flush()
     report.queue_scores(session, programme, people, now)

@@ -91,7 +91,7 @@ def release_page(
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
         uuids=tuple(submission.uuid for submission, _decision in chosen),
         people=len(people),
-        hours=_hours(session, programme, rules, chosen),
+        hours=_hours(session, programme, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=_sample(session, chosen, seed),
         left=len(waiting) - len(chosen),
@@ -107,18 +107,14 @@ def release_page(
 def _hours(
     session: Session,
     programme: competencies.Programme,
-    rules: competencies.Rules,
     rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
 ) -> tuple[tuple[int, int], ...]:
-    people = {submission.person_id for submission, _decision in rows}
-    held = competencies.released_levels(session, pk(programme), people)
-    totals = competencies.balance(session, pk(programme), people)
-    rule = competencies.hours_rule(rules)
+    books = booking.Books(session, programme, {submission.person_id for submission, _decision in rows})
     for submission, decision in rows:
         level = competencies.Level(decision.point_level or 0)
         if level >= competencies.Level.PASS:
-            held[submission.person_id][submission.point_id] = level
-    due = [booking.due(rule, held[person], totals[person]) for person in people]
+            books.hold(submission.person_id, submission.point_id, level)
+    due = [books.due(person) for person in books.humans()]
     return tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
 
 

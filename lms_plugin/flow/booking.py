@@ -1,7 +1,7 @@
 """记学时: practice hours follow the programme's rule. They rise with passes and with better rules; a lowered rule takes
 nothing back. Only 冲销 (`reversal`) does."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlmodel import Session, col, select, union
@@ -10,7 +10,7 @@ import competencies
 from competencies import CreditKind
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
-from lms_plugin.flow import report
+from lms_plugin.flow import humans, report
 
 AT_ONCE = 200
 """People in one transaction of the job: releases wait for it, so it does not hold the programme for long."""
@@ -54,9 +54,36 @@ def book(
         )
 
 
-def due(rule: competencies.HoursRule, held: Mapping[int, competencies.Level], totals: Mapping[CreditKind, int]) -> int:
-    """Hundredths that a person who holds these points lacks by the rule."""
-    return competencies.entries_due(rule, totals[CreditKind.PRACTICE], list(held.values()))
+class Books:
+    """What these people hold and have booked in a programme, each over all rows of the human being; kept up by `hold`
+    and `booked` while an act goes on. A constant number of queries."""
+
+    def __init__(self, session: Session, programme: competencies.Programme, people: Collection[int]) -> None:
+        self._rule = competencies.hours_rule(competencies.rules_of(session, programme))
+        self.rows = {row: rows for rows in humans.rows_by_row(session, people).values() for row in rows}
+        everybody = set(self.rows)
+        levels = competencies.released_levels(session, pk(programme), everybody)
+        totals = competencies.balance(session, pk(programme), everybody)
+        self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
+        self._practice = {rows[0]: humans.summed(totals, rows)[CreditKind.PRACTICE] for rows in self.rows.values()}
+
+    def humans(self) -> set[int]:
+        """Each human being once, by the row of today."""
+        return set(self._held)
+
+    def hold(self, person_id: int, point_id: int, level: competencies.Level) -> None:
+        """The person holds one point more, or at a better level."""
+        held = self._held[self.rows[person_id][0]]
+        held[point_id] = max(level, held.get(point_id, level))
+
+    def booked(self, person_id: int, hundredths: int) -> None:
+        """So much more stands in the ledger."""
+        self._practice[self.rows[person_id][0]] += hundredths
+
+    def due(self, person_id: int) -> int:
+        """Hundredths that the person lacks by the rule of now."""
+        today = self.rows[person_id][0]
+        return competencies.entries_due(self._rule, self._practice[today], list(self._held[today].values()))
 
 
 def rules_changed(
@@ -108,26 +135,29 @@ def _concerned(session: Session, programme: competencies.Programme, after: int) 
 def bring_up(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> None:
     """Books what the rule of now gives these people more than stands in the ledger: a constant number of queries and
     an insert for each who gets something."""
-    rule = competencies.hours_rule(competencies.rules_of(session, programme))
-    held = competencies.released_levels(session, pk(programme), people)
-    totals = competencies.balance(session, pk(programme), people)
-    schools = _schools_then(session, programme, people)
-    for person in people:
-        basis = competencies.Basis(programme.policy_id or 0, org_unit_id=schools.get(person))
-        book(session, programme, person, due(rule, held[person], totals[person]), basis, now, reason="rule")
+    books = Books(session, programme, people)
+    last = _last_awards(session, programme, books.rows)
+    for person in sorted(books.humans()):
+        hundredths = books.due(person)
+        award = max((last[row] for row in books.rows[person] if row in last), key=pk, default=None)
+        if award is not None:
+            # Hours stay with the row and the school where the points were earned.
+            basis = competencies.Basis(programme.policy_id or 0, org_unit_id=award.org_unit_id)
+            book(session, programme, award.person_id, hundredths, basis, now, reason="rule")
+            books.booked(person, hundredths)
 
 
-def _schools_then(
-    session: Session, programme: competencies.Programme, people: Collection[int]
-) -> dict[int, int | None]:
-    """Person → the school of their latest award: hours stay with the school where the points were earned."""
-    rows = session.exec(
-        select(competencies.Award.person_id, competencies.Award.org_unit_id)
+def _last_awards(
+    session: Session, programme: competencies.Programme, rows: Collection[int]
+) -> dict[int, competencies.Award]:
+    """Row of a person → their latest award."""
+    awards = session.exec(
+        select(competencies.Award)
         .where(
             competencies.Award.programme_id == pk(programme),
-            col(competencies.Award.person_id).in_(people),
+            col(competencies.Award.person_id).in_(rows),
             col(competencies.Award.revoked_at).is_(None),
         )
         .order_by(col(competencies.Award.id))
-    ).all()
-    return dict(rows)
+    )
+    return {award.person_id: award for award in awards}

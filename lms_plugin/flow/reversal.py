@@ -13,7 +13,7 @@ from competencies import Award, CompetencyPoint, CreditEntry, CreditKind, Progra
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import booking, report
+from lms_plugin.flow import booking, humans, report
 from lms_plugin.flow.scopes import person_scope
 from lms_plugin.people import Person
 
@@ -64,9 +64,8 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
     """What taking it back would do. Raises NotFound for what cannot be reversed or is not this person's."""
     target = _target(session, actor, programme, person, what, uuid)
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
-    owner = _owner(target)
     kind = CreditKind.ONLINE if target.entry is not None else CreditKind.PRACTICE
-    before = competencies.balance(session, pk(target.programme), [owner])[owner][kind]
+    before = humans.totals(session, pk(target.programme), humans.rows_of(target.person))[kind]
     is_done = _is_done(session, target)
     return Preview(
         programme=target.programme.uuid,
@@ -110,22 +109,22 @@ def reverse(
     if target.entry is not None:
         competencies.reverse(session, target.entry, actor.person_id, reason, now)
     elif target.award is not None:
-        _revoke(session, actor, target.programme, target.award, reason, now)
-    report.queue_scores(session, target.programme, [_owner(target)], now)
+        _revoke(session, actor, target, target.award, reason, now)
+    report.queue_scores(session, target.programme, [pk(target.person)], now)
     return True
 
 
-def _revoke(session: Session, actor: Actor, programme: Programme, award: Award, reason: str, now: datetime) -> None:
+def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reason: str, now: datetime) -> None:
     award.revoked_at = now
     session.add(award)
     session.flush()
-    owner = award.person_id
-    before = competencies.balance(session, pk(programme), [owner])[owner][CreditKind.PRACTICE]
-    change = competencies.practice_booked(session, programme, [owner]) - before
+    programme, rows = target.programme, humans.rows_of(target.person)
+    before = humans.totals(session, pk(programme), rows)[CreditKind.PRACTICE]
+    change = competencies.practice_booked(session, programme, rows) - before
     basis = competencies.Basis(programme.policy_id or 0, pk(award), actor.person_id, award.org_unit_id)
     # More than before only where a better rule is still waiting to be booked.
     why = ("reversal", reason) if change < 0 else ("rule", "")
-    booking.book(session, programme, owner, change, basis, now, reason=why[0], source=why[1])
+    booking.book(session, programme, award.person_id, change, basis, now, reason=why[0], source=why[1])
 
 
 def _taken(session: Session, target: _Target, before: int) -> int:
@@ -133,14 +132,14 @@ def _taken(session: Session, target: _Target, before: int) -> int:
         return target.entry.credit_hundredths
     assert target.award is not None
     without = competencies.practice_booked(
-        session, target.programme, [target.award.person_id], without_award_id=pk(target.award)
+        session, target.programme, humans.rows_of(target.person), without_award_id=pk(target.award)
     )
     return max(0, before - without)
 
 
 def _target(session: Session, actor: Actor, programme_uuid: str, person_uuid: str, what: What, uuid: str) -> _Target:
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    person = find(session, Person, actor.tenant_id, person_uuid)
+    person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
     if what == "hours":
         entry = find(session, CreditEntry, actor.tenant_id, uuid)
         target = _Target(programme, person, entry, None, None)
@@ -149,7 +148,7 @@ def _target(session: Session, actor: Actor, programme_uuid: str, person_uuid: st
         award = find(session, Award, actor.tenant_id, uuid)
         target = _Target(programme, person, None, award, get(session, CompetencyPoint, award.point_id))
         fits = award.programme_id == pk(programme)
-    if not fits or _owner(target) != pk(person):
+    if not fits or _owner(target) not in humans.rows_of(person):
         raise NotFound
     return target
 
@@ -163,7 +162,7 @@ def _owner(target: _Target) -> int:
 
 
 def _scope(session: Session, target: _Target) -> Scope:
-    return person_scope(session, target.programme.tenant_id, _owner(target), pk(target.programme))
+    return person_scope(session, target.programme.tenant_id, pk(target.person), pk(target.programme))
 
 
 def _is_done(session: Session, target: _Target) -> bool:

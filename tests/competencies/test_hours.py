@@ -102,7 +102,7 @@ def test_what_is_booked_is_what_entries_add_up_to(events: list[HoursRule | tuple
         if isinstance(event, HoursRule):
             rule = event
         else:
-            held[event[0]] = event[1]
+            held[event[0]] = max(event[1], held.get(event[0], event[1]))
         entry = entries_due(rule, balance, list(held.values()))
         assert entry >= 0
         balance += entry
