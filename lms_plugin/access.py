@@ -81,6 +81,7 @@ class Permission(enum.Enum):
     RECORD_READ = "record.read"
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
+    COURSE_REBIND = "course.rebind"
     PROGRAMME_EDIT = "programme.edit"
     FRAMEWORK_CURATE = "framework.curate"
     PERSON_INTRODUCE = "person.introduce"
@@ -141,6 +142,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],
+    Permission.COURSE_REBIND: [[_officer]],
     Permission.PROGRAMME_EDIT: [[_officer]],
     Permission.FRAMEWORK_CURATE: [[_officer]],
     Permission.PERSON_INTRODUCE: [[_is_own]],

@@ -239,7 +239,7 @@ class ProgrammeView:
     closes_on: date
     rules: Rules
     rule_versions: tuple[tuple[int, datetime], ...]
-    courses: tuple[str, ...]
+    courses: tuple[tuple[str, str], ...]  # uuid, title
     is_chosen_from: bool
 
 
@@ -258,7 +258,11 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         .where(ProgrammePolicy.programme_id == pk(row))
         .order_by(col(ProgrammePolicy.number).desc())
     ).all()
-    courses = session.exec(select(Course.title).where(Course.programme_id == pk(row))).all()
+    courses = session.exec(
+        select(Course.uuid, Course.title)
+        .where(Course.tenant_id == actor.tenant_id, Course.programme_id == pk(row))
+        .order_by(col(Course.id))
+    ).all()
     return ProgrammeView(
         uuid=row.uuid,
         title=row.title,

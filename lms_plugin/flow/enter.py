@@ -198,6 +198,8 @@ def _provisional_trainer(session: Session, course: Course, rows: Collection[int]
 
 
 def _learner(session: Session, course: Course, row_id: int, now: datetime) -> None:
+    if course.programme_id is None:
+        session.refresh(course, with_for_update=True)  # who binds it at this moment must not miss this learner
     if course.programme_id is not None:
         enrol(session, course.programme_id, row_id, now)
         return
@@ -267,3 +269,4 @@ def enrol_members(session: Session, course: Course, now: datetime) -> None:
         select(CourseMember).where(CourseMember.course_id == pk(course), col(CourseMember.is_learner).is_(True))
     ).all():
         enrol(session, course.programme_id, member.person_id, now)
+        _ask_scores(session, course, member.person_id, now)

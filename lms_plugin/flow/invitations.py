@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from sqlmodel import Session, col, select
 
-from lms_plugin.access import Actor, Permission, Scope, own, require
+from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.people import Invitation, OrgUnit, Role, RoleKind, UnitKind
@@ -116,6 +116,9 @@ def grant(
 
 def units_within(session: Session, actor: Actor) -> list[OrgUnit]:
     """The units that an officer's roles reach, in tree order."""
-    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id))
-    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id)).all()
-    return sorted(rows, key=lambda unit: unit.path)
+    paths = tuple(role.unit_path for role in actor.roles if role.kind is RoleKind.OFFICER and role.unit_path)
+    require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=paths))
+    rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id).order_by(col(OrgUnit.path))).all()
+    return [
+        unit for unit in rows if can(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    ]

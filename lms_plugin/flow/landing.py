@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.access import Actor
+from lms_plugin.db import get, owned, pk
+from lms_plugin.flow import courses, notices
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
 
 
@@ -19,7 +20,7 @@ class Place(enum.Enum):
     TRAINER = "trainer"
     BIND = "bind"
     PROGRESS = "progress"
-    WAITING = "waiting"  # 培训尚未开始，已通知管理员
+    WAITING = "waiting"  # 培训尚未开始
     NOWHERE = "nowhere"  # signed in, no course, no role that has a page of its own
 
 
@@ -31,6 +32,7 @@ class Landing:
     programme_uuid: str = ""
     course_uuid: str = ""
     course_title: str = ""
+    is_told: bool = False  # who waits: whether there is an officer whom the notice reaches
 
 
 def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
@@ -59,12 +61,13 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     if teaches and programme is not None:
         return Landing(Place.TEACHER, programme.uuid)
     instructs = any(member.is_instructor for member in members)
-    if course is not None and programme is None and instructs and _binds(actor, course):
+    if course is not None and programme is None and instructs and courses.may_bind(session, actor, course):
         return Landing(Place.BIND, course_uuid=course.uuid)
     if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
         return Landing(Place.PROGRESS)
     if teaches and course is not None:
-        return Landing(Place.WAITING, course_title=course.title)
+        told = notices.officers_above(session, actor)
+        return Landing(Place.WAITING, course_title=course.title, is_told=told)
     if actor.has(RoleKind.SCHOOL_LEAD):
         return Landing(Place.PROGRESS)
     if actor.has(RoleKind.TRAINER):
@@ -75,10 +78,6 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
 
 
-def _binds(actor: Actor, course: Course) -> bool:
-    return can(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
-
-
 def latest_programme(session: Session, actor: Actor) -> competencies.Programme | None:
     """The programme that the person entered last."""
     return session.exec(
@@ -87,28 +86,3 @@ def latest_programme(session: Session, actor: Actor) -> competencies.Programme |
         .where(col(Enrolment.person_id).in_(actor.person_ids))
         .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
     ).first()
-
-
-@dataclass(frozen=True)
-class BindView:
-    """A course that waits for its programme, and the programmes it may run."""
-
-    course_uuid: str
-    course_title: str
-    programmes: tuple[tuple[str, str], ...]
-    waiting: int
-
-
-def bind_view(session: Session, actor: Actor, course_uuid: str) -> BindView:
-    """For the page that asks which programme a course runs."""
-    course = find(session, Course, actor.tenant_id, course_uuid)
-    require(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
-    programmes = session.exec(
-        owned(competencies.Programme, actor.tenant_id)
-        .where(competencies.Programme.state != competencies.ProgrammeState.CLOSED)
-        .order_by(col(competencies.Programme.created_at).desc())
-    ).all()
-    waiting = session.exec(
-        select(CourseMember.id).where(CourseMember.course_id == pk(course), col(CourseMember.is_learner).is_(True))
-    ).all()
-    return BindView(course.uuid, course.title, tuple((p.uuid, p.title) for p in programmes), len(waiting))

@@ -1,13 +1,21 @@
-"""What officers should see to: a course that waits for its programme, a roster row that two people claim."""
+"""What officers should see to: a course that waits for its programme, a roster row that two people claim.
+
+A notice reaches every officer above the people whom it is about; while nobody's school is known, every officer.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import ColumnElement, and_, or_, true
 from sqlmodel import Session, col, select
 
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.errors import NotFound
-from lms_plugin.people import Notice
+from lms_plugin.flow.scopes import current_unit_paths
+from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
+
+COURSE, TWICE = "course.waiting", "person.twice_on_roster"
 
 
 @dataclass(frozen=True)
@@ -21,12 +29,12 @@ class NoticeLine:
 
 
 def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
-    """The district's open notices, the oldest first; none for who could not see to them. One query."""
-    if not can(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id)):
+    """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
+    if not can(actor, Permission.ROSTER_IMPORT, _somewhere(actor)):
         return []
     rows = session.exec(
         select(Notice)
-        .where(Notice.tenant_id == actor.tenant_id, col(Notice.done_at).is_(None))
+        .where(Notice.tenant_id == actor.tenant_id, col(Notice.done_at).is_(None), _reaches(actor))
         .order_by(col(Notice.raised_at), col(Notice.id))
         .limit(20)
     ).all()
@@ -34,11 +42,15 @@ def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
 
 
 def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: datetime) -> None:
-    """ "知道了": the notice is done with. Raises NotFound where no such notice is open in the district."""
-    require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id))
+    """ "知道了": the notice is done with. Raises NotFound where no such notice that reaches the person is open."""
+    require(actor, Permission.ROSTER_IMPORT, _somewhere(actor))
     row = session.exec(
         select(Notice).where(
-            Notice.tenant_id == actor.tenant_id, Notice.kind == kind, Notice.key == key, col(Notice.done_at).is_(None)
+            Notice.tenant_id == actor.tenant_id,
+            Notice.kind == kind,
+            Notice.key == key,
+            col(Notice.done_at).is_(None),
+            _reaches(actor),
         )
     ).one_or_none()
     if row is None:
@@ -46,3 +58,83 @@ def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: date
     row.done_at = now
     session.add(row)
     session.flush()
+
+
+def officers_above(session: Session, actor: Actor) -> bool:
+    """Whether there is an officer above the person, whom a notice about them reaches."""
+    paths = {path for found in current_unit_paths(session, actor.person_ids).values() for path in found}
+    offices = session.exec(
+        select(OrgUnit.path)
+        .join(Role, (col(Role.org_unit_id) == col(OrgUnit.id)) | col(Role.org_unit_id).is_(None))
+        .where(
+            OrgUnit.tenant_id == actor.tenant_id,
+            Role.tenant_id == actor.tenant_id,
+            Role.kind == RoleKind.OFFICER,
+            col(Role.revoked_at).is_(None),
+        )
+        .distinct()
+    ).all()
+    return any(path.startswith(office) for path in paths for office in offices) or (not paths and bool(offices))
+
+
+def _offices(actor: Actor) -> list[str]:
+    return [role.unit_path for role in actor.roles if role.kind is RoleKind.OFFICER]
+
+
+def _somewhere(actor: Actor) -> Scope:
+    """The scope of what reaches an officer of any unit."""
+    return Scope(actor.tenant_id, unit_paths=tuple(filter(None, _offices(actor))))
+
+
+def _reaches(actor: Actor) -> ColumnElement[bool]:
+    if any(role.kind is RoleKind.OFFICER and role.is_district_wide for role in actor.roles):
+        return true()
+    below = or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in _offices(actor)))
+    return or_(
+        and_(
+            col(Notice.kind) == COURSE,
+            or_(
+                col(Notice.key).in_(_courses_of_members(actor).where(below)),
+                col(Notice.key).not_in(_courses_of_members(actor)),
+            ),
+        ),
+        and_(
+            col(Notice.kind) == TWICE,
+            or_(
+                col(Notice.key).in_(  # the school that the person names
+                    select(Person.uuid)
+                    .join(OrgMembership, col(OrgMembership.person_id) == col(Person.id))
+                    .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+                    .where(Person.tenant_id == actor.tenant_id, col(OrgMembership.ends_on).is_(None), below)
+                ),
+                col(Notice.key).in_(  # and the school of the row that they claim
+                    select(Person.uuid)
+                    .join(
+                        RosterEntry,
+                        and_(
+                            col(RosterEntry.tenant_id) == col(Person.tenant_id),
+                            col(RosterEntry.staff_number) == col(Person.staff_number),
+                        ),
+                    )
+                    .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
+                    .where(Person.tenant_id == actor.tenant_id, below)
+                ),
+            ),
+        ),
+    )
+
+
+def _courses_of_members(actor: Actor) -> Any:
+    """The courses without a programme of which a learner's school is known, with the unit to narrow by."""
+    return (
+        select(Course.uuid)
+        .join(CourseMember, col(CourseMember.course_id) == col(Course.id))
+        .join(OrgMembership, col(OrgMembership.person_id) == col(CourseMember.person_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+        .where(
+            Course.tenant_id == actor.tenant_id,
+            col(Course.programme_id).is_(None),
+            col(CourseMember.is_learner).is_(True),
+            col(OrgMembership.ends_on).is_(None),
+        )
+    )

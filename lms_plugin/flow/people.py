@@ -7,17 +7,14 @@ from datetime import datetime
 from pydantic import BaseModel
 from sqlmodel import Session, col, func, select
 
-import competencies
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import enter, humans, sessions
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
-    Course,
     Identity,
     IdentityMove,
-    Notice,
     OrgMembership,
     OrgUnit,
     Person,
@@ -293,36 +290,6 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     sessions.end_sessions(session, pk(source), now)
     session.flush()
     return target
-
-
-def bind_course(session: Session, actor: Actor, course_uuid: str, programme_uuid: str, now: datetime) -> Course:
-    """The first trainer (or an officer) says which programme a course runs; those who waited are enrolled.
-
-    Raises Conflict `course.bound` where somebody else said something different already, Invalid for no programme.
-    """
-    course = find(session, Course, actor.tenant_id, course_uuid)
-    require(actor, Permission.COURSE_BIND, Scope(actor.tenant_id, course_ids=frozenset({pk(course)})))
-    try:
-        programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
-    except NotFound as error:
-        raise Invalid({"programme": "form.choose"}) from error
-    if course.programme_id is not None and course.programme_id != pk(programme):
-        raise Conflict("course.bound")
-    course.programme_id, course.waiting_since_at = pk(programme), None
-    session.add(course)
-    session.flush()
-    enter.enrol_members(session, course, now)
-    for notice in session.exec(
-        select(Notice).where(
-            Notice.tenant_id == actor.tenant_id,
-            Notice.kind == "course.waiting",
-            Notice.key == course.uuid,
-            col(Notice.done_at).is_(None),
-        )
-    ).all():
-        notice.done_at = now
-        session.add(notice)
-    return course
 
 
 def tenant_named(session: Session, name: str) -> Tenant:

@@ -143,7 +143,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
             lti.LineItemKind.POINTS: f"{programme.title} 能力点",
             lti.LineItemKind.HOURS: f"{programme.title} 学时",
         }
-        uuid, own, listing = programme.uuid, course.lineitem_url, course.lineitems_url
+        uuid, programme_id, own, listing = programme.uuid, pk(programme), course.lineitem_url, course.lineitems_url
     for kind in KINDS:
         row = known.get(kind)
         url = row.url if row is not None else ""
@@ -167,21 +167,27 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
             with transaction(post.sessions) as session:
                 client.keep(session, post.secret_key)
         with transaction(post.sessions) as session:
-            _note_column(session, ids["course_id"], kind, url, labels[kind], most[kind], now)
+            _note_column(session, ids["course_id"], programme_id, kind, url, labels[kind], most[kind], now)
 
 
 def _note_column(
-    session: Session, course_id: int, kind: lti.LineItemKind, url: str, label: str, maximum: int, now: datetime
+    session: Session,
+    course_id: int,
+    programme_id: int,
+    kind: lti.LineItemKind,
+    url: str,
+    label: str,
+    maximum: int,
+    now: datetime,
 ) -> None:
+    """`programme_id`: whose column it is, whatever the course runs by now."""
     course = get(session, Course, course_id)
-    assert course.programme_id is not None
-    programme = get(session, competencies.Programme, course.programme_id)
-    row = _columns(session, course, programme).get(kind)
+    row = _columns(session, course, get(session, competencies.Programme, programme_id)).get(kind)
     if row is None:
         row = lti.LineItem(
             tenant_id=course.tenant_id,
             course_id=course_id,
-            programme_id=course.programme_id,
+            programme_id=programme_id,
             kind=kind,
             maximum_hundredths=maximum,
             created_at=now,

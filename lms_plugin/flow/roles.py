@@ -83,9 +83,9 @@ def revoke_role(session: Session, actor: Actor, person_uuid: str, key: int, now:
     role = session.get(Role, key)
     if role is None or role.person_id not in humans.rows_of(person):
         raise NotFound
-    if role.org_unit_id is not None:
-        path = get(session, OrgUnit, role.org_unit_id).path
-        require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=(path,)))
+    if role.course_id is None:  # a role without a unit reaches the whole district: so must whoever takes it
+        paths = (get(session, OrgUnit, role.org_unit_id).path,) if role.org_unit_id is not None else ()
+        require(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=paths))
     if actor.is_author(pk(person)):
         raise Refused("role.self")
     if role.revoked_at is not None:

@@ -136,16 +136,7 @@ def visitor_of(
     row, person, tenant, course, platform, enrolled = found[0][:6]
     origins = lti.platform_origins(platform) if platform is not None else []
     actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
-    takes_part = bool(enrolled) or _takes_part_of_old(session, person)
-    return Visitor(row, person, actor, tenant, course, takes_part, sorted({*origins, row.platform_origin} - {""}))
-
-
-def _takes_part_of_old(session: Session, person: Person) -> bool:
-    """Whether a row that was merged into the person takes part: asked for those few alone."""
-    if not person.absorbed_ids:
-        return False
-    known = select(Enrolment.id).where(col(Enrolment.person_id).in_(person.absorbed_ids)).limit(1)
-    return session.exec(known).first() is not None
+    return Visitor(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""}))
 
 
 def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, str | None]]) -> Actor:

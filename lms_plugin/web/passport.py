@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.flow import deliveries, passport, submit_views
 from lms_plugin.web.edge import actor, db, edge, wake_worker
+from lms_plugin.web.submit import nothing
 
 blueprint = Blueprint("passport", __name__)
 
@@ -14,7 +15,7 @@ def mine() -> BaseResponse | str:
     """The person's own record of the programme they most likely mean."""
     programme = submit_views.current_programme(db(), actor())
     if programme is None:
-        return render_template("submit/nothing.html", course=edge().course)
+        return nothing()
     return redirect(url_for("passport.page", programme=programme), 303)
 
 

@@ -9,11 +9,11 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.access import Permission, Scope, can, require
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import enter, landing, notices, people, roles
+from lms_plugin.flow import courses, enter, landing, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
-from lms_plugin.web.edge import actor, db, edge, is_own_path, parts
+from lms_plugin.web.edge import actor, db, edge, is_own_path, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 
@@ -122,16 +122,19 @@ def _introduction(values: dict[str, str]) -> people.Introduction:
 
 @blueprint.route("/courses/<course>/programme", methods=["GET", "POST"])
 def bind(course: str) -> BaseResponse | tuple[str, int]:
-    """The first trainer of an unknown course says which programme it runs."""
+    """The first trainer of an unknown course says which programme it runs; an officer may put another in its place."""
     me, here = actor(), edge()
     errors: dict[str, str] = {}
     if request.method == "POST":
+        chosen, instead_of = request.form.get("programme", ""), request.form.get("instead_of", "")
         try:
-            people.bind_course(db(), me, course, request.form.get("programme", ""), here.now)
-            return redirect(url_for("people.home"), 303)
+            courses.bind_course(db(), me, course, chosen, here.now, instead_of)
+            wake_worker()
+            target = url_for("people.bind", course=course) if instead_of else url_for("people.home")
+            return redirect(target, 303)
         except Invalid as error:
             errors = messages.field_errors(error)
-    view = landing.bind_view(db(), me, course)
+    view = courses.bind_view(db(), me, course)
     return render_template("people/bind.html", view=view, errors=errors), 422 if errors else 200
 
 
@@ -151,8 +154,8 @@ def list_people() -> str:
         only_waiting=only_waiting,
         role_word=lambda kind: role_word(RoleKind(kind)),
         stage_word=lambda stage: stage_word(Stage(stage)) if stage else "",
-        may_import=can(actor(), Permission.ROSTER_IMPORT, Scope(actor().tenant_id)),
-        may_invite=can(actor(), Permission.ROLE_INVITE, Scope(actor().tenant_id)),
+        is_officer=actor().has(RoleKind.OFFICER),
+        may_merge=can(actor(), Permission.PERSON_MERGE, Scope(actor().tenant_id)),
         address=lambda number: url_for(
             "people.list_people", q=query or None, waiting="1" if only_waiting else None, page=number
         ),

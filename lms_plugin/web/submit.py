@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, make_response, redirect, render_
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import choose_view, drafts, point_view, submit, submit_views, uploads
+from lms_plugin.flow import choose_view, courses, drafts, notices, point_view, submit, submit_views, uploads
 from lms_plugin.web import slots
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.forms import whole
@@ -22,14 +22,27 @@ def mine() -> BaseResponse | str:
     """我的能力点 of the programme that the person most likely means; a helpful page where there is none."""
     programme = submit_views.current_programme(db(), actor())
     if programme is None:
-        return render_template("submit/nothing.html", course=edge().course)
+        return nothing()
     return redirect(url_for("submit.home", programme=programme), 303)
+
+
+def nothing() -> str:
+    """For who takes part in no programme (yet): why, and what helps."""
+    course = edge().course
+    waits = course is not None and course.programme_id is None and course.waiting_since_at is not None
+    return render_template(
+        "submit/nothing.html", course=course, is_told=waits and notices.officers_above(db(), actor())
+    )
 
 
 @blueprint.get("/programmes/<programme>")
 def home(programme: str) -> str:
     """我的能力点."""
-    return render_template("submit/home.html", mine=submit_views.home(db(), actor(), programme, edge().now))
+    return render_template(
+        "submit/home.html",
+        mine=submit_views.home(db(), actor(), programme, edge().now),
+        others=courses.other_programmes(db(), actor(), programme),
+    )
 
 
 @blueprint.get("/programmes/<programme>/points")

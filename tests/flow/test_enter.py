@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
-from lms_plugin.flow import enter, people, sessions
+from lms_plugin.flow import courses, enter, people, sessions
 from lms_plugin.people import Course, CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, Role, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, grant
@@ -249,14 +249,14 @@ def test_binding_enrols_those_who_waited(world: World) -> None:
     waiting = [come(world, subject, LEARNER, course=course) for subject in ("w-1", "w-2")]
     trainer = come(world, "t-1", INSTRUCTOR, course=course)
     actor = actor_of(world.session, trainer, pk(course))
-    people.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
+    courses.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
     enrolled = world.session.exec(
         select(Enrolment.person_id).where(Enrolment.programme_id == pk(world.programme))
     ).all()
     assert {pk(person) for person in waiting} <= set(enrolled)
     assert pk(trainer) not in enrolled
     assert world.session.exec(select(Notice)).one().done_at == world.now
-    people.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)  # twice is once
+    courses.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)  # twice is once
     late = come(world, "w-3", LEARNER, course=course)
     assert world.session.exec(select(Enrolment).where(Enrolment.person_id == pk(late))).one()
     assert world.session.exec(select(Notice)).one()  # nothing waits any more
@@ -269,10 +269,10 @@ def test_who_may_bind(world: World) -> None:
     for person in (learner, elsewhere):
         actor = actor_of(world.session, person, pk(course))
         with pytest.raises(Forbidden):
-            people.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
+            courses.bind_course(world.session, actor, course.uuid, world.programme.uuid, world.now)
     with pytest.raises(NotFound):
-        people.bind_course(world.session, world.actor(cast.NEIGHBOUR), course.uuid, world.programme.uuid, world.now)
-    people.bind_course(world.session, world.actor(cast.OFFICER), course.uuid, world.programme.uuid, world.now)
+        courses.bind_course(world.session, world.actor(cast.NEIGHBOUR), course.uuid, world.programme.uuid, world.now)
+    courses.bind_course(world.session, world.actor(cast.OFFICER), course.uuid, world.programme.uuid, world.now)
     assert course.programme_id == pk(world.programme)
 
 

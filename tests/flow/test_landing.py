@@ -4,7 +4,8 @@ from sqlmodel import select
 
 import competencies
 from lms_plugin.db import pk
-from lms_plugin.flow.landing import Landing, Place, bind_view, landing_of
+from lms_plugin.flow.courses import bind_view
+from lms_plugin.flow.landing import Landing, Place, landing_of
 from lms_plugin.people import Course, CourseMember, Person, Role, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, grant

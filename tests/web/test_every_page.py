@@ -62,6 +62,7 @@ def at(template: str) -> Callable[[Pages], str]:
     def made(pages: Pages) -> str:
         world = pages.world
         known = {"P": pages.programme, "U": world.county.uuid, "S": world.schools["希望小学"].uuid}
+        known["C"] = world.course.uuid
         known |= {key: person.uuid for key, person in world.persons.items()} | {"F": world.framework.uuid}
         known |= {key.replace(".", "_"): value for key, value in pages.uuids.items()}
         return template.format(**known)
@@ -78,6 +79,9 @@ PAGES = (
     One("people.introduce", "new", at("/people/introduce")),
     One("people.introduce", "chen", at("/people/introduce"), "again"),
     One("people.bind", "other_trainer", at("/courses/{course}/programme")),
+    One("people.bind", "officer", at("/courses/{C}/programme"), "another"),
+    One("people.bind", "trainer", at("/courses/{C}/programme"), "bound"),
+    One("submit.mine", "other_trainer", at("/points"), "unbound"),
     One("people.list_people", "officer", at("/people")),
     One("people.list_people", "lead", at("/people?waiting=1"), "lead"),
     One("people.merge", "officer", at("/people/merge?q=陈晓芳")),

@@ -21,11 +21,11 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import award, cases, enter, invitations, reversal, review, sessions
-from lms_plugin.people import Person, Role, RoleKind, WebSession
+from lms_plugin.flow import award, cases, courses, enter, invitations, reversal, review, sessions
+from lms_plugin.people import Course, CourseMember, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from lms_plugin.web import create_app
 from tests import people as cast
-from tests.factories import Browser, World, build_world
+from tests.factories import Browser, World, build_world, course_of, programme_of
 from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
@@ -337,3 +337,68 @@ def test_a_class_that_comes_at_once_is_enrolled_once_each(house: House) -> None:
 
     answers = at_once(*[lambda person=person: act(person) for person in people])
     assert all(isinstance(answer, str) for answer in answers), answers
+
+
+def test_two_trainers_answer_at_once_which_programme_a_course_runs(house: House) -> None:
+    """The first word counts, the second is told; nobody is enrolled in both."""
+    world, session = house.world, house.session
+    course = course_of(session, world.tenant, "new", world.now, issuer="https://new.example")
+    mine = [programme_of(session, world.tenant, world.county, world.framework, f"第{n}期", world.now) for n in (1, 2)]
+    learner = CourseMember(
+        course_id=pk(course),
+        person_id=pk(world.person(cast.LEAD)),
+        subject="s",
+        is_learner=True,
+        is_instructor=False,
+        launched_at=world.now,
+    )
+    session.add(learner)
+    house.enter(cast.TRAINER, cast.OTHER_TRAINER)
+    url, uuids, key = f"/courses/{course.uuid}/programme", [one.uuid for one in mine], learner.person_id
+    session.rollback()
+    answers = at_once(
+        lambda: house.post(cast.TRAINER, url, {"programme": uuids[0]}),
+        lambda: house.post(cast.OTHER_TRAINER, url, {"programme": uuids[1]}),
+    )
+    assert sorted(answers) == [303, 409]
+    assert len(house.look().exec(select(Enrolment).where(Enrolment.person_id == key)).all()) == 1
+
+
+def test_a_learner_comes_while_the_course_gets_its_programme(house: House) -> None:
+    """Held where the learner has found no programme and the trainer has found no learner: nobody is lost."""
+    world, session = house.world, house.session
+    course = course_of(session, world.tenant, "new", world.now, issuer="https://new.example")
+    learner, key, programme, now = pk(world.person(cast.LEAD)), pk(course), world.programme.uuid, world.now
+    trainer, uuid = world.actor(cast.TRAINER), course.uuid
+    session.commit()
+    session.rollback()
+    is_there, is_bound = threading.Event(), threading.Event()
+
+    def come() -> None:
+        with db.transaction(house.factory) as own:
+            found = db.get(own, Course, key)
+            own.add(
+                CourseMember(
+                    course_id=key,
+                    person_id=learner,
+                    subject="s",
+                    is_learner=True,
+                    is_instructor=False,
+                    launched_at=now,
+                )
+            )
+            own.flush()
+            is_there.set()
+            is_bound.wait(0.5)  # where the trainer waits for this one, that is as it should be
+            enter._learner(own, found, learner, now)
+
+    def bind() -> None:
+        is_there.wait(5)
+        with db.transaction(house.factory) as own:
+            courses.bind_course(own, trainer, uuid, programme, now)
+        is_bound.set()
+
+    assert at_once(come, bind) == [None, None]
+    rows = house.look().exec(select(Enrolment).where(Enrolment.person_id == learner)).all()
+    assert len(rows) == 1
+    assert house.session.exec(select(Notice).where(col(Notice.done_at).is_(None))).all() == []
