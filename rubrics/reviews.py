@@ -116,12 +116,17 @@ def void_reviews(session: Session, submission_version_id: int, now: datetime, on
     rows = session.exec(
         select(Review).where(Review.submission_version_id == submission_version_id, col(Review.state).in_(states))
     ).all()
+    end_reviews(session, rows, now)
+    return len(rows)
+
+
+def end_reviews(session: Session, rows: Iterable[Review], now: datetime, why: str = "") -> None:
+    """Makes these reviews void; `why` stands in the audit where it is not the version that ended."""
     for row in rows:
         row.state = ReviewState.VOID
         session.add(row)
-        record_event(session, submission_version_id, row.reviewer_id, "void", now, pk(row))
+        record_event(session, row.submission_version_id, row.reviewer_id, "void", now, pk(row), why)
     session.flush()
-    return len(rows)
 
 
 def open_review(session: Session, review: Review, now: datetime) -> bool:

@@ -11,6 +11,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import pk
 from lms_plugin.flow import award, booking
+from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
 from lms_plugin.people import Person
 
@@ -93,7 +94,7 @@ def release_page(
         people=len(people),
         hours=_hours(session, programme, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
-        sample=_sample(session, chosen, seed),
+        sample=_sample(session, actor, chosen, seed),
         left=len(waiting) - len(chosen),
         own=len(reached) - len(waiting),
         pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
@@ -119,7 +120,7 @@ def _hours(
 
 
 def _sample(
-    session: Session, rows: Sequence[tuple[competencies.Submission, competencies.Decision]], seed: int
+    session: Session, actor: Actor, rows: Sequence[tuple[competencies.Submission, competencies.Decision]], seed: int
 ) -> tuple[Sampled, ...]:
     drawn = random.Random(seed).sample(list(rows), min(3, len(rows)))  # noqa: S311 - a look, not a secret
     told = {
@@ -131,7 +132,10 @@ def _sample(
                 competencies.CompetencyPoint,
                 col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
             )
-            .where(col(competencies.Submission.id).in_([pk(submission) for submission, _decision in drawn]))
+            .where(
+                col(competencies.Submission.id).in_([pk(submission) for submission, _decision in drawn]),
+                ~owes_review(actor),
+            )
         )
     }
     return tuple(
@@ -143,4 +147,5 @@ def _sample(
             level=decision.point_level or 0,
         )
         for submission, decision in drawn
+        if submission.id in told
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists
+from sqlalchemy import delete
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -16,6 +16,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import marking
+from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import submission_scope, submission_scopes
 from lms_plugin.people import OrgUnit, Person
 
@@ -49,8 +50,8 @@ _Author, _Decider, _Opener = aliased(Person), aliased(Person), aliased(Person)
 
 
 def load_case(session: Session, actor: Actor, uuid: str, permission: Permission = Permission.CASE_DECIDE) -> Case:
-    """A work that was handed in, with its whole history, in two queries. Raises NotFound, Forbidden for the actor's
-    own, and Refused `case.reviewing` for who still owes a blind review of it: a trainer's page names the author.
+    """A work that was handed in, with its whole history, in two queries. Raises Forbidden for the actor's own, and
+    NotFound also for who still reviews it blind: the desk names the author, so there it is as if it did not exist.
     """
     statement: Any = (
         columns(
@@ -60,7 +61,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             competencies.Programme,
             col(_Author.name),
             col(OrgUnit.name),
-            _reviews_it(actor),
+            owes_review(actor),
             competencies.Decision,
             col(_Decider.name),
             rubrics.CaseOpening,
@@ -110,10 +111,10 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             deciders[decision.decided_by_id] = decider or ""
         if opening is not None:
             openings[pk(opening)] = (opening, opener)
+    if reviews_it:
+        raise NotFound
     scope = submission_scope(session, submission)
     require(actor, permission, scope)
-    if reviews_it:
-        raise Refused("case.reviewing")
     current = submission.current_version_id or 0
     if current not in versions or submission.state is competencies.SubmissionState.DRAFT:
         raise NotFound
@@ -129,15 +130,6 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
         decisions,
         deciders,
         sorted(openings.values(), key=lambda pair: pair[0].opened_at, reverse=True),
-    )
-
-
-def _reviews_it(actor: Actor) -> Any:
-    """Whether this person has an unfinished peer review of the current version, as a column."""
-    return exists().where(
-        col(rubrics.Review.submission_version_id) == col(competencies.Submission.current_version_id),
-        col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-        col(rubrics.Review.state).in_(rubrics.UNFINISHED),
     )
 
 
@@ -265,7 +257,9 @@ def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: da
     if len(uuids) > MOST_AT_ONCE:
         raise Refused("decision.too_many_at_once", most=MOST_AT_ONCE)
     submissions = session.exec(
-        owned(competencies.Submission, actor.tenant_id).where(col(competencies.Submission.uuid).in_(set(uuids)))
+        owned(competencies.Submission, actor.tenant_id).where(
+            col(competencies.Submission.uuid).in_(set(uuids)), ~owes_review(actor)
+        )
     ).all()
     if len(submissions) != len(set(uuids)):
         raise NotFound

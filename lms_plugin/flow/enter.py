@@ -13,6 +13,7 @@ from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import humans, report
+from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
     Course,
@@ -195,6 +196,7 @@ def _provisional_trainer(session: Session, course: Course, rows: Collection[int]
         )
     )
     session.flush()
+    end_reviews(session, rows, now)
 
 
 def _learner(session: Session, course: Course, row_id: int, now: datetime) -> None:

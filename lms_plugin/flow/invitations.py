@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
+from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.people import Invitation, OrgUnit, Role, RoleKind, UnitKind
 
 INVITATION_LIFE = timedelta(days=14)
@@ -92,7 +93,9 @@ def grant(
     by_id: int | None,
     now: datetime,
 ) -> Role:
-    """A confirmed role; a provisional one of the same kind is no longer needed and ends."""
+    """A confirmed role; a provisional one of the same kind is no longer needed and ends, and so do blind reviews of
+    works that the role opens.
+    """
     for role in session.exec(
         select(Role).where(Role.person_id == person_id, Role.kind == kind, col(Role.revoked_at).is_(None))
     ):
@@ -111,6 +114,7 @@ def grant(
     )
     session.add(role)
     session.flush()
+    end_reviews(session, [person_id], now)
     return role
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, exists, false, or_, true
 from sqlmodel import col, select
 
 import competencies
@@ -68,12 +68,26 @@ def _of_unit(path: str) -> ColumnElement[bool]:
     return or_(col(competencies.Submission.person_id).in_(now_in), col(competencies.Submission.id).in_(then_in))
 
 
+def owes_review(actor: Actor) -> ColumnElement[bool]:
+    """Whether this person has an unfinished blind review of a work's current version: then its author's name shows
+    nowhere, and the work is as if it were not there.
+    """
+    return exists().where(
+        col(rubrics.Review.submission_version_id) == col(competencies.Submission.current_version_id),
+        col(rubrics.Review.reviewer_id).in_(actor.person_ids),
+        col(rubrics.Review.state).in_(rubrics.UNFINISHED),
+    )
+
+
 def within(actor: Actor, programme: competencies.Programme | None) -> ColumnElement[bool]:
-    """Works that the actor may read at the desk, over `joined`: within reach, not withdrawn, never the actor's own."""
+    """Works that the actor may read at the desk, over `joined`: within reach, not withdrawn, never the actor's own and
+    none that the actor still reviews blind.
+    """
     conditions = [
         submissions_within(actor, *READERS),
         col(competencies.Submission.person_id).not_in(actor.person_ids),
         col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+        ~owes_review(actor),
     ]
     if programme is not None:
         conditions.append(col(competencies.Submission.programme_id) == pk(programme))

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from sqlalchemy import exists
 from sqlmodel import Session, col, select
 
 import competencies
@@ -14,7 +14,8 @@ from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import marking
-from lms_plugin.flow.review_pool import Pool, pool_of, rule_of
+from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews
+from lms_plugin.flow.review_pool import plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Tenant
 
@@ -57,6 +58,7 @@ def allocate_due(session: Session, now: datetime) -> list[rubrics.Allocation]:
         wait = timedelta(minutes=rules.review.withdraw_minutes)
         if rules.review.reviews_per_work == 0:
             continue
+        end_reviews(session, None, now, pk(programme))
         if programme.allotted_at is None:
             is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
         else:
@@ -74,7 +76,7 @@ def _seed(programme: competencies.Programme, now: datetime) -> int:
 def _changed_since(
     session: Session, programme: competencies.Programme, since: datetime, wait: timedelta, now: datetime
 ) -> bool:
-    """Whether a work without reviewers became ripe, or a reviewer stepped back, after the last allotment."""
+    """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free."""
     ripe = session.exec(
         select(competencies.Submission.id)
         .join(
@@ -92,19 +94,50 @@ def _changed_since(
         )
         .limit(1)
     ).first()
-    if ripe is not None:
-        return True
-    stepped_back = session.exec(
+    return ripe is not None or _came_to_differ(session, programme, since) or _place_came_free(session, programme, since)
+
+
+def _came_to_differ(session: Session, programme: competencies.Programme, since: datetime) -> bool:
+    """Whether reviews differ on pass since then and nobody was free to be the third."""
+    submission, summary = competencies.Submission, rubrics.ReviewSummary
+    third = exists().where(
+        col(rubrics.Review.submission_version_id) == col(submission.current_version_id),
+        col(rubrics.Review.is_third).is_(True),
+        col(rubrics.Review.state).in_(rubrics.LIVE),
+    )
+    statement = (
+        select(submission.id)
+        .join(summary, col(summary.submission_version_id) == col(submission.current_version_id))
+        .where(
+            submission.programme_id == pk(programme),
+            submission.state == competencies.SubmissionState.SUBMITTED,
+            col(summary.differs_on_pass).is_(True),
+            col(summary.changed_at) > since,
+            ~third,
+        )
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
+def _place_came_free(session: Session, programme: competencies.Programme, since: datetime) -> bool:
+    """Whether a reviewer stepped back or came to see the author, or, where reviewers were short, owes one less."""
+    last = session.exec(
+        select(rubrics.Allocation)
+        .where(rubrics.Allocation.programme_id == pk(programme))
+        .order_by(col(rubrics.Allocation.id).desc())
+        .limit(1)
+    ).first()
+    kinds = ("recused", "void") if last is not None and last.shortages else ("recused",)
+    statement = (
         select(rubrics.ReviewEvent.id)
         .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
         .where(
             rubrics.Review.programme_id == pk(programme),
-            rubrics.ReviewEvent.kind == "recused",
+            col(rubrics.ReviewEvent.kind).in_(kinds) | (col(rubrics.ReviewEvent.detail) == SAW_THE_AUTHOR),
             col(rubrics.ReviewEvent.at) > since,
         )
-        .limit(1)
-    ).first()
-    return stepped_back is not None
+    )
+    return session.exec(statement.limit(1)).first() is not None
 
 
 def _run(
@@ -113,48 +146,31 @@ def _run(
     rules = competencies.rules_of(session, programme)
     if rules.review.reviews_per_work == 0:
         raise Refused("review.programme_without")
+    end_reviews(session, None, now, pk(programme))
     pool = pool_of(session, programme, rules, now)
-    rule = rule_of(rules)
-    outcome = rubrics.allocate(pool.works, pool.reviewers, rule, seed, pool.existing)
-    slots = [_slot(pool, one) for one in outcome.assignments]
-    shortages = list(outcome.shortages)
-    existing = [*pool.existing, *outcome.assignments]
-    if rules.review.third_when_differing:
-        for key in sorted(pool.differing):
-            third = _third(pool, key, rule, seed, existing)
-            slots += [_slot(pool, one, is_third=True) for one in third.assignments]
-            existing += third.assignments
-            shortages += [one for one in third.shortages if one.work_id == key]
+    plan = plan_of(pool, rules, seed)
     allocation = rubrics.Allocation(
         tenant_id=programme.tenant_id,
         programme_id=pk(programme),
         seed=seed,
         works=len(pool.works),
         reviewers=len(pool.reviewers),
-        assigned=len(slots),
+        assigned=len(plan.slots),
         shortages=[
             {"submission": pool.submissions[one.work_id].uuid, "short": one.short, "why": one.why.value}
-            for one in shortages
+            for one in plan.shortages
         ],
         ran_by_id=ran_by_id,
         ran_at=now,
     )
     session.add(allocation)
     session.flush()
-    rubrics.allot(session, programme.tenant_id, pk(programme), slots, pk(allocation), _due_at(session, programme), now)
+    due_at = _due_at(session, programme)
+    rubrics.allot(session, programme.tenant_id, pk(programme), plan.slots, pk(allocation), due_at, now)
     programme.allotted_at = now
     session.add(programme)
     session.flush()
     return allocation
-
-
-def _third(pool: Pool, key: int, rule: rubrics.AllocationRule, seed: int, existing: list[rubrics.Assignment]) -> Any:
-    work = next(one for one in pool.works if one.id == key)
-    return rubrics.third_reviewer(work, pool.works, pool.reviewers, rule, seed, existing, list(pool.differing[key]))
-
-
-def _slot(pool: Pool, one: rubrics.Assignment, is_third: bool = False) -> rubrics.Slot:
-    return rubrics.Slot(one.work_id, pk(pool.versions[one.work_id]), one.reviewer_id, is_third)
 
 
 def _due_at(session: Session, programme: competencies.Programme) -> datetime:
@@ -241,9 +257,9 @@ def _ask_third(
     pool = pool_of(session, programme, rules, now)
     if submission_id not in pool.differing:
         return
-    third = _third(pool, submission_id, rule_of(rules), _seed(programme, now), list(pool.existing))
-    slots = [_slot(pool, one, is_third=True) for one in third.assignments]
-    # Where nobody is free, the next allotment says so on its page.
+    third = third_of(pool, submission_id, rule_of(rules), _seed(programme, now), list(pool.existing))
+    slots = [slot_of(pool, one, is_third=True) for one in third.assignments]
+    # Where nobody is free, the page of the allotment says so, and the sweep looks again.
     rubrics.allot(session, programme.tenant_id, pk(programme), slots, None, _due_at(session, programme), now)
 
 

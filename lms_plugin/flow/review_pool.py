@@ -1,8 +1,10 @@
 """Who takes part in the reviews of a programme right now: works, reviewers, and what they already owe."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -10,6 +12,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
+from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
@@ -52,10 +55,11 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in four queries.
+    """Reads the pool in seven queries.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
-    peers again. A decided work gets no more reviewers, but those it has count in its author's duty.
+    peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
+    blind what they read at the desk with its author's name.
     """
     rows = session.exec(
         select(competencies.Submission, competencies.SubmissionVersion, Person.subject, Person.merged_into_id)
@@ -123,6 +127,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         )
         for key in sorted(taking_part)
     )
+    people = sorted({work.author_id for work in works})
+    read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
     reviewers = tuple(
         rubrics.Reviewer(
             id=person,
@@ -130,10 +136,10 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             group_id=units.get(schools.get(person, 0)),
             subject=subjects.get(person, ""),
             owed_now=given[person],
-            refused_works=frozenset(refused.get(person, ())),
+            refused_works=frozenset(refused.get(person, set()) | read.get(person, set())),
             recused_authors=frozenset(recused.get(person, ())),
         )
-        for person in sorted({work.author_id for work in works})
+        for person in people
     )
     return Pool(
         works=works,
@@ -149,6 +155,53 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             if key in ripe and key in taking_part and rubrics.differ_on_pass(found)
         },
     )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an allotment would do now: the reviews to be made, and what nobody is free for."""
+
+    slots: tuple[rubrics.Slot, ...]
+    shortages: tuple[rubrics.Shortage, ...]
+
+    @property
+    def works(self) -> set[int]:
+        """The works that want a reviewer, whether somebody is free or not."""
+        return {slot.submission_id for slot in self.slots} | {one.work_id for one in self.shortages}
+
+    @property
+    def filled(self) -> int:
+        """How many works would get a reviewer."""
+        return len({slot.submission_id for slot in self.slots})
+
+
+def plan_of(pool: Pool, rules: competencies.Rules, seed: int) -> Plan:
+    """The reviews that are missing, third ones included: the same pool and seed give the same plan."""
+    rule = rule_of(rules)
+    outcome = rubrics.allocate(pool.works, pool.reviewers, rule, seed, pool.existing)
+    slots = [slot_of(pool, one) for one in outcome.assignments]
+    shortages = list(outcome.shortages)
+    existing = [*pool.existing, *outcome.assignments]
+    if rules.review.third_when_differing:
+        for key in sorted(pool.differing):
+            third = third_of(pool, key, rule, seed, existing)
+            slots += [slot_of(pool, one, is_third=True) for one in third.assignments]
+            existing += third.assignments
+            shortages += [one for one in third.shortages if one.work_id == key]
+    return Plan(tuple(slots), tuple(shortages))
+
+
+def third_of(
+    pool: Pool, key: int, rule: rubrics.AllocationRule, seed: int, existing: Sequence[rubrics.Assignment]
+) -> Any:
+    """One more reviewer for a work whose reviews differ on pass."""
+    work = next(one for one in pool.works if one.id == key)
+    return rubrics.third_reviewer(work, pool.works, pool.reviewers, rule, seed, existing, list(pool.differing[key]))
+
+
+def slot_of(pool: Pool, one: rubrics.Assignment, is_third: bool = False) -> rubrics.Slot:
+    """A place in the plan as the review that is to be made, on the version that stands."""
+    return rubrics.Slot(one.work_id, pk(pool.versions[one.work_id]), one.reviewer_id, is_third)
 
 
 def _schools(session: Session, people: set[int], units: set[int]) -> tuple[dict[int, int], dict[int, int]]:

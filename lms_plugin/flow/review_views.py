@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
@@ -13,8 +15,9 @@ from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import pk
 from lms_plugin.flow import marking
 from lms_plugin.flow.evidence_views import PieceView, piece_views
+from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review
-from lms_plugin.flow.review_pool import pool_of
+from lms_plugin.flow.review_pool import plan_of, pool_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 
@@ -225,7 +228,7 @@ def review_page(
 
 @dataclass(frozen=True)
 class ShortWork:
-    """A work that lacks reviewers. `why` is the code of the reason."""
+    """A work that lacks reviewers. `why` is the code of the reason; `is_blind`: who looks reviews it, so no names."""
 
     point_code: str
     point_name: Mapping[str, str]
@@ -234,17 +237,23 @@ class ShortWork:
     short: int
     why: str
     submission: str
+    is_blind: bool
 
 
 @dataclass(frozen=True)
 class AllocationPage:
-    """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words."""
+    """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words.
+
+    `needy`: works that want reviewers now, `fillable`: those of them that somebody is free for, `shortages`: what the
+    pool as it is now cannot fill.
+    """
 
     programme: str
     title: str
     enough: int
     waiting: int
     needy: int
+    fillable: int
     withdraw_minutes: int
     excludes_own_school: bool
     pool: str
@@ -263,7 +272,7 @@ class AllocationPage:
 
 
 def allocation_page(session: Session, actor: Actor, programme: competencies.Programme, now: datetime) -> AllocationPage:
-    """The latest allotment of a programme and what it could not fill: a constant number of queries."""
+    """The latest allotment of a programme, and what is missing now: a constant number of queries."""
     require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
     rules = competencies.rules_of(session, programme)
     last = session.exec(
@@ -273,12 +282,16 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         .limit(1)
     ).first()
     pool = pool_of(session, programme, rules, now)
+    # Before the first allotment nothing is short: it is just not allotted yet.
+    plan = plan_of(pool, rules, last.seed) if last is not None and rules.review.reviews_per_work else None
+    short = {pool.submissions[one.work_id].uuid: one for one in plan.shortages} if plan is not None else {}
     return AllocationPage(
         programme=programme.uuid,
         title=programme.title,
         enough=rules.review.reviews_per_work,
         waiting=pool.waiting,
-        needy=len(pool.needy),
+        needy=len(pool.needy) if plan is None else len(pool.needy | plan.works),
+        fillable=len(pool.needy) if plan is None else plan.filled,
         withdraw_minutes=rules.review.withdraw_minutes,
         excludes_own_school=rules.review.exclude_own_school,
         pool=rules.review.pool,
@@ -288,16 +301,21 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         assigned=last.assigned if last is not None else 0,
         works=last.works if last is not None else 0,
         reviewers=last.reviewers if last is not None else 0,
-        shortages=_short_works(session, actor, last) if last is not None else (),
+        shortages=_short_works(session, actor, short),
     )
 
 
-def _short_works(session: Session, actor: Actor, allocation: rubrics.Allocation) -> tuple[ShortWork, ...]:
-    by_uuid = {one["submission"]: one for one in allocation.shortages}
-    if not by_uuid:
+def _short_works(session: Session, actor: Actor, short: Mapping[str, rubrics.Shortage]) -> tuple[ShortWork, ...]:
+    if not short:
         return ()
-    rows = session.exec(
-        select(competencies.Submission.uuid, competencies.CompetencyPoint, Person.name, OrgUnit.name)
+    statement: Any = (
+        columns(
+            col(competencies.Submission.uuid),
+            competencies.CompetencyPoint,
+            col(Person.name),
+            col(OrgUnit.name),
+            owes_review(actor),
+        )
         .join(
             competencies.CompetencyPoint,
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
@@ -309,18 +327,19 @@ def _short_works(session: Session, actor: Actor, allocation: rubrics.Allocation)
             isouter=True,
         )
         .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
-        .where(competencies.Submission.tenant_id == actor.tenant_id, col(competencies.Submission.uuid).in_(by_uuid))
-    ).all()
+        .where(col(competencies.Submission.tenant_id) == actor.tenant_id, col(competencies.Submission.uuid).in_(short))
+    )
     found = [
         ShortWork(
             point_code=point.code,
             point_name=point.name,
-            author=author,
-            school=school or "",
-            short=by_uuid[uuid]["short"],
-            why=by_uuid[uuid]["why"],
+            author="" if is_blind else author,
+            school="" if is_blind else school or "",
+            short=short[uuid].short,
+            why=short[uuid].why.value,
             submission=uuid,
+            is_blind=is_blind,
         )
-        for uuid, point, author, school in rows
+        for uuid, point, author, school, is_blind in session.exec(statement).all()
     ]
     return tuple(sorted(found, key=lambda one: (one.school, one.author, one.point_code)))

@@ -9,7 +9,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, queue_views, review
+from lms_plugin.flow import case_views, cases, invitations, queue_views, review
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
@@ -227,17 +227,80 @@ def test_phrases_are_ones_own(world: World) -> None:
     assert world.session.exec(select(rubrics.Phrase)).all() == []
 
 
-def test_a_blind_reviewer_does_not_open_the_case_as_trainer_first(world: World) -> None:
-    """A trainer who is also a teacher would read the author's name on the desk: first the review, then the desk."""
+def test_who_becomes_trainer_reviews_blind_no_more(world: World) -> None:
+    """A review that is not finished ends when its reviewer comes to see authors' names; somebody else takes it."""
+    world.set_rules(review={"pool": "district"})
     works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
     review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
     work = works["chen"]
-    row = reviews_of(world, work)[0]
+    row, other = reviews_of(world, work)
     who = cast_of(world, row.reviewer_id)
-    grant(world.session, world.person(who), RoleKind.TRAINER, world.county, world.now)
-    with pytest.raises(Refused, match=r"case\.reviewing"):
-        case_views.case_page(world.session, world.actor(who), work.uuid, world.now)
-    with pytest.raises(Refused, match=r"case\.reviewing"):
-        decide(world, work, who)
-    finish_review(world, row, world.now, 1)
+    done = next(one for one in works.values() for held in reviews_of(world, one) if held.reviewer_id == row.reviewer_id
+                and one is not work)  # fmt: skip
+    finish_review(world, next(one for one in reviews_of(world, done) if one.reviewer_id == row.reviewer_id), world.now)
+    later = world.now + timedelta(minutes=5)
+    invitations.grant(world.session, pk(world.tenant), row.reviewer_id, RoleKind.TRAINER, pk(world.county), None, later)
+    assert row.state is rubrics.ReviewState.VOID
+    assert other.state is rubrics.ReviewState.ALLOTTED
+    assert [one.state for one in reviews_of(world, done) if one.reviewer_id == row.reviewer_id] == [
+        rubrics.ReviewState.SUBMITTED
+    ]
     assert case_views.case_page(world.session, world.actor(who), work.uuid, world.now).author == "陈晓芳"
+    assert review.allocate_due(world.session, later)  # the sweep fills the place, and not with a trainer
+    live = [one for one in reviews_of(world, work) if one.state in rubrics.LIVE]
+    assert len(live) == 2
+    assert row.reviewer_id not in {one.reviewer_id for one in live}
+
+
+@pytest.mark.parametrize("kind", [RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR])
+def test_who_reads_a_work_at_the_desk_never_gets_it_blind(world: World, kind: RoleKind) -> None:
+    world.set_rules(review={"pool": "district", "third_when_differing": True})
+    grant(world.session, world.person(cast.WANG), kind, world.schools["希望小学"], world.now)
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    for seed in range(4):
+        review.allocate(world.session, world.actor(cast.OFFICER), world.programme, seed, world.now)
+    for work in works.values():
+        rows = reviews_of(world, work)
+        for number, row in enumerate(rows):
+            finish_review(world, row, world.now, number % 2)  # they differ: a third is asked
+    wang = pk(world.person(cast.WANG))
+    for key in ("chen", "li"):
+        assert wang not in {row.reviewer_id for row in reviews_of(world, works[key])}
+    assert any(wang == row.reviewer_id for key in ("zhao", "sun", "zhou") for row in reviews_of(world, works[key]))
+
+
+def test_what_one_reviews_blind_is_not_there_at_the_desk(world: World) -> None:
+    """Between the role and the next allotment: no name, no count, no answer by which the work could be told."""
+    world.set_rules(review={"pool": "own_school"})
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
+    work = works["chen"]
+    row, other = reviews_of(world, work)
+    who = cast_of(world, row.reviewer_id)
+    finish_review(world, other, world.now)
+    grant(world.session, world.person(who), RoleKind.TRAINER, world.county, world.now)  # as when its reach grows
+    actor = world.actor(who)
+    found = queue_views.queue(world.session, actor, "", "pending", None, 1, world.now)
+    assert "陈晓芳" not in {one.author for one in found.rows}
+    assert found.counts["pending"] == len(found.rows) == 3  # six less the own one and two that are reviewed blind
+    beside = next(one.uuid for one in found.rows)
+    page = case_views.case_page(world.session, actor, beside, world.now)
+    assert page.waiting == 2
+    assert page.next_uuid != work.uuid
+    acts = (
+        lambda uuid: case_views.case_page(world.session, actor, uuid, world.now),
+        lambda uuid: cases.open_case(world.session, actor, uuid, world.now),
+        lambda uuid: cases.accept_late(world.session, actor, uuid, world.now),
+        lambda uuid: cases.confirm_agreed(world.session, actor, [uuid], world.now),
+        lambda uuid: cases.decide(world.session, actor, uuid, judgement({}), 0, 1, world.now),
+        lambda uuid: cases.return_work(world.session, actor, uuid, judgement({}), 0, 1, world.now),
+    )
+    for act in acts:
+        answers = []
+        for uuid in (work.uuid, "0" * 32):
+            with pytest.raises(NotFound) as met:
+                act(uuid)
+            answers.append((met.value.code, met.value.params))
+        assert answers[0] == answers[1]
+    finish_review(world, row, world.now, 1)
+    assert case_views.case_page(world.session, actor, work.uuid, world.now).author == "陈晓芳"

@@ -9,10 +9,10 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import review, review_views
+from lms_plugin.flow import cases, review, review_views
 from tests import people as cast
 from tests.factories import World
-from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, reviews_of, version_of
+from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
 
@@ -178,6 +178,42 @@ def test_a_third_reviewer_is_asked_when_two_differ_on_pass(
     # Whatever the third says, nobody is asked a fourth time.
     finish_review(world, third[0], world.now, 1)
     assert len(reviews_of(world, work)) == 3
+
+
+def test_where_nobody_is_free_for_a_third_the_page_says_so_at_once_and_the_sweep_looks_again(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    """Three teachers a school: both colleagues have reviewed, so there is no third until somebody comes."""
+    allot(world)
+    work = works["chen"]
+    later = world.now + timedelta(minutes=5)
+    for row, level in zip(reviews_of(world, work), (1, 0), strict=True):
+        finish_review(world, row, later, level)
+    assert len(reviews_of(world, work)) == 2
+
+    def page() -> review_views.AllocationPage:
+        return review_views.allocation_page(world.session, world.actor(cast.OFFICER), world.programme, later)
+
+    assert [(one.author, one.short, one.why) for one in page().shortages] == [("陈晓芳", 1, "no_reviewer_in_pool")]
+    assert (page().needy, page().fillable) == (1, 0)
+    swept = review.allocate_due(world.session, later)
+    assert [[one["submission"] for one in run.shortages] for run in swept] == [[work.uuid]]
+    assert review.allocate_due(world.session, later) == []  # said once; nothing changed since
+    # The officer widens the pool: the page offers it, the button does it.
+    world.set_rules(review={"pool": "district"})
+    assert (page().shortages, page().needy, page().fillable) == ((), 1, 1)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, later)
+    assert [row.is_third for row in reviews_of(world, work)] == [False, False, True]
+    assert (page().shortages, page().needy) == ((), 0)
+
+
+def test_a_work_that_is_decided_is_short_of_nobody(world: World, works: dict[str, competencies.Submission]) -> None:
+    world.set_rules(review={"exclude_own_school": True, "pool": "own_group"})
+    allot(world)
+    marks = all_marks(world, works["chen"], 1)
+    cases.decide(world.session, world.actor(cast.TRAINER), works["chen"].uuid, judgement(marks), 0, 1, world.now)
+    page = review_views.allocation_page(world.session, world.actor(cast.OFFICER), world.programme, world.now)
+    assert {one.author for one in page.shortages} == {who.name for who in cast.TEACHERS} - {"陈晓芳"}
 
 
 def test_two_levels_of_pass_need_no_third(world: World, works: dict[str, competencies.Submission]) -> None:
