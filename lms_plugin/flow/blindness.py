@@ -14,7 +14,7 @@ from lms_plugin.db import pk
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import READERS
 from lms_plugin.flow.scopes import submission_scopes
-from lms_plugin.people import OrgUnit, Role
+from lms_plugin.people import OrgUnit, Person, Role
 
 SAW_THE_AUTHOR = "sees the author"  # why a review ended, in the audit
 
@@ -22,23 +22,26 @@ SAW_THE_AUTHOR = "sees the author"  # why a review ended, in the audit
 def works_read_by(
     session: Session, people: Collection[int], submissions: Sequence[competencies.Submission]
 ) -> dict[int, set[int]]:
-    """Person id → ids of those of these works that the roles of that human being open at the desk: three queries."""
-    rows = rows_by_row(session, people)
+    """Person id → ids of those of these works that the roles of that human being open at the desk: two queries.
+
+    `people` are rows of today; what was given to a row that they absorbed is theirs.
+    """
     roles = session.exec(
-        select(Role, OrgUnit.path)
+        select(Role, OrgUnit.path, Person.merged_into_id)
+        .join(Person, col(Person.id) == col(Role.person_id))
         .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
         .where(
-            col(Role.person_id).in_({row for all_rows in rows.values() for row in all_rows}),
+            col(Person.id).in_(people) | col(Person.merged_into_id).in_(people),
             col(Role.kind).in_(READERS),
             col(Role.revoked_at).is_(None),
         )
     ).all()
     scopes = submission_scopes(session, submissions) if roles else {}
-    reached: dict[int, set[int]] = defaultdict(set)
-    for role, path in roles:
+    read: dict[int, set[int]] = defaultdict(set)
+    for role, path, today in roles:
         reach = RoleScope(role.kind, role.course_id, path or "", role.is_provisional)
-        reached[role.person_id] |= {key for key, scope in scopes.items() if reach.reaches(scope)}
-    return {person: set().union(*(reached.get(row, ()) for row in rows[person])) for person in people if person in rows}
+        read[today or role.person_id] |= {key for key, scope in scopes.items() if reach.reaches(scope)}
+    return read
 
 
 def end_reviews(
@@ -46,24 +49,27 @@ def end_reviews(
 ) -> int:
     """Ends the unfinished blind reviews of works that their reviewers have come to read at the desk; says how many.
 
-    `people`: None for everybody of the programme. The places are filled at the next allotment.
+    `people`: rows of anybody, None for everybody of the programme. The places are filled at the next allotment.
     """
     wanted: list[ColumnElement[bool]] = [col(rubrics.Review.state).in_(rubrics.UNFINISHED)]
     if people is not None:
         rows_of_them = rows_by_row(session, people).values()
-        wanted.append(col(rubrics.Review.reviewer_id).in_({row for all_rows in rows_of_them for row in all_rows}))
+        wanted.append(col(rubrics.Review.reviewer_id).in_({row for rows in rows_of_them for row in rows}))
     if programme_id is not None:
         wanted.append(col(rubrics.Review.programme_id) == programme_id)
-    rows = session.exec(
+    found = session.exec(
         select(rubrics.Review, competencies.Submission)
         .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
         .where(*wanted)
         .order_by(col(rubrics.Review.id))
     ).all()
-    if not rows:
+    if not found:
         return 0
-    works = {pk(submission): submission for _review, submission in rows}
-    read = works_read_by(session, {review.reviewer_id for review, _work in rows}, list(works.values()))
-    ended = [review for review, submission in rows if pk(submission) in read.get(review.reviewer_id, ())]
+    works = {pk(submission): submission for _review, submission in found}
+    today = {
+        row: rows[0] for row, rows in rows_by_row(session, {review.reviewer_id for review, _work in found}).items()
+    }
+    read = works_read_by(session, set(today.values()), list(works.values()))
+    ended = [review for review, submission in found if pk(submission) in read.get(today[review.reviewer_id], ())]
     rubrics.end_reviews(session, ended, now, SAW_THE_AUTHOR)
     return len(ended)

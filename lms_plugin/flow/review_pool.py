@@ -55,7 +55,7 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in seven queries.
+    """Reads the pool in six queries.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
