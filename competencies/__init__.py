@@ -13,6 +13,7 @@ from competencies.choosing import (
     missing,
 )
 from competencies.decisions import (
+    LONGEST_REASON,
     Computed,
     ItemSheet,
     Judgement,
@@ -93,6 +94,7 @@ from competencies.submissions import (
     Tie,
     can_withdraw,
     canonical_hash,
+    edition,
     is_chosen,
     is_late,
     point_facts,
@@ -160,6 +162,7 @@ __all__ = [
     "EDITABLE",
     "HANDED_IN",
     "LENGTH_OVER",
+    "LONGEST_REASON",
     "MACHINE_CHECKS",
     "MOST_PIECES",
     "point_facts",
@@ -178,6 +181,7 @@ __all__ = [
     "is_late",
     "take_snapshot",
     "canonical_hash",
+    "edition",
     "withdraw_ends_at",
     "can_withdraw",
     "take_back",

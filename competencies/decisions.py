@@ -73,6 +73,12 @@ class Judgement:
         levels = {item: {key: mark[0] for key, mark in marks.items()} for item, marks in self.marks.items()}
         object.__setattr__(self, "levels", levels)
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Every reason by its field: "item.criterion", and "reason" for the word on the whole."""
+        found = {f"{item}.{key}": mark[1] for item, marks in self.marks.items() for key, mark in marks.items()}
+        return {**found, "reason": self.reason}
+
     def stored(self, items: Sequence[ItemSheet]) -> dict[str, dict[str, dict[str, Any]]]:
         """As the decision keeps it: the criteria of the items that were handed in, nothing else."""
         return {

@@ -200,6 +200,11 @@ def canonical_hash(content: Any) -> str:
     return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()
 
 
+def edition(content: Any) -> str:
+    """Names what a draft's marks or ticks hold, so that a page can say what it was made from; "" for nothing yet."""
+    return canonical_hash(content)[:16] if content else ""
+
+
 def take_snapshot(
     session: Session,
     submission: Submission,

@@ -61,6 +61,7 @@ class CasePage:
     is_late: bool
     submitted_at: datetime
     can_decide: bool
+    author_may_withdraw_until: datetime | None
     base: int
     reason: str
     items: tuple[ItemView, ...]
@@ -113,6 +114,7 @@ def case_page(
         is_late=version.is_late,
         submitted_at=version.submitted_at,
         can_decide=can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None),
+        author_may_withdraw_until=_withdraw_until(session, case, now),
         base=standing.version if standing is not None else 0,
         reason=typed_reason or (standing.reason if standing is not None else ""),
         items=item_views(sheet, marks, blind=False),
@@ -144,6 +146,12 @@ def case_page(
         next_uuid=following[0],
         waiting=following[1],
     )
+
+
+def _withdraw_until(session: Session, case: cases.Case, now: datetime) -> datetime | None:
+    """Until when nobody can decide because the author may still withdraw; None once that time is over."""
+    ends_at = competencies.withdraw_ends_at(case.version, competencies.rules_of(session, case.programme))
+    return ends_at if now < ends_at else None
 
 
 def _prefill(

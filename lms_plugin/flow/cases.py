@@ -207,6 +207,7 @@ def _judge(
         raise Conflict("decision.newer_version")
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
     _must_be_ripe(session, case, now)
+    marking.require_readable(judgement.reasons)
     sheet = marking.sheet(session, pk(version), submission.point_id)
     try:
         row: competencies.Decision = act(

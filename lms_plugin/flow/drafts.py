@@ -303,9 +303,18 @@ def remove_piece(session: Session, actor: Actor, submission_uuid: str, key: str,
 
 
 def save_self_marks(
-    session: Session, actor: Actor, submission_uuid: str, marks: Mapping[str, Mapping[str, int]], now: datetime
+    session: Session,
+    actor: Actor,
+    submission_uuid: str,
+    marks: Mapping[str, Mapping[str, int]],
+    edition: str,
+    now: datetime,
 ) -> competencies.Submission:
-    """Saves 自评 as far as it goes; marks of other criteria than the point's are dropped."""
+    """Saves 自评 as far as it goes; marks of other criteria than the point's are dropped.
+
+    `edition`: what the page was made from. Raises Conflict `submit.self_elsewhere` (params: version, mine, theirs)
+    when another window saved other marks since.
+    """
     work = load_work(session, actor, submission_uuid, to_change=True)
     if work.submission.state not in competencies.EDITABLE:
         raise Conflict("submit.already_handed_in")
@@ -317,15 +326,24 @@ def save_self_marks(
             if level in choices.get(name, ()):
                 kept.setdefault(key, {})[name] = level
     if kept != work.submission.self_marks:
+        _require_edition("submit.self_elsewhere", work.submission.self_marks, kept, edition)
         work.submission.self_marks = kept
         _touch(session, work.submission, now)
     return work.submission
 
 
 def save_ticks(
-    session: Session, actor: Actor, submission_uuid: str, ticks: Mapping[str, Collection[str]], now: datetime
+    session: Session,
+    actor: Actor,
+    submission_uuid: str,
+    ticks: Mapping[str, Collection[str]],
+    edition: str,
+    now: datetime,
 ) -> competencies.Submission:
-    """Saves which of the checks before submitting the teacher has ticked."""
+    """Saves which of the checks before submitting the teacher has ticked.
+
+    Raises Conflict `submit.ticks_elsewhere` as `save_self_marks` does.
+    """
     work = load_work(session, actor, submission_uuid, to_change=True)
     if work.submission.state not in competencies.EDITABLE:
         raise Conflict("submit.already_handed_in")
@@ -337,9 +355,16 @@ def save_ticks(
         if chosen:
             kept[key] = chosen
     if kept != work.submission.ticks:
+        _require_edition("submit.ticks_elsewhere", work.submission.ticks, kept, edition)
         work.submission.ticks = kept
         _touch(session, work.submission, now)
     return work.submission
+
+
+def _require_edition(code: str, theirs: Mapping[str, Any], mine: Mapping[str, Any], edition: str) -> None:
+    now_is = competencies.edition(theirs)
+    if edition != now_is:
+        raise Conflict(code, version=now_is, mine=mine, theirs=dict(theirs))
 
 
 def criteria_by_key(

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
+from lms_plugin.errors import Invalid
 from lms_plugin.people import OrgUnit, Person
 
 
@@ -66,6 +67,17 @@ class Sheet:
         for key, draft in drafts.items():
             marks.setdefault(key.item_key, {})[key.criterion_key] = draft.level
         return competencies.compute(self.facts, marks)
+
+
+def require_readable(reasons: Mapping[str, str]) -> None:
+    """Raises Invalid at every reason (by field) that is longer than anybody may write; nothing is ever cut silently."""
+    long = {
+        field: ("reason.too_long", {"length": len(text), "limit": competencies.LONGEST_REASON})
+        for field, text in reasons.items()
+        if len(text) > competencies.LONGEST_REASON
+    }
+    if long:
+        raise Invalid({**long})
 
 
 # From the versions by keys alone: evidence is found through its index (submission, version, requirement).

@@ -1,6 +1,6 @@
 """What the page of one point shows its author: what to hand in, how it will be judged, what still stands in the way."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
+from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import drafts
@@ -119,6 +120,8 @@ class PointPage:
     withdraw_until: datetime | None
     slots: tuple[Slot, ...]
     needs_self_marks: bool
+    self_edition: str
+    ticks_edition: str
     return_reason: str
     level: int | None
 
@@ -179,6 +182,8 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         withdraw_until=competencies.withdraw_ends_at(version, work.rules) if version is not None else None,
         slots=slots,
         needs_self_marks=work.rules.review.self_marks,
+        self_edition=competencies.edition(work.submission.self_marks),
+        ticks_edition=competencies.edition(work.submission.ticks),
         return_reason=told.reason if told is not None else "",
         level=told.point_level if told is not None else None,
     )
@@ -278,13 +283,20 @@ def _piece(item: competencies.Item, piece: competencies.Piece, tells: Mapping[in
         tells=tuple(dict.fromkeys(words)),
         tells_where=tuple(dict.fromkeys(where)),
         is_waived=file.findings_waived if file is not None else row.findings_waived,
-        can_strike=file is None or "text" not in where or file.extension in {"docx", "pptx", "xlsx", "txt", "csv"},
+        can_strike=file is None or _can_strike(file, where),
         over_seconds=over,
         is_too_long=too_long,
         text=row.text,
         pages=file.pages if file is not None else None,
         url=row.url,
     )
+
+
+def _can_strike(file: competencies.StoredFile, where: Collection[str]) -> bool:
+    """Whether the words can be taken out: of a text of these types, of properties where a clean copy can be made."""
+    if "text" in where:
+        return file.extension in {"docx", "pptx", "xlsx", "txt", "csv"}
+    return set(where) <= {"filename"} or media.can_sanitize(file.mime)
 
 
 @dataclass(frozen=True)

@@ -210,9 +210,11 @@ def open_review(session: Session, actor: Actor, uuid: str, now: datetime) -> rub
 
 def save(session: Session, actor: Actor, uuid: str, drafts: rubrics.Drafts, version: int, now: datetime) -> Saved:
     """Saves the marks as they stand. Marks of other criteria than the work's are dropped, and so are levels that a
-    criterion does not have. Raises Conflict `review.changed_elsewhere` with both versions.
+    criterion does not have. Raises Conflict `review.changed_elsewhere` with both versions, Invalid where
+    a reason is too long.
     """
     review = load_review(session, actor, uuid)
+    _require_readable(drafts)
     rubrics.save_review(session, review, _fitting(_sheet(session, review), drafts), version, now)
     return Saved(review.version, now)
 
@@ -229,6 +231,7 @@ def submit(
     session.get(competencies.SubmissionVersion, review.submission_version_id, with_for_update={"key_share": True})
     session.refresh(review)
     rubrics.require_unfinished(review)
+    _require_readable(drafts)
     sheet = _sheet(session, review)
     rubrics.save_review(session, review, _fitting(sheet, drafts), version, now)
     saved = rubrics.drafts_of(session, [pk(review)])[pk(review)]
@@ -267,6 +270,10 @@ def recuse(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
     """申请回避: the reviewer knows the author. It costs nothing; the place is filled at the next allotment."""
     review = load_review(session, actor, uuid)
     rubrics.recuse(session, review, now)
+
+
+def _require_readable(drafts: rubrics.Drafts) -> None:
+    marking.require_readable({f"{key.item_key}.{key.criterion_key}": draft.reason for key, draft in drafts.items()})
 
 
 def _sheet(session: Session, review: rubrics.Review) -> marking.Sheet:

@@ -5,7 +5,7 @@ can end its transaction before them and open the next one afterwards.
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from lms_plugin.storage import Storage, new_key
 
 MB = 1024 * 1024
 MASK = "＊＊"
+FILMS = frozenset({"mp4", "mov", "m4v", "3gp", "webm"})
 
 
 class TooLarge(Refused):
@@ -110,9 +111,14 @@ def begin(
     size_bytes: int,
     most_bytes: int,
     now: datetime,
+    *,
+    is_first: bool = True,
+    replacing: Collection[str] = (),
 ) -> competencies.StoredFile:
     """Opens an upload for a requirement of the actor's draft; the same unfinished file again goes on where it was.
 
+    A new choice takes the place of what was refused before; the other files of the same choice (not `is_first`) leave
+    standing what was said of those before them. `replacing`: pieces (`Piece.ref`) whose place the new file will take.
     Raises Refused `file.empty`, TooLarge `upload.too_large` (413), `evidence.too_many`, `submit.programme_over`.
     """
     work = drafts.load_work(session, actor, submission_uuid, to_change=True)
@@ -121,16 +127,15 @@ def begin(
     name = media.clean_filename(filename)
     if size_bytes <= 0:
         raise Refused("file.empty", name=name)
-    limits = item.requirement.limits
-    most = max(limits.get("max_mb", 0), (limits.get("video") or {}).get("max_mb", 0)) * MB or most_bytes
-    most = min(most, most_bytes)
+    most = min(_most_mb(item, name) * MB or most_bytes, most_bytes)
     if size_bytes > most:
         raise TooLarge("upload.too_large", most=most // MB, size=-(-size_bytes // MB))
     kept = []
     for piece in item.pieces:
         file = piece.file
         if file is not None and file.state is competencies.FileState.REFUSED:
-            session.delete(piece.evidence)  # told already; the next try takes its place
+            if is_first:
+                session.delete(piece.evidence)  # told already; the next try takes its place
             continue
         if file is not None and file.state is competencies.FileState.UPLOADING:
             if (file.filename, file.size_bytes) == (name, size_bytes):
@@ -138,7 +143,8 @@ def begin(
             if file.received_bytes == 0 and len(item.pieces) >= competencies.MOST_PIECES:
                 session.delete(piece.evidence)
                 continue
-        kept.append(piece)
+        if piece.ref not in replacing:
+            kept.append(piece)
     file = competencies.StoredFile(
         tenant_id=actor.tenant_id,
         person_id=work.submission.person_id,
@@ -153,6 +159,15 @@ def begin(
     drafts.attach(session, actor, work, rest, now, kind="file", stored_file_id=pk(file))
     storage.create(file.storage_key)
     return file
+
+
+def _most_mb(item: competencies.Item, name: str) -> int:
+    """The megabytes that the requirement takes of a file of that name; 0 = it says nothing. A wrong ending does not
+    help: what is inside is looked into when it has arrived."""
+    limits = item.requirement.limits
+    film = limits.get("video") or {}
+    is_film = name.rpartition(".")[2].lower() in FILMS
+    return int((film.get("max_mb") if is_film else 0) or limits.get("max_mb") or film.get("max_mb") or 0)
 
 
 def incoming(session: Session, actor: Actor, file_uuid: str) -> Incoming:
@@ -270,18 +285,39 @@ def redaction(session: Session, actor: Actor, submission_uuid: str, key: str, re
     return Redaction(piece.file, list(dict.fromkeys([*needles, *drafts.own_traits(session, actor).needles])))
 
 
-def replace_file(
-    session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, file_uuid: str, now: datetime
+def photos_to_join(
+    session: Session, actor: Actor, submission_uuid: str, key: str, refs: Sequence[str]
+) -> list[competencies.StoredFile]:
+    """The photos of the draft that shall become the pages of one PDF, in that order. Raises NotFound for others."""
+    work = drafts.load_work(session, actor, submission_uuid)
+    item = work.open_item(key)
+    found = [item.piece(ref).file for ref in refs]
+    ready = competencies.FileState.READY
+    photos = [file for file in found if file is not None and file.kind == "image" and file.state is ready]
+    if len(photos) != len(refs):
+        raise NotFound
+    return photos
+
+
+def replace_files(
+    session: Session,
+    actor: Actor,
+    submission_uuid: str,
+    key: str,
+    refs: Sequence[str],
+    file_uuid: str,
+    now: datetime,
 ) -> None:
-    """The new file takes the old one's place in the draft; versions handed in and other points keep the old one."""
+    """The new file takes the place of the old ones in the draft; versions handed in and other points keep them."""
     work = drafts.load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
-    old, new = item.piece(ref), item.piece(file_uuid)
+    new = item.piece(file_uuid)
     if new.file is None or new.file.state is not competencies.FileState.READY:
         raise Conflict("upload.refused_copy")
-    new.evidence.position = old.evidence.position
+    new.evidence.position = min(item.piece(ref).evidence.position for ref in refs)
     session.add(new.evidence)
-    drafts.remove_piece(session, actor, submission_uuid, key, ref, now)
+    for ref in refs:
+        drafts.remove_piece(session, actor, submission_uuid, key, ref, now)
 
 
 def redact_text(session: Session, actor: Actor, submission_uuid: str, key: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from lms_plugin.config import Settings
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
-from lms_plugin.web import formats, messages, stages
+from lms_plugin.web import formats, messages, stages, typed
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
@@ -90,6 +90,7 @@ def create_app(
     app.before_request(load_viewer)
     app.before_request(guard)
     app.after_request(_headers)  # Flask runs these backwards: the commit first, so that its refusal has headers too
+    app.after_request(typed.acknowledge)
     app.after_request(_commit)
     app.teardown_request(_close)
     app.register_error_handler(Refused, _refused)
@@ -136,6 +137,7 @@ def _templates(app: Flask) -> None:
             "now": here.now,
             "switch_url": request.full_path.rstrip("?") if request.method == "GET" else url_for("people.home"),
             "message": messages.sentence,
+            "posted_copy": typed.copy_name(),
         }
 
 
@@ -210,7 +212,12 @@ def _page(code: str, params: dict[str, Any], status: int, reference: str = "") -
         return made
     return Response(
         render_template(
-            "error.html", sentence=messages.sentence(code, params), code=code, params=params, reference=reference
+            "error.html",
+            sentence=messages.sentence(code, params),
+            code=code,
+            params=params,
+            reference=reference,
+            copies=typed.texts(),
         ),
         status=status,
         mimetype="text/html",
@@ -239,6 +246,7 @@ def _unavailable(error: Unavailable) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
+        typed.leave_unread()
         if request.endpoint in CROSS_SITE_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
             refused = unread_launch("launch.token_too_long")
             return _page(refused.code, {}, 413, refused.params["reference"])

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 from lms_plugin.db import find
-from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import case_views, cases, queue_views
 from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
@@ -82,12 +82,15 @@ def page(uuid: str) -> str:
     return _render(case_views.case_page(db(), actor(), uuid, edge().now, case=case), {}, None)
 
 
-def _render(view: case_views.CasePage, errors: dict[str, str], standing: dict[str, Any] | None) -> str:
+def _render(
+    view: case_views.CasePage, errors: dict[str, str], standing: dict[str, Any] | None, refusal: str = ""
+) -> str:
     return render_template(
         "cases/page.html",
         view=view,
         errors=errors,
         standing=standing,
+        refusal=refusal,
         choices=lambda line: marks.choices(line, told),
         squares=lambda line: [
             (
@@ -118,27 +121,37 @@ def _judgement() -> competencies.Judgement:
 
 @blueprint.post("/cases/<uuid>")
 def decide(uuid: str) -> BaseResponse | tuple[str, int]:
-    """Decides or returns the case, by the button that was pressed; the next case opens by itself."""
+    """Decides or returns the case, by the button that was pressed; the next case opens by itself.
+
+    Whatever stands in the way (a second decision, a newer version, the author's time to withdraw), the page comes back
+    with everything that was typed.
+    """
     act = cases.return_work if request.form.get("act") == "return" else cases.decide
     base, number = whole(request.form.get("base"), 0, 0), whole(request.form.get("number"), 0, 0)
     try:
         act(db(), actor(), uuid, _judgement(), base, number, edge().now)
+    except (NotFound, Forbidden):
+        raise
     except Invalid as error:
-        return _again(uuid, messages.field_errors(error), None), 422
-    except Conflict as conflict:
-        if "name" not in conflict.params:
-            raise
-        return _again(uuid, {}, conflict.params), 409
+        return _again(uuid, error, messages.field_errors(error)), error.status
+    except Refused as error:
+        standing = error.params if isinstance(error, Conflict) and "name" in error.params else None
+        said = "" if standing else messages.sentence(error.code, error.params)
+        return _again(uuid, error, {}, standing, said), error.status
     following = case_views.next_case(db(), actor(), uuid)
     return redirect(url_for("cases.page", uuid=following) if following else url_for("cases.queue"), 303)
 
 
-def _again(uuid: str, errors: dict[str, str], standing: dict[str, Any] | None) -> str:
+def _again(
+    uuid: str, error: Refused, errors: dict[str, str], standing: dict[str, Any] | None = None, refusal: str = ""
+) -> str:
     """The page once more with everything that was typed, and what is wrong or what stands."""
     db().rollback()
     typed = marks.drafts_of(request.form)
     view = case_views.case_page(db(), actor(), uuid, edge().now, typed, marks.plain(request.form.get("reason", "")))
-    return _render(view, errors, standing)
+    if not view.can_decide:
+        raise error  # nothing can be typed there any more: the refusal's own page shows what was
+    return _render(view, errors, standing, refusal)
 
 
 @blueprint.post("/cases/<uuid>/accept")

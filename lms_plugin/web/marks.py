@@ -8,7 +8,6 @@ from lms_plugin.flow.review_views import CriterionView
 from lms_plugin.web.formats import gettext as _
 
 LEVEL, REASON = "m.", "r."
-LONGEST_REASON = 4000
 
 
 def drafts_of(form: Mapping[str, str]) -> dict[rubrics.MarkKey, rubrics.DraftMark]:
@@ -32,7 +31,7 @@ def plain(text: str) -> str:
     kept = "".join(
         ch for ch in text.replace("\r\n", "\n") if ch in "\n\t" or (ch.isprintable() and ch not in _DIRECTION)
     )
-    return kept.strip()[:LONGEST_REASON]
+    return kept.strip()
 
 
 _DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"

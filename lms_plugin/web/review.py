@@ -36,20 +36,22 @@ def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
 
 
 @blueprint.post("/reviews/<uuid>/marks")
-def save(uuid: str) -> Response | BaseResponse | tuple[str, int]:
+def save(uuid: str) -> Response | BaseResponse | tuple[str | Response, int]:
     """Autosave, and "save" without JavaScript."""
     drafts = marks.drafts_of(request.form)
     try:
         saved = review.save(db(), actor(), uuid, drafts, _version(), edge().now)
     except Conflict as conflict:
         return _conflict(uuid, conflict)
-    if request.headers.get("Accept", "").startswith("application/json"):
+    except Invalid as error:
+        return _refused(uuid, drafts, error)
+    if _wants_json():
         return jsonify(version=saved.version, saved_at=saved.saved_at.isoformat())
     return redirect(url_for("review.page", uuid=uuid), 303)
 
 
 @blueprint.post("/reviews/<uuid>/submit")
-def submit(uuid: str) -> BaseResponse | tuple[str, int]:
+def submit(uuid: str) -> BaseResponse | tuple[str | Response, int]:
     """Hands the review in; what is missing is said beside its criterion and nothing typed is lost."""
     drafts = marks.drafts_of(request.form)
     try:
@@ -57,10 +59,22 @@ def submit(uuid: str) -> BaseResponse | tuple[str, int]:
     except Conflict as conflict:
         return _conflict(uuid, conflict)
     except Invalid as error:
-        db().rollback()
-        view = review_views.review_page(db(), actor(), uuid, drafts)
-        return _render(view, messages.field_errors(error)), 422
+        return _refused(uuid, drafts, error)
     return redirect(url_for("review.page", uuid=uuid), 303)
+
+
+def _wants_json() -> bool:
+    return request.headers.get("Accept", "").startswith("application/json")
+
+
+def _refused(uuid: str, drafts: rubrics.Drafts, error: Invalid) -> tuple[str | Response, int]:
+    """What is wrong beside each field, with everything that was typed."""
+    db().rollback()
+    told = messages.field_errors(error)
+    if _wants_json():
+        fields = {f"{marks.REASON}{field}": sentence for field, sentence in told.items()}
+        return jsonify(error=error.code, message=next(iter(told.values())), fields=fields), error.status
+    return _render(review_views.review_page(db(), actor(), uuid, drafts), told), error.status
 
 
 def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:
@@ -76,7 +90,9 @@ def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:
         for line in item.criteria
         for key in [rubrics.MarkKey(*line.field.split(".", 1))]
     ]
-    fragment = request.headers.get("X-Nengli-Autosave") == "1" or "HX-Request" in request.headers
+    fragment = request.headers.get("X-Nengli-Autosave") == "1" or (
+        "HX-Request" in request.headers and "HX-Boosted" not in request.headers
+    )
     return (
         render_template(
             "review/_conflict.html" if fragment else "review/conflict.html",

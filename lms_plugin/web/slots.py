@@ -1,14 +1,18 @@
 """Words and addresses of a requirement's place on the point page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import url_for
 
+from competencies import LENGTH_OVER
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow.point_view import PieceLine, PointPage, Slot
-from lms_plugin.web import formats, messages
+from lms_plugin.web import formats, marks, messages
 from lms_plugin.web.formats import gettext as _
+
+Marks = Mapping[str, Mapping[str, int]]
+Ticks = Mapping[str, Sequence[str]]
 
 
 def form_words() -> dict[str, str]:
@@ -59,11 +63,45 @@ def limits_sentence(slot: Slot) -> str:
         said.append(_("教师和学生都要出现在画面里"))
     if limits.get("min_students"):
         said.append(_("至少 %(count)s 名学生的", count=limits["min_students"]))
+    film: Mapping[str, Any] = limits.get("video") or {}
+    if film.get("max_minutes"):
+        said.append(_("视频不超过 %(minutes)s 分钟", minutes=film["max_minutes"]))
+    if film.get("max_mb"):
+        said.append(_("视频文件不超过 %(size)s", size=formats.filesize(int(film["max_mb"]) * 1024 * 1024)))
     if limits.get("max_mb"):
-        said.append(_("每个文件不超过 %(size)s", size=formats.filesize(int(limits["max_mb"]) * 1024 * 1024)))
+        size = formats.filesize(int(limits["max_mb"]) * 1024 * 1024)
+        said.append(_("其他文件每个不超过 %(size)s", size=size) if film else _("每个文件不超过 %(size)s", size=size))
     if slot.accept:
         said.append("、".join(slot.accept) if not formats.is_english() else ", ".join(slot.accept))
     return " · ".join(said)
+
+
+def differing_marks(page: PointPage, mine: Marks, theirs: Marks) -> list[tuple[str, str, str, str]]:
+    """Where two windows mark differently: field, criterion, this window's level, the other's."""
+    found = []
+    for slot in page.slots:
+        for line in slot.criteria:
+            one, other = (side.get(slot.key, {}).get(line.key) for side in (mine, theirs))
+            if one != other:
+                asked = formats.told(line.texts.get(1) or line.texts.get(2) or {})
+                words = [marks.level_word(level, line.is_validity) or "–" for level in (one, other)]
+                said = f"{formats.told(slot.title)}{_('：')}{asked}"
+                found.append((f"{slot.key}.{line.key}", said, words[0], words[1]))
+    return found
+
+
+def differing_ticks(page: PointPage, mine: Ticks, theirs: Ticks) -> list[tuple[str, str, str, str]]:
+    """Where two windows tick differently: field, check, this window's tick, the other's."""
+    found = []
+    for slot in page.slots:
+        texts = {check.key: formats.told(check.text) for check in slot.checks}
+        texts[LENGTH_OVER] = _("时长超出要求，我还是要这样交")
+        for key, text in texts.items():
+            one, other = (key in side.get(slot.key, ()) for side in (mine, theirs))
+            if one != other:
+                words = [_("已勾选") if ticked else _("没有勾选") for ticked in (one, other)]
+                found.append((f"{slot.key}.{key}", f"{formats.told(slot.title)}{_('：')}{text}", words[0], words[1]))
+    return found
 
 
 def writable(page: PointPage, key: str, kind: str) -> Slot:
@@ -80,16 +118,17 @@ def writable(page: PointPage, key: str, kind: str) -> Slot:
     return slot
 
 
-def place(page: PointPage, slot: Slot) -> dict[str, Any]:
-    """What `ui.file_slot` shows of a requirement."""
+def _problem(piece: PieceLine, slot: Slot) -> str:
+    return messages.sentence(piece.problem, {"accept": "、".join(slot.accept), "name": piece.name})
+
+
+def place(page: PointPage, slot: Slot, told: Sequence[str] = ()) -> dict[str, Any]:
+    """What `ui.file_slot` shows of a requirement; `told`: what to say of files that did not get as far as its list."""
     locked = not page.is_editable or slot.stands
     at: dict[str, Any] = {"submission": page.uuid, "key": slot.key}
     refused = [piece for piece in slot.pieces if piece.state == "refused"]
-    problem = (
-        messages.sentence(refused[-1].problem, {"accept": "、".join(slot.accept), "name": refused[-1].name})
-        if refused
-        else ""
-    )
+    said = [_problem(refused[0], slot)] if len(refused) == 1 else []
+    said = said or [f"{piece.name}{_('：')}{_problem(piece, slot)}" for piece in refused]
     return {
         "id": f"{page.uuid}-{slot.key}",
         "number": slot.number,
@@ -99,7 +138,7 @@ def place(page: PointPage, slot: Slot) -> dict[str, Any]:
         "limits": limits_sentence(slot),
         "hint": _("这一项已经通过，不用再交。") if slot.stands else "",
         "files": [_file(piece, at, locked) for piece in slot.pieces],
-        "error": problem,
+        "error": " ".join([*said, *told]),
         "locked": locked,
         "tus": url_for("uploads.create"),
         "action": url_for("uploads.files", **at) if not slot.is_full else None,
@@ -112,6 +151,26 @@ def place(page: PointPage, slot: Slot) -> dict[str, Any]:
         "link": url_for("submit.link", **at) if "link" in slot.takes else None,
         "reuse": url_for("submit.reuse", **at),
         "phone": None,
+    }
+
+
+def photo_place(page: PointPage, slot: Slot, told: Sequence[str]) -> dict[str, Any]:
+    """What `ui.file_slot` shows on the page of photos: the photos alone, and no other way in."""
+    at: dict[str, Any] = {"submission": page.uuid, "key": slot.key}
+    names = {piece.name for piece in slot.pieces if piece.kind == "image" or piece.state != "ready"}
+    whole = place(page, slot, told)
+    return whole | {
+        "number": None,
+        "title": _("照片"),
+        "kind": "",
+        "limits": _("jpg、png、heic 都可以，最多 9 张。浏览器不能分段上传时，一次合起来不超过 64 MB，可以分几次传。"),
+        "files": [file for file in whole["files"] if file["name"] in names],
+        "action": url_for("uploads.photos", **at) if not slot.is_full else None,
+        "accept": "image/*",
+        "write": None,
+        "photos": None,
+        "link": None,
+        "reuse": None,
     }
 
 

@@ -1,6 +1,6 @@
 """The teacher's own pages: home, choosing, one point, typed text, own marks, handing in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.errors import Conflict, Invalid, Refused
+import competencies
+from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import choose_view, courses, drafts, notices, point_view, submit, submit_views, uploads
 from lms_plugin.web import slots
 from lms_plugin.web.edge import actor, db, edge
@@ -89,24 +90,57 @@ def point(submission: str) -> str:
     return _point(submission)
 
 
-def _point(submission: str, error: str = "") -> str:
+def _point(
+    submission: str,
+    error: str = "",
+    conflict: Mapping[str, Any] | None = None,
+    told: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """`conflict`: what two windows say of marks or ticks; `told`: requirement key → what to say beside its place."""
     page = point_view.point_page(db(), actor(), submission, edge().now)
     return render_template(
         "submit/point.html",
         page=page,
-        places=[slots.place(page, slot) for slot in page.slots],
+        places=[slots.place(page, slot, (told or {}).get(slot.key, ())) for slot in page.slots],
         error=error,
+        conflict=conflict,
         problem_sentence=slots.problem_sentence,
         limits=slots.limits_sentence,
         forms=slots.form_words(),
     )
 
 
+def refused_files(submission: str, told: Mapping[str, Sequence[str]]) -> Response:
+    """The point page after files of which some were not taken: each is named beside its place, the others are in."""
+    return make_response(_point(submission, told=told), 422)
+
+
+def _given_edition() -> str:
+    return (request.form.getlist("version") or [""])[-1]  # the button of the conflict notice has the last word
+
+
+def _two_windows(submission: str, what: str, error: Conflict) -> Response:
+    """Two windows changed marks ("self") or ticks: both are shown, and the person chooses."""
+    db().rollback()
+    if "theirs" not in error.params:
+        raise error
+    page = point_view.point_page(db(), actor(), submission, edge().now)
+    mine, theirs = error.params["mine"], error.params["theirs"]
+    differing = slots.differing_marks if what == "self" else slots.differing_ticks
+    conflict = {"what": what, "mine": mine, "rows": differing(page, mine, theirs), "version": error.params["version"]}
+    shown = (
+        render_template("submit/_two_windows.html", page=page, conflict=conflict)
+        if _wants_json()
+        else _point(submission, conflict=conflict)
+    )
+    return make_response(shown, Conflict.status)
+
+
 def _wants_json() -> bool:
     return "X-Nengli-Autosave" in request.headers
 
 
-def _saved(version: int, at: datetime) -> Response:
+def _saved(version: int | str, at: datetime) -> Response:
     here = edge()
     local = at.astimezone(ZoneInfo(here.tenant.timezone)) if here.tenant is not None else at
     return jsonify(version=version, saved_at=local.isoformat())
@@ -170,9 +204,21 @@ def _too_long(submission: str, key: str, given: Mapping[str, str], error: Refuse
 
 @blueprint.get("/submissions/<submission>/<key>/photos")
 def photos(submission: str, key: str) -> str:
-    """拍手写稿: choose or take up to nine photos."""
+    """拍手写稿: choose or take up to nine photos, then make one PDF of them."""
+    return photos_page(submission, key)
+
+
+def photos_page(submission: str, key: str, told: Sequence[str] = ()) -> str:
+    """The photos that lie in the item, in order, and the way to more; `told`: what is wrong with those not taken."""
     page = point_view.point_page(db(), actor(), submission, edge().now)
-    return render_template("submit/photos.html", page=page, slot=slots.writable(page, key, "image"))
+    slot = slots.writable(page, key, "image")
+    return render_template(
+        "submit/photos.html",
+        page=page,
+        slot=slot,
+        place=slots.photo_place(page, slot, told),
+        photos=[piece for piece in slot.pieces if piece.kind == "image" and piece.state == "ready"],
+    )
 
 
 @blueprint.get("/submissions/<submission>/<key>/link")
@@ -188,11 +234,15 @@ def save_link(submission: str, key: str) -> BaseResponse | str:
     url = request.form.get("url", "")
     try:
         drafts.add_link(db(), actor(), submission, key, url, edge().now)
+    except (NotFound, Forbidden):
+        raise
     except Refused as error:
-        if error.code != "evidence.link_not_http":
-            raise
+        db().rollback()
         page = point_view.point_page(db(), actor(), submission, edge().now)
-        slot = slots.writable(page, key, "link")
+        try:
+            slot = slots.writable(page, key, "link")
+        except Refused:
+            raise error from None  # handed in meanwhile: the refusal's own page shows what was typed
         shown = render_template(
             "submit/link.html", page=page, slot=slot, url=url[:2000], error=slots.sentence_of(error)
         )
@@ -229,29 +279,35 @@ def waive(submission: str, key: str, ref: str) -> BaseResponse:
 
 @blueprint.post("/submissions/<submission>/self")
 def save_self_marks(submission: str) -> BaseResponse:
-    """自评, saved by itself or by the button."""
+    """自评, saved by itself or by the button. Two windows: 409 with both."""
     marks: dict[str, dict[str, int]] = {}
     for name, value in request.form.items():
         kind, _, rest = name.partition(".")
         key, _, criterion = rest.partition(".")
         if kind == "mark" and criterion and value in {"0", "1", "2"}:
             marks.setdefault(key, {})[criterion] = int(value)
-    row = drafts.save_self_marks(db(), actor(), submission, marks, edge().now)
+    try:
+        row = drafts.save_self_marks(db(), actor(), submission, marks, _given_edition(), edge().now)
+    except Conflict as error:
+        return _two_windows(submission, "self", error)
     if _wants_json():
-        return _saved(row.version, edge().now)
+        return _saved(competencies.edition(row.self_marks), edge().now)
     return redirect(url_for("submit.point", submission=submission) + "#checks", 303)
 
 
 @blueprint.post("/submissions/<submission>/checks")
 def save_checks(submission: str) -> BaseResponse:
-    """The ticks of the checks before submitting."""
+    """The ticks of the checks before submitting. Two windows: 409 with both."""
     ticks: dict[str, list[str]] = {}
     for value in request.form.getlist("tick"):
         key, _, check = value.partition(".")
         ticks.setdefault(key, []).append(check)
-    row = drafts.save_ticks(db(), actor(), submission, ticks, edge().now)
+    try:
+        row = drafts.save_ticks(db(), actor(), submission, ticks, _given_edition(), edge().now)
+    except Conflict as error:
+        return _two_windows(submission, "ticks", error)
     if _wants_json():
-        return _saved(row.version, edge().now)
+        return _saved(competencies.edition(row.ticks), edge().now)
     return redirect(url_for("submit.point", submission=submission) + "#checks", 303)
 
 

@@ -7,23 +7,27 @@ import base64
 import binascii
 import re
 import tempfile
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
-from flask import Blueprint, Response, redirect, request, url_for
+from flask import Blueprint, Response, make_response, redirect, request, url_for
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin import media
 from lms_plugin.db import writes
-from lms_plugin.errors import NotFound, Refused
+from lms_plugin.errors import Conflict, NotFound, Refused
 from lms_plugin.flow import drafts, uploads
 from lms_plugin.web.edge import BEARER_HEADER, COOKIE, actor, commit, db, edge, parts
+from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.forms import whole
+from lms_plugin.web.slots import sentence_of
+from lms_plugin.web.submit import photos_page, refused_files
 
 blueprint = Blueprint("uploads", __name__)
 VERSION = "1.0.0"
 SLOT = re.compile(r"([0-9a-f]{32})-([A-Za-z0-9_-]{1,64})")
-MOST_PHOTOS = 9
 MB = 1024 * 1024
 
 
@@ -82,7 +86,8 @@ def options() -> Response:
 
 @blueprint.post("/uploads")
 def create() -> Response:
-    """Opens an upload. Metadata: filename, and slot ("<submission uuid>-<requirement key>") or both apart."""
+    """Opens an upload. Metadata: filename, slot ("<submission uuid>-<requirement key>") or both apart, and `more`
+    where it is not the first of the files that somebody chose at once."""
     if (refused := _wrong_version()) is not None:
         return refused
     told = _metadata()
@@ -99,6 +104,7 @@ def create() -> Response:
         _whole("Upload-Length"),
         _most(),
         edge().now,
+        is_first="more" not in told,
     )
     return _tus(201, Location=url_for("uploads.status", file=file.uuid), Upload_Offset="0")
 
@@ -149,11 +155,24 @@ def _arrived(found: uploads.Incoming, size: int) -> None:
     commit()
 
 
-def _whole_file(submission: str, key: str, path: Path, filename: str) -> str:
+def _whole_file(
+    submission: str, key: str, path: Path, filename: str, *, is_first: bool = True, replacing: Collection[str] = ()
+) -> str:
     """A file that lies here whole goes the same way as one that came in parts; gives its uuid."""
     writes(db())
-    here = (db(), actor(), parts().storage)
-    file = uploads.begin(*here, submission, key, filename, path.stat().st_size, _most(), edge().now)
+    file = uploads.begin(
+        db(),
+        actor(),
+        parts().storage,
+        submission,
+        key,
+        filename,
+        path.stat().st_size,
+        _most(),
+        edge().now,
+        is_first=is_first,
+        replacing=replacing,
+    )
     found = uploads.incoming(db(), actor(), file.uuid)
     commit()
     storage = parts().storage
@@ -179,37 +198,60 @@ def _back(submission: str, key: str) -> BaseResponse:
 def files(submission: str, key: str) -> BaseResponse:
     """Files by a plain form, for browsers without script."""
     drafts.load_work(db(), actor(), submission).open_item(key)
+    if told := _take(submission, key):
+        return refused_files(submission, {key: told})
+    return _back(submission, key)
+
+
+def _take(submission: str, key: str) -> list[str]:
+    """Takes the files of a plain form, each by itself: a bad one does not cost the good ones. Gives what to say of
+    those that were refused before they were looked into; what is wrong inside a file shows at its place."""
     commit()
     given = [one for one in request.files.getlist("file") if one.filename]
     if not given:
-        raise Refused("upload.nothing_chosen")
+        return [sentence_of(Refused("upload.nothing_chosen"))]
+    told = []
     with ExitStack() as stack:
-        for one in given:
-            _whole_file(submission, key, _kept(stack, one), one.filename or "")
-    return _back(submission, key)
+        for number, one in enumerate(given):
+            try:
+                _whole_file(submission, key, _kept(stack, one), one.filename or "", is_first=number == 0)
+            except (NotFound, Conflict):
+                raise
+            except Refused as error:
+                db().rollback()
+                told.append(f"{media.clean_filename(one.filename or '')}{_('：')}{sentence_of(error)}")
+    return told
 
 
 @blueprint.post("/submissions/<submission>/<key>/photos")
 def photos(submission: str, key: str) -> BaseResponse:
-    """Up to nine photos of a handwritten page become one PDF that can be read in one go."""
-    item = drafts.load_work(db(), actor(), submission).open_item(key)
-    commit()
-    if not item.takes("image"):
+    """Photos of a handwritten page by a plain form: the good ones stay in the item, whatever is wrong with others."""
+    if not drafts.load_work(db(), actor(), submission).open_item(key).takes("image"):
         raise Refused("evidence.kind_not_taken")
-    given = [one for one in request.files.getlist("photo") if one.filename]
-    if not given:
-        raise Refused("upload.nothing_chosen")
-    if len(given) > MOST_PHOTOS:
-        raise Refused("upload.too_many_photos", most=MOST_PHOTOS, chosen=len(given))
+    if told := _take(submission, key):
+        return make_response(photos_page(submission, key, told), 422)
+    return redirect(url_for("submit.photos", submission=submission, key=key), 303)
+
+
+@blueprint.post("/submissions/<submission>/<key>/photos/join")
+def join(submission: str, key: str) -> BaseResponse:
+    """The photos that got a page number become one PDF, to be read in one go; it takes their place."""
+    numbers = {
+        name.removeprefix("page."): whole(value, 0, 0, 99)
+        for name, value in request.form.items()
+        if name.startswith("page.") and value.strip()
+    }
+    refs = sorted(numbers, key=lambda ref: numbers[ref])  # equal numbers keep the order of the page
+    photos = uploads.photos_to_join(db(), actor(), submission, key, refs)
+    commit()
+    if not photos:
+        return make_response(photos_page(submission, key, [sentence_of(Refused("upload.no_page"))]), 422)
     with ExitStack() as stack:
-        kept = [(_kept(stack, one), media.clean_filename(one.filename or "")) for one in given]
-        for path, name in kept:
-            looked = media.inspect(path, name)
-            if looked.problem or looked.kind != "image":
-                raise Refused("upload.not_a_photo", name=name)
         target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nengli-"))) / "photos.pdf"
-        media.photos_to_pdf([path for path, _ in kept], target)
-        _whole_file(submission, key, target, request.form.get("title", "").strip() or "手写稿.pdf")
+        media.photos_to_pdf([parts().storage.path(photo.storage_key) for photo in photos], target)
+        made = _whole_file(submission, key, target, "手写稿.pdf", replacing=refs)
+    writes(db())
+    uploads.replace_files(db(), actor(), submission, key, refs, made, edge().now)
     return _back(submission, key)
 
 
@@ -224,11 +266,11 @@ def strike(submission: str, key: str, ref: str) -> BaseResponse:
     path, name, extension = planned.make(parts().storage)
     try:
         stem = name.rpartition(".")[0] or name
-        made = _whole_file(submission, key, path, f"{stem}.{extension}")
+        made = _whole_file(submission, key, path, f"{stem}.{extension}", replacing=[ref])
     finally:
         path.unlink(missing_ok=True)
     writes(db())
-    uploads.replace_file(db(), actor(), submission, key, ref, made, edge().now)
+    uploads.replace_files(db(), actor(), submission, key, [ref], made, edge().now)
     return _back(submission, key)
 
 

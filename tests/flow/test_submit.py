@@ -83,7 +83,7 @@ def type_text(world: World, actor: Actor, work: competencies.Submission, key: st
 def mark(world: World, actor: Actor, work: competencies.Submission, at: datetime) -> None:
     lines = drafts.criteria_by_key(world.session, actor, drafts.load_work(world.session, actor, work.uuid).items)
     marks = {key: {line.key: 1 for line in inner} for key, inner in lines.items()}
-    drafts.save_self_marks(world.session, actor, work.uuid, marks, at)
+    drafts.save_self_marks(world.session, actor, work.uuid, marks, competencies.edition(work.self_marks), at)
 
 
 def version_of(world: World, work: competencies.Submission) -> competencies.SubmissionVersion:
@@ -221,7 +221,7 @@ def test_a_long_film_asks_for_a_choice_and_a_slightly_long_one_for_nothing(world
     with pytest.raises(Invalid) as caught:
         submit.submit(world.session, chen, a6.uuid, at)
     assert missing(caught) == {"clip.submit.length_choice"}
-    drafts.save_ticks(world.session, chen, a6.uuid, {"clip": ["length_over"]}, at)
+    drafts.save_ticks(world.session, chen, a6.uuid, {"clip": ["length_over"]}, competencies.edition(a6.ticks), at)
     assert submit.submit(world.session, chen, a6.uuid, at).state is competencies.SubmissionState.SUBMITTED
 
 
@@ -238,7 +238,7 @@ def test_checks_of_the_pack_must_be_ticked(world: World, chen: Actor) -> None:
         return {(one.code, one.requirement_key, str(one.params.get("check", ""))) for one in page.problems}
 
     assert problem in waiting()
-    drafts.save_ticks(world.session, chen, work.uuid, {requirement.key: ["alias_used", "no such"]}, world.now)
+    drafts.save_ticks(world.session, chen, work.uuid, {requirement.key: ["alias_used", "no such"]}, "", world.now)
     assert problem not in waiting()
     assert work.ticks == {requirement.key: ["alias_used"]}
 
@@ -246,7 +246,7 @@ def test_checks_of_the_pack_must_be_ticked(world: World, chen: Actor) -> None:
 def test_marks_of_other_criteria_or_levels_are_dropped(world: World, chen: Actor) -> None:
     (a6,) = choose(world, chen, "A6")
     given = {"design": {"complete": 2, "nonsense": 1, "fit": 7}, "nothing": {"x": 1}}
-    drafts.save_self_marks(world.session, chen, a6.uuid, given, world.now)
+    drafts.save_self_marks(world.session, chen, a6.uuid, given, competencies.edition(a6.self_marks), world.now)
     assert a6.self_marks == {"design": {"complete": 2}}
 
 
@@ -402,7 +402,9 @@ def test_whatever_happens_later_a_snapshot_stays_as_it_was(
     submit.withdraw(session, chen, a6.uuid, world.now)
     for text in texts:
         type_text(world, chen, a6, "design", text, world.now)
-    drafts.save_self_marks(session, chen, a6.uuid, {"design": {"complete": marks}}, world.now)
+    drafts.save_self_marks(
+        session, chen, a6.uuid, {"design": {"complete": marks}}, competencies.edition(a6.self_marks), world.now
+    )
     if removes:
         drafts.remove_piece(session, chen, a6.uuid, "reflection", "text", world.now)
     session.flush()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import select
@@ -102,6 +102,67 @@ def test_a_second_decision_shows_what_stands_and_keeps_what_was_typed(
     world.session.expire_all()
     row = competencies.decision_of(world.session, [work.current_version_id or 0])[work.current_version_id or 0]
     assert (row.point_level, row.decided_by_id) == (0, pk(world.person(cast.OTHER_TRAINER)))
+
+
+def test_before_the_withdraw_time_is_over_the_page_says_so_and_loses_nothing(
+    world: World, browse: Browse, clock: list[datetime]
+) -> None:
+    work = hand_in(world, cast.CHEN, "A3", world.now - timedelta(minutes=10))
+    world.session.commit()
+    trainer = browse(cast.TRAINER)
+    assert "09:20 前作者还可以撤回" in trainer.get(f"/cases/{work.uuid}").text
+    for act in ("decide", "return"):
+        marks = form(world, work, 0, act=act, reason="写了很久的总评") | {"r.slides.focus": "这一条的理由"}
+        early = trainer.post(f"/cases/{work.uuid}", marks)
+        assert early.status_code == 422
+        for words in ("还可以撤回", "写了很久的总评", "这一条的理由", "您填的都还在下面"):
+            assert words in early.text
+        assert early.text.count(" checked") == len(all_marks(world, work))
+    clock[0] += timedelta(minutes=21)
+    assert "前作者还可以撤回" not in trainer.get(f"/cases/{work.uuid}").text
+    assert trainer.post(f"/cases/{work.uuid}", marks).status_code == 303
+
+
+def test_a_newer_version_shows_itself_with_what_was_typed(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    trainer = browse(cast.TRAINER)
+    newer = form(world, work, 1, reason="写给上一版的") | {"number": "7"}
+    answer = trainer.post(f"/cases/{work.uuid}", newer)
+    assert answer.status_code == 409
+    assert "请看过现在的材料再定" in answer.text
+    assert "写给上一版的" in answer.text
+    assert hidden(answer.text, "number") == "1"
+
+
+def test_a_refusal_without_a_form_still_shows_what_was_typed(
+    world: World, browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    trainer, work = browse(cast.TRAINER), agreed["chen"]
+    assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 303
+    row = competencies.decision_of(world.session, [work.current_version_id or 0])[work.current_version_id or 0]
+    row.released_at = world.now
+    world.session.add(row)
+    world.session.commit()
+    refused = trainer.post(f"/cases/{work.uuid}", form(world, work, 0, reason="晚了一步的总评"))
+    assert refused.status_code in {409, 422}
+    assert "晚了一步的总评" in refused.text
+
+
+@pytest.mark.parametrize("length", [4001, 1_000_000])
+def test_a_reason_too_long_is_refused_beside_its_field_whole(
+    world: World, browse: Browse, work: competencies.Submission, length: int
+) -> None:
+    trainer, long = browse(cast.TRAINER), "长" * length
+    for field in ("reason", "r.slides.focus"):
+        answer = trainer.post(f"/cases/{work.uuid}", form(world, work, 0, act="return") | {"reason": "短", field: long})
+        assert answer.status_code == 422
+        assert f"写得太长：共 {length} 字，最多 4000 字" in answer.text
+        assert long in answer.text
+    world.session.expire_all()
+    assert work.state is competencies.SubmissionState.SUBMITTED
+    fits = form(world, work, 0, act="return") | {"reason": "长" * 4000}
+    assert trainer.post(f"/cases/{work.uuid}", fits).status_code == 303
 
 
 def test_returning_without_a_reason_is_refused_beside_the_field(

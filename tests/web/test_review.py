@@ -83,6 +83,27 @@ def test_a_review_is_saved_and_handed_in(
     assert again.status_code == 422
 
 
+def test_a_reason_too_long_is_refused_whole(
+    world: World, browse: Browse, works: dict[str, competencies.Submission]
+) -> None:
+    one, who = first_review(world, works)
+    browser = browse(who)
+    browser.get(f"/reviews/{one.uuid}")
+    drafts = all_marks(world, works["chen"], 1)
+    drafts[rubrics.MarkKey("slides", "focus")] = rubrics.DraftMark(0, "长" * 4001)
+    saved = browser.post(f"/reviews/{one.uuid}/marks", form(drafts, 2), headers={"Accept": "application/json"})
+    assert saved.status_code == 422
+    assert "最多 4000 字" in saved.json["fields"]["r.slides.focus"]
+    for act in ("marks", "submit"):
+        page = browser.post(f"/reviews/{one.uuid}/{act}", form(drafts, 2))
+        assert page.status_code == 422
+        beside = page.text[page.text.index('name="r.slides.focus"') :].split("</fieldset>")[0]
+        assert "共 4001 字，最多 4000 字" in beside
+        assert "长" * 4001 in beside
+    world.session.expire_all()
+    assert one.version == 2
+
+
 def test_what_is_missing_is_said_and_nothing_typed_is_lost(
     world: World, browse: Browse, works: dict[str, competencies.Submission]
 ) -> None:
@@ -93,7 +114,7 @@ def test_what_is_missing_is_said_and_nothing_typed_is_lost(
     drafts[rubrics.MarkKey("slides", "focus")] = rubrics.DraftMark(None, "我想再看一遍<script>")
     page = browser.post(f"/reviews/{one.uuid}/submit", form(drafts, 2))
     assert page.status_code == 422
-    assert "还差 1 项没评完" in page.text
+    assert "还有 1 处要填好" in page.text
     assert "我想再看一遍&lt;script&gt;" in page.text
     assert "这里还没有做到。" in page.text
 

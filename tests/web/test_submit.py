@@ -16,12 +16,15 @@ from sqlmodel import select
 
 import competencies
 import rubrics
+from lms_plugin import media
 from lms_plugin.db import pk
 from tests import people as cast
 from tests.factories import Browser, World
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 TUS = {"Tus-Resumable": "1.0.0"}
+AUTO = {"X-Nengli-Autosave": "1", "Accept": "application/json"}
+MB = 1024 * 1024
 Browse = Callable[[cast.Cast | None], Browser]
 
 
@@ -99,8 +102,22 @@ def type_text(browser: Browser, work: str, key: str, text: str, version: int = 0
 
 def mark_all(browser: Browser, work: str, level: int = 1) -> None:
     page = browser.get(f"/submissions/{work}").text
-    names = set(re.findall(r'name="(mark\.[^"]+)"', page))
-    assert browser.post(f"/submissions/{work}/self", dict.fromkeys(names, str(level))).status_code == 303
+    given = dict.fromkeys(re.findall(r'name="(mark\.[^"]+)"', page), str(level))
+    assert browser.post(f"/submissions/{work}/self", given | {"version": edition(page, "self")}).status_code == 303
+
+
+def edition(text: str, form: str) -> str:
+    """What one of the page's forms was made from."""
+    found = re.search(rf'<form id="{form}".*?name="version" value="([^"]*)"', text, re.S)
+    assert found is not None
+    return found[1]
+
+
+def item_that_takes(world: World, kind: str) -> tuple[str, str]:
+    """A point's code and one of its items that takes this form."""
+    codes = {row.id: row.code for row in world.session.exec(select(competencies.CompetencyPoint)).all()}
+    rows = world.session.exec(select(competencies.EvidenceRequirement).order_by(competencies.EvidenceRequirement.id))
+    return next((codes[row.point_id], row.key) for row in rows.all() if kind in row.alt_kinds)
 
 
 def complete(world: World, browser: Browser, code: str = "A6") -> str:
@@ -322,21 +339,80 @@ def test_without_script_a_plain_form_does_the_same(world: World, chen: Browser) 
     assert chen.post(f"/submissions/{work}/design/files", {}).status_code == 422
 
 
+def send(browser: Browser, url: str, *files: tuple[str, bytes]) -> Any:
+    """Files by a plain form."""
+    return browser.post(url, {"file": [(BytesIO(content), name) for name, content in files]})
+
+
+def test_of_several_files_the_bad_ones_are_named_and_the_good_ones_stay(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    good = (FILES / "plain.docx").read_bytes()
+    answer = send(
+        chen,
+        f"/submissions/{work}/design/files",
+        ("空.docx", b""),
+        ("坏.pdf", (FILES / "cut.pdf").read_bytes()),
+        ("教案.docx", good),
+    )
+    assert answer.status_code == 422
+    place = answer.text[answer.text.index(f'id="slot-{work}-design"') :].split("</section>")[0]
+    for words in ("教案.docx", "空.docx：文件是空的", "已损坏"):
+        assert words in place
+    page = chen.get(f"/submissions/{work}").text
+    assert "教案.docx" in page
+    assert "已损坏" in page  # the good file of the same choice does not take its words away
+    nothing = chen.post(f"/submissions/{work}/design/files", {})
+    assert "还没有选文件" in nothing.text
+    assert "要交什么" in nothing.text  # said on the page itself
+
+
+def photo_refs(text: str) -> list[str]:
+    return re.findall(r'name="page\.([0-9a-f]{32})"', text)
+
+
 def test_photos_become_one_pdf(world: World, chen: Browser) -> None:
     work = chosen(world, chen, "A6")["A6"]
-    assert chen.get(f"/submissions/{work}/design/photos").status_code == 200
-    with (FILES / "photo.jpg").open("rb") as one, (FILES / "photo.heic").open("rb") as two:
-        answer = chen.post(f"/submissions/{work}/design/photos", {"photo": [(one, "1.jpg"), (two, "2.heic")]})
-    assert answer.status_code == 303
+    url = f"/submissions/{work}/design/photos"
+    assert chen.get(url).status_code == 200
+    jpg, heic = ((FILES / name).read_bytes() for name in ("photo.jpg", "photo.heic"))
+    mixed = send(chen, url, ("1.jpg", jpg), ("x.svg", (FILES / "drawing.svg").read_bytes()), ("2.heic", heic))
+    assert mixed.status_code == 303  # what is wrong inside a file is said beside it, as everywhere
+    page = chen.get(url).text
+    assert "不能作为佐证材料" in page
+    one, two = photo_refs(page)
+    empty = send(chen, url, ("3.jpg", b""))
+    assert empty.status_code == 422
+    assert "3.jpg：文件是空的" in empty.text
+    assert photo_refs(empty.text) == [one, two]
+    none = chen.post(f"{url}/join", {f"page.{one}": "", f"page.{two}": " "})
+    assert none.status_code == 422
+    assert photo_refs(none.text) == [one, two]
+    assert chen.post(f"{url}/join", {f"page.{one}": "2", f"page.{two}": "1"}).status_code == 303
     page = chen.get(f"/submissions/{work}").text
     assert "手写稿.pdf" in page
+    assert "1.jpg" not in page
     file = world.session.exec(
         select(competencies.StoredFile).where(competencies.StoredFile.filename == "手写稿.pdf")
     ).one()
     assert (file.pages, file.state) == (2, competencies.FileState.READY)
-    with (FILES / "drawing.svg").open("rb") as stream:
-        refused = chen.post(f"/submissions/{work}/design/photos", {"photo": [(stream, "x.jpg")]})
-    assert refused.status_code == 422
+    assert chen.post(f"{url}/join", {f"page.{one}": "1"}).status_code == 404
+
+
+def test_nine_photos_become_one_and_a_tenth_is_named(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url = f"/submissions/{work}/design/photos"
+    jpg = (FILES / "photo.jpg").read_bytes()
+    ten = send(chen, url, *((f"{number}.jpg", jpg) for number in range(1, 11)))
+    assert ten.status_code == 422
+    assert "10.jpg：这一项最多放 9 个文件" in ten.text
+    refs = photo_refs(ten.text)
+    assert len(refs) == 9
+    pages = {f"page.{ref}": str(number) for number, ref in enumerate(refs, start=1)}
+    assert chen.post(f"{url}/join", pages).status_code == 303
+    file = world.session.exec(
+        select(competencies.StoredFile).where(competencies.StoredFile.filename == "手写稿.pdf")
+    ).one()
+    assert file.pages == 9
 
 
 def test_one_file_serves_several_points(world: World, chen: Browser) -> None:
@@ -395,19 +471,113 @@ def test_text_is_cleaned_and_ten_megabytes_are_refused_with_words(world: World, 
     "url", ["javascript:alert(1)", "ftp://x.cn/a", "http://", "data:text/html,x", "https://a:b@c.cn"]
 )
 def test_a_link_must_be_http(world: World, chen: Browser, url: str) -> None:
-    code, key = "B1", ""
-    for point in world.session.exec(select(competencies.EvidenceRequirement)):
-        if "link" in point.alt_kinds:
-            key = point.key
-            code = next(
-                row.code for row in world.session.exec(select(competencies.CompetencyPoint)) if row.id == point.point_id
-            )
+    code, key = item_that_takes(world, "link")
     work = chosen(world, chen, code)[code]
     answer = chen.post(f"/submissions/{work}/{key}/link", {"url": url})
     assert answer.status_code == 422
     assert "aria-invalid" in answer.text
     assert chen.post(f"/submissions/{work}/{key}/link", {"url": "https://example.cn/课?a=1"}).status_code == 303
     assert "https://example.cn/" in chen.get(f"/submissions/{work}").text
+
+
+def test_two_windows_with_own_marks_get_both_versions(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url, field = f"/submissions/{work}/self", "mark.design.complete"
+    seen = edition(chen.get(f"/submissions/{work}").text, "self")
+    first = chen.post(url, {field: "2", "version": seen}, headers=AUTO)
+    assert first.status_code == 200
+    clash = chen.post(url, {field: "0", "version": seen}, headers=AUTO)
+    assert clash.status_code == 409
+    for words in ("优秀", "未达到", "另一个窗口已保存的", f'name="version" value="{first.json["version"]}"'):
+        assert words in clash.text
+    page = chen.post(url, {field: "0", "version": seen})
+    assert page.status_code == 409
+    beside = page.text[page.text.index(f'id="c-{field}"') :].split("</fieldset>")[0]
+    assert "另一个窗口里是“优秀”" in beside
+    assert re.search(r'value="0"[^>]* checked', beside)
+    assert work_of(world, "A6").self_marks == {"design": {"complete": 2}}
+    assert chen.post(url, {field: "2", "version": seen}, headers=AUTO).status_code == 200  # the same is no conflict
+    assert chen.post(url, {field: "0", "version": [seen, first.json["version"]]}).status_code == 303
+    world.session.expire_all()
+    assert work_of(world, "A6").self_marks == {"design": {"complete": 0}}
+
+
+def test_two_windows_with_ticks_get_both_versions(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "C5")["C5"]
+    type_text(chen, work, "case", "个案一")
+    url = f"/submissions/{work}/checks"
+    tick = re.findall(r'name="tick" value="([^"]+)"', chen.get(f"/submissions/{work}").text)[0]
+    saved = chen.post(url, {"tick": [tick], "version": ""}, headers=AUTO)
+    assert saved.status_code == 200
+    clash = chen.post(url, {"tick": [], "version": "0" * 16}, headers=AUTO)
+    assert clash.status_code == 409
+    assert "没有勾选" in clash.text
+    page = chen.post(url, {"version": "0" * 16})
+    assert page.status_code == 409
+    assert "另一个窗口里是“已勾选”" in page.text
+    assert chen.post(url, {"version": saved.json["version"]}).status_code == 303
+    world.session.expire_all()
+    assert work_of(world, "C5").ticks == {}
+
+
+def test_text_of_a_second_window_is_on_the_page_that_refuses_it(world: World, chen: Browser) -> None:
+    work = complete(world, chen)
+    assert chen.post(f"/submissions/{work}/submit").status_code == 303
+    late = chen.post(f"/submissions/{work}/design/text", {"version": "1", "part.complete": "第二个窗口里写的\n三行"})
+    assert late.status_code == 409
+    assert "您刚才填写的内容没有丢" in late.text
+    assert "第二个窗口里写的\n三行" in late.text
+
+
+def test_what_was_typed_stands_on_the_page_of_an_expired_session(
+    world: World, chen: Browser, clock: list[datetime]
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    clock[0] += timedelta(hours=9)
+    refused = chen.post(f"/submissions/{work}/design/text", {"version": "0", "part.complete": "写了很久<b>"})
+    assert refused.status_code == 401
+    assert "写了很久&lt;b&gt;" in refused.text
+    elsewhere = chen.client.post(
+        f"/submissions/{work}/design/text",
+        data={"part.complete": "别处塞来的"},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert elsewhere.status_code == 403
+    assert "别处塞来的" not in elsewhere.text
+
+
+def test_a_form_that_was_taken_says_so_in_the_address(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url = f"/submissions/{work}/design/text"
+    answer = chen.post(url, {"version": "0", "part.complete": "好", "copy": "12-3-4"})
+    assert answer.headers["Location"] == f"/submissions/{work}?kept=12-3-4#slot-{work}-design"
+    odd = chen.post(url, {"version": "1", "part.complete": "好的", "copy": "1&next=//evil.example"})
+    assert "kept" not in odd.headers["Location"]
+    clash = chen.post(url, {"version": "0", "part.complete": "旧的", "copy": "5-6-7"})
+    assert clash.status_code == 409
+    assert 'data-posted="5-6-7"' in clash.text
+
+
+def test_a_link_too_many_is_said_beside_the_field(world: World, chen: Browser) -> None:
+    code, key = item_that_takes(world, "link")
+    work = chosen(world, chen, code)[code]
+    url = f"/submissions/{work}/{key}/link"
+    for number in range(9):
+        assert chen.post(url, {"url": f"https://example.cn/{number}"}).status_code == 303
+    tenth = chen.post(url, {"url": "https://example.cn/tenth"})
+    assert tenth.status_code == 422
+    assert "这一项最多放 9 个文件" in tenth.text
+    assert 'value="https://example.cn/tenth"' in tenth.text
+
+
+def test_a_film_beside_documents_has_limits_of_its_own(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "C1")["C1"]
+    page = chen.get(f"/submissions/{work}").text
+    for words in ("视频不超过 10 分钟", "视频文件不超过 2.0 GB", "其他文件每个不超过 200 MB"):
+        assert words in page
+    gigabyte = 1024 * MB
+    assert begin(chen, f"{work}-product", "课件.pptx", gigabyte).status_code == 413
+    assert begin(chen, f"{work}-product", "课堂.MP4", gigabyte).status_code == 201
 
 
 # --- handing in ---
@@ -489,6 +659,33 @@ def test_a_name_in_a_file_name_is_struck_out_by_a_new_copy(world: World, chen: B
     waived = upload(chen, f"{work}-reflection", "陈晓芳反思.docx", (FILES / "plain.docx").read_bytes())
     assert chen.post(f"/submissions/{work}/reflection/pieces/{waived}/waive").status_code == 303
     assert "就这样提交" not in chen.get(f"/submissions/{work}").text
+
+
+def test_a_name_is_struck_out_although_the_item_is_full(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    content = (FILES / "plain.docx").read_bytes()
+    old = upload(chen, f"{work}-design", "陈晓芳教案.docx", content)
+    for number in range(2, 10):
+        upload(chen, f"{work}-design", f"{number}.docx", content)
+    answer = chen.post(f"/submissions/{work}/design/pieces/{old}/strike")
+    assert answer.status_code == 303, answer.text
+    page = chen.get(f"/submissions/{work}").text
+    assert "＊＊教案.docx" in page
+    assert "陈晓芳教案.docx" not in page
+    assert begin(chen, f"{work}-design", "10.docx", 5).status_code == 422
+
+
+def test_striking_out_is_not_offered_where_it_cannot_be_done(world: World, chen: Browser) -> None:
+    person = world.person(cast.CHEN)
+    person.name = media.inspect(FILES / "sheet.xls", "sheet.xls").properties["author"]
+    world.session.add(person)
+    world.session.commit()
+    work = chosen(world, chen, "C5")["C5"]
+    file = upload(chen, f"{work}-data", "成绩.xls", (FILES / "sheet.xls").read_bytes())
+    page = chen.get(f"/submissions/{work}").text
+    assert "这种文件我们遮不掉" in page
+    assert f"{file}/strike" not in page
+    assert chen.post(f"/submissions/{work}/data/pieces/{file}/strike").status_code == 422
 
 
 # --- evidence ---

@@ -1,17 +1,19 @@
-// A draft is never more than three seconds old. Until the server has it, a copy stays on this device, so that a cut
-// line, an expired session or a killed page loses nothing.
+// A draft is never more than three seconds old. Until the server says that it has it, a copy stays on this device, so
+// that a cut line, an expired session, a refusal or a killed page loses nothing. `data-autosave` saves to that address;
+// `data-keep` (a name for the copy) is for forms that only their button sends: they are kept on this device alone.
 const { each, headers, kept, words, fingerprint } = nengli;
 const PAUSE = 1500;
 const LONGEST = 3000;
 const RETRY = 5000;
-const PRIVATE = new Set(["csrf_token", "fingerprint", "version"]);
+const PRIVATE = new Set(["csrf_token", "fingerprint", "version", "base", "number", "copy"]);
 
-each("form[data-autosave]", (form) => {
-  const url = form.dataset.autosave;
+each("form[data-autosave], form[data-keep]", (form) => {
+  const url = form.dataset.autosave ?? form.dataset.keep;
+  const remote = "autosave" in form.dataset;
   const key = `nengli:draft:${fingerprint}:${form.id}:${url}`;
   const line = form.querySelector("[data-saved]") ?? document.querySelector("[data-saved]");
   const versionField = form.elements.namedItem("version");
-  form.classList.add("live"); // "save" buttons are for browsers that do not come this far
+  if (remote) form.classList.add("live"); // "save" buttons are for browsers that do not come this far
   let first = 0; // when the oldest change that the server does not have was made; 0 = none
   let timer = 0;
   let busy = false;
@@ -24,7 +26,9 @@ each("form[data-autosave]", (form) => {
   const content = () =>
     [...new FormData(form)].filter(([name, value]) => typeof value === "string" && !PRIVATE.has(name));
   const same = (one, two) => JSON.stringify(one) === JSON.stringify(two);
-  const keep = (more = {}) => kept.set(key, { at: Date.now(), url, version: versionField?.value ?? "", content: content(), ...more });
+  const seen = () => ["version", "base", "number"].map((name) => form.elements.namedItem(name)?.value ?? "").join(":");
+  const keep = (more = {}) =>
+    kept.set(key, { at: Date.now(), url, version: versionField?.value, seen: seen(), content: content(), ...more });
   const body = () => new URLSearchParams([...new FormData(form)].filter(([, value]) => typeof value === "string"));
 
   function put(entries) {
@@ -38,10 +42,12 @@ each("form[data-autosave]", (form) => {
   }
 
   function changed() {
+    if (form.dataset.dropped) return;
+    const safe = keep();
     if (stopped) return;
+    if (!remote) return void (safe && say("tKept"));
     const now = Date.now();
     first ||= now;
-    keep();
     clearTimeout(timer);
     timer = setTimeout(save, Math.max(0, Math.min(PAUSE, first + LONGEST - now)));
   }
@@ -81,6 +87,7 @@ each("form[data-autosave]", (form) => {
     }
     if (answer.ok && !answer.redirected) {
       const { version, saved_at: at } = await answer.json();
+      beside({});
       if (versionField && version !== undefined) versionField.value = version;
       say("tSaved", { time: /T(\d\d:\d\d)/.exec(at ?? "")?.[1] ?? new Date().toTimeString().slice(0, 5) });
       if (same(sent, content())) {
@@ -105,8 +112,9 @@ each("form[data-autosave]", (form) => {
     const place = form.querySelector("[data-conflict]") ?? document.querySelector("[data-conflict]");
     say("tRefused");
     if (/json/.test(answer.headers.get("Content-Type") ?? "")) {
-      const { message } = await answer.json().catch(() => ({}));
+      const { message, fields } = await answer.json().catch(() => ({}));
       if (line && message) line.textContent = message;
+      beside(fields ?? {});
     } else if (answer.status === 409 && place) {
       place.innerHTML = await answer.text();
       globalThis.htmx?.process(place);
@@ -115,14 +123,39 @@ each("form[data-autosave]", (form) => {
     }
   }
 
+  /** What the server says of single fields, beside them; nothing for those that are right again. */
+  function beside(fields) {
+    for (const old of form.querySelectorAll("[data-told]")) old.remove();
+    for (const [name, sentence] of Object.entries(fields)) {
+      const field = form.elements.namedItem(name);
+      if (!(field instanceof Element)) continue;
+      const told = document.createElement("p");
+      told.className = "error";
+      told.dataset.told = "";
+      told.textContent = sentence;
+      field.after(told);
+    }
+  }
+
   const copy = kept.get(key);
-  if (copy && !copy.sent && !same(copy.content, content())) {
+  if (copy?.sent && copy.sent === document.body.dataset.posted) {
+    changed(); // this page answers the form: it shows what was sent and not taken, with the version to go on from
+  } else if (copy && !same(copy.content, content())) {
+    const isOlder = copy.seen !== seen();
     put(copy.content);
-    if (versionField && copy.version) versionField.value = copy.version; // older than the server's: it answers with both
-    say("tRestored");
-    changed();
+    if (versionField && copy.version !== undefined) versionField.value = copy.version; // if older: answered with both
+    say(isOlder && !remote ? "tRestoredOlder" : "tRestored");
+    if (remote) changed();
     form.dispatchEvent(new Event("change", { bubbles: true }));
   } else kept.drop(key);
+
+  // "Use the saved one": the copy has been weighed and found wanting; it must not come back on the next page.
+  form.addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-theirs]")) return;
+    form.dataset.dropped = "1";
+    stopped = true;
+    kept.drop(key);
+  });
 
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
@@ -137,7 +170,10 @@ each("form[data-autosave]", (form) => {
         waiting = () => form.requestSubmit(event.submitter);
         return;
       }
-      keep({ sent: true });
+      const name = crypto.getRandomValues(new Uint32Array(3)).join("-");
+      const sent = form.querySelector("input[name=copy]") ?? form.appendChild(Object.assign(document.createElement("input"), { type: "hidden", name: "copy" }));
+      sent.value = name;
+      keep({ sent: name });
       first = 0; // the form itself carries everything now
     },
     true,

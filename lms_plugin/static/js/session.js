@@ -128,6 +128,8 @@ function take(text) {
   fingerprint = page.querySelector('meta[name="nengli-fingerprint"]')?.content || fingerprint;
   root.lang = page.documentElement.lang || root.lang;
   root.className = `${page.documentElement.className} js`.trim();
+  if (page.body.hasAttribute("data-posted")) document.body.dataset.posted = page.body.dataset.posted;
+  else delete document.body.dataset.posted;
   wanted = [...page.querySelectorAll("head script[src]")].map((script) => ({ src: script.getAttribute("src"), type: script.type }));
 }
 
@@ -176,12 +178,19 @@ if (asked && offered) {
   live(!fingerprint && !location.pathname.startsWith("/lti/") ? location.pathname + location.search : "");
 }
 
-// A form that was sent and whose page has moved on needs its local copy no more (autosave.js writes them).
-if (fingerprint) {
-  for (const key of kept.keys("nengli:draft:")) {
-    const copy = kept.get(key);
-    const old = !copy || Date.now() - copy.at > 30 * 24 * 3600 * 1000;
-    const gone = copy?.sent && key.startsWith(`nengli:draft:${fingerprint}:`) && ![...document.forms].some((form) => form.dataset.autosave === copy.url);
-    if (old || gone) kept.drop(key);
-  }
+// A local copy (autosave.js writes them) is dropped when the server has said that it took the form: the address it
+// leads to carries the name under which the copy was sent. An expired session, a refusal, a cut line say no such thing.
+function acknowledged() {
+  const here = new URL(location.href);
+  const name = here.searchParams.get("kept");
+  if (name === null) return;
+  for (const key of kept.keys("nengli:draft:")) if (kept.get(key)?.sent === name) kept.drop(key);
+  here.searchParams.delete("kept");
+  history.replaceState(history.state, "", here.pathname + here.search + here.hash);
+}
+acknowledged();
+document.addEventListener("htmx:pushedIntoHistory", acknowledged);
+for (const key of kept.keys("nengli:draft:")) {
+  const copy = kept.get(key);
+  if (!copy || Date.now() - copy.at > 30 * 24 * 3600 * 1000) kept.drop(key);
 }

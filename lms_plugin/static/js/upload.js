@@ -21,7 +21,7 @@ function send(method, url, { head = {}, body = null, moved = () => {}, stop }) {
     const request = new XMLHttpRequest();
     let timer = setTimeout(() => request.abort(), STALLED);
     request.open(method, url);
-    for (const [name, value] of Object.entries(headers({ ...TUS, ...head }))) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers({ ...TUS, Accept: "application/json", ...head }))) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => {
       clearTimeout(timer);
       timer = setTimeout(() => request.abort(), STALLED);
@@ -39,11 +39,13 @@ function send(method, url, { head = {}, body = null, moved = () => {}, stop }) {
   });
 }
 
+/** What the server says of a refusal: its code and its sentence (the bare status where something else answered). */
 function refusal(request) {
   try {
-    return JSON.parse(request.responseText).message ?? request.responseText;
+    const { error, message } = JSON.parse(request.responseText);
+    return { code: error ?? "", why: message ?? String(request.status) };
   } catch {
-    return request.responseText.startsWith("<") ? String(request.status) : request.responseText;
+    return { code: "", why: String(request.status) };
   }
 }
 
@@ -53,7 +55,9 @@ function check(request, text) {
   if (status < 400) return request;
   if (status === 401 || status === 403) throw new Stop(text.tSession);
   if (status === 404 || status === 410) throw new Gone();
-  if (status < 500 && ![408, 409, 423, 425, 429].includes(status)) throw new Stop(words(text.tFailed, { why: refusal(request) }));
+  const { code, why } = refusal(request);
+  const passes = [408, 423, 425, 429].includes(status) || (status === 409 && !/^(submit|session)\./.test(code));
+  if (status < 500 && !passes) throw new Stop(words(text.tFailed, { why }));
   throw new Error(String(status));
 }
 
@@ -72,7 +76,10 @@ each("[data-upload]", (slot) => {
   const cancel = slot.querySelector("[data-up-cancel]");
   const place = `nengli:tus:${fingerprint}:${text.slot}:`;
   const nameOf = (file) => `${place}${file.name}:${file.size}:${file.lastModified}`;
+  const toldAt = `nengli:told:${fingerprint}:${text.slot}`; // what did not arrive, over the reload that shows what did
   let queue = [];
+  let refused = []; // sentences of this choice: one bad file must not take the good ones with it
+  let taken = 0; // how many of this choice went before: the server keeps what it said of them
   let stop = null;
 
   if (/MicroMessenger/i.test(navigator.userAgent)) input.removeAttribute("accept"); // its chooser hides files otherwise
@@ -86,6 +93,7 @@ each("[data-upload]", (slot) => {
 
   async function create(file) {
     const meta = { filename: file.name, filetype: file.type || "application/octet-stream", slot: text.slot };
+    if (taken) meta.more = "1";
     const head = {
       "Upload-Length": String(file.size),
       "Upload-Metadata": Object.entries(meta).map(([name, value]) => `${name} ${base64(value)}`).join(","),
@@ -168,18 +176,21 @@ each("[data-upload]", (slot) => {
           kept.drop(nameOf(file));
           if (known) fetch(known.url, { method: "DELETE", headers: headers(TUS) }).catch(() => {});
           box.hidden = true;
-        } else {
-          queue = [];
-          tell(error.message);
-        }
+        } else if (error.message === text.tSession) {
+          queue = []; // nobody is signed in: the others would fare no better
+          refused.push(error.message);
+        } else refused.push(`${file.name}\u2003${error.message}`);
       }
+      taken += 1;
       cancel.hidden = true;
     }
-    stop = null;
+    const failed = refused.join("\n");
+    [stop, refused, taken] = [null, [], 0];
     input.value = "";
     lock?.release().catch(() => {});
-    if (!sent) return;
-    tell(text.tDone, 1);
+    if (failed) tell(failed);
+    if (!sent || (failed && !kept.set(toldAt, failed))) return;
+    if (!failed) tell(text.tDone, 1);
     if (text.refresh && globalThis.htmx) globalThis.htmx.ajax("GET", text.refresh, { target: slot, swap: "outerHTML" });
     else if (globalThis.nengli.borne) globalThis.htmx.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
     else location.reload(); // a tab without cookies may not even keep its bearer over a reload
@@ -205,9 +216,16 @@ each("[data-upload]", (slot) => {
     add(event.dataTransfer.files);
   });
 
+  const told = kept.get(toldAt);
+  if (told) {
+    tell(told);
+    cancel.hidden = true;
+    kept.drop(toldAt);
+  }
+
   // What a killed page left behind: only the file itself is missing, the server has the rest.
   const left = kept.keys(place).map((key) => kept.get(key)).filter(Boolean);
-  if (left.length) {
+  if (left.length && !told) {
     tell(words(text.tAgain, { name: left[0].name }));
     cancel.hidden = true;
   }
