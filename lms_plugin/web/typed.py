@@ -1,13 +1,16 @@
 """What somebody typed into a form: shown again on the page that refuses it, acknowledged where it was taken."""
 
 import re
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from flask import Response, request
+from flask import request
+from werkzeug.wrappers import Response
 
 from lms_plugin.web.edge import is_from_elsewhere
 from lms_plugin.web.formats import gettext as _
 
+R = TypeVar("R", bound=Response)
 FREE_TEXT = re.compile(r"part\..+|r\..+|reason|text|url")
 COPY = re.compile(r"[0-9-]{1,40}")
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
@@ -42,7 +45,7 @@ def copy_name() -> str:
     return name if COPY.fullmatch(name) else ""
 
 
-def acknowledge(response: Response) -> Response:
+def acknowledge(response: R) -> R:
     """The form was taken: the address it leads to says so, and only then the device drops its copy."""
     if 300 <= response.status_code < 400 and "Location" in response.headers and (name := copy_name()):
         where = urlsplit(response.headers["Location"])

@@ -11,9 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import jinja2
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, redirect, render_template, request
 from flask_babel import Babel
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response as BaseResponse
+
+from lms_plugin.web import typed
 
 ROOT = Path(__file__).resolve().parents[2]
 CSP = (
@@ -153,10 +156,12 @@ def app_of(host: Host) -> Flask:
         return Response(json.dumps(body), content_type="application/json")
 
     @app.post("/kit/<path:rest>")
-    def form(rest: str) -> str:
+    def form(rest: str) -> tuple[str, int] | BaseResponse:
+        if host.answer_with != 200:
+            return render_template("error.html", sentence="没有收", **context()), host.answer_with
         files = {name: item.read() for name, item in request.files.items()}
         host.forms.append((rest, request.form.to_dict(), files))
-        return render_template("error.html", sentence="收到", **context())
+        return typed.acknowledge(redirect("/kit/plain", 303))
 
     @app.get("/kit/slot")
     def slot() -> str:

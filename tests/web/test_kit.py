@@ -149,9 +149,22 @@ def test_a_submitted_form_leaves_no_copy(page: Page, host: Host) -> None:
     page.locator("#c-m2-reason").fill("好了")
     page.locator("#c-m3 input").nth(1).check()
     page.get_by_role("button", name="提交评审").click()
-    page.wait_for_url("**/kit/marks")
+    page.wait_for_url("**/kit/plain")  # the name under which the copy was sent has gone from the address
     assert host.forms[-1][1]["r2"] == "好了"
     assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_a_form_that_was_refused_leaves_its_copy(page: Page, host: Host) -> None:
+    host.answer_with = 401
+    page.locator("#c-m2-reason").fill("写了很久")
+    page.locator("#c-m3 input").nth(1).check()
+    page.get_by_role("button", name="提交评审").click()
+    expect(page.locator("h1")).to_have_text("没有收")
+    host.answer_with = 200
+    page.goto(f"{host.url}/kit/plain")  # whatever page comes next, nobody has taken the form
+    page.goto(f"{host.url}/kit")
+    expect(page.locator("#c-m2-reason")).to_have_value("写了很久")
+    expect(page.locator("[data-saved]")).to_have_text("已保存 09:41")
 
 
 # --- uploads ---
