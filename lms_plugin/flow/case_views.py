@@ -114,7 +114,7 @@ def case_page(
         is_late=version.is_late,
         submitted_at=version.submitted_at,
         can_decide=can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None),
-        author_may_withdraw_until=_withdraw_until(session, case, now),
+        author_may_withdraw_until=_withdraw_until(case, now),
         base=standing.version if standing is not None else 0,
         reason=typed_reason or (standing.reason if standing is not None else ""),
         items=item_views(sheet, marks, blind=False),
@@ -148,9 +148,9 @@ def case_page(
     )
 
 
-def _withdraw_until(session: Session, case: cases.Case, now: datetime) -> datetime | None:
+def _withdraw_until(case: cases.Case, now: datetime) -> datetime | None:
     """Until when nobody can decide because the author may still withdraw; None once that time is over."""
-    ends_at = competencies.withdraw_ends_at(case.version, competencies.rules_of(session, case.programme))
+    ends_at = competencies.withdraw_ends_at(case.version, case.rules)
     return ends_at if now < ends_at else None
 
 

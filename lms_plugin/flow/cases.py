@@ -37,6 +37,7 @@ class Case:
     version: competencies.SubmissionVersion
     point: competencies.CompetencyPoint
     programme: competencies.Programme
+    rules: competencies.Rules
     author: str
     school: str
     scope: Scope
@@ -66,6 +67,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             col(_Decider.name),
             rubrics.CaseOpening,
             col(_Opener.name),
+            competencies.ProgrammePolicy,
         )
         .join(
             competencies.SubmissionVersion,
@@ -77,6 +79,11 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
         )
         .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
+        .join(
+            competencies.ProgrammePolicy,
+            col(competencies.ProgrammePolicy.id) == col(competencies.Programme.policy_id),
+            isouter=True,
+        )
         .join(_Author, col(_Author.id) == col(competencies.Submission.person_id))
         .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
         .join(
@@ -102,7 +109,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
     schools: dict[int, str] = {}
     deciders: dict[int, str] = {}
     openings: dict[int, tuple[rubrics.CaseOpening, str]] = {}
-    for _, version, _, _, _, school, _, decision, decider, opening, opener in found:
+    for _, version, _, _, _, school, _, decision, decider, opening, opener, _ in found:
         if version is not None:
             versions[pk(version)] = version
             schools[pk(version)] = school or ""
@@ -115,6 +122,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
         raise NotFound
     scope = submission_scope(session, submission)
     require(actor, permission, scope)
+    policy = found[0][-1]
     current = submission.current_version_id or 0
     if current not in versions or submission.state is competencies.SubmissionState.DRAFT:
         raise NotFound
@@ -123,6 +131,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
         versions[current],
         point,
         programme,
+        competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules(),
         author,
         schools[current],
         scope,
@@ -206,7 +215,7 @@ def _judge(
     if version.withdrawn_at is not None or version.number != number:
         raise Conflict("decision.newer_version")
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
-    _must_be_ripe(session, case, now)
+    _must_be_ripe(case, now)
     marking.require_readable(judgement.reasons)
     sheet = marking.sheet(session, pk(version), submission.point_id)
     try:
@@ -232,9 +241,9 @@ def _judge(
     return row
 
 
-def _must_be_ripe(session: Session, case: Case, now: datetime) -> None:
+def _must_be_ripe(case: Case, now: datetime) -> None:
     """The author keeps the promised time to withdraw: nobody decides before it is over."""
-    ends_at = competencies.withdraw_ends_at(case.version, competencies.rules_of(session, case.programme))
+    ends_at = competencies.withdraw_ends_at(case.version, case.rules)
     if now < ends_at:
         raise Refused("decision.withdraw_time", minutes=max(1, round((ends_at - now).total_seconds() / 60)))
 

@@ -184,7 +184,7 @@ each("[data-upload]", (slot) => {
       taken += 1;
       cancel.hidden = true;
     }
-    const failed = refused.join("\n");
+    const failed = refused.join(" · ");
     [stop, refused, taken] = [null, [], 0];
     input.value = "";
     lock?.release().catch(() => {});
