@@ -319,7 +319,7 @@ class CreditEntry(Owned, table=True):
     person_id: int = Field(foreign_key="person.id", index=True)
     kind: CreditKind = Field(sa_type=choice(CreditKind))
     credit_hundredths: int
-    reason: str = Field(max_length=32)  # "award" | "import" | "reversal"
+    reason: str = Field(max_length=32)  # "award" | "import" | "reversal" | "merge" | "unmerge"
     policy_id: int = Field(foreign_key="programme_policy.id")
     award_id: int | None = Field(default=None, foreign_key="award.id")
     reverses_id: int | None = Field(default=None, foreign_key="credit_entry.id", unique=True)

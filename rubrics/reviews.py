@@ -201,6 +201,15 @@ def recuse(session: Session, review: Review, now: datetime) -> None:
     session.flush()
 
 
+def set_aside(session: Session, review: Review, now: datetime) -> None:
+    """The reviewer turns out to be the author: the review counts no more, whether or not it was handed in, and the
+    place is filled at the next allotment."""
+    review.state = ReviewState.RECUSED
+    session.add(review)
+    record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review), detail="own")
+    session.flush()
+
+
 def submitted_reviews(
     session: Session, submission_version_ids: Collection[int]
 ) -> tuple[list[Review], dict[int, dict[MarkKey, DraftMark]]]:

@@ -259,11 +259,14 @@ def test_the_neighbour_cannot_name_our_things_in_forms(things: Things, neighbour
     own_unit = world.session.exec(select(OrgUnit).where(OrgUnit.name == "邻县")).one()
     forms: list[tuple[str, dict[str, str]]] = [
         ("/invitations", {"kind": "officer", "unit": world.county.uuid}),
-        ("/people/merge", {"from": world.person(cast.CHEN).uuid, "to": world.person(cast.WANG).uuid}),
-        (
-            "/people/merge",
-            {"from": world.person(cast.NEIGHBOUR).uuid, "to": world.person(cast.WANG).uuid, "reason": "x"},
+        *(
+            ("/people/merge", {"first": one.uuid, "second": two.uuid, "keep": two.uuid, "reason": "x"})
+            for one, two in (
+                (world.person(cast.CHEN), world.person(cast.WANG)),
+                (world.person(cast.NEIGHBOUR), world.person(cast.WANG)),
+            )
         ),
+        ("/people/merge", {"undo": world.person(cast.CHEN).uuid}),
         (
             "/people/introduce",
             {

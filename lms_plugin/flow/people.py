@@ -1,4 +1,4 @@
-"""Who is who in a district: the first-launch page, confirmation, the officer's roster, invitations, merges."""
+"""Who is who in a district: the first-launch page, confirmation, the officer's roster, courses."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -9,12 +9,10 @@ from sqlmodel import Session, col, func, select
 
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
-from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import enter, humans, sessions
+from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.flow import enter, humans
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
-    Identity,
-    IdentityMove,
     OrgMembership,
     OrgUnit,
     Person,
@@ -248,48 +246,6 @@ def people_page(
         )
         for person, unit in rows
     ], total
-
-
-def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, reason: str, now: datetime) -> Person:
-    """Two rows are one human being: the identities of the first go to the second, nothing else moves (in a log).
-
-    Raises Conflict where either was merged already, Refused `person.merge_self` for one and the same row.
-    """
-    require(actor, Permission.PERSON_MERGE, Scope(actor.tenant_id))
-    source, target = find(session, Person, actor.tenant_id, from_uuid), find(session, Person, actor.tenant_id, to_uuid)
-    if pk(source) == pk(target):
-        raise Refused("person.merge_self")
-    if source.merged_into_id is not None or target.merged_into_id is not None:
-        raise Conflict("person.merged_already")
-    for identity in session.exec(select(Identity).where(Identity.person_id == pk(source))).all():
-        identity.person_id = pk(target)
-        session.add(identity)
-        session.add(
-            IdentityMove(
-                tenant_id=actor.tenant_id,
-                identity_id=pk(identity),
-                from_person_id=pk(source),
-                to_person_id=pk(target),
-                moved_by_id=actor.person_id,
-                reason=reason[:500],
-                moved_at=now,
-            )
-        )
-    # Kept flat: whoever was merged into the first row is now known as the second.
-    for earlier in session.exec(
-        select(Person).where(Person.tenant_id == actor.tenant_id, Person.merged_into_id == pk(source))
-    ).all():
-        earlier.merged_into_id = pk(target)
-        session.add(earlier)
-    target.absorbed_ids = [*target.absorbed_ids, pk(source), *source.absorbed_ids]
-    source.merged_into_id, source.absorbed_ids = pk(target), []
-    session.add(source)
-    session.add(target)
-    session.flush()
-    match_roster(session, target, now)
-    sessions.end_sessions(session, pk(source), now)
-    session.flush()
-    return target
 
 
 def tenant_named(session: Session, name: str) -> Tenant:

@@ -111,7 +111,7 @@ _LIVING = (
     .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
     .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id), isouter=True)
     .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id), isouter=True)
-    .join(_Row, or_(col(_Row.id) == col(WebSession.person_id), col(_Row.merged_into_id) == col(WebSession.person_id)))
+    .join(_Row, _is_of_session(_Row))
     .join(Role, and_(col(Role.person_id) == col(_Row.id), col(Role.revoked_at).is_(None)), isouter=True)
     .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
     .where(

@@ -7,9 +7,9 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from pydantic import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.access import Permission, Scope, can, require
+from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import courses, enter, landing, notices, people, roles
+from lms_plugin.flow import courses, enter, landing, merge_views, merges, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import messages
@@ -217,17 +217,61 @@ def notice_done() -> BaseResponse:
 
 
 @blueprint.route("/people/merge", methods=["GET", "POST"])
-def merge() -> BaseResponse | str:
-    """Two rows that are one human being become one."""
+def merge() -> BaseResponse | str | tuple[str, int]:
+    """Two rows that are one human being become one: find both, see what will happen, say which one stays. Or undo."""
     me, here = actor(), edge()
-    source, target = request.values.get("from", ""), request.values.get("to", "")
+    first, second, keep = (request.values.get(name, "") for name in ("first", "second", "keep"))
+    errors: dict[str, str] = {}
     if request.method == "POST":
-        people.merge_persons(db(), me, source, target, request.form.get("reason", "").strip(), here.now)
-        return redirect(url_for("people.list_people"), 303)
+        try:
+            if "undo" in request.form:
+                merges.undo_merge(db(), me, request.form["undo"], here.now)
+            else:
+                gone = _given_away(me, first, second, keep)
+                reason = " ".join(request.form.get("reason", "").split())
+                merges.merge_persons(db(), me, gone, keep, reason, here.now)
+            return redirect(url_for("people.merge"), 303)
+        except Invalid as error:
+            errors = messages.field_errors(error)
+        except Refused as error:
+            db().rollback()
+            errors["undo" if "undo" in request.form else "keep"] = messages.sentence(error.code, error.params)
+    page = _merge_page(me, first, second, keep, errors)
+    return (page, 422) if errors else page
+
+
+def _given_away(me: Actor, first: str, second: str, keep: str) -> str:
+    """Which of the two gives its accounts to the one that is kept. Raises Invalid where not all is said."""
     require(me, Permission.PERSON_MERGE, Scope(me.tenant_id))
+    if not first or not second or first == second:
+        raise Invalid({"pair": "merge.two_needed"})
+    if keep not in {first, second}:
+        raise Invalid({"keep": "merge.keep_needed"})
+    return second if keep == first else first
+
+
+def _merge_page(me: Actor, first: str, second: str, keep: str, errors: dict[str, str]) -> str:
+    require(me, Permission.PERSON_MERGE, Scope(me.tenant_id))
+    if first and second and first != second:
+        view = merge_views.question(db(), me, first, second)
+        return render_template(
+            "people/merge.html",
+            view=view,
+            keep=keep or view.proposed,
+            reason=request.form.get("reason", ""),
+            errors=errors,
+            role_word=role_word,
+        )
     query = _query()
     rows = people.people_page(db(), me, query, False, 1)[0] if query else []
-    return render_template("people/merge.html", rows=rows, query=query)
+    return render_template(
+        "people/merge_find.html",
+        rows=[row for row in rows if row.uuid != first],
+        query=query,
+        picked=merge_views.picked(db(), me, first) if first else None,
+        lately=merge_views.merged_lately(db(), me),
+        errors=errors,
+    )
 
 
 @blueprint.route("/invitations", methods=["GET", "POST"])

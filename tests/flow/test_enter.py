@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
-from lms_plugin.flow import courses, enter, people, sessions
+from lms_plugin.flow import courses, enter, merges, sessions
 from lms_plugin.people import Course, CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, Role, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, grant
@@ -113,7 +113,7 @@ def test_a_merge_points_identities_elsewhere_and_says_so(world: World) -> None:
     officer, chen = world.actor(cast.OFFICER), world.person(cast.CHEN)
     double = come(world, "chen-again", LEARNER, issuer="https://second.example")
     entrance = sessions.open_session(world.session, double, None, HOURS, world.now)
-    people.merge_persons(world.session, officer, double.uuid, chen.uuid, "同一个人", world.now)
+    merges.merge_persons(world.session, officer, double.uuid, chen.uuid, "同一个人", world.now)
     again = come(world, "chen-again", LEARNER, issuer="https://second.example")
     assert pk(again) == pk(chen)
     move = world.session.exec(select(IdentityMove)).one()
@@ -128,18 +128,18 @@ def test_a_merge_points_identities_elsewhere_and_says_so(world: World) -> None:
         world.session.exec(select(Enrolment).where(Enrolment.person_id == pk(double))).one()  # history stays
     )
     with pytest.raises(Refused, match=r"person\.merged_already"):
-        people.merge_persons(world.session, officer, double.uuid, chen.uuid, "", world.now)
+        merges.merge_persons(world.session, officer, double.uuid, chen.uuid, "", world.now)
     with pytest.raises(Refused, match=r"person\.merge_self"):
-        people.merge_persons(world.session, officer, chen.uuid, chen.uuid, "", world.now)
+        merges.merge_persons(world.session, officer, chen.uuid, chen.uuid, "", world.now)
 
 
 def test_only_an_officer_of_the_district_merges(world: World) -> None:
     chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
     for who in (cast.LEAD, cast.TRAINER, cast.AUDITOR, cast.IT, cast.CHEN):
         with pytest.raises(Forbidden):
-            people.merge_persons(world.session, world.actor(who), chen.uuid, wang.uuid, "", world.now)
+            merges.merge_persons(world.session, world.actor(who), chen.uuid, wang.uuid, "", world.now)
     with pytest.raises(NotFound):
-        people.merge_persons(world.session, world.actor(cast.NEIGHBOUR), chen.uuid, wang.uuid, "", world.now)
+        merges.merge_persons(world.session, world.actor(cast.NEIGHBOUR), chen.uuid, wang.uuid, "", world.now)
     assert not world.session.exec(select(IdentityMove)).all()
 
 
@@ -342,8 +342,8 @@ def test_work_of_a_merged_row_is_own_work(world: World) -> None:
     officer, trainer = world.actor(cast.OFFICER), world.person(cast.TRAINER)
     first = come(world, "t-1", LEARNER, issuer="https://second.example")
     second = come(world, "t-2", LEARNER, issuer="https://second.example")
-    people.merge_persons(world.session, officer, first.uuid, second.uuid, "", world.now)
-    people.merge_persons(world.session, officer, second.uuid, trainer.uuid, "", world.now)
+    merges.merge_persons(world.session, officer, first.uuid, second.uuid, "", world.now)
+    merges.merge_persons(world.session, officer, second.uuid, trainer.uuid, "", world.now)
     actor = world.actor(cast.TRAINER)
     assert set(actor.absorbed_ids) == {pk(first), pk(second)}
     assert first.merged_into_id == pk(trainer)

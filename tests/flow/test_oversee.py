@@ -12,7 +12,7 @@ import competencies
 from competencies import CreditKind, Result
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound
-from lms_plugin.flow import award, cases, exemptions, oversee, oversee_lists, people, units
+from lms_plugin.flow import award, cases, exemptions, merges, oversee, oversee_lists, units
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.people import Enrolment, Person, RosterEntry, UnitKind
 from tests import people as cast
@@ -105,7 +105,7 @@ def test_somebody_merged_counts_once_with_all_they_did(world: World) -> None:
     world.session.add(again)
     world.session.flush()
     world.session.add(Enrolment(programme_id=pk(world.programme), person_id=pk(again), started_at=world.now))
-    people.merge_persons(
+    merges.merge_persons(
         world.session, world.actor(cast.OFFICER), world.person(cast.CHEN).uuid, again.uuid, "换了平台", world.now
     )
     (row,) = oversee_lists.people_page(

@@ -8,7 +8,7 @@ from sqlmodel import select
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import invitations, people, units
+from lms_plugin.flow import invitations, merges, people, units
 from lms_plugin.people import (
     Invitation,
     Notice,
@@ -129,7 +129,7 @@ def test_a_row_that_somebody_has_is_not_taken_away(world: World) -> None:
     people.introduce(world.session, other, said(world), world.now)
     assert (row.person_id, second.confirmed_at) == (pk(first), None)
     assert world.session.exec(select(Notice.kind)).all() == ["person.twice_on_roster"]
-    people.merge_persons(world.session, world.actor(cast.OFFICER), first.uuid, second.uuid, "同一人", world.now)
+    merges.merge_persons(world.session, world.actor(cast.OFFICER), first.uuid, second.uuid, "同一人", world.now)
     assert (row.person_id, second.confirmed_how) == (pk(second), "roster")
 
 
