@@ -1,4 +1,4 @@
-"""Who is who in a district: the first-launch page, confirmation, the officer's roster, courses."""
+"""Who is who in a district: the first-launch page, confirmation, the officer's roster, the list of people."""
 
 import unicodedata
 from dataclasses import dataclass
