@@ -87,6 +87,7 @@ class Permission(enum.Enum):
     PERSON_INTRODUCE = "person.introduce"
     PERSON_CONFIRM = "person.confirm"
     PERSON_MERGE = "person.merge"
+    UNIT_EDIT = "unit.edit"
     ROSTER_IMPORT = "roster.import"
     HOURS_IMPORT = "hours.import"
     TEACHER_EXEMPT = "teacher.exempt"
@@ -148,6 +149,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.PERSON_INTRODUCE: [[_is_own]],
     Permission.PERSON_CONFIRM: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PERSON_MERGE: [[_officer]],
+    Permission.UNIT_EDIT: [[_officer]],
     Permission.ROSTER_IMPORT: [[_officer]],
     Permission.HOURS_IMPORT: [[_officer]],
     Permission.TEACHER_EXEMPT: [[_officer, _is_not_own]],

@@ -130,18 +130,25 @@ def unit() -> None:
 @click.option("--tenant", "tenant_name", required=True)
 @click.option("--kind", type=click.Choice([k.value for k in UnitKind]), default="school", show_default=True)
 @click.option("--parent", default="", help="Name of the parent unit; the root unit if left out.")
-@click.option("--environment", default="", help="multimedia, blended or smart (a school's declared environment)")
+@click.option(
+    "--environment",
+    type=click.Choice(units.ENVIRONMENTS),
+    default=None,
+    help="What a school declares. Given for a school that is there already, it is changed.",
+)
 @click.argument("name")
-def unit_add(tenant_name: str, kind: str, parent: str, environment: str, name: str) -> None:
-    """Add a school, school group, county, city."""
+def unit_add(tenant_name: str, kind: str, parent: str, environment: str | None, name: str) -> None:
+    """Add a school, school group, county, city; the same name under the same parent is the same unit."""
     with _act() as (session, _, _now):
         district = people.tenant_named(session, tenant_name)
         rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
         wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
         if len(wanted) != 1:
             raise click.ClickException(f"No single unit called / 没有唯一的单位: {parent or tenant_name}")
-        units.add_unit(session, pk(district), UnitKind(kind), name, wanted[0], environment)
-    click.echo(f"Unit made / 已建: {name}")
+        known = any(row.parent_id == wanted[0].id and row.name == name for row in rows)
+        made = units.add_unit(session, pk(district), UnitKind(kind), name, wanted[0], environment or "")
+        declared = f" ({made.environment})" if made.environment else ""
+    click.echo(f"{'Unit was there already / 已有' if known else 'Unit made / 已建'}: {name}{declared}")
 
 
 @main.group()

@@ -70,6 +70,20 @@ def test_a_district_from_nothing(environment: dict[str, str]) -> None:
     assert "https://tool.example/invitation/" in lead
 
 
+def test_what_a_school_declares(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    words = ("unit", "add", "--tenant", "平安县", "希望小学")
+    assert "Unit made" in done(environment, *words)
+    assert "(blended)" in done(environment, *words, "--environment", "blended")
+    again = done(environment, *words)
+    assert "there already" in again
+    assert "(blended)" in again  # what is not said changes nothing
+    result = nengli(environment, *words, "--environment", "nonsense")
+    assert (result.exit_code, "multimedia" in result.output) == (2, True)
+    group = ("unit", "add", "--tenant", "平安县", "--kind", "school_group", "--environment", "smart", "东片")
+    assert "只有学校申报教学环境" in refused(environment, *group)
+
+
 def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> None:
     done(environment, "tenant", "add", "平安县")
     for words in (

@@ -50,6 +50,7 @@ OWN_PAGES = {
     "curate.new",
     "oversee.home",
     "roster.home",
+    "schools.home",
     "roster.template",
     "uploads.create",
     "release.home",

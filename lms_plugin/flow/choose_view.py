@@ -45,6 +45,7 @@ class Choosing:
     min_dimensions: int
     dimensions: Mapping[str, Text]
     environments: Mapping[str, Text]
+    declared: str  # the school's environment, where the rule looks at it; "" = none declared, or any allowed
     given_up: tuple[str, ...]
     is_reference: bool
 
@@ -115,6 +116,7 @@ def choosing(
         min_dimensions=rule.min_dimensions,
         dimensions={one["code"]: _told(one) for one in described.get("dimensions", [])},
         environments={one["code"]: _told(one) for one in described.get("environments", [])},
+        declared=declared if rule.environment_rule != competencies.EnvironmentRule.FREE else "",
         given_up=tuple(
             point.code
             for point in points

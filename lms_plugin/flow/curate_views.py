@@ -11,6 +11,7 @@ import competencies
 from competencies import CompetencyFramework, FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, owned, pk
+from lms_plugin.flow import schools
 from lms_plugin.flow.curate import is_chosen_from, programme_unit_scope
 from lms_plugin.people import Course, OrgUnit
 
@@ -241,18 +242,19 @@ class ProgrammeView:
     rule_versions: tuple[tuple[int, datetime], ...]
     courses: tuple[tuple[str, str], ...]  # uuid, title
     is_chosen_from: bool
+    undeclared: int  # schools that have declared no environment, where the rule looks at it
 
 
 def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
     """For the page of a round and for its form."""
     row = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, row))
-    version, title = session.exec(
-        select(FrameworkVersion, CompetencyFramework.title)
+    unit = get(session, OrgUnit, row.org_unit_id)
+    version, title, undeclared = session.exec(
+        select(FrameworkVersion, CompetencyFramework.title, schools.count_undeclared(row.tenant_id, unit.path))
         .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
         .where(FrameworkVersion.id == row.framework_version_id)
     ).one()
-    unit = get(session, OrgUnit, row.org_unit_id)
     policies = session.exec(
         select(ProgrammePolicy.number, ProgrammePolicy.made_at)
         .where(ProgrammePolicy.programme_id == pk(row))
@@ -263,6 +265,7 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         .where(Course.tenant_id == actor.tenant_id, Course.programme_id == pk(row))
         .order_by(col(Course.id))
     ).all()
+    rules = competencies.rules_of(session, row)
     return ProgrammeView(
         uuid=row.uuid,
         title=row.title,
@@ -276,10 +279,11 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         submit_by_on=row.submit_by_on,
         review_by_on=row.review_by_on,
         closes_on=row.closes_on,
-        rules=competencies.rules_of(session, row),
+        rules=rules,
         rule_versions=tuple((number, made_at) for number, made_at in policies),
         courses=tuple(courses),
         is_chosen_from=is_chosen_from(session, row),
+        undeclared=undeclared if rules.choice.environment_rule != "free" else 0,
     )
 
 

@@ -15,7 +15,7 @@ from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import people
+from lms_plugin.flow import people, schools
 from lms_plugin.flow.oversee_figures import (
     Group,
     Sources,
@@ -151,7 +151,7 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
     ]
     if lines and pk(place.unit) in tallies:
         lines.append(UnitLine(place.unit.uuid, place.unit.name, place.unit.kind, tallies[pk(place.unit)], is_self=True))
-    goal = place.frame.rules.goal_percent
+    goal, looks_nowhere = place.frame.rules.goal_percent, place.frame.rules.choice.environment_rule == "free"
     lines.sort(key=lambda line: (-line.tally.missing(goal), -line.tally.unfinished, line.name))
     return UnitPage(
         frame=place.frame,
@@ -162,6 +162,7 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
         tally=sum(tallies.values(), Tally()),
         lines=tuple(lines),
         off_roster=off_roster_of(session, place),
+        undeclared=0 if looks_nowhere else schools.undeclared_below(session, actor, place.unit.path),
     )
 
 

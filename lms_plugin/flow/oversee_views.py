@@ -58,6 +58,7 @@ class UnitPage:
     tally: Tally
     lines: tuple[UnitLine, ...]
     off_roster: OffRoster
+    undeclared: int  # schools here that have declared no environment, where the rule looks at it
 
 
 @dataclass(frozen=True)

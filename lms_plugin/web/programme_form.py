@@ -218,6 +218,8 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
             environment=options["environment_rule"][choice.environment_rule],
         )
     ]
+    if view.undeclared:
+        chosen.append(_("现在有 %(n)s 所学校没有申报环境，这些学校的老师暂时不限。", n=view.undeclared))
     if choice.compulsory:
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
     peers = [_("没有互评，由评审员直接认定。")]

@@ -16,6 +16,7 @@ from lms_plugin.web import (
     release,
     review,
     roster,
+    schools,
     submit,
     uploads,
 )
@@ -33,6 +34,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     passport.blueprint,
     oversee.blueprint,
     roster.blueprint,
+    schools.blueprint,
     help.blueprint,
     kit.blueprint,
     health.blueprint,

@@ -144,6 +144,8 @@ PAGES = (
     One("roster.entry", "officer", at("/roster/entry/{entry}")),
     One("roster.entry", "officer", at("/roster/entry/{exempt}"), "exempt"),
     One("roster.entry", "officer", at("/roster/entry/{gone}"), "removed"),
+    One("schools.home", "officer", at("/schools")),
+    One("schools.one", "officer", at("/schools/{S}")),
     One("roster.hours", "officer", at("/hours/{P}")),
     One("roster.hours_checked", "officer", at("/hours/{P}/checked/{hours}")),
     One("curate.home", "officer", at("/curate")),

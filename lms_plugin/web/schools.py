@@ -1,0 +1,81 @@
+"""学校: names and declared environments, school by school and for all at once."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from lms_plugin.errors import Invalid
+from lms_plugin.flow import schools, units
+from lms_plugin.web import messages
+from lms_plugin.web.edge import actor, db
+from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.forms import whole
+
+blueprint = Blueprint("schools", __name__)
+
+
+def environment_word(code: str) -> str:
+    """A declared environment in the page's language."""
+    words = {"multimedia": _("多媒体教学环境"), "blended": _("混合学习环境"), "smart": _("智慧学习环境")}
+    return str(words.get(code, _("没有申报")))
+
+
+def choices() -> list[tuple[str, str]]:
+    """The environments as a form offers them."""
+    return [(code, environment_word(code)) for code in units.ENVIRONMENTS]
+
+
+@blueprint.route("/schools", methods=["GET", "POST"])
+def home() -> BaseResponse | tuple[str, int]:
+    """The schools within reach; one environment for all of them, or for those that have none."""
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            changed = schools.declare_all(
+                db(), actor(), request.form.get("environment", ""), also_declared=request.form.get("all") == "1"
+            )
+            return redirect(url_for("schools.home", changed=changed), 303)
+        except Invalid as invalid:
+            errors = messages.field_errors(invalid)
+    query, number = request.args.get("q", "").strip()[:50], whole(request.args.get("page"), 1)
+    view = schools.page(db(), actor(), query, number)
+    page = render_template(
+        "schools/home.html",
+        view=view,
+        query=query,
+        page=number,
+        pages=max(1, -(-view.total // 50)),
+        errors=errors,
+        typed=request.form.get("environment", ""),
+        changed=whole(request.args.get("changed"), 0, least=0) if "changed" in request.args else None,
+        choices=choices(),
+        environment_word=environment_word,
+        address=lambda there: url_for("schools.home", q=query or None, page=there),
+    )
+    return page, 422 if errors else 200
+
+
+@blueprint.route("/schools/<unit>", methods=["GET", "POST"])
+def one(unit: str) -> BaseResponse | tuple[str, int]:
+    """One school: its name and its environment."""
+    errors: dict[str, str] = {}
+    found = schools.school(db(), actor(), unit)
+    known = found.name
+    name, environment = found.name, found.environment
+    if request.method == "POST":
+        name, environment = request.form.get("name", "")[:500], request.form.get("environment", "")
+        try:
+            schools.change(db(), actor(), unit, name, environment)
+            return redirect(url_for("schools.home"), 303)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+    page = render_template(
+        "schools/one.html",
+        uuid=unit,
+        known=known,
+        name=name,
+        environment=environment,
+        errors=errors,
+        choices=[("", _("没有申报")), *choices()],
+    )
+    return page, 422 if errors else 200
