@@ -82,6 +82,7 @@ class Permission(enum.Enum):
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
     COURSE_REBIND = "course.rebind"
+    LINK_CHOOSE = "link.choose"
     PROGRAMME_EDIT = "programme.edit"
     FRAMEWORK_CURATE = "framework.curate"
     PERSON_INTRODUCE = "person.introduce"
@@ -144,6 +145,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],
     Permission.COURSE_REBIND: [[_officer]],
+    Permission.LINK_CHOOSE: [[_is_own, _trainer]],
     Permission.PROGRAMME_EDIT: [[_officer]],
     Permission.FRAMEWORK_CURATE: [[_officer]],
     Permission.PERSON_INTRODUCE: [[_is_own]],

@@ -4,7 +4,7 @@ import enum
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from lms_plugin.db import Model, Owned, Versioned, choice, new_uuid
@@ -240,10 +240,29 @@ class Enrolment(Model, table=True):
     started_at: datetime
 
 
+class LinkRequest(Owned, table=True):
+    """A host's question what to put into a course (Deep Linking 2.0). Answered once; `items` is what was chosen, so
+    that a double click says the same. `data` is the host's own and goes back as it came."""
+
+    __tablename__ = "link_request"
+    id: int | None = Field(default=None, primary_key=True)
+    deployment_id: int = Field(foreign_key="lti_deployment.id")
+    course_id: int = Field(foreign_key="course.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    return_url: str = Field(max_length=2000)
+    data: str | None = Field(default=None, sa_type=Text)
+    takes_many: bool = Field(default=False)
+    takes_column: bool = Field(default=False)
+    items: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_at: datetime
+    answered_at: datetime | None = None
+
+
 class WebSession(Model, table=True):
     """A person at a browser. The cookie and the per-tab bearer are random; only their SHA-256 is kept.
 
-    `return_url` (never logged) leads back to the course; `platform_origin` may frame us and be told our height.
+    `wants`: what the launched link was made for. `return_url` (never logged) leads back to the course;
+    `platform_origin` may frame us and be told our height.
     """
 
     __tablename__ = "web_session"
@@ -258,6 +277,7 @@ class WebSession(Model, table=True):
     return_url: str = Field(default="", max_length=2000)
     platform_origin: str = Field(default="", max_length=300)
     document_target: str = Field(default="", max_length=16)
+    wants: str = Field(default="", max_length=200)  # the page that its launch asked for (flow/linking.py)
     is_demo: bool = Field(default=False)
     asks_first: bool = Field(default=False)  # no cookie proved the browser: serves nobody until the person clicks
     created_at: datetime

@@ -6,6 +6,9 @@ transactions, HTTP between them) and `receive_launch`; `log_launch` says how it 
 """
 
 from lti.claims import Launch
+from lti.deep_linking import Column as LinkColumn
+from lti.deep_linking import ContentItem, DeepLinking
+from lti.deep_linking import answer as answer_deep_linking
 from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, tool_jwks
 from lti.keysets import refresh_keys
@@ -34,6 +37,10 @@ __all__ = [
     "refresh_keys",
     "receive_launch",
     "Launch",
+    "DeepLinking",
+    "ContentItem",
+    "LinkColumn",
+    "answer_deep_linking",
     "Replayed",
     "log_launch",
     "refuse_unread",

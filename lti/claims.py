@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lti import roles as role_rules
 from lti.text import clean, is_identifier, locale, origin
+
+if TYPE_CHECKING:
+    from lti.deep_linking import DeepLinking
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
@@ -28,6 +31,7 @@ class Launch:
 
     `binding` "cookie": this browser began the login. "none": no cookie came back, so nothing proves it (login CSRF):
     the page must show whose name this is and let the person go on by their own click, before any session serves them.
+    `deep_linking`: the host asks what to put into its course; there is no resource link then.
     `deployment_id` is our row's id; `ags_scopes` empty or a URL "" = the host does not offer it.
     """
 
@@ -61,6 +65,7 @@ class Launch:
     lineitem_url: str
     ags_scopes: tuple[str, ...]
     memberships_url: str
+    deep_linking: "DeepLinking | None" = None
     custom: Mapping[str, str] = field(default_factory=dict)
 
     @property

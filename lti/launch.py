@@ -15,7 +15,8 @@ from sqlmodel import Session, col, select
 
 from lms_plugin.db import get, pk
 from lti import claims as reader
-from lti import log, tokens
+from lti import deep_linking, log, tokens
+from lti import roles as role_rules
 from lti.claims import CLAIM, Launch, Malformed
 from lti.keysets import known_keys
 from lti.log import LaunchRefused, Trail
@@ -27,7 +28,8 @@ LEEWAY = 60
 OLDEST = 600  # seconds since `iat`, whatever `exp` says
 DOUBLE_CLICK = timedelta(seconds=10)
 _STATE = re.compile(r"[A-Za-z0-9_-]{20,64}")
-_KNOWN_MESSAGES = ("LtiDeepLinkingRequest", "LtiSubmissionReviewRequest", "LtiStartProctoring", "LtiEndAssessment")
+_LAUNCH, _PICK = "LtiResourceLinkRequest", "LtiDeepLinkingRequest"
+_KNOWN_MESSAGES = ("LtiSubmissionReviewRequest", "LtiStartProctoring", "LtiEndAssessment")
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def _read(
     now: datetime,
 ) -> Launch:
     message, version = claims.get(CLAIM + "message_type"), claims.get(CLAIM + "version")
-    if message != "LtiResourceLinkRequest":
+    if message not in (_LAUNCH, _PICK):
         known = isinstance(message, str) and message in _KNOWN_MESSAGES
         code = "launch.message_unsupported" if known else "launch.message_unknown"
         shown = message if isinstance(message, str) else ""
@@ -231,9 +233,9 @@ def _read(
     trail.ok("version")
     deployment = _deployment(session, claims, platform, trail)
     target = reader.identifier(claims, CLAIM + "target_link_uri", 2000)
-    if not target:
+    if not target and message == _LAUNCH:
         raise trail.refusal("target", "launch.target_missing")
-    if not origin(target) or origin(target) != origin(public_url):
+    if target and (not origin(target) or origin(target) != origin(public_url)):
         raise trail.refusal("target", "launch.target_foreign", target, target=target)
     trail.ok("target")
     if claims.get(CLAIM + "roles") is None:
@@ -247,10 +249,12 @@ def _read(
         raise trail.refusal("subject", "launch.subject_invalid")
     trail.ok("subject")
     described = reader.read(claims)
-    if not described["resource_link_id"]:
-        raise trail.refusal("link", "launch.link_missing")
-    trail.ok("link")
-    _remember(session, platform, deployment, described, now)
+    picking = _picking(claims, roles, trail) if message == _PICK else None
+    if picking is None:
+        if not described["resource_link_id"]:
+            raise trail.refusal("link", "launch.link_missing")
+        trail.ok("link")
+        _remember(session, platform, deployment, described, now)
     ours = {origin(platform.issuer), origin(platform.auth_url)}
     returns_to = origin(described["return_url"])
     return Launch(
@@ -268,8 +272,20 @@ def _read(
         message_type=message,
         roles=roles,
         target_link_uri=target,
+        deep_linking=picking,
         **described,
     )
+
+
+def _picking(claims: Mapping[str, Any], roles: frozenset[str], trail: Trail) -> deep_linking.DeepLinking:
+    """What a deep linking request asks for: staff choose what goes into a course, and we offer links to this tool."""
+    if "Instructor" not in role_rules.context_roles(roles):
+        raise trail.refusal("roles", "launch.link_staff_only")
+    found = deep_linking.read(claims)
+    if not found.takes_links:
+        raise trail.refusal("link", "launch.link_type", ", ".join(found.accept_types)[:200])
+    trail.ok("link")
+    return found
 
 
 def _deployment(session: Session, claims: Mapping[str, Any], platform: Platform, trail: Trail) -> Deployment:

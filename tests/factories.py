@@ -15,6 +15,7 @@ from lms_plugin.people import (
     Course,
     CourseMember,
     Identity,
+    LinkRequest,
     OrgMembership,
     OrgUnit,
     Person,
@@ -37,6 +38,25 @@ def actor_of(session: Session, person: Person, course_id: int | None = None) -> 
         .where(col(Role.person_id).in_([pk(person), *person.absorbed_ids]), col(Role.revoked_at).is_(None))
     )
     return sessions.actor_of(person, course_id, session.exec(held).all())
+
+
+def link_request(
+    world: "World", who: cast.Cast, *, takes_many: bool = False, takes_column: bool = False
+) -> LinkRequest:
+    """What a deep linking launch of that person from the world's course leaves behind."""
+    row = LinkRequest(
+        tenant_id=pk(world.tenant),
+        deployment_id=world.course.deployment_id,
+        course_id=pk(world.course),
+        person_id=pk(world.person(who)),
+        return_url=f"{ISSUER}/return?course=9",
+        takes_many=takes_many,
+        takes_column=takes_column,
+        created_at=world.now,
+    )
+    world.session.add(row)
+    world.session.flush()
+    return row
 
 
 @dataclass

@@ -22,7 +22,7 @@ from lms_plugin.flow import cases, invitations, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
-from tests.factories import Browser, World
+from tests.factories import Browser, World, link_request
 from tests.flow.handed_in import hand_in
 from tests.web.launching import row_counts, written
 
@@ -143,6 +143,7 @@ def things(world: World) -> Things:
         "person": world.person(cast.CHEN).uuid,
         "unit": world.schools["希望小学"].uuid,
         "course": world.course.uuid,
+        "link": link_request(world, cast.TRAINER).uuid,
         "file": file.uuid,
         "ref": file.uuid,
         "version": world.framework.uuid,

@@ -82,7 +82,7 @@ def bind_view(session: Session, actor: Actor, course_uuid: str) -> BindView:
     return BindView(
         course.uuid,
         course.title,
-        tuple((row.uuid, row.title) for row in _offered(session, actor) if running is None or row.uuid != running.uuid),
+        tuple((row.uuid, row.title) for row in offered(session, actor) if running is None or row.uuid != running.uuid),
         len(learners),
         (running.uuid, running.title) if running is not None else None,
         len(begun),
@@ -90,7 +90,7 @@ def bind_view(session: Session, actor: Actor, course_uuid: str) -> BindView:
     )
 
 
-def _offered(session: Session, actor: Actor) -> list[competencies.Programme]:
+def offered(session: Session, actor: Actor) -> list[competencies.Programme]:
     """The programmes that are not over, newest first: those of the units that the actor's roles reach and of the units
     above them; all of them for whom only a course knows."""
     roles = [role for role in actor.roles if role.kind in {RoleKind.OFFICER, RoleKind.TRAINER}]
@@ -153,7 +153,7 @@ def bind_course(
     """
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_BIND, course_scope(session, actor, course))
-    chosen = [row for row in _offered(session, actor) if row.uuid == programme_uuid]
+    chosen = [row for row in offered(session, actor) if row.uuid == programme_uuid]
     session.refresh(course, with_for_update=True)  # the second of two who answer at once finds what the first said
     if course.programme_id is not None:
         running = get(session, competencies.Programme, course.programme_id)

@@ -12,7 +12,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import humans, report
+from lms_plugin.flow import humans, links, report
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
@@ -47,6 +47,10 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     if launch.is_learner:
         _learner(session, course, row_id, now)
     tenant = get(session, Tenant, launch.tenant_id)
+    if launch.deep_linking is not None:
+        wants = links.ASKED + links.begin(session, launch, course, person, now).uuid
+    else:
+        wants = links.wanted(launch.custom)
     return open_session(
         session,
         person,
@@ -57,6 +61,7 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
         return_url=launch.return_url,
         platform_origin=launch.platform_origin,
         document_target=launch.document_target,
+        wants=wants,
         is_demo=tenant.is_demo,
         asks_first=launch.binding == "none",
     )

@@ -10,12 +10,16 @@ from sqlmodel import Session, col, select
 import competencies
 from lms_plugin.access import Actor
 from lms_plugin.db import get, owned, pk
-from lms_plugin.flow import courses, notices
+from lms_plugin.flow import courses, linking, links, notices
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
 
 
 class Place(enum.Enum):
+    LINK = "link"  # a host asks what to put into a course
     INTRODUCE = "introduce"
+    POINT = "point"
+    RECORD = "record"
+    REVIEWS = "reviews"
     TEACHER = "teacher"
     TRAINER = "trainer"
     BIND = "bind"
@@ -33,10 +37,15 @@ class Landing:
     course_uuid: str = ""
     course_title: str = ""
     is_told: bool = False  # who waits: whether there is an officer whom the notice reaches
+    point: str = ""  # the code of a point, and the work on it where there is one
+    submission_uuid: str = ""
+    request_uuid: str = ""
 
 
-def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
-    """Teachers: their programme. Trainers: what waits. Officers: progress. Nobody yet: the sentence that helps.
+def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -> Landing:
+    """`wants`: what the launched link was made for (flow/links.py).
+
+    Teachers: their programme. Trainers: what waits. Officers: progress. Nobody yet: the sentence that helps.
 
     A role in this course comes before roles elsewhere: who came through a course's door wants that course.
     """
@@ -54,12 +63,14 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
         if course is not None and course.programme_id is not None
         else None
     )
+    if wants.startswith(links.ASKED) and linking.is_open(session, actor, wants.removeprefix(links.ASKED), now):
+        return Landing(Place.LINK, request_uuid=wants.removeprefix(links.ASKED))
     is_office = actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.SCHOOL_LEAD)
     teaches = any(member.is_learner for member in members)
     if (teaches or not is_office) and person.introduced_at is None and not actor.has(RoleKind.IT):
         return Landing(Place.INTRODUCE)
     if teaches and programme is not None:
-        return Landing(Place.TEACHER, programme.uuid)
+        return _wanted(session, actor, programme, links.target_of(wants))
     instructs = any(member.is_instructor for member in members)
     if course is not None and programme is None and instructs and courses.may_bind(session, actor, course):
         return Landing(Place.BIND, course_uuid=course.uuid)
@@ -76,6 +87,29 @@ def landing_of(session: Session, actor: Actor, now: datetime) -> Landing:
     if mine is not None:
         return Landing(Place.TEACHER, mine.uuid)
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
+
+
+def _wanted(session: Session, actor: Actor, programme: competencies.Programme, target: links.Target | None) -> Landing:
+    """The page of the course's own programme that the link was made for; of a copied course, whose programme may be
+    another one by now, the page of the same name."""
+    if target is None or target.view is links.View.HOME:
+        return Landing(Place.TEACHER, programme.uuid)
+    if target.view is links.View.POINT:
+        found = session.exec(
+            owned(competencies.Submission, actor.tenant_id)
+            .join(
+                competencies.CompetencyPoint, col(competencies.CompetencyPoint.id) == competencies.Submission.point_id
+            )
+            .where(
+                competencies.Submission.programme_id == pk(programme),
+                col(competencies.Submission.person_id).in_(actor.person_ids),
+                competencies.CompetencyPoint.code == target.point,
+            )
+            .order_by(col(competencies.Submission.id).desc())
+        ).first()
+        work = found.uuid if found is not None else ""
+        return Landing(Place.POINT, programme.uuid, point=target.point, submission_uuid=work)
+    return Landing(Place.RECORD if target.view is links.View.RECORD else Place.REVIEWS, programme.uuid)
 
 
 def latest_programme(session: Session, actor: Actor) -> competencies.Programme | None:

@@ -90,6 +90,11 @@ def maxima(rules: competencies.Rules) -> dict[lti.LineItemKind, int]:
     }
 
 
+def column_name(programme: competencies.Programme, kind: lti.LineItemKind) -> str:
+    """The `resourceId` and `tag` of our column: by them it is found again, in whichever course."""
+    return f"nengli:{programme.uuid}:{kind.value}"
+
+
 def queue_columns(session: Session, programme: competencies.Programme, now: datetime) -> None:
     """The rules have other maxima: every column that there is follows, and everybody's score is sent again."""
     courses = session.exec(
@@ -143,13 +148,14 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
             lti.LineItemKind.POINTS: f"{programme.title} 能力点",
             lti.LineItemKind.HOURS: f"{programme.title} 学时",
         }
-        uuid, programme_id, own, listing = programme.uuid, pk(programme), course.lineitem_url, course.lineitems_url
+        names = {kind: column_name(programme, kind) for kind in KINDS}
+        programme_id, own, listing = pk(programme), course.lineitem_url, course.lineitems_url
     for kind in KINDS:
         row = known.get(kind)
         url = row.url if row is not None else ""
         if not most[kind] or (row is not None and url and row.maximum_hundredths == most[kind]):
             continue
-        ours = f"nengli:{uuid}:{kind.value}"
+        ours = names[kind]
         try:
             if url and url != own:  # the rules have changed
                 client.resize_line_item(

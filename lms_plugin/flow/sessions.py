@@ -64,6 +64,7 @@ def open_session(
     return_url: str = "",
     platform_origin: str = "",
     document_target: str = "",
+    wants: str = "",
     is_demo: bool = False,
     asks_first: bool = False,
 ) -> Entrance:
@@ -80,6 +81,7 @@ def open_session(
         return_url=return_url[:2000],
         platform_origin=platform_origin[:300],
         document_target=document_target[:16],
+        wants=wants[:200],
         is_demo=is_demo,
         asks_first=asks_first,
         created_at=now,
@@ -200,6 +202,7 @@ def _like(session: Session, row: WebSession, document_target: str, lifetime: tim
         return_url=row.return_url,
         platform_origin="" if document_target == "window" else row.platform_origin,
         document_target=document_target,
+        wants=row.wants,
         is_demo=row.is_demo,
     )
 

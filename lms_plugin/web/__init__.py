@@ -172,10 +172,13 @@ def _headers(response: Response) -> Response:
     if request.endpoint != "static":
         head.setdefault("Cache-Control", "no-store")
         ancestors = _ancestors() if response.mimetype == "text/html" else "'none'"
+        here: Edge | None = request.environ.get("nengli.edge")
+        forms = " ".join(["'self'", here.sends_to]).strip() if here is not None else "'self'"
         head.setdefault(
             "Content-Security-Policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
-            f"connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}",
+            f"connect-src 'self'; font-src 'self'; "
+            f"form-action {forms}; base-uri 'none'; frame-ancestors {ancestors}",
         )
     head.setdefault("X-Content-Type-Options", "nosniff")
     head.setdefault("Referrer-Policy", "no-referrer")

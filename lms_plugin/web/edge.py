@@ -84,6 +84,7 @@ class Edge:
     new_bearer: str = ""
     locale: str = ""  # what a launch says, before anybody is signed in
     framed_by: list[str] | None = None  # origins of the host that the person comes from
+    sends_to: str = ""  # the origin to which a form of this page may be sent besides our own
     wakes: bool = False
 
 

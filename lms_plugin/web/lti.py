@@ -11,6 +11,7 @@ import lti
 from lms_plugin.db import writes
 from lms_plugin.errors import Forbidden, Refused
 from lms_plugin.flow import enter, sessions
+from lms_plugin.people import WebSession
 from lms_plugin.web.edge import (
     BEARER_HEADER,
     COOKIE,
@@ -112,11 +113,16 @@ def _enter(form: dict[str, str]) -> BaseResponse | str:
         if not proved:
             here.framed_by = lti.frame_ancestors(db(), received.deployment_id)
             return _ask_first(entrance)
-    response = redirect(url_for("people.home"), 303)
+    response = redirect(home_of(entrance.session_row), 303)
     set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)
     # Kept for the span of a double click: the second request then proves that it is the same browser.
     set_cookie(response, cookie_name, secret or "", int(sessions.DOUBLE_CLICK.total_seconds()))
     return response
+
+
+def home_of(row: WebSession) -> str:
+    """The first address after a launch: it leads on to the next step, or to what the launched link was made for."""
+    return url_for("people.home", launched=1) if row.wants else url_for("people.home")
 
 
 def _browser_secret(cookie_name: str) -> str | None:
@@ -142,6 +148,7 @@ def _ask_first(entrance: sessions.Entrance) -> str:
         account=display_name(person),
         ticket=sessions.issue_ticket(db(), row, "window", "", here.now),
         bearer=entrance.bearer,
+        home=home_of(row),
         return_url=row.return_url,
         platform_origin=row.platform_origin,
     )
@@ -182,7 +189,7 @@ def redeem() -> BaseResponse:
     if not hmac.compare_digest(browser.partition(".")[2].encode(), digest(token).encode()):
         raise Refused("session.no_cookie")
     entrance, _target = sessions.redeem_ticket(db(), token, "window", moment.now, browser)
-    response = redirect(url_for("people.home"), 303)
+    response = redirect(home_of(entrance.session_row), 303)
     set_cookie(
         response, COOKIE, entrance.token, max(60, int((entrance.session_row.expires_at - moment.now).total_seconds()))
     )

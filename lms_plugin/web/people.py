@@ -55,8 +55,17 @@ def role_word(kind: RoleKind) -> str:
 def home() -> BaseResponse | str:
     """Where a person belongs now: the page of their next step."""
     me, here = actor(), edge()
-    place = landing.landing_of(db(), me, here.now)
+    wants = here.web_session.wants if here.web_session is not None and "launched" in request.args else ""
+    place = landing.landing_of(db(), me, here.now, wants)
     targets = {
+        landing.Place.LINK: lambda: url_for("linking.page", link=place.request_uuid),
+        landing.Place.POINT: lambda: (
+            url_for("submit.point", submission=place.submission_uuid)
+            if place.submission_uuid
+            else url_for("submit.choose", programme=place.programme_uuid, pick=place.point)
+        ),
+        landing.Place.RECORD: lambda: url_for("passport.page", programme=place.programme_uuid),
+        landing.Place.REVIEWS: lambda: url_for("review.mine"),
         landing.Place.INTRODUCE: lambda: url_for("people.introduce"),
         landing.Place.TEACHER: lambda: url_for("submit.home", programme=place.programme_uuid),
         landing.Place.TRAINER: lambda: url_for("cases.queue", programme=place.programme_uuid),
@@ -88,7 +97,7 @@ def introduce() -> BaseResponse | tuple[str, int]:
         try:
             said = _introduction(values)
             people.introduce(db(), me, said, here.now)
-            return redirect(url_for("people.home"), 303)
+            return redirect(url_for("people.home", launched=1), 303)
         except Invalid as error:
             db().rollback()
             errors = messages.field_errors(error)

@@ -9,6 +9,7 @@ from lms_plugin.web import (
     health,
     help,
     kit,
+    linking,
     lti,
     oversee,
     passport,
@@ -23,6 +24,7 @@ from lms_plugin.web import (
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     lti.blueprint,
+    linking.blueprint,
     people.blueprint,
     curate.blueprint,
     submit.blueprint,

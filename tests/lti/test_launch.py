@@ -169,7 +169,7 @@ def test_a_signed_payload_that_is_no_object_is_refused(desk: Desk, payload: byte
         ({CLAIM + "message_type": None}, "launch.message_unknown"),
         ({CLAIM + "message_type": "Other"}, "launch.message_unknown"),
         ({CLAIM + "message_type": ["LtiResourceLinkRequest"]}, "launch.message_unknown"),
-        ({CLAIM + "message_type": "LtiDeepLinkingRequest"}, "launch.message_unsupported"),
+        ({CLAIM + "message_type": "LtiSubmissionReviewRequest"}, "launch.message_unsupported"),
         ({CLAIM + "roles": None}, "launch.roles_missing"),
         ({CLAIM + "roles": "Learner"}, "launch.claim_malformed"),
         ({CLAIM + "roles": [1]}, "launch.claim_malformed"),

@@ -93,9 +93,15 @@ def test_open_edx(session: Session, now: datetime, version: str, claims: dict[st
         assert launch.is_administrator == administrator
 
 
-def test_open_edx_deep_linking_is_refused(session: Session, now: datetime) -> None:
-    claims = dict(resign.openedx_launches("11_4_4"))["launch_deeplink_hoa"]
-    desk = Desk(session, now, claims["iss"], claims["aud"], claims[CLAIM + "deployment_id"])
-    with pytest.raises(Refused) as caught:
-        desk.launch(claims)
-    assert caught.value.code == "launch.message_unsupported"
+@pytest.mark.parametrize("version", ["11_4_4", "9_13_4"])
+def test_open_edx_deep_linking(session: Session, now: datetime, version: str) -> None:
+    claims = dict(resign.openedx_launches(version))["launch_deeplink_hoa"]
+    desk = host_for(session, now, claims)
+    launch = desk.launch(claims)
+    assert isinstance(launch, lti.Launch)
+    asked = launch.deep_linking
+    assert asked is not None
+    assert (asked.accept_multiple, asked.accept_lineitem, asked.data) == (True, None, None)
+    assert asked.return_url.endswith("/lti-dl/response")
+    with pytest.raises(Refused, match=r"launch\.link_staff_only"):
+        desk.launch({**claims, CLAIM + "roles": [MEMBERSHIP + "Learner"]})

@@ -23,7 +23,7 @@ from lms_plugin.flow import cases, enter, exemptions, invitations, review, sessi
 from lms_plugin.people import Course, CourseMember, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
-from tests.factories import ISSUER, Browser, World, add_person, build_world, course_of, programme_of
+from tests.factories import ISSUER, Browser, World, add_person, build_world, course_of, link_request, programme_of
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
@@ -231,6 +231,8 @@ def _lists(pages: Pages) -> None:
 def _by_hand(pages: Pages, app: Flask) -> None:
     """What only comes through pages: files, typed text, sheets that wait for the second button."""
     world, uuids = pages.world, pages.uuids
+    uuids["link"] = link_request(world, cast.TRAINER, takes_many=True, takes_column=True).uuid
+    uuids["link.one"] = link_request(world, cast.TRAINER).uuid
     wang = world.sign_in(app.test_client(), cast.WANG)
     officer = world.sign_in(app.test_client(), cast.OFFICER)
     world.session.commit()

@@ -96,6 +96,8 @@ PAGES = (
     One("people.invitation", "wang", at("/invitation/ABCDE-ABCDE"), "unusable", 422),
     One("people.enter_code", "chen", at("/me/invitation")),
     One("lti.not_posted", "", at("/lti/launch"), "", 400),
+    One("linking.page", "trainer", at("/links/{link}")),
+    One("linking.page", "trainer", at("/links/{link_one}"), "one"),
     One("submit.mine", "it", at("/points"), "nothing"),
     One("submit.home", "wang", at("/programmes/{P}")),
     One("submit.home", "chen", at("/programmes/{P}"), "passed"),

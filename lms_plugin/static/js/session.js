@@ -171,7 +171,7 @@ if (asked && offered) {
     bearer = offered;
     stored(bearer);
     history.replaceState(null, "", "/"); // Back and reload must never meet the launch again
-    live("/");
+    live(asked.dataset.home ?? "/");
   });
 } else if (bearer) {
   // A reload came without the header and so without a person: ask once more, with it. Never a launch again.
