@@ -14,7 +14,7 @@ from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import cases, marking
 from lms_plugin.flow.queue_views import OPEN_FOR
-from lms_plugin.flow.reach import FILTERS, joined, within
+from lms_plugin.flow.reach import FILTERS, first_of, joined, within
 from lms_plugin.flow.review_views import ItemView, item_views
 
 
@@ -247,7 +247,10 @@ def next_case(session: Session, actor: Actor, uuid: str) -> str:
 
 
 def _next(session: Session, actor: Actor, case: cases.Case) -> tuple[str, int]:
-    """The next case that waits (the first one again after the last), and how many others wait."""
+    """The next case that waits (the first one again after the last), and how many others wait.
+
+    What a colleague returned comes last: that colleague looks at it again.
+    """
     here = pk(case.submission)
     wanted = and_(
         within(actor, case.programme),
@@ -257,7 +260,11 @@ def _next(session: Session, actor: Actor, case: cases.Case) -> tuple[str, int]:
     row = session.exec(
         joined(select(competencies.Submission.uuid, func.count().over()))
         .where(col(competencies.Submission.tenant_id) == actor.tenant_id, wanted)
-        .order_by(when((col(competencies.Submission.id) > here, 0), else_=1), col(competencies.Submission.id))
+        .order_by(
+            when((first_of(actor) == 2, 1), else_=0),
+            when((col(competencies.Submission.id) > here, 0), else_=1),
+            col(competencies.Submission.id),
+        )
         .limit(1)
     ).first()
     return (row[0], int(row[1])) if row is not None else ("", 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 import competencies
@@ -16,10 +17,11 @@ from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import cases
-from lms_plugin.flow.reach import FILTERS, READERS, joined, submissions_within, within
+from lms_plugin.flow.reach import FILTERS, READERS, filters_of, first_of, joined, submissions_within, within
 from lms_plugin.people import OrgUnit, Person, RoleKind
 
 PAGE = 50
+_Returner = aliased(Person)
 OPEN_FOR = timedelta(minutes=30)
 
 
@@ -43,11 +45,17 @@ class CaseRow:
     opened_by: str
     opened_at: datetime | None
     submitted_at: datetime
+    returned_by: str  # who returned it and gets it back; "" when nobody did
+    is_mine: bool  # that is the person who looks
 
 
 @dataclass(frozen=True)
 class Queue:
-    """One page of the queue and the counts of all filters."""
+    """One page of the queue and the counts of all filters.
+
+    `yours`, `yours_late`, `confirmable`: how many wait for this very person, who may only look at others: pending,
+    late, and agreed among the pending ones. `decides`: whether there is anything that the person could decide.
+    """
 
     programmes: tuple[tuple[str, str], ...]
     programme: str
@@ -57,6 +65,10 @@ class Queue:
     rows: tuple[CaseRow, ...]
     page: int
     total: int
+    decides: bool
+    yours: int
+    yours_late: int
+    confirmable: int
 
     @property
     def pages(self) -> int:
@@ -67,7 +79,11 @@ class Queue:
 def queue(
     session: Session, actor: Actor, programme: str, state: str, agreed: int | None, page: int, now: datetime
 ) -> Queue:
-    """The works within the actor's reach that wait for a trainer, oldest first; never the actor's own."""
+    """The works within the actor's reach that wait for a trainer; never the actor's own.
+
+    What a trainer returned comes back to that trainer: first in their queue, last in their colleagues'; else the oldest
+    comes first.
+    """
     _may_read(session, actor)
     programmes = session.exec(
         owned(competencies.Programme, actor.tenant_id).order_by(col(competencies.Programme.id).desc())
@@ -76,11 +92,15 @@ def queue(
     if programme and chosen is None:
         raise NotFound
     reached = within(actor, chosen)
-    sums = [func.coalesce(func.sum(case((FILTERS[name], 1), else_=0)), 0) for name in FILTERS]
-    counted = session.connection().execute(joined(columns(*sums)).where(reached)).one()
-    counts = dict(zip(FILTERS, (int(one) for one in counted), strict=True))
-    state = state if state in FILTERS else "pending"
-    wanted = and_(reached, FILTERS[state])
+    filters = filters_of(actor)
+    own_desk = submissions_within(actor, RoleKind.TRAINER)
+    asked = [*filters.values(), *(and_(own_desk, FILTERS[name]) for name in ("pending", "late", "agreed"))]
+    sums = [func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in asked]
+    counted = [int(one) for one in session.connection().execute(joined(columns(*sums)).where(reached)).one()]
+    counts = dict(zip(filters, counted, strict=False))
+    yours, yours_late, confirmable = counted[len(filters) :]
+    state = state if state in filters else "pending"
+    wanted = and_(reached, filters[state])
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
@@ -90,9 +110,13 @@ def queue(
         state=state,
         agreed=agreed,
         counts=counts,
-        rows=_listed(session, wanted, now, page),
+        rows=_listed(session, actor, wanted, now, page),
         page=page,
         total=total,
+        decides=actor.has(RoleKind.TRAINER),
+        yours=yours,
+        yours_late=yours_late,
+        confirmable=confirmable,
     )
 
 
@@ -106,8 +130,10 @@ def _count(session: Session, wanted: ColumnElement[bool]) -> int:
     return int(session.exec(joined(select(func.count(col(competencies.Submission.id)))).where(wanted)).one())
 
 
-def _listed(session: Session, wanted: ColumnElement[bool], now: datetime, page: int = 1, size: int = PAGE) -> Any:
-    """Works with all that a row shows, oldest first: one query for them and one for who has them open."""
+def _listed(
+    session: Session, actor: Actor, wanted: ColumnElement[bool], now: datetime, page: int = 1, size: int = PAGE
+) -> Any:
+    """Works with all that a row shows, in their order: one query for them and one for who has them open."""
     rows = session.exec(
         joined(
             columns(
@@ -118,8 +144,10 @@ def _listed(session: Session, wanted: ColumnElement[bool], now: datetime, page: 
                 competencies.Decision,
                 col(Person.name),
                 col(OrgUnit.name),
+                col(_Returner.name),
             )
         )
+        .join(_Returner, col(_Returner.id) == col(competencies.Submission.trainer_id), isouter=True)
         .join(
             competencies.CompetencyPoint,
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
@@ -132,16 +160,16 @@ def _listed(session: Session, wanted: ColumnElement[bool], now: datetime, page: 
             isouter=True,
         )
         .where(wanted)
-        .order_by(col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
+        .order_by(first_of(actor), col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
         .offset((page - 1) * size)
         .limit(size)
     ).all()
     openings = _openings(session, [pk(row[0]) for row in rows], now)
-    return tuple(_row(row, openings.get(pk(row[0]))) for row in rows)
+    return tuple(_row(actor, row, openings.get(pk(row[0]))) for row in rows)
 
 
-def _row(row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
-    submission, version, summary, point, decision, author, school = row
+def _row(actor: Actor, row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
+    submission, version, summary, point, decision, author, school, returner = row
     return CaseRow(
         uuid=submission.uuid,
         author=author,
@@ -159,6 +187,8 @@ def _row(row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
         opened_by=opened[0] if opened is not None else "",
         opened_at=opened[1] if opened is not None else None,
         submitted_at=version.submitted_at,
+        returned_by=returner or "",
+        is_mine=submission.trainer_id is not None and actor.is_author(submission.trainer_id),
     )
 
 
@@ -199,7 +229,7 @@ def agreed_list(
     wanted = and_(within(actor, row), FILTERS["agreed"], submissions_within(actor, RoleKind.TRAINER))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
-    found = _listed(session, wanted, now, size=100_000)
+    found = _listed(session, actor, wanted, now, size=100_000)
     passing = [one for one in found if (one.agreed_level or 0) >= competencies.Level.PASS]
     listed = passing[: cases.MOST_AT_ONCE]
     drawn = random.Random(seed).sample(listed, min(3, len(listed)))  # noqa: S311 - a look, not a secret

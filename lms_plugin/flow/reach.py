@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, false, or_, true
 from sqlmodel import col, select
 
 import competencies
@@ -16,6 +16,7 @@ READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
 
 _state = col(competencies.Submission.state)
 _summary = rubrics.ReviewSummary
+_trainer = col(competencies.Submission.trainer_id)
 _pending = _state == competencies.SubmissionState.SUBMITTED
 _has_split = and_(col(_summary.submitted) >= 2, col(_summary.is_agreed).is_(False))
 
@@ -27,6 +28,18 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "again": and_(_pending, col(competencies.Submission.trainer_id).is_not(None)),  # 退回后重交
     "decided": _state == competencies.SubmissionState.DECIDED,  # 已定，未发布
 }
+
+
+def filters_of(actor: Actor) -> dict[str, ColumnElement[bool]]:
+    """The filters of this person's queue; a trainer's begins with what they returned themselves and came back."""
+    if not actor.has(RoleKind.TRAINER):
+        return FILTERS
+    return {"mine": and_(_pending, _trainer.in_(actor.person_ids)), **FILTERS}
+
+
+def first_of(actor: Actor) -> ColumnElement[int]:
+    """Sorts works by whose they are: what this person returned comes back to them first, a colleague's last."""
+    return case((_trainer.in_(actor.person_ids), 0), (_trainer.is_(None), 1), else_=2)
 
 
 def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) -> ColumnElement[bool]:

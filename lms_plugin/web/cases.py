@@ -25,6 +25,7 @@ AGREED = {"0": 0, "1": 1, "2": 2}
 def state_word(state: str) -> str:
     """A filter of the queue in words."""
     words = {
+        "mine": _("退给我的"),
         "pending": _("待定"),
         "agreed": _("已一致"),
         "split": _("分歧"),

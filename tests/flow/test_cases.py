@@ -131,8 +131,25 @@ def test_a_return_needs_a_reason_and_comes_back_to_the_same_trainer(
     levels = {line.field: line.level for item in page.items for line in item.criteria}
     assert levels["topic.complete"] == 1
     assert levels["slides.rights"] is None
-    found = queue_views.queue(world.session, world.actor(cast.TRAINER), "", "again", None, 1, world.now)
-    assert [row.uuid for row in found.rows] == [work.uuid]
+    # It stands first at the desk of who returned it, and last at a colleague's, who reads whose it is.
+    others = [
+        hand_in(world, who, "A3", world.now - timedelta(minutes=minutes))
+        for who, minutes in ((cast.WANG, 110), (cast.LI, 40))
+    ]
+
+    def queued(who: cast.Cast, state: str) -> list[tuple[str, str, bool]]:
+        found = queue_views.queue(world.session, world.actor(who), "", state, None, 1, world.now)
+        return [(row.uuid, row.returned_by, row.is_mine) for row in found.rows]
+
+    mine, theirs = (work.uuid, "吴培", True), (work.uuid, "吴培", False)
+    rest = [(one.uuid, "", False) for one in others]
+    assert queued(cast.TRAINER, "mine") == queued(cast.TRAINER, "again") == [mine]
+    assert queued(cast.TRAINER, "pending") == [mine, *rest]
+    assert queued(cast.OTHER_TRAINER, "mine") == []
+    assert queued(cast.OTHER_TRAINER, "pending") == [*rest, theirs]
+    for one in others:
+        following = case_views.next_case(world.session, world.actor(cast.OTHER_TRAINER), one.uuid)
+        assert following in {other.uuid for other in others}
 
 
 def test_returned_work_goes_to_no_peer_again(world: World, work: competencies.Submission) -> None:
@@ -168,7 +185,7 @@ def test_the_queue_counts_and_filters(world: World) -> None:
     reviewed(world, (2, 2))
     trainer = world.actor(cast.TRAINER)
     found = queue_views.queue(world.session, trainer, world.programme.uuid, "agreed", None, 1, world.now)
-    assert dict(found.counts) == {"pending": 6, "agreed": 6, "split": 0, "late": 0, "again": 0, "decided": 0}
+    assert dict(found.counts) == {"mine": 0, "pending": 6, "agreed": 6, "split": 0, "late": 0, "again": 0, "decided": 0}
     assert {row.agreed_level for row in found.rows} == {2}
     assert queue_views.queue(world.session, trainer, world.programme.uuid, "agreed", 1, 1, world.now).total == 0
 

@@ -192,6 +192,34 @@ def test_a_late_work_offers_to_let_it_in(world: World, browse: Browse, work: com
     assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 303
 
 
+def test_a_late_work_is_not_called_decided_in_the_queue(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    work.state = competencies.SubmissionState.LATE
+    world.session.add(work)
+    world.session.commit()
+    page = browse(cast.TRAINER).get("/cases").text
+    assert "1 份迟交的材料，收不收等您定" in page
+    assert "都定完了" not in page
+    assert f'href="/cases/{work.uuid}"' in browse(cast.TRAINER).get("/cases?state=late").text
+    assert "1 份材料等评审员定" in browse(cast.OFFICER).get("/cases").text
+
+
+def test_who_only_looks_is_offered_no_decision(
+    world: World, browse: Browse, agreed: dict[str, competencies.Submission]
+) -> None:
+    """Every way onward that the page offers answers, for each role."""
+    address = f"/cases?programme={world.programme.uuid}"
+    for who, decides in ((cast.TRAINER, True), (cast.OFFICER, False), (cast.AUDITOR, False)):
+        page = browse(who).get(address)
+        assert ("份材料等您定" in page.text) is decides
+        assert ("6 份材料等评审员定" in page.text) is not decides
+        assert ("成批确认" in page.text) is decides
+        assert ("退给我的" in page.text) is decides
+        for link in set(re.findall(r'href="(/cases[^"]*)"', page.text)):
+            assert browse(who).get(link.replace("&amp;", "&")).status_code == 200, link
+
+
 def test_list_mode_shows_counts_and_three_then_confirms(
     world: World, browse: Browse, agreed: dict[str, competencies.Submission]
 ) -> None:
