@@ -92,7 +92,7 @@ def release_page(
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
         uuids=tuple(submission.uuid for submission, _decision in chosen),
         people=len(people),
-        hours=_hours(session, programme, chosen),
+        hours=_hours(session, programme, rules, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=_sample(session, actor, chosen, seed),
         left=len(waiting) - len(chosen),
@@ -108,9 +108,10 @@ def release_page(
 def _hours(
     session: Session,
     programme: competencies.Programme,
+    rules: competencies.Rules,
     rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
 ) -> tuple[tuple[int, int], ...]:
-    books = booking.Books(session, programme, {submission.person_id for submission, _decision in rows})
+    books = booking.Books(session, programme, {submission.person_id for submission, _decision in rows}, rules)
     for submission, decision in rows:
         level = competencies.Level(decision.point_level or 0)
         if level >= competencies.Level.PASS:

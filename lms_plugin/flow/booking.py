@@ -58,8 +58,14 @@ class Books:
     """What these people hold and have booked in a programme, each over all rows of the human being; kept up by `hold`
     and `booked` while an act goes on. A constant number of queries."""
 
-    def __init__(self, session: Session, programme: competencies.Programme, people: Collection[int]) -> None:
-        self._rule = competencies.hours_rule(competencies.rules_of(session, programme))
+    def __init__(
+        self,
+        session: Session,
+        programme: competencies.Programme,
+        people: Collection[int],
+        rules: competencies.Rules | None = None,
+    ) -> None:
+        self._rule = competencies.hours_rule(rules or competencies.rules_of(session, programme))
         self.rows = {row: rows for rows in humans.rows_by_row(session, people).values() for row in rows}
         everybody = set(self.rows)
         levels = competencies.released_levels(session, pk(programme), everybody)

@@ -11,8 +11,8 @@ from sqlmodel import Session, select
 
 import competencies
 import rubrics
-from lms_plugin import demo
 from lms_plugin.db import engine, session_factory, transaction
+from lms_plugin.demo import district
 from lms_plugin.people import OrgUnit, Person
 from tests.journey import acts
 from tests.journey.conftest import LAPTOP, PHONE, SCREENSHOTS, Stage, frame
@@ -124,7 +124,7 @@ def finish(where, code: str, level: int = 1) -> None:
 
 def test_reviews_are_allotted_and_done(two_points: Stage) -> None:
     stage = two_points
-    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[0])
     allotment = officer_page(stage, f"/reviews/allocation/{programme.uuid}")
     allotment.get_by_role("button", name="现在分配").click()
     expect(allotment.get_by_role("heading", level=1)).to_contain_text("互评都已分配好")
@@ -203,7 +203,7 @@ def test_the_returned_work_comes_back_better(two_points: Stage) -> None:
 
 def test_results_are_released_and_hours_arrive(two_points: Stage) -> None:
     stage = two_points
-    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[0])
     page = officer_page(stage, f"/release/{programme.uuid}")
     page.get_by_role("button", name=re.compile("^发布这")).click()
     expect(page.locator("main")).to_contain_text("已发布")
@@ -223,10 +223,10 @@ def test_results_are_released_and_hours_arrive(two_points: Stage) -> None:
 def test_the_officers_page_and_sheet_agree_with_the_ledger(two_points: Stage) -> None:
     stage = two_points
     page = officer_page(stage, "/progress")
-    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[0])
     page.goto(page.url.replace(page.url.split("/progress/")[1].split("/")[0], programme.uuid))
     sentence = page.get_by_role("heading", level=1).inner_text()
-    assert f"{len(demo.ROSTER)} 人应参训" in sentence
+    assert f"{len(district.ROSTER)} 人应参训" in sentence
     assert f"{len(TEACHERS)} 人合格" in sentence
     with page.expect_download() as waiting:
         page.get_by_role("link", name="导出 Excel").first.click()
@@ -256,7 +256,7 @@ def test_excluding_the_own_school_shows_the_shortage(two_points: Stage) -> None:
         acts.upload(where, "方案", "plain.docx")
         acts.upload(where, "报告", "lesson.mp4")
         finish(where, "A1")
-    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[1])
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[1])
     page = officer_page(stage, f"/reviews/allocation/{programme.uuid}")
     page.get_by_role("button", name="现在分配").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("缺评审人")
@@ -266,8 +266,8 @@ def test_excluding_the_own_school_shows_the_shortage(two_points: Stage) -> None:
 def test_pictures_for_the_guides(two_points: Stage) -> None:
     """Ten key pages, zh and en, phone and desktop: NENGLI_SCREENSHOTS=1 puts them into docs/screenshots."""
     stage = two_points
-    programme = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[0])
-    second = next(p for p in of(stage, competencies.Programme) if p.title == demo.PROGRAMMES[1])
+    programme = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[0])
+    second = next(p for p in of(stage, competencies.Programme) if p.title == district.PROGRAMMES[1])
     person = next(p for p in of(stage, Person) if p.name == TEACHERS[0][1])
     works = [s for s in of(stage, competencies.Submission) if s.person_id == person.id]
     county = next(u for u in of(stage, OrgUnit) if u.parent_id is None)
