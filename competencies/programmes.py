@@ -51,6 +51,11 @@ def end_of_day(day: date, timezone: str) -> datetime:
     return local.astimezone(ZoneInfo("UTC"))
 
 
+def local_day(moment: datetime, timezone: str) -> date:
+    """The day of an instant as people in that time zone call it: at 01:30 in Shanghai it is still yesterday in UTC."""
+    return moment.astimezone(ZoneInfo(timezone)).date()
+
+
 def start_of_day(day: date, timezone: str) -> datetime:
     """The instant a day begins in a time zone, as UTC."""
     return datetime.combine(day, time(0), tzinfo=ZoneInfo(timezone)).astimezone(ZoneInfo("UTC"))

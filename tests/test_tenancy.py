@@ -23,6 +23,7 @@ from lms_plugin.people import OrgUnit, RoleKind, RosterEntry
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
 from tests.factories import Browser, World, link_request
+from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.web.launching import row_counts, written
 
@@ -136,6 +137,19 @@ def things(world: World) -> Things:
             competencies.EvidenceRequirement.point_id == pk(world.point("A3"))
         )
     ).first()
+    earn(world, cast.ZHOU, "A5")
+    award = session.exec(select(competencies.Award)).one()
+    credit = competencies.credit(
+        session,
+        pk(world.tenant),
+        pk(world.programme),
+        pk(world.person(cast.CHEN)),
+        competencies.CreditKind.ONLINE,
+        1200,
+        competencies.Basis(world.programme.policy_id or 0),
+        now,
+        reason="import",
+    )
     ids = {
         "programme": world.programme.uuid,
         "submission": works["chen"].uuid,
@@ -148,6 +162,8 @@ def things(world: World) -> Things:
         "ref": file.uuid,
         "version": world.framework.uuid,
         "entry": entry.uuid,
+        "credit": credit.uuid,
+        "award": award.uuid,
         "phrase": phrase.uuid,
         "code": invitation,
         "token": "0" * 32,

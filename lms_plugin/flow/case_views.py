@@ -45,6 +45,7 @@ class DecisionView:
 class CasePage:
     """A work on the trainer's desk.
 
+    `person`: uuid of the author, for their record.
     `base`: the version of the decision that stands (0 = none), to be sent back with the next one. `agreed`: field →
     level on which all reviewers agree. `squares`: field → what everybody says. `changes`: item key → "new", "changed",
     "same" against the version that was returned.
@@ -52,6 +53,7 @@ class CasePage:
 
     uuid: str
     programme: str
+    person: str
     author: str
     school: str
     point_code: str
@@ -105,6 +107,7 @@ def case_page(
     return CasePage(
         uuid=submission.uuid,
         programme=case.programme.uuid,
+        person=case.person,
         author=case.author,
         school=case.school,
         point_code=case.point.code,

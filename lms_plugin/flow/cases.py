@@ -29,8 +29,8 @@ LONGEST_PHRASE = 500
 class Case:
     """A handed-in work with what every act and page of the desk needs.
 
-    `versions` and `decisions` by id of the version, `deciders`: person id → name. `openings`: who has it open, with
-    their names.
+    `person`: uuid of the author. `versions` and `decisions` by id of the version, `deciders`: person id → name.
+    `openings`: who has it open, with their names.
     """
 
     submission: competencies.Submission
@@ -38,6 +38,7 @@ class Case:
     point: competencies.CompetencyPoint
     programme: competencies.Programme
     rules: competencies.Rules
+    person: str
     author: str
     school: str
     scope: Scope
@@ -60,6 +61,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
             competencies.SubmissionVersion,
             competencies.CompetencyPoint,
             competencies.Programme,
+            col(_Author.uuid),
             col(_Author.name),
             col(OrgUnit.name),
             owes_review(actor),
@@ -103,13 +105,13 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
     found = session.exec(statement).all()  # versions × openings: a handful of each
     if not found:
         raise NotFound
-    submission, _version, point, programme, author, _school, reviews_it = found[0][:7]
+    submission, _version, point, programme, person, author, _school, reviews_it = found[0][:8]
     versions: dict[int, competencies.SubmissionVersion] = {}
     decisions: dict[int, competencies.Decision] = {}
     schools: dict[int, str] = {}
     deciders: dict[int, str] = {}
     openings: dict[int, tuple[rubrics.CaseOpening, str]] = {}
-    for _, version, _, _, _, school, _, decision, decider, opening, opener, _ in found:
+    for _, version, _, _, _, _, school, _, decision, decider, opening, opener, _ in found:
         if version is not None:
             versions[pk(version)] = version
             schools[pk(version)] = school or ""
@@ -132,6 +134,7 @@ def load_case(session: Session, actor: Actor, uuid: str, permission: Permission 
         point,
         programme,
         competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules(),
+        person,
         author,
         schools[current],
         scope,

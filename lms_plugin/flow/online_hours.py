@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
 
@@ -112,7 +111,7 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     require(actor, Permission.HOURS_IMPORT, _scope(session, actor, programme))
     table = sheets.read(data, HEADS, ("staff_number", "name", "hours", "source"))
-    today = now.astimezone(ZoneInfo(get(session, Tenant, actor.tenant_id).timezone)).date()
+    today = competencies.local_day(now, get(session, Tenant, actor.tenant_id).timezone)
     teachers = _teachers(session, actor.tenant_id)
     there = _there(session, pk(programme))
     entries: list[OnlineHours] = []

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, bindparam, func, null, select
+from sqlalchemy import Integer, Select, bindparam, case, func, literal, null, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -62,7 +63,7 @@ def _listed(sources: Sources, within: str, state: str, standings: frozenset[Stan
             col(OrgUnit.name), col(Person.staff_number), col(Person.id)
         )
     else:
-        rows = sources.on_roster(within, *_roster_columns(sources), everybody)
+        rows = sources.on_roster(within, *_roster_columns(sources, _record_of(sources)), everybody)
         statement = _ordered(_in_state(rows, state, sources, standings))
     return statement.offset(bindparam("skip", type_=Integer)).limit(bindparam("most", type_=Integer))
 
@@ -82,7 +83,14 @@ def _in_state(statement: Select[Any], state: str, sources: Sources, standings: f
     return statement.where(~finished if state == "unfinished" else finished)
 
 
-def _roster_columns(sources: Sources) -> tuple[Any, ...]:
+def _record_of(sources: Sources) -> Any:
+    """The uuid under which the record of a roster row's person is found; "" for who never came."""
+    today = aliased(Person)
+    uuid = select(col(today.uuid)).where(col(today.id) == sources.of_row.root).scalar_subquery()
+    return case((sources.enrolled.c.root_id.is_not(None), uuid), else_="")
+
+
+def _roster_columns(sources: Sources, record: Any) -> tuple[Any, ...]:
     return (
         col(RosterEntry.uuid),
         col(RosterEntry.name),
@@ -94,6 +102,7 @@ def _roster_columns(sources: Sources) -> tuple[Any, ...]:
         col(Exemption.id),
         col(Exemption.reason),
         sources.of_row.root,
+        record,
         *sources.details(),
     )
 
@@ -110,12 +119,13 @@ def _off_columns(sources: Sources) -> tuple[Any, ...]:
         null(),
         null(),
         col(Person.id),
+        col(Person.uuid),
         *sources.details(),
     )
 
 
 def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str, Level]] = ()) -> PersonLine:
-    uuid, name, number, school, stage, subject, sure, exempt, reason, _root, *details = row
+    uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, *details = row
     is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online = (int(v) for v in details)
     counted, counted_excellent, meets_rule, hours_ok = counts
     rules = place.frame.rules
@@ -123,6 +133,7 @@ def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str
     result = Standing(counted, counted_excellent, bool(meets_rule), bool(hours_ok)).result(rules, place.frame.is_closed)
     return PersonLine(
         entry_uuid=uuid if on_roster else "",
+        person_uuid=person or "",
         name=name,
         staff_number=number,
         school=school or "",
@@ -248,7 +259,9 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
         frame=place.frame,
         unit=UnitRef(place.unit.uuid, place.unit.name),
         units=tuple((names[path], tally) for path, tally in sorted(tallies.items())),
-        people=people(_ordered(sources.on_roster(place.unit.path, *_roster_columns(sources))), on_roster=True),
+        people=people(
+            _ordered(sources.on_roster(place.unit.path, *_roster_columns(sources, literal("")))), on_roster=True
+        ),
         off_roster=people(
             sources.off_roster(place.unit.path, *_off_columns(sources)).order_by(
                 col(OrgUnit.name), col(Person.staff_number), col(Person.id)

@@ -78,9 +78,10 @@ class Lack:
 
 @dataclass(frozen=True)
 class PersonLine:
-    """One person of a list or sheet. `result` None: 免训, so none is asked for."""
+    """One person of a list or sheet. `result` None: 免训, so none is asked for. `person_uuid`: "" of who never came."""
 
     entry_uuid: str
+    person_uuid: str
     name: str
     staff_number: str
     school: str

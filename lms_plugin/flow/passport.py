@@ -22,7 +22,8 @@ Text = Mapping[str, str]
 class RecordPoint:
     """One chosen point. `level` only once released. `phase`: where it stands.
 
-    `why`: why its hours do (counted) or do not count: waiting, failed, set_incomplete, beyond, none.
+    `why`: why its hours do (counted) or do not count: waiting, failed, set_incomplete, beyond, none. `award`: what a
+    reversal names, "" where nothing is awarded.
     """
 
     code: str
@@ -31,18 +32,25 @@ class RecordPoint:
     awarded_at: datetime | None
     phase: str
     why: str
+    award: str = ""
 
 
 @dataclass(frozen=True)
 class HoursLine:
-    """One line of the ledger. `reason`: award, import or reversal; `source`: where imported hours were earned."""
+    """One line of the ledger. `reason`: award, rule (a new rule gave more), import or reversal.
 
+    `source`: where imported hours were earned, or why something was taken back. `can_be_reversed`: an import that was
+    not taken back.
+    """
+
+    uuid: str
     kind: str
     hundredths: int
     reason: str
     source: str
     on: date
     rule_number: int
+    can_be_reversed: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Record:
     hours_kind: str
     deliveries: tuple[deliveries.DeliveryView, ...]
     can_resend: bool
+    can_reverse: bool
     printed_at: datetime
 
 
@@ -77,7 +86,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
-        person = find(session, Person, actor.tenant_id, person_uuid)
+        person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
     person_id = pk(person)
     programme, policies, units, enrolled = _rules_and_units(session, actor, programme_uuid, person_id)
     scope = _scope(session, actor, programme, person, units)
@@ -94,6 +103,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         for kind in competencies.CreditKind
     }
     timezone = get(session, Tenant, actor.tenant_id).timezone
+    taken_back = {entry.reverses_id for entry in entries}
     shown = Round.of(programme, rules, timezone, now)
     levels = [competencies.Level(award.level) for *_rest, award in rows if award is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
@@ -128,12 +138,14 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         ).value,
         hours=tuple(
             HoursLine(
+                uuid=entry.uuid,
                 kind=entry.kind.value,
                 hundredths=entry.credit_hundredths,
                 reason=entry.reason,
                 source=entry.source,
-                on=entry.earned_on or entry.entered_at.date(),
+                on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
                 rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
+                can_be_reversed=entry.reason == "import" and entry.id not in taken_back,
             )
             for entry in entries
         ),
@@ -148,6 +160,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
             )
         ),
         can_resend=can(actor, Permission.SCORE_RESEND, scope),
+        can_reverse=can(actor, Permission.CREDIT_REVERSE, scope),
         printed_at=now,
     )
 
@@ -236,6 +249,7 @@ def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[Rec
                 awarded_at=award.awarded_at if award is not None else None,
                 phase=work.state.value if work is not None else "draft",
                 why=why,
+                award=award.uuid if award is not None else "",
             )
         )
     return tuple(found)

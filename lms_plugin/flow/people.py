@@ -2,17 +2,19 @@
 
 import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import BaseModel
 from sqlmodel import Session, col, func, select
 
+import competencies
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import enter, humans
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
+    Enrolment,
     OrgMembership,
     OrgUnit,
     Person,
@@ -46,9 +48,14 @@ def schools(session: Session, actor: Actor) -> list[OrgUnit]:
     return sorted(shown, key=lambda unit: (not is_school[unit.uuid], unit.name))
 
 
+def _today(session: Session, tenant_id: int, now: datetime) -> date:
+    """The day it is in the district: memberships begin and end on days as people there call them."""
+    return competencies.local_day(now, get(session, Tenant, tenant_id).timezone)
+
+
 def school_of(session: Session, person_id: int, now: datetime) -> OrgUnit | None:
     """The school that the person belongs to today."""
-    today = now.date()
+    today = _today(session, get(session, Person, person_id).tenant_id, now)
     return session.exec(
         select(OrgUnit)
         .join(OrgMembership, col(OrgMembership.org_unit_id) == OrgUnit.id)
@@ -90,7 +97,7 @@ def _school(session: Session, actor: Actor, uuid: str) -> OrgUnit:
 
 def move_to_school(session: Session, person: Person, school: OrgUnit, now: datetime) -> None:
     """From today the person belongs to that school; the earlier membership ends today and stays as history."""
-    today = now.date()
+    today = _today(session, person.tenant_id, now)
     open_rows = session.exec(
         select(OrgMembership).where(OrgMembership.person_id == pk(person), col(OrgMembership.ends_on).is_(None))
     ).all()
@@ -176,6 +183,7 @@ class PersonRow:
     how: str
     can_confirm: bool
     roles: tuple[str, ...]
+    programme: str  # uuid of the round they began last, "" of none: where their record is
 
 
 def reach(actor: Actor, *kinds: RoleKind) -> list[str]:
@@ -228,6 +236,15 @@ def people_page(
     today = {row: pk(person) for person, _unit in rows for row in humans.rows_of(person)}
     for role in session.exec(select(Role).where(col(Role.person_id).in_(today), col(Role.revoked_at).is_(None))):
         roles.setdefault(today[role.person_id], []).append(role.kind.value)
+    rounds = {
+        today[row]: uuid
+        for row, uuid in session.exec(
+            select(Enrolment.person_id, competencies.Programme.uuid)
+            .join(competencies.Programme, col(competencies.Programme.id) == col(Enrolment.programme_id))
+            .where(col(Enrolment.person_id).in_(today), competencies.Programme.tenant_id == actor.tenant_id)
+            .order_by(col(Enrolment.started_at), col(Enrolment.id))
+        )
+    }
     return [
         PersonRow(
             uuid=person.uuid,
@@ -243,6 +260,7 @@ def people_page(
             and not actor.is_author(pk(person))
             and any((unit.path if unit is not None else "").startswith(path) for path in confirming),
             roles=tuple(sorted(set(roles.get(pk(person), [])))),
+            programme=rounds.get(pk(person), ""),
         )
         for person, unit in rows
     ], total

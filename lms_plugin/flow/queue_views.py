@@ -27,9 +27,12 @@ OPEN_FOR = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class CaseRow:
-    """One work in the queue. `agreed_level`: what the reviewers agree on, None where they do not."""
+    """One work in the queue. `agreed_level`: what the reviewers agree on, None where they do not. `programme` and
+    `person`: uuids, where the author's record is."""
 
     uuid: str
+    programme: str
+    person: str
     author: str
     school: str
     point_code: str
@@ -143,8 +146,10 @@ def _listed(
                 competencies.CompetencyPoint,
                 competencies.Decision,
                 col(Person.name),
+                col(Person.uuid),
                 col(OrgUnit.name),
                 col(_Returner.name),
+                col(competencies.Programme.uuid),
             )
         )
         .join(_Returner, col(_Returner.id) == col(competencies.Submission.trainer_id), isouter=True)
@@ -153,6 +158,7 @@ def _listed(
             col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
         )
         .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
         .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
         .join(
             competencies.Decision,
@@ -169,9 +175,11 @@ def _listed(
 
 
 def _row(actor: Actor, row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
-    submission, version, summary, point, decision, author, school, returner = row
+    submission, version, summary, point, decision, author, person, school, returner, programme = row
     return CaseRow(
         uuid=submission.uuid,
+        programme=programme,
+        person=person,
         author=author,
         school=school or "",
         point_code=point.code,

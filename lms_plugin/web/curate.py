@@ -9,7 +9,7 @@ from competencies import ProgrammeState
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import curate, curate_views
 from lms_plugin.web import messages, programme_form
-from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.oversee import local_day
@@ -116,6 +116,7 @@ def edit(programme: str) -> BaseResponse | tuple[str, int]:
     except Invalid as invalid:
         db().rollback()
         return _form(values, messages.field_errors(invalid), view)
+    wake_worker()
     return redirect(url_for("curate.programme", programme=programme), 303)
 
 

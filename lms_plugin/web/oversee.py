@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+import competencies
 from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.flow import notices, oversee, oversee_lists, sheets
@@ -22,6 +22,7 @@ from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
 
 blueprint = Blueprint("oversee", __name__)
+MOST_NAMES = 200  # names with a link under the list that is copied; all of them stand on pages of 50
 
 
 def result_word(result: Result | None) -> str:
@@ -59,7 +60,7 @@ def state_words() -> dict[str, tuple[str, str]]:
 def local_day(now: datetime) -> date:
     """Today in the district's time zone."""
     tenant = edge().tenant
-    return now.astimezone(ZoneInfo(tenant.timezone if tenant is not None else "Asia/Shanghai")).date()
+    return competencies.local_day(now, tenant.timezone if tenant is not None else "Asia/Shanghai")
 
 
 def tenths(value: int | None) -> str:
@@ -173,7 +174,14 @@ def result_kind(result: Result | None) -> str:
 def unfinished(programme: str, unit: str) -> str:
     """未完成名单 as text to copy into the work group."""
     page = oversee_lists.unfinished(db(), actor(), programme, unit, edge().now)
-    return render_template("oversee/unfinished.html", page=page, text="\n\n".join(_late_list(page)))
+    known = [line for _school, lines in page.schools for line in lines if line.person_uuid]
+    return render_template(
+        "oversee/unfinished.html",
+        page=page,
+        text="\n\n".join(_late_list(page)),
+        known=known[:MOST_NAMES],
+        more=len(known) > MOST_NAMES,
+    )
 
 
 def _late_list(page: Any) -> Iterator[str]:

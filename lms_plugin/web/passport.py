@@ -1,9 +1,11 @@
-"""我的研修档案: one page that prints on one A4, and the button that sends scores again."""
+"""我的研修档案: one page that prints on one A4, the button that sends scores again, and an officer's 冲销."""
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.flow import deliveries, passport, submit_views
+from lms_plugin.errors import Invalid
+from lms_plugin.flow import deliveries, passport, reversal, submit_views
+from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.submit import nothing
 
@@ -29,6 +31,26 @@ def page(programme: str) -> str:
 def of_person(programme: str, person: str) -> str:
     """Somebody's record, for their school lead, trainer, officer or auditor."""
     return render_template("passport/page.html", record=passport.record(db(), actor(), programme, person, edge().now))
+
+
+@blueprint.route("/record/<programme>/<person>/hours/<credit>/reverse", methods=["GET", "POST"])
+@blueprint.route("/record/<programme>/<person>/awards/<award>/reverse", methods=["GET", "POST"])
+def reverse(programme: str, person: str, credit: str = "", award: str = "") -> BaseResponse | tuple[str, int]:
+    """冲销: what it would do in words, then the reason and the button. A second click finds it done."""
+    what: reversal.What = "award" if award else "hours"
+    reason, errors = request.form.get("reason", ""), dict[str, str]()
+    if request.method == "POST":
+        try:
+            reversal.reverse(db(), actor(), programme, person, what, award or credit, reason, edge().now)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+        else:
+            wake_worker()
+            return redirect(url_for("passport.of_person", programme=programme, person=person), 303)
+    view = reversal.preview(db(), actor(), programme, person, what, award or credit)
+    page = render_template("passport/reverse.html", view=view, reason=reason[:2000], errors=errors)
+    return page, 422 if errors else 200
 
 
 @blueprint.post("/record/<programme>/<person>/send/<course>")

@@ -272,7 +272,7 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
     when = (
         _("评审员认定 %(n)s 天后自动发布，发布以后才记学时、回传成绩。", n=rules.release.after_days)
         if rules.release.after_days
-        else _("由管理员发布，发布以后才记学时、回传成绩。")
+        else _("由管理员或管理员邀请的评审员发布，发布以后才记学时、回传成绩。")
     )
     return [
         (

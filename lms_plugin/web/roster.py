@@ -9,7 +9,7 @@ from lms_plugin.flow.imports import Tray
 from lms_plugin.people import Stage
 from lms_plugin.web import messages
 from lms_plugin.web.downloads import workbook
-from lms_plugin.web.edge import actor, db, edge, parts
+from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
@@ -214,6 +214,7 @@ def hours_checked(programme: str, token: str) -> BaseResponse | str:
     kept = tray().open(actor(), HOURS + programme, token, edge().now)
     if request.method == "POST":
         added = online_hours.commit(db(), actor(), programme, kept.data, edge().now)
+        wake_worker()
         return redirect(url_for("roster.hours", programme=programme, added=added), 303)
     found = online_hours.check(db(), actor(), programme, kept.data, edge().now)
     return render_template(

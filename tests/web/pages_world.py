@@ -19,7 +19,7 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import cases, enter, exemptions, invitations, review, sessions
+from lms_plugin.flow import cases, enter, exemptions, invitations, reversal, review, sessions
 from lms_plugin.people import Course, CourseMember, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
@@ -98,6 +98,11 @@ def _populate(pages: Pages) -> None:
         finish_review(world, one, NOW, level=1)
     earn(world, cast.CHEN, "A3", "A5", "B1", level=2)
     uuids["earned"] = work_of(world, cast.CHEN, "A3")
+    earn(world, cast.ZHAO, "B1")
+    uuids["award"], uuids["revoked"] = award_of(world, cast.CHEN), award_of(world, cast.ZHAO)
+    reversal.reverse(
+        world.session, officer, pages.programme, world.person(cast.ZHAO).uuid, "award", uuids["revoked"], "误录", NOW
+    )
     marks = all_marks(world, works["sun"], 1)
     cases.decide(world.session, trainer, works["sun"].uuid, judgement(marks), 0, 1, NOW)
     uuids["decided"], uuids["waiting"] = works["sun"].uuid, works["li"].uuid
@@ -137,6 +142,15 @@ def work_of(world: World, who: cast.Cast, code: str) -> str:
             competencies.Submission.point_id == pk(world.point(code)),
         )
     ).one()
+
+
+def award_of(world: World, who: cast.Cast) -> str:
+    """The uuid of a person's first award."""
+    return world.session.exec(
+        select(competencies.Award.uuid)
+        .where(competencies.Award.person_id == pk(world.person(who)))
+        .order_by(col(competencies.Award.id))
+    ).all()[0]
 
 
 def _deliveries(world: World) -> None:
@@ -260,6 +274,10 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
     _done(officer, f"/hours/{pages.programme}/checked/{first}")
+    uuids["credit"] = world.session.exec(
+        select(competencies.CreditEntry.uuid).where(competencies.CreditEntry.reason == "import")
+    ).one()
+    world.session.commit()
     hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
     uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
 
