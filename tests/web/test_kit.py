@@ -312,6 +312,27 @@ def test_a_tab_without_cookie_lives_by_its_bearer(page: Page, host: Host) -> Non
     assert set(asked) == {None, BEARER}
 
 
+def test_a_tab_without_cookie_drops_its_copy_too(page: Page, host: Host) -> None:
+    page.goto(f"{host.url}/lti/launch")
+    page.get_by_role("button", name="就在这里继续").click()
+    expect(page.locator(".who")).to_have_text("王老师")
+    host.answer_with = 401
+    page.locator("#c-m2-reason").fill("好了")
+    page.locator("#c-m3 input").nth(1).check()
+    page.get_by_role("button", name="提交评审").click()
+    expect(page.locator("h1")).to_have_text("没有收")
+    kept = "Object.keys(localStorage).filter(key => key.startsWith('nengli:draft:')).length"
+    assert page.evaluate(kept) == 1
+    host.answer_with = 200
+    page.goto(f"{host.url}/inside")
+    expect(page.locator("#c-m2-reason")).to_have_value("好了")
+    page.locator("#c-m3 input").nth(1).check()
+    page.get_by_role("button", name="提交评审").click()
+    page.wait_for_url("**/kit/plain")
+    assert host.forms[-1][1]["r2"] == "好了"
+    assert page.evaluate(kept) == 0
+
+
 def test_the_question_is_answered_before_the_bearer_counts(page: Page, host: Host) -> None:
     page.goto(f"{host.url}/lti/launch")
     page.goto(f"{host.url}/inside")
