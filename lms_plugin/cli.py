@@ -222,6 +222,38 @@ def platform_list(tenant_name: str) -> None:
                     click.echo(f"  {label}: {value}")
 
 
+@platform.command("disable")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+def platform_disable(issuer: str, client_id: str) -> None:
+    """Launch nobody from a platform any more; everything else stays as it is."""
+    _switch(issuer, client_id, is_disabled=True)
+
+
+@platform.command("enable")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+def platform_enable(issuer: str, client_id: str) -> None:
+    """Let a disabled platform launch again."""
+    _switch(issuer, client_id, is_disabled=False)
+
+
+def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:
+    with _act() as (session, _, _now):
+        lti.switch_platform(session, issuer, client_id, is_disabled=is_disabled)
+    click.echo(f"{'Disabled / 已停用' if is_disabled else 'Enabled / 已启用'}: {issuer} {client_id}")
+
+
+@platform.command("rotate-keys")
+@click.option("--at-once", is_flag=True, help="A key has leaked: the new one signs now, the old ones are withdrawn.")
+def platform_rotate_keys(at_once: bool) -> None:
+    """Make another signing key: shown at once, in use a day later; the old one stays a week longer."""
+    with _act() as (session, settings, now):
+        key = lti.rotate_key(session, settings.secret_key.get_secret_value(), now, at_once=at_once)
+        kid, begins = key.kid, key.active_from_at
+    click.echo(f"Key / 密钥 {kid}: signs from / 启用时间 {begins:%Y-%m-%d %H:%M} UTC")
+
+
 @main.group()
 def officer() -> None:
     """The first people of a district."""

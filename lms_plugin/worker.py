@@ -99,6 +99,8 @@ class Worker:
             except Exception:
                 log.exception("%s broke", act.__name__)
         with transaction(self.sessions) as session:
+            every = timedelta(days=self.settings.key_days)
+            lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)
             lti.sweep(session, now)
             session.execute(delete(Ticket).where(Ticket.expires_at < now - timedelta(days=1)))  # type: ignore[arg-type]
             session.execute(

@@ -10,7 +10,7 @@ from lti.deep_linking import Column as LinkColumn
 from lti.deep_linking import ContentItem, DeepLinking
 from lti.deep_linking import answer as answer_deep_linking
 from lti.hosts import Outcome
-from lti.keys import ensure_tool_key, tool_jwks
+from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import refresh_keys
 from lti.launch import Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.login import begin_login
@@ -29,7 +29,7 @@ from lti.models import (
     ScoreDelivery,
     ToolKey,
 )
-from lti.platforms import add_platform, deployment_ids, frame_ancestors, platform_origins, platforms
+from lti.platforms import add_platform, deployment_ids, frame_ancestors, platform_origins, platforms, switch_platform
 from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
 
 __all__ = [
@@ -46,9 +46,12 @@ __all__ = [
     "refuse_unread",
     "sweep",
     "ensure_tool_key",
+    "rotate_key",
+    "rotate_when_due",
     "tool_jwks",
     "add_platform",
     "platforms",
+    "switch_platform",
     "deployment_ids",
     "frame_ancestors",
     "platform_origins",

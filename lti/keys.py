@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -10,10 +10,14 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import RSAKey
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from lms_plugin.errors import Unavailable
 from lti.models import ToolKey
+
+SHOWN_BEFORE = timedelta(days=1)  # hosts keep a key set for hours
+SHOWN_AFTER = timedelta(days=7)
 
 
 @lru_cache(maxsize=8)
@@ -36,12 +40,50 @@ def decrypt(text: str, secret_key: str) -> str:
 
 
 def ensure_tool_key(session: Session, secret_key: str, now: datetime) -> ToolKey:
-    """The key we sign with: the newest that is not retired, made (RSA 2048) if there is none."""
+    """The key we sign with now: the newest that is in use, made if there is none."""
     found = session.exec(
-        select(ToolKey).where(col(ToolKey.retired_at).is_(None)).order_by(col(ToolKey.id).desc()).limit(1)
+        select(ToolKey)
+        .where(_shown(now), col(ToolKey.active_from_at) <= now)
+        .order_by(col(ToolKey.active_from_at).desc(), col(ToolKey.id).desc())
+        .limit(1)
     ).one_or_none()
-    if found is not None:
-        return found
+    return found or _make(session, secret_key, now, active_from_at=now)
+
+
+def rotate_key(session: Session, secret_key: str, now: datetime, *, at_once: bool = False) -> ToolKey:
+    """Another key to sign with. Hosts keep our key set for a while, so it is shown a day before it signs, and the old
+    ones stay a week longer: what was signed with them is still believed. A key that waits already is the answer.
+
+    `at_once`: a key has leaked. The new one signs now, and the old ones are shown no more.
+    """
+    newest = session.exec(
+        select(ToolKey).where(_shown(now)).order_by(col(ToolKey.active_from_at).desc()).limit(1)
+    ).one_or_none()
+    if newest is not None and newest.active_from_at > now and not at_once:
+        return newest
+    begins = now if at_once else now + SHOWN_BEFORE
+    for row in session.exec(select(ToolKey).where(_shown(now))).all():
+        row.retired_at = now if at_once else begins + SHOWN_AFTER
+        session.add(row)
+    return _make(session, secret_key, now, active_from_at=begins)
+
+
+def rotate_when_due(session: Session, secret_key: str, now: datetime, every: timedelta) -> ToolKey | None:
+    """The timer: another key when the newest is so old (zero = never)."""
+    if not every:
+        return None
+    newest = session.exec(select(ToolKey).order_by(col(ToolKey.created_at).desc()).limit(1)).one_or_none()
+    if newest is None or newest.created_at > now - every:
+        return None
+    return rotate_key(session, secret_key, now)
+
+
+def _shown(now: datetime) -> ColumnElement[bool]:
+    return or_(col(ToolKey.retired_at).is_(None), col(ToolKey.retired_at) > now)
+
+
+def _make(session: Session, secret_key: str, now: datetime, *, active_from_at: datetime) -> ToolKey:
+    """RSA 2048: what every host can read."""
     kid = secrets.token_urlsafe(16)
     key = RSAKey.generate_key(2048, private=True)
     shown = key.as_dict(private=False)
@@ -51,15 +93,16 @@ def ensure_tool_key(session: Session, secret_key: str, now: datetime) -> ToolKey
         private_encrypted=encrypt(key.as_pem(private=True).decode(), secret_key),
         public_jwk=public,
         created_at=now,
+        active_from_at=active_from_at,
     )
     session.add(made)
     session.flush()
     return made
 
 
-def tool_jwks(session: Session) -> dict[str, Any]:
-    """The JWKS document that platforms fetch: public halves of all keys that are not retired."""
-    rows = session.exec(select(ToolKey).where(col(ToolKey.retired_at).is_(None)).order_by(col(ToolKey.id))).all()
+def tool_jwks(session: Session, now: datetime) -> dict[str, Any]:
+    """The JWKS document that platforms fetch: public halves of all keys that sign, will sign, or signed lately."""
+    rows = session.exec(select(ToolKey).where(_shown(now)).order_by(col(ToolKey.id))).all()
     return {"keys": [row.public_jwk for row in rows]}
 
 

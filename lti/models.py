@@ -167,7 +167,8 @@ class ScoreDelivery(Model, table=True):
 
 
 class ToolKey(Model, table=True):
-    """A signing key of ours. The private half is encrypted; the public one is what the JWKS shows until retired."""
+    """A signing key of ours. The private half is encrypted; the public one is what the JWKS shows, from before the key
+    first signs (`active_from_at`) until after another one took over (`retired_at`)."""
 
     __tablename__ = "lti_tool_key"
     id: int | None = Field(default=None, primary_key=True)
@@ -175,6 +176,7 @@ class ToolKey(Model, table=True):
     private_encrypted: str = Field(sa_type=Text)
     public_jwk: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime
+    active_from_at: datetime
     retired_at: datetime | None = None
 
 

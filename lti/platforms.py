@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from lms_plugin.db import owned, pk
-from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.errors import Conflict, Invalid, NotFound
 from lti.models import Deployment, Platform
 from lti.text import is_identifier, origin
 
@@ -71,6 +71,17 @@ def add_platform(
     for one in dict.fromkeys(deployments):
         if one not in known:
             session.add(Deployment(tenant_id=tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now))
+    session.flush()
+    return platform
+
+
+def switch_platform(session: Session, issuer: str, client_id: str, *, is_disabled: bool) -> Platform:
+    """Disables or enables a registration. Raises NotFound `platform.unknown`."""
+    platform = by_client(session, issuer, client_id)
+    if platform is None:
+        raise NotFound("platform.unknown", issuer=issuer, client_id=client_id)
+    platform.is_disabled = is_disabled
+    session.add(platform)
     session.flush()
     return platform
 

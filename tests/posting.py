@@ -194,7 +194,7 @@ def post_office(database_url: str, folder: Path) -> Iterator[Post]:
         line.app = create_practice(config)
         with sessions() as session:
             world = _world(session, url)
-            keys |= lti.tool_jwks(session)
+            keys |= lti.tool_jwks(session, datetime.now(UTC))
             session.commit()
             settings = Settings(
                 secret_key=SecretStr(SECRET),

@@ -52,6 +52,10 @@ MEANINGS = {
         "前面有几层反向代理；一层 nginx 填 1，才会相信它传来的 X-Forwarded-* 头",
         "How many reverse proxies stand in front; 1 for one nginx. Only then are its X-Forwarded-* headers believed",
     ),
+    "key_days": (
+        "签名密钥用多少天后换下一把，提前一天公布；0 表示只用命令更换",
+        "After so many days another signing key takes over, shown a day ahead; 0 = only by command",
+    ),
 }
 
 HEAD = """# 设置 / Settings

@@ -225,11 +225,13 @@ def download(token: str) -> BaseResponse:
 
 
 @blueprint.get("/.well-known/jwks.json")
-def jwks() -> Response:
-    """Our public keys, by which hosts check what we sign."""
-    response = jsonify(lti.tool_jwks(db()))
-    response.headers["Cache-Control"] = "public, max-age=300"
-    return response
+def jwks() -> BaseResponse:
+    """Our public keys, by which hosts check what we sign. A new one stands here a day before it signs, so an hour's
+    copy is never too old."""
+    response = jsonify(lti.tool_jwks(db(), edge().now))
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    response.add_etag()
+    return response.make_conditional(request)
 
 
 def _logged(error: Refused) -> Refused:

@@ -90,7 +90,7 @@ def test_the_private_key_is_kept_encrypted_and_the_public_one_is_shown(session: 
     row = lti.ensure_tool_key(session, SECRET, now)
     assert lti.ensure_tool_key(session, SECRET, now).kid == row.kid
     assert "PRIVATE" not in row.private_encrypted
-    (shown,) = lti.tool_jwks(session)["keys"]
+    (shown,) = lti.tool_jwks(session, now)["keys"]
     assert set(shown) == {"kty", "n", "e", "alg", "use", "kid"}
     with pytest.raises(Unavailable) as caught:
         from_other(session, now)
@@ -109,7 +109,7 @@ def test_a_token_is_asked_for_with_a_signed_assertion_and_kept(
     form = {key: value[0] for key, value in parse_qs(host.bodies("/token")[0]).items()}
     assert form["grant_type"] == "client_credentials"
     assert set(form["scope"].split()) == set(SCOPES)
-    assertion = jwt.decode(form["client_assertion"], KeySet.import_key_set(lti.tool_jwks(session)), ["RS256"])
+    assertion = jwt.decode(form["client_assertion"], KeySet.import_key_set(lti.tool_jwks(session, now)), ["RS256"])
     assert assertion.header["kid"] == client.kid
     assert assertion.claims["iss"] == assertion.claims["sub"] == "client-1"
     assert assertion.claims["aud"] == host.base + "/token"
