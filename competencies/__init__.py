@@ -53,6 +53,7 @@ from competencies.ledger import (
     import_online,
     practice_booked,
     reverse,
+    taken_back_reasons,
 )
 from competencies.levels import ItemResult, Level, Validity, item_level, point_level
 from competencies.models import (
@@ -99,6 +100,7 @@ from competencies.submissions import (
     is_chosen,
     is_late,
     point_facts,
+    prepare_again,
     require_open,
     select_points,
     take_back,
@@ -187,6 +189,7 @@ __all__ = [
     "withdraw_ends_at",
     "can_withdraw",
     "take_back",
+    "prepare_again",
     # levels and results
     "Level",
     "Validity",
@@ -223,6 +226,7 @@ __all__ = [
     "Imported",
     "credit",
     "reverse",
+    "taken_back_reasons",
     "balance",
     "practice_booked",
     "entries_of",

@@ -199,24 +199,40 @@ def return_work(
 ) -> Decision:
     """退回修改: the teacher gets the reasons at once and mends the failed items; it comes back to this trainer.
 
-    Raises Invalid when neither a criterion nor the whole has a reason; otherwise as `decide`. A late work may be
-    returned too.
+    What fails is said by a mark below pass: such an item needs new material, one that passed stands, one without marks
+    may be changed. Raises Invalid without a reason (at a criterion or on the whole) and where no item is below pass;
+    otherwise as `decide`. A late work may be returned too.
     """
     _must_be_open(submission, version, standing, base, also=SubmissionState.LATE)
     stored = judgement.stored(items)
     has_reason = judgement.reason.strip() or any(mark["reason"] for marks in stored.values() for mark in marks.values())
     if not has_reason:
         raise Invalid({"reason": "decision.return_reason_missing"})
+    below = _below_pass(items, judgement.levels)
+    if not below:
+        raise Invalid({"reason": "decision.return_nothing_below"})
     computed = compute(items, judgement.levels)
     row = _row(submission, version, standing, person_id, now)
     row.outcome, row.point_level = Outcome.RETURNED, None
-    row.marks, row.item_levels = stored, dict(computed.item_levels)
+    row.marks = stored
+    # One mark below pass settles an item, whatever else is still open.
+    row.item_levels = {key: 0 if key in below else level for key, level in computed.item_levels.items()}
     row.reason = judgement.reason.strip()[:LONGEST_REASON]
     submission.state, submission.trainer_id, submission.changed_at = SubmissionState.RETURNED, person_id, now
     session.add(row)
     session.add(submission)
     session.flush()
     return row
+
+
+def _below_pass(items: Sequence[ItemSheet], marks: Marks) -> set[str]:
+    """The items in which a mark is below pass, and those that had to be handed in and were not."""
+    return {
+        item.key
+        for item in items
+        if (item.is_required and not item.is_present)
+        or any(marks.get(item.key, {}).get(key) == 0 for key in set(item.keys) - item.excellent_only)
+    }
 
 
 def accept_late(session: Session, submission: Submission, now: datetime) -> None:

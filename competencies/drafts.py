@@ -10,11 +10,11 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, and_, col, or_, select
 
 from competencies.models import (
+    Award,
     Decision,
     Evidence,
     EvidenceRequirement,
     FileState,
-    Outcome,
     StoredFile,
     Submission,
     SubmissionState,
@@ -97,12 +97,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ReturnedWork:
-    """What a return for revision says: which items stand (by key), which failed, and what was handed in then."""
+    """Work that came back: which items stand (by key), which failed, and what was handed in then.
+
+    It was returned by a trainer, or its author prepares it again after 不合格 or after its award was taken back. Items
+    that neither stand nor failed (nobody marked them, or an award was taken back) may be changed and need not be.
+    """
 
     decision: Decision
     standing: frozenset[str]
     failed: frozenset[str]
     before: Mapping[str, frozenset[str]]
+
+    @property
+    def is_again(self) -> bool:
+        """Whether the author prepares it again, by their own wish, after a released result."""
+        return self.decision.released_at is not None
 
 
 def items_of(session: Session, submission: Submission, version_id: int | None = None) -> tuple[Item, ...]:
@@ -177,27 +186,31 @@ def items_of_points(
 
 
 def returned_work(
-    submission: Submission, items: Sequence[Item], decision: Decision | None, version_items: Sequence[Item]
+    submission: Submission,
+    items: Sequence[Item],
+    decision: Decision | None,
+    version_items: Sequence[Item],
+    award: Award | None = None,
 ) -> ReturnedWork | None:
-    """What a return asks for; None when the work is not returned.
+    """What a return, or a released result that is no pass, asks for; None when the work did not come back.
 
-    An item stands when its level (or 有效) is at least a pass; one that was not handed in and need not be is free.
+    `decision` and `award` of the version that was handed in last. An item stands when its level (or 有效) is at least a
+    pass; one that was not handed in and need not be is free.
     """
-    if submission.state is not SubmissionState.RETURNED or decision is None or decision.outcome is not Outcome.RETURNED:
+    if submission.state is not SubmissionState.RETURNED or decision is None:
         return None
+    taken_back = award is not None and award.revoked_at is not None
     before = {item.requirement.key: item.fingerprints for item in version_items}
     standing: set[str] = set()
     failed: set[str] = set()
     for item in items:
         key = item.requirement.key
-        if not before.get(key) and not item.requirement.is_required:
-            continue
-        (standing if _passed(decision.item_levels.get(key)) else failed).add(key)
+        if not before.get(key):
+            if item.requirement.is_required:
+                failed.add(key)
+        elif not taken_back and (level := decision.item_levels.get(key)) is not None:
+            (standing if level else failed).add(key)
     return ReturnedWork(decision, frozenset(standing), frozenset(failed), before)
-
-
-def _passed(level: Any) -> bool:
-    return level is not None and bool(level)
 
 
 def overrun_seconds(item: Item, file: StoredFile) -> tuple[int, bool]:
@@ -255,7 +268,13 @@ def problems(
             left = [name for name in criteria.get(key, ()) if marked.get(name) is None]
             if left:
                 found.append(Problem("submit.self_marks_missing", key, {"left": len(left)}))
+    if returned is not None and not returned.failed and _is_same(items, returned):
+        found.append(Problem("submit.nothing_changed", items[0].requirement.key))
     return found
+
+
+def _is_same(items: Sequence[Item], returned: ReturnedWork) -> bool:
+    return all(item.fingerprints == returned.before.get(item.requirement.key, frozenset()) for item in items)
 
 
 def _missing(item: Item, returned: ReturnedWork | None) -> list[Problem]:

@@ -20,7 +20,6 @@ from competencies.models import (
     CompetencyPoint,
     Decision,
     Evidence,
-    Outcome,
     Programme,
     ProgrammeState,
     Selection,
@@ -170,8 +169,10 @@ def work_ends_at(programme: Programme, timezone: str, is_returned: bool) -> date
 
 def require_open(programme: Programme, timezone: str, now: datetime) -> None:
     """Raises Refused when the programme has not begun or is over; late work is still taken while it runs."""
-    if programme.state is ProgrammeState.DRAFT or now < start_of_day(programme.opens_on, timezone):
+    if now < start_of_day(programme.opens_on, timezone):
         raise Refused("submit.not_open_yet", day=programme.opens_on.isoformat())
+    if programme.state is ProgrammeState.DRAFT:
+        raise Refused("submit.not_begun")
     if is_closed(programme, timezone, now):
         raise Refused("submit.programme_over", day=programme.closes_on.isoformat())
 
@@ -316,8 +317,20 @@ def can_withdraw(submission: Submission, version: SubmissionVersion | None, rule
     )
 
 
+def prepare_again(session: Session, submission: Submission, decision: Decision, now: datetime) -> None:
+    """重新准备: the work can be edited like a returned one; what comes next goes to who decided. The released decision
+    stays what holds until the next one is released."""
+    submission.state, submission.trainer_id, submission.changed_at = (
+        SubmissionState.RETURNED,
+        decision.decided_by_id,
+        now,
+    )
+    session.add(submission)
+    session.flush()
+
+
 def take_back(session: Session, submission: Submission, version: SubmissionVersion, now: datetime) -> None:
-    """Withdraws the version: the work is a draft again, or returned work again where a return came before."""
+    """Withdraws the version: the work is a draft again, or work that came back where a decision came before."""
     version.withdrawn_at = now
     session.add(version)
     earlier = session.exec(
@@ -330,7 +343,7 @@ def take_back(session: Session, submission: Submission, version: SubmissionVersi
         )
         .order_by(col(SubmissionVersion.number).desc())
     ).first()
-    was_returned = earlier is not None and earlier[1] is not None and earlier[1].outcome is Outcome.RETURNED
+    was_returned = earlier is not None and earlier[1] is not None
     submission.current_version_id = earlier[0].id if earlier is not None else None
     submission.state = SubmissionState.RETURNED if was_returned else SubmissionState.DRAFT
     submission.changed_at = now

@@ -21,8 +21,20 @@ MOST_CHARACTERS = 200_000  # of one typed text with all its parts
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A version that was decided, with the award that came of it."""
+
+    version: competencies.SubmissionVersion
+    decision: competencies.Decision
+    award: competencies.Award | None
+
+
+@dataclass(frozen=True)
 class Work:
-    """A submission somebody works on, with all that its rules need."""
+    """A submission somebody works on, with all that its rules need.
+
+    `decision` and `award` of the version that was handed in last; `earlier`: versions before it that were decided.
+    """
 
     submission: competencies.Submission
     programme: competencies.Programme
@@ -33,7 +45,14 @@ class Work:
     version: competencies.SubmissionVersion | None
     handed_in: tuple[competencies.Item, ...]
     decision: competencies.Decision | None
+    award: competencies.Award | None
+    earlier: tuple["Judged", ...]
     returned: competencies.ReturnedWork | None
+
+    @property
+    def level(self) -> competencies.Level | None:
+        """The released level of the version that was handed in last; None while nothing is released of it."""
+        return competencies.level_that_stands(self.decision, self.award)
 
     def item(self, key: str) -> competencies.Item:
         """The requirement of that key. Raises NotFound."""
@@ -59,7 +78,7 @@ class Work:
 
     @property
     def standing(self) -> frozenset[str]:
-        """Keys of items that passed before a return: nothing more is asked of them."""
+        """Keys of items that passed before the work came back: nothing more is asked of them."""
         return self.returned.standing if self.returned is not None else frozenset()
 
     def open_item(self, key: str) -> competencies.Item:
@@ -105,6 +124,20 @@ _WORK = (
     )
     .where(competencies.Submission.tenant_id == bindparam("tenant"), competencies.Submission.uuid == bindparam("uuid"))
 )
+_VERSIONS = (
+    select(competencies.SubmissionVersion, competencies.Decision, competencies.Award)
+    .join(
+        competencies.Decision,
+        col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
+        isouter=True,
+    )
+    .join(competencies.Award, col(competencies.Award.decision_id) == col(competencies.Decision.id), isouter=True)
+    .where(
+        competencies.SubmissionVersion.submission_id == bindparam("submission"),
+        col(competencies.SubmissionVersion.withdrawn_at).is_(None),
+    )
+    .order_by(col(competencies.SubmissionVersion.number))
+)
 _WORK_TO_CHANGE = _WORK.with_for_update(of=competencies.Submission)
 
 
@@ -119,17 +152,13 @@ def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = Fa
         raise NotFound
     submission, programme, policy, point = row
     require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
-    version, decision = None, None
+    version, decision, award, earlier = None, None, None, []
     if submission.current_version_id is not None:
-        version, decision = session.exec(
-            select(competencies.SubmissionVersion, competencies.Decision)
-            .join(
-                competencies.Decision,
-                col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
-                isouter=True,
-            )
-            .where(competencies.SubmissionVersion.id == submission.current_version_id)
-        ).one()
+        for handed_in_then, judged, came_of_it in session.exec(_VERSIONS, params={"submission": pk(submission)}):
+            if handed_in_then.id == submission.current_version_id:
+                version, decision, award = handed_in_then, judged, came_of_it
+            elif judged is not None:
+                earlier.append(Judged(handed_in_then, judged, came_of_it))
     items, handed_in = competencies.draft_and_version(session, submission)
     return Work(
         submission=submission,
@@ -141,7 +170,9 @@ def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = Fa
         version=version,
         handed_in=handed_in,
         decision=decision,
-        returned=competencies.returned_work(submission, items, decision, handed_in),
+        award=award,
+        earlier=tuple(earlier),
+        returned=competencies.returned_work(submission, items, decision, handed_in, award),
     )
 
 

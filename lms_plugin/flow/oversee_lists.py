@@ -7,12 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Integer, Select, bindparam, case, func, literal, null, select
+from sqlalchemy import Integer, Select, and_, bindparam, case, func, literal, null, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
-from competencies import Award, CompetencyPoint, Level
+from competencies import Award, CompetencyPoint, Decision, Level, Selection, Submission
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
@@ -272,17 +272,37 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
 
 
 def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, list[tuple[str, Level]]]:
-    """Each person's released points with their levels, in the framework's order (the last award of a point holds)."""
+    """Each person's released points with the levels that hold, in the framework's order.
+
+    Points that failed and were given back for others are left out.
+    """
     who = sources.who
     rows = rows_of(
         session,
-        select(who.c.root_id, col(CompetencyPoint.code), col(CompetencyPoint.position), col(Award.level))
-        .join(Award, col(Award.person_id) == who.c.person_id)
-        .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
-        .where(col(Award.programme_id) == pk(place.programme), col(Award.revoked_at).is_(None))
-        .order_by(col(Award.id)),
+        select(
+            who.c.root_id,
+            col(CompetencyPoint.code),
+            col(CompetencyPoint.position),
+            col(Decision.point_level),
+            col(Award.revoked_at),
+        )
+        .join(Submission, col(Submission.person_id) == who.c.person_id)
+        .join(Decision, col(Decision.submission_id) == col(Submission.id))
+        .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
+        .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
+        .join(
+            Selection,
+            and_(
+                col(Selection.programme_id) == col(Submission.programme_id),
+                col(Selection.person_id) == col(Submission.person_id),
+                col(Selection.point_id) == col(Submission.point_id),
+                col(Selection.dropped_at).is_(None),
+            ),
+        )
+        .where(col(Submission.programme_id) == pk(place.programme), col(Decision.released_at).is_not(None)),
     )
-    last: dict[int, dict[tuple[int, str], Level]] = defaultdict(dict)
-    for root, code, position, level in rows:
-        last[root][(position, code)] = Level(level)
-    return {root: [(code, level) for (_, code), level in sorted(found.items())] for root, found in last.items()}
+    best: dict[int, dict[tuple[int, str], Level]] = defaultdict(dict)
+    for root, code, position, level, revoked_at in rows:
+        key, holds = (position, code), Level.FAIL if revoked_at is not None else Level(level or 0)
+        best[root][key] = max(holds, best[root].get(key, Level.FAIL))
+    return {root: [(code, level) for (_, code), level in sorted(found.items())] for root, found in best.items()}

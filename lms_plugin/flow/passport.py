@@ -12,7 +12,7 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import deliveries, humans
 from lms_plugin.flow.scopes import courses_of
-from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points
+from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points, meets_rule
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
 
 Text = Mapping[str, str]
@@ -20,10 +20,11 @@ Text = Mapping[str, str]
 
 @dataclass(frozen=True)
 class RecordPoint:
-    """One chosen point. `level` only once released. `phase`: where it stands.
+    """One chosen point. `level` only once released; it holds until the next one is. `phase`: where the work stands.
 
     `why`: why its hours do (counted) or do not count: waiting, failed, set_incomplete, beyond, none. `award`: what a
-    reversal names, "" where nothing is awarded.
+    reversal names, "" where nothing is awarded. `failings`: the trainer's reasons where it failed; `taken_back`: why
+    the award was taken back, where it was.
     """
 
     code: str
@@ -33,6 +34,8 @@ class RecordPoint:
     phase: str
     why: str
     award: str = ""
+    failings: tuple[str, ...] = ()
+    taken_back: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     timezone = get(session, Tenant, actor.tenant_id).timezone
     taken_back = {entry.reverses_id for entry in entries}
     shown = Round.of(programme, rules, timezone, now)
-    levels = [competencies.Level(award.level) for *_rest, award in rows if award is not None]
+    levels = [row.level for row in rows if row.level is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
     needed = rules.result.needs_hours
     hours_ok = practice >= rules.hours.practice_need_hundredths and online >= rules.hours.online_need_hundredths
@@ -119,7 +122,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         is_confirmed=person.confirmed_at is not None,
         is_own=person_id == actor.person_id,
         round=shown,
-        points=_points(rows, rules),
+        points=_points(rows, rules, entries),
         points_passed=sum(level >= competencies.Level.PASS for level in levels),
         result=competencies.person_result(
             levels,
@@ -127,14 +130,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
             rules.result.excellent_points,
             hours_ok if needed else None,
             shown.is_over,
-            meets_rule=competencies.meets(
-                competencies.choice_rule(rules),
-                [
-                    competencies.point_facts(point)
-                    for point, *_rest, award in rows
-                    if award is not None and award.level >= competencies.Level.PASS
-                ],
-            ),
+            meets_rule=meets_rule(rows, rules),
         ).value,
         hours=tuple(
             HoursLine(
@@ -226,30 +222,46 @@ def _rules_and_units(
     return rows[0][0], found, units, rows[0][2] is not None
 
 
-def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:
+def _points(
+    rows: Sequence[ChosenPoint], rules: competencies.Rules, entries: Sequence[competencies.CreditEntry]
+) -> tuple[RecordPoint, ...]:
     required = rules.choice.required_points
-    passed = sum(award is not None and award.level >= competencies.Level.PASS for *_rest, award in rows)
+    passed = sum(row.level is not None and row.level >= competencies.Level.PASS for row in rows)
+    taken_back = {entry.award_id: entry.source for entry in entries if entry.reverses_id is not None}
     counted = 0
     found = []
-    for point, work, _version, award in rows:
-        if award is None:
+    for row in rows:
+        if row.level is None:
             why = "waiting"
-        elif award.level < competencies.Level.PASS:
+        elif row.level < competencies.Level.PASS:
             why = "failed"
         elif rules.hours.kind == "per_set" and passed < required:
             why = "set_incomplete"
         else:
             counted += 1
             why = "counted" if counted <= required else "beyond"
+        is_taken_back = row.award is not None and row.award.revoked_at is not None
         found.append(
             RecordPoint(
-                code=point.code,
-                name=point.name,
-                level=award.level if award is not None else None,
-                awarded_at=award.awarded_at if award is not None else None,
-                phase=work.state.value if work is not None else "draft",
+                code=row.point.code,
+                name=row.point.name,
+                level=int(row.level) if row.level is not None else None,
+                awarded_at=row.decision.released_at if row.decision is not None else None,
+                phase=row.work.state.value if row.work is not None else "draft",
                 why=why,
-                award=award.uuid if award is not None else "",
+                award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
+                failings=_failings(row.decision) if why == "failed" and not is_taken_back else (),
+                taken_back=taken_back.get(row.award.id, "") if row.award is not None and is_taken_back else None,
             )
         )
     return tuple(found)
+
+
+def _failings(decision: competencies.Decision | None) -> tuple[str, ...]:
+    """Why a point failed, in the trainer's words: what they said on the whole, then of each criterion not reached."""
+    if decision is None:
+        return ()
+    of_marks = [
+        mark.get("reason", "") for marks in decision.marks.values() for mark in marks.values() if mark.get("level") == 0
+    ]
+    return tuple(dict.fromkeys(reason for reason in [decision.reason, *of_marks] if reason))

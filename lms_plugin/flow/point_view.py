@@ -85,6 +85,7 @@ class Slot:
     checks: tuple[CheckLine, ...]
     stands: bool
     failed: bool
+    is_free: bool  # of a returned work: nobody marked it, so it may be changed and need not be
     is_length_accepted: bool
     text_version: int
     text_parts: Mapping[str, str]
@@ -98,8 +99,25 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a trainer said of a version, as far as its author may know. `level`: None for a return.
+
+    `taken_back`: why the award was taken back, where it was.
+    """
+
+    number: int
+    level: int | None
+    reason: str
+    taken_back: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
 class PointPage:
-    """One point of one person."""
+    """One point of one person. `told`: of the version that stands; `earlier`: of those before it.
+
+    `is_again`: its author prepares it again after a released result; `can_prepare_again`: they may begin to.
+    """
 
     uuid: str
     programme_uuid: str
@@ -122,8 +140,15 @@ class PointPage:
     needs_self_marks: bool
     self_edition: str
     ticks_edition: str
-    return_reason: str
-    level: int | None
+    told: Told | None
+    earlier: tuple[Told, ...]
+    is_again: bool
+    can_prepare_again: bool
+
+    @property
+    def level(self) -> int | None:
+        """The released level of what was handed in last."""
+        return self.told.level if self.told is not None else None
 
     @property
     def problems(self) -> tuple[competencies.Problem, ...]:
@@ -136,7 +161,7 @@ class PointPage:
 
 
 def point_page(session: Session, actor: Actor, submission_uuid: str, now: datetime) -> PointPage:
-    """The point page of the actor's own submission: at most six queries. Raises NotFound, Forbidden."""
+    """The point page of the actor's own submission: at most seven queries. Raises NotFound, Forbidden."""
     work = drafts.load_work(session, actor, submission_uuid)
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
     criteria = drafts.criteria_by_key(session, actor, work.items)
@@ -155,6 +180,15 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         ):
             found.setdefault(problem.requirement_key, []).append(problem)
     told = _told_decision(work)
+    because = competencies.taken_back_reasons(
+        session,
+        [
+            pk(award)
+            for award in (work.award, *(one.award for one in work.earlier))
+            if award is not None and award.revoked_at is not None
+        ],
+    )
+    is_over = competencies.is_closed(work.programme, work.timezone, now)
     shown = work.items if editable else work.handed_in
     slots = tuple(
         _slot(number, item, criteria.get(item.requirement.key, ()), work, tells, found, told)
@@ -172,7 +206,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         summary=work.point.summary,
         state=work.submission.state.value,
         is_editable=editable,
-        is_over=competencies.is_closed(work.programme, work.timezone, now),
+        is_over=is_over,
         is_past_end=now >= competencies.end_of_day(ends_on, work.timezone),
         ends_on=ends_on,
         version_number=version.number if version is not None else None,
@@ -184,8 +218,29 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         needs_self_marks=work.rules.review.self_marks,
         self_edition=competencies.edition(work.submission.self_marks),
         ticks_edition=competencies.edition(work.submission.ticks),
-        return_reason=told.reason if told is not None else "",
-        level=told.point_level if told is not None else None,
+        told=_told(version, told, work.award, because) if version is not None and told is not None else None,
+        earlier=tuple(_told(one.version, one.decision, one.award, because) for one in work.earlier),
+        is_again=work.returned is not None and work.returned.is_again,
+        can_prepare_again=not is_over
+        and work.submission.state is competencies.SubmissionState.RELEASED
+        and work.level is competencies.Level.FAIL,
+    )
+
+
+def _told(
+    version: competencies.SubmissionVersion,
+    decision: competencies.Decision,
+    award: competencies.Award | None,
+    because: Mapping[int, str],
+) -> Told:
+    is_taken_back = award is not None and award.revoked_at is not None
+    level = competencies.level_that_stands(decision, award)
+    return Told(
+        number=version.number,
+        level=int(level) if level is not None else None,
+        reason=decision.reason,
+        taken_back=because.get(pk(award), "") if award is not None and is_taken_back else None,
+        at=decision.released_at or decision.decided_at,
     )
 
 
@@ -247,6 +302,10 @@ def _slot(
         ),
         stands=key in work.standing,
         failed=work.returned is not None and key in work.returned.failed,
+        is_free=work.returned is not None
+        and not work.returned.is_again
+        and bool(work.returned.before.get(key))
+        and key not in work.returned.standing | work.returned.failed,
         is_length_accepted=competencies.LENGTH_OVER in ticked,
         text_version=text.version if text is not None else 0,
         text_parts=text.parts if text is not None else {},

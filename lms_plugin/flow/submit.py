@@ -196,3 +196,25 @@ def withdraw(session: Session, actor: Actor, submission_uuid: str, now: datetime
     competencies.take_back(session, submission, version, now)
     rubrics.void_reviews(session, pk(version), now)
     return submission
+
+
+def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: datetime) -> competencies.Submission:
+    """重新准备: a work that was released as 不合格, or whose award was taken back, can be edited and handed in again.
+
+    Only what failed needs new material; the next version goes to who decided. A second time changes nothing. Raises
+    Refused `submit.not_failed`, `submit.point_not_chosen`, `submit.programme_over`.
+    """
+    submission = find(session, competencies.Submission, actor.tenant_id, submission_uuid)
+    require(actor, Permission.SUBMISSION_SUBMIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
+    session.refresh(submission, with_for_update=True)
+    if submission.state in competencies.EDITABLE:
+        return submission
+    work = drafts.load_work(session, actor, submission_uuid)
+    competencies.require_open(work.programme, work.timezone, now)
+    if submission.state is not competencies.SubmissionState.RELEASED or work.level is not competencies.Level.FAIL:
+        raise Refused("submit.not_failed")
+    if not competencies.is_chosen(session, submission):
+        raise Refused("submit.point_not_chosen")
+    if work.decision is not None:
+        competencies.prepare_again(session, submission, work.decision, now)
+    return submission

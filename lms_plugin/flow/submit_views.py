@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import bindparam
-from sqlmodel import Session, and_, col, or_, select
+from sqlalchemy import select as columns
+from sqlmodel import Session, and_, col, func, or_, select
 
 import competencies
 import rubrics
@@ -29,13 +31,17 @@ class Round:
     review_by_on: date
     closes_on: date
     required: int
-    is_begun: bool
+    is_due: bool  # the first day has come
+    is_begun: bool  # and somebody has opened it
     is_open: bool
+    is_late: bool  # the last day for handing in is over
+    is_review_over: bool  # and that for reviewing, and for work that came back
     is_over: bool
 
     @classmethod
     def of(cls, programme: competencies.Programme, rules: competencies.Rules, timezone: str, now: datetime) -> "Round":
         """The programme as it stands at this moment."""
+        is_due = now >= competencies.start_of_day(programme.opens_on, timezone)
         return cls(
             uuid=programme.uuid,
             title=programme.title,
@@ -44,16 +50,22 @@ class Round:
             review_by_on=programme.review_by_on,
             closes_on=programme.closes_on,
             required=rules.choice.required_points,
-            is_begun=programme.state is not competencies.ProgrammeState.DRAFT
-            and now >= competencies.start_of_day(programme.opens_on, timezone),
+            is_due=is_due,
+            is_begun=is_due and programme.state is not competencies.ProgrammeState.DRAFT,
             is_open=competencies.is_open_for_work(programme, timezone, now),
+            is_late=now >= competencies.end_of_day(programme.submit_by_on, timezone),
+            is_review_over=now >= competencies.end_of_day(programme.review_by_on, timezone),
             is_over=competencies.is_closed(programme, timezone, now),
         )
 
 
 @dataclass(frozen=True)
 class PointLine:
-    """One chosen point. `phase`: draft, ready, returned, late, submitted, reviewed, decided or released."""
+    """One chosen point. `phase`: draft, ready, returned, again, late, submitted, reviewed, decided or released.
+
+    `level` once released. `failed_before`: an earlier version was released as 不合格 and a new one is on its way.
+    `awaits_peers`: reviewers will be allotted to it.
+    """
 
     uuid: str
     code: str
@@ -65,12 +77,15 @@ class PointLine:
     phase: str
     reviews_done: int
     reviews_total: int
+    awaits_peers: bool
     level: int | None
+    failed_before: bool
 
 
 @dataclass(frozen=True)
 class NextStep:
-    """The one thing to do now. `kind`: wait_open, choose, revise, hand_in_more, submit, review, wait, done or over."""
+    """The one thing to do now. `kind`: wait_open, revise, again, failed, choose, hand_in_more, submit, review, wait,
+    done, rule_unmet or over. `is_late`: the day in `on` is over, and what is handed in now is late."""
 
     kind: str
     left: int = 0
@@ -79,6 +94,7 @@ class NextStep:
     name: Text | None = None
     item: Text | None = None
     on: date | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,19 +175,20 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
     programme, rules = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
     rows = chosen_points(session, actor, programme, actor.person_id)
-    works = {pk(point): work for point, work, _version, _award in rows}
+    works = {row.point_id: row.work for row in rows}
     items = competencies.items_of_points(session, works)
-    reviews = _reviews(session, programme, actor, [pk(version) for *_, version, _award in rows if version is not None])
+    versions = [pk(row.version) for row in rows if row.version is not None]
+    reviews = _reviews(session, programme, actor, versions)
     lines = tuple(
-        _line(point, work, version, award, items[(pk(point), None)], reviews.of_version)
-        for point, work, version, award in rows
-        if work is not None
+        _line(row, row.work, items[(row.point_id, None)], reviews.of_version, rules)
+        for row in rows
+        if row.work is not None
     )
     balance = competencies.balance(session, pk(programme), [actor.person_id]).get(actor.person_id, {})
     shown = Round.of(programme, rules, timezone, now)
     return Home(
         round=shown,
-        next=_next(shown, lines, reviews),
+        next=_next(shown, lines, reviews, meets_rule(rows, rules)),
         points=lines,
         practice_hundredths=balance.get(competencies.CreditKind.PRACTICE, 0),
         practice_need_hundredths=rules.hours.practice_need_hundredths,
@@ -184,16 +201,54 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
     )
 
 
-ChosenPoint = tuple[
-    competencies.CompetencyPoint,
-    competencies.Submission | None,
-    competencies.SubmissionVersion | None,
-    competencies.Award | None,
-]
+@dataclass(frozen=True)
+class ChosenPoint:
+    """A point that somebody has chosen, with the work on it and the version that was handed in last.
+
+    `decision`: the latest released one, which need not be of that version; `award`: what came of it.
+    """
+
+    point: competencies.CompetencyPoint
+    work: competencies.Submission | None
+    version: competencies.SubmissionVersion | None
+    decision: competencies.Decision | None
+    award: competencies.Award | None
+
+    @property
+    def point_id(self) -> int:
+        """The point's id."""
+        return pk(self.point)
+
+    @property
+    def level(self) -> competencies.Level | None:
+        """The level that holds; None while nothing was released."""
+        return competencies.level_that_stands(self.decision, self.award)
 
 
-_CHOSEN = (
-    select(competencies.CompetencyPoint, competencies.Submission, competencies.SubmissionVersion, competencies.Award)
+def meets_rule(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> bool:
+    """Whether the points that somebody passed are what the choice rule wants."""
+    passed = [row.point for row in rows if row.level is not None and row.level >= competencies.Level.PASS]
+    return competencies.meets(competencies.choice_rule(rules), [competencies.point_facts(point) for point in passed])
+
+
+_LATEST_RELEASED = (
+    select(func.max(col(competencies.Decision.id)))
+    .where(
+        col(competencies.Decision.submission_id) == col(competencies.Submission.id),
+        col(competencies.Decision.released_at).is_not(None),
+    )
+    .correlate(competencies.Submission)
+    .scalar_subquery()
+)
+
+_CHOSEN: Any = (
+    columns(
+        competencies.CompetencyPoint,
+        competencies.Submission,
+        competencies.SubmissionVersion,
+        competencies.Decision,
+        competencies.Award,
+    )
     .join(competencies.Selection, col(competencies.Selection.point_id) == col(competencies.CompetencyPoint.id))
     .join(
         competencies.Submission,
@@ -209,19 +264,15 @@ _CHOSEN = (
         col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
         isouter=True,
     )
+    .join(competencies.Decision, col(competencies.Decision.id) == _LATEST_RELEASED, isouter=True)
     .join(
         competencies.Award,
-        and_(
-            col(competencies.Award.point_id) == col(competencies.CompetencyPoint.id),
-            col(competencies.Award.programme_id) == bindparam("programme"),
-            col(competencies.Award.person_id) == bindparam("person"),
-            col(competencies.Award.revoked_at).is_(None),
-        ),
+        col(competencies.Award.decision_id) == col(competencies.Decision.id),
         isouter=True,
     )
     .where(
-        competencies.Selection.programme_id == bindparam("programme"),
-        competencies.Selection.person_id == bindparam("person"),
+        col(competencies.Selection.programme_id) == bindparam("programme"),
+        col(competencies.Selection.person_id) == bindparam("person"),
         col(competencies.Selection.dropped_at).is_(None),
     )
     .order_by(col(competencies.CompetencyPoint.position))
@@ -231,9 +282,10 @@ _CHOSEN = (
 def chosen_points(
     session: Session, actor: Actor, programme: competencies.Programme, person_id: int
 ) -> Sequence[ChosenPoint]:
-    """The points that somebody has chosen, each with work, version and award: one query."""
+    """The points that somebody has chosen, each with work, version, released decision and award: one query."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    return session.exec(_CHOSEN, params={"programme": pk(programme), "person": person_id}).all()
+    rows = session.exec(_CHOSEN, params={"programme": pk(programme), "person": person_id})
+    return [ChosenPoint(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -275,57 +327,80 @@ def _reviews(session: Session, programme: competencies.Programme, actor: Actor, 
 
 
 def _line(
-    point: competencies.CompetencyPoint,
+    row: ChosenPoint,
     work: competencies.Submission,
-    version: competencies.SubmissionVersion | None,
-    award: competencies.Award | None,
     items: Sequence[competencies.Item],
     reviews: Mapping[int, tuple[int, int]],
+    rules: competencies.Rules,
 ) -> PointLine:
     needed = [item for item in items if item.requirement.is_required]
     missing = tuple(item.requirement.title for item in needed if not item.usable)
-    done, total = reviews.get(pk(version), (0, 0)) if version is not None else (0, 0)
+    done, total = reviews.get(pk(row.version), (0, 0)) if row.version is not None else (0, 0)
     states = competencies.SubmissionState
+    is_again = row.decision is not None and row.decision.submission_version_id == work.current_version_id
     phases = {
         states.DRAFT: "draft" if missing else "ready",
         states.SUBMITTED: "reviewed" if total and done == total else "submitted",
+        states.RETURNED: "again" if is_again else "returned",
     }
+    is_released = work.state is states.RELEASED
     return PointLine(
         uuid=work.uuid,
-        code=point.code,
-        name=point.name,
-        question=point.question,
+        code=row.point.code,
+        name=row.point.name,
+        question=row.point.question,
         done=len(needed) - len(missing),
         total=len(needed),
         missing=missing,
         phase=phases.get(work.state, work.state.value),
         reviews_done=done,
         reviews_total=total,
-        level=award.level if award is not None else None,
+        awaits_peers=rules.review.reviews_per_work > 0 and work.trainer_id is None,
+        level=int(row.level) if is_released and row.level is not None else None,
+        failed_before=not is_released and row.level is competencies.Level.FAIL,
     )
 
 
-def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews) -> NextStep:
-    """The first of these that holds: begin, choose, revise, hand in what is missing, submit, review, wait."""
+def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bool) -> NextStep:
+    """The first of these that holds: begin, mend what came back or failed, choose, hand in what is missing, submit,
+    review, wait."""
     if not shown.is_begun:
-        return NextStep("wait_open", on=shown.opens_on)
+        return NextStep("wait_open", on=None if shown.is_due else shown.opens_on)
     if shown.is_over:
         return NextStep("over", on=shown.closes_on)
+    for phase, kind in (("returned", "revise"), ("again", "again")):
+        for line in lines:
+            if line.phase == phase:
+                return NextStep(
+                    kind, 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
+                )
     for line in lines:
-        if line.phase == "returned":
-            return NextStep("revise", 1, line.uuid, line.code, line.name, on=shown.review_by_on)
+        if line.level == 0:
+            return NextStep(
+                "failed", 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
+            )
     if len(lines) < shown.required:
-        return NextStep("choose", shown.required - len(lines), on=shown.submit_by_on)
+        return NextStep("choose", shown.required - len(lines), on=shown.submit_by_on, is_late=shown.is_late)
     short = [line for line in lines if line.phase == "draft"]
     if short:
         line, left = short[0], sum(len(one.missing) for one in short)
-        return NextStep("hand_in_more", left, line.uuid, line.code, line.name, line.missing[0], shown.submit_by_on)
+        return NextStep(
+            "hand_in_more",
+            left,
+            line.uuid,
+            line.code,
+            line.name,
+            line.missing[0],
+            shown.submit_by_on,
+            is_late=shown.is_late,
+        )
     for line in lines:
         if line.phase == "ready":
-            return NextStep("submit", 1, line.uuid, line.code, line.name, on=shown.submit_by_on)
+            return NextStep("submit", 1, line.uuid, line.code, line.name, on=shown.submit_by_on, is_late=shown.is_late)
     if reviews.owed:
-        return NextStep("review", reviews.owed, on=shown.review_by_on)
+        return NextStep("review", reviews.owed, on=None if shown.is_review_over else shown.review_by_on)
     passed = sum(line.level is not None and line.level > 0 for line in lines)
     if passed >= shown.required:
-        return NextStep("done", passed)
-    return NextStep("wait", sum(line.phase != "released" for line in lines), on=shown.review_by_on)
+        return NextStep("done" if meets else "rule_unmet", passed)
+    left = sum(line.phase != "released" for line in lines)
+    return NextStep("wait", left, on=None if shown.is_review_over else shown.review_by_on)

@@ -322,6 +322,13 @@ def hand_in(submission: str) -> BaseResponse | str:
     return redirect(url_for("submit.point", submission=submission), 303)
 
 
+@blueprint.post("/submissions/<submission>/again")
+def prepare_again(submission: str) -> BaseResponse:
+    """重新准备."""
+    submit.prepare_again(db(), actor(), submission, edge().now)
+    return redirect(url_for("submit.point", submission=submission), 303)
+
+
 @blueprint.post("/submissions/<submission>/withdraw")
 def withdraw(submission: str) -> BaseResponse:
     """撤回."""

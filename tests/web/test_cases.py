@@ -172,7 +172,12 @@ def test_returning_without_a_reason_is_refused_beside_the_field(
     refused = trainer.post(f"/cases/{work.uuid}", form(world, work, act="return"))
     assert refused.status_code == 422
     assert "退回要写理由" in refused.text
-    said = form(world, work, act="return", reason="请补上图片出处\u202e\x00")
+    reason = "请补上图片出处\u202e\x00"
+    refused = trainer.post(f"/cases/{work.uuid}", form(world, work, act="return", reason=reason))
+    assert refused.status_code == 422
+    assert "还没有指出要改哪一项" in refused.text
+    assert "请补上图片出处" in refused.text
+    said = form(world, work, 0, act="return", reason=reason)
     assert trainer.post(f"/cases/{work.uuid}", said).status_code == 303
     world.session.expire_all()
     assert work.state is competencies.SubmissionState.RETURNED

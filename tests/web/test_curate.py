@@ -83,7 +83,7 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
     answer = officer.post("/curate/programmes/new", form(world))
     assert answer.status_code == 303
     page = officer.get(answer.headers["Location"]).text
-    assert "教师还看不到" in page
+    assert "教师还不能选点和交材料" in page
     assert "必选：A3、A6。" in page
     assert "5月31日 (周一) 24:00 前" in page
     made = programme(world)

@@ -18,8 +18,10 @@ import competencies
 import rubrics
 from lms_plugin import media
 from lms_plugin.db import pk
+from lms_plugin.flow import award, cases
 from tests import people as cast
 from tests.factories import Browser, World
+from tests.flow.handed_in import all_marks, hand_in, judgement
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -748,6 +750,7 @@ def test_strangers_neighbours_and_colleagues_reach_nothing(world: World, browse:
         f"/submissions/{work}/checks",
         f"/submissions/{work}/submit",
         f"/submissions/{work}/withdraw",
+        f"/submissions/{work}/again",
     ]
     stranger, neighbour, colleague = browse(None), browse(cast.NEIGHBOUR), browse(cast.WANG)
     for url in gets:
@@ -813,6 +816,67 @@ def test_reviewers_get_a_copy_that_names_nobody(world: World, browse: Browse, ch
     world.session.add(review)
     world.session.commit()
     assert fetched(wang, f"/evidence/{file}/file").status_code == 403
+
+
+# --- after the result ---
+
+
+def released(world: World, level: int, reason: str) -> str:
+    """Chen's A3, decided at that level and released; its uuid."""
+    work = hand_in(world, cast.CHEN, "A3", world.now - timedelta(hours=2))
+    marks = judgement(all_marks(world, work, level), reason)
+    cases.decide(world.session, world.actor(cast.TRAINER), work.uuid, marks, 0, 1, world.now)
+    award.release(world.session, world.actor(cast.OFFICER), world.programme, [work.uuid], world.now)
+    world.session.commit()
+    return work.uuid
+
+
+def test_a_failed_point_says_why_and_is_prepared_again_by_one_button(world: World, chen: Browser) -> None:
+    work = released(world, 0, "课件没有出处")
+    home = chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "不合格，可以重新准备，也可以换一个能力点" in home
+    assert "等待发布" not in home
+    record = chen.get(f"/record/{world.programme.uuid}").text
+    assert "不合格的能力点不计学时" in record
+    assert "课件没有出处" in record
+    assert "等待发布" not in record
+    page = chen.get(f"/submissions/{work}").text
+    assert "不合格：课件没有出处" in page
+    assert "退回修改" not in page
+    assert f'action="/submissions/{work}/again"' in page
+    assert chen.post(f"/submissions/{work}/again").status_code == 303
+    assert chen.post(f"/submissions/{work}/again").status_code == 303  # a double click
+    page = chen.get(f"/submissions/{work}").text
+    assert "正在重新准备" in page
+    assert "这一项没通过，请补交新的材料。" in page
+    assert chen.post(f"/submissions/{work}/submit").status_code == 422
+    assert "不合格，重新准备中" in chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "正在重新准备" in chen.get(f"/record/{world.programme.uuid}").text
+
+
+def test_praise_is_not_shown_as_a_return(world: World, chen: Browser) -> None:
+    work = released(world, 2, "整体很好")
+    page = chen.get(f"/submissions/{work}").text
+    assert "评审员的话：整体很好" in page
+    assert "退回修改" not in page
+    assert "/again" not in page
+    answer = chen.post(f"/submissions/{work}/again")
+    assert answer.status_code == 422
+    assert "只有不合格或被收回的能力点才能重新准备" in answer.text
+
+
+def test_after_the_last_day_pages_say_late_and_name_no_day_to_come(
+    world: World, browse: Browse, chen: Browser, clock: list[datetime]
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    home = f"/programmes/{world.programme.uuid}"
+    assert "24:00 前" in chen.get(home).text
+    clock[0] = world.now = competencies.end_of_day(world.programme.submit_by_on, "Asia/Shanghai")
+    chen = browse(cast.CHEN)
+    for url in (home, f"{home}/points", f"/submissions/{work}"):
+        page = chen.get(url).text
+        assert "已过，现在交记为迟交" in page, url
+        assert "24:00 前" not in page, url
 
 
 # --- the record ---
