@@ -53,7 +53,6 @@ from competencies.ledger import (
     import_online,
     practice_booked,
     reverse,
-    taken_back_reasons,
 )
 from competencies.levels import ItemResult, Level, Validity, item_level, point_level
 from competencies.models import (
@@ -226,7 +225,6 @@ __all__ = [
     "Imported",
     "credit",
     "reverse",
-    "taken_back_reasons",
     "balance",
     "practice_booked",
     "entries_of",

@@ -238,18 +238,6 @@ def entries_of(session: Session, programme_id: int, person_ids: Collection[int])
     return found
 
 
-def taken_back_reasons(session: Session, award_ids: Collection[int]) -> dict[int, str]:
-    """Why these awards were taken back, in the words of the reversal: one query, none for no awards."""
-    if not award_ids:
-        return {}
-    rows = session.exec(
-        select(CreditEntry.award_id, CreditEntry.source)
-        .where(col(CreditEntry.award_id).in_(set(award_ids)), col(CreditEntry.reverses_id).is_not(None))
-        .order_by(col(CreditEntry.id))
-    )
-    return {award: why for award, why in rows if award is not None}
-
-
 def import_key(programme_id: int, row: OnlineHours) -> str:
     """What makes the same row the same: programme, person, amount, source and day."""
     parts = [programme_id, row.person_id, row.credit_hundredths, " ".join(row.source.split()), str(row.earned_on)]

@@ -295,6 +295,7 @@ class Award(Owned, table=True):
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
     awarded_at: datetime
     revoked_at: datetime | None = None
+    revoked_reason: str = Field(default="", max_length=300)  # why it was taken back, for the person to read
 
 
 class CreditKind(enum.Enum):

@@ -122,7 +122,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         is_confirmed=person.confirmed_at is not None,
         is_own=person_id == actor.person_id,
         round=shown,
-        points=_points(rows, rules, entries),
+        points=_points(rows, rules),
         points_passed=sum(level >= competencies.Level.PASS for level in levels),
         result=competencies.person_result(
             levels,
@@ -222,12 +222,9 @@ def _rules_and_units(
     return rows[0][0], found, units, rows[0][2] is not None
 
 
-def _points(
-    rows: Sequence[ChosenPoint], rules: competencies.Rules, entries: Sequence[competencies.CreditEntry]
-) -> tuple[RecordPoint, ...]:
+def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:
     required = rules.choice.required_points
     passed = sum(row.level is not None and row.level >= competencies.Level.PASS for row in rows)
-    taken_back = {entry.award_id: entry.source for entry in entries if entry.reverses_id is not None}
     counted = 0
     found = []
     for row in rows:
@@ -240,7 +237,7 @@ def _points(
         else:
             counted += 1
             why = "counted" if counted <= required else "beyond"
-        is_taken_back = row.award is not None and row.award.revoked_at is not None
+        taken_back = row.award.revoked_reason if row.award is not None and row.award.revoked_at is not None else None
         found.append(
             RecordPoint(
                 code=row.point.code,
@@ -250,8 +247,8 @@ def _points(
                 phase=row.work.state.value if row.work is not None else "draft",
                 why=why,
                 award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
-                failings=_failings(row.decision) if why == "failed" and not is_taken_back else (),
-                taken_back=taken_back.get(row.award.id, "") if row.award is not None and is_taken_back else None,
+                failings=_failings(row.decision) if why == "failed" and taken_back is None else (),
+                taken_back=taken_back,
             )
         )
     return tuple(found)

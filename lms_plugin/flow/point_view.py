@@ -161,7 +161,7 @@ class PointPage:
 
 
 def point_page(session: Session, actor: Actor, submission_uuid: str, now: datetime) -> PointPage:
-    """The point page of the actor's own submission: at most seven queries. Raises NotFound, Forbidden."""
+    """The point page of the actor's own submission: at most six queries. Raises NotFound, Forbidden."""
     work = drafts.load_work(session, actor, submission_uuid)
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
     criteria = drafts.criteria_by_key(session, actor, work.items)
@@ -180,14 +180,6 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         ):
             found.setdefault(problem.requirement_key, []).append(problem)
     told = _told_decision(work)
-    because = competencies.taken_back_reasons(
-        session,
-        [
-            pk(award)
-            for award in (work.award, *(one.award for one in work.earlier))
-            if award is not None and award.revoked_at is not None
-        ],
-    )
     is_over = competencies.is_closed(work.programme, work.timezone, now)
     shown = work.items if editable else work.handed_in
     slots = tuple(
@@ -218,8 +210,8 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         needs_self_marks=work.rules.review.self_marks,
         self_edition=competencies.edition(work.submission.self_marks),
         ticks_edition=competencies.edition(work.submission.ticks),
-        told=_told(version, told, work.award, because) if version is not None and told is not None else None,
-        earlier=tuple(_told(one.version, one.decision, one.award, because) for one in work.earlier),
+        told=_told(version, told, work.award) if version is not None and told is not None else None,
+        earlier=tuple(_told(one.version, one.decision, one.award) for one in work.earlier),
         is_again=work.returned is not None and work.returned.is_again,
         can_prepare_again=not is_over
         and work.submission.state is competencies.SubmissionState.RELEASED
@@ -231,15 +223,13 @@ def _told(
     version: competencies.SubmissionVersion,
     decision: competencies.Decision,
     award: competencies.Award | None,
-    because: Mapping[int, str],
 ) -> Told:
-    is_taken_back = award is not None and award.revoked_at is not None
     level = competencies.level_that_stands(decision, award)
     return Told(
         number=version.number,
         level=int(level) if level is not None else None,
         reason=decision.reason,
-        taken_back=because.get(pk(award), "") if award is not None and is_taken_back else None,
+        taken_back=award.revoked_reason if award is not None and award.revoked_at is not None else None,
         at=decision.released_at or decision.decided_at,
     )
 

@@ -115,7 +115,7 @@ def reverse(
 
 
 def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reason: str, now: datetime) -> None:
-    award.revoked_at = now
+    award.revoked_at, award.revoked_reason = now, reason
     session.add(award)
     session.flush()
     programme, rows = target.programme, humans.rows_of(target.person)

@@ -3,13 +3,24 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
 import competencies
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import award, case_views, cases, drafts, oversee_lists, passport, point_view, submit, submit_views
+from lms_plugin.flow import (
+    award,
+    case_views,
+    cases,
+    drafts,
+    oversee_lists,
+    passport,
+    point_view,
+    reversal,
+    submit,
+    submit_views,
+)
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
@@ -46,12 +57,14 @@ def fail(world: World, code: str = "A3", **below: int) -> competencies.Submissio
 def take_back(world: World, reason: str = "材料不是本人的") -> competencies.Submission:
     """Three passed points, of which one is taken back; that one."""
     earn(world, cast.CHEN, "A3", "A5", "A6")
-    entry = world.session.exec(select(competencies.CreditEntry)).one()
-    award.reverse_entry(world.session, world.actor(cast.OFFICER), entry.uuid, reason, world.now)
-    taken = world.session.exec(select(competencies.Award).where(col(competencies.Award.revoked_at).is_not(None))).one()
-    return world.session.exec(
-        select(competencies.Submission).where(competencies.Submission.point_id == taken.point_id)
+    held = world.session.exec(
+        select(competencies.Award).where(competencies.Award.point_id == pk(world.point("A5")))
     ).one()
+    person = world.person(cast.CHEN).uuid
+    reversal.reverse(
+        world.session, world.actor(cast.OFFICER), world.programme.uuid, person, "award", held.uuid, reason, world.now
+    )
+    return work_of(world, "A5")
 
 
 def decide_again(world: World, work: competencies.Submission, level: int = 1) -> None:
@@ -148,10 +161,9 @@ def test_a_second_try_that_is_returned_is_a_return(world: World, chen: Actor) ->
 
 def test_an_award_that_was_taken_back_is_no_pass_and_can_be_earned_anew(world: World, chen: Actor) -> None:
     work = take_back(world)
-    code = world.session.get_one(competencies.CompetencyPoint, work.point_id).code
     record = passport.record(world.session, chen, world.programme.uuid, None, world.now)
     assert (record.points_passed, record.result) == (2, "unfinished")
-    line = recorded(world, chen, code)
+    line = recorded(world, chen, "A5")
     assert (line.level, line.why, line.taken_back, line.failings) == (0, "failed", "材料不是本人的", ())
     assert submit_views.home(world.session, chen, world.programme.uuid, world.now).next.kind == "failed"
     page = point_view.point_page(world.session, chen, work.uuid, world.now)
@@ -169,7 +181,7 @@ def test_an_award_that_was_taken_back_is_no_pass_and_can_be_earned_anew(world: W
     world.session.add(piece)
     load = drafts.load_work(world.session, chen, work.uuid)
     assert "submit.nothing_changed" not in [one.code for one in submit.open_problems(world.session, chen, load)]
-    hand_in(world, cast.CHEN, code, world.now - HOUR, text="这次是本人的")
+    hand_in(world, cast.CHEN, "A5", world.now - HOUR, text="这次是本人的")
     decide_again(world, work)
     record = passport.record(world.session, chen, world.programme.uuid, None, world.now)
     assert (record.points_passed, record.result, record.practice_hundredths) == (3, "passed", 2500)
