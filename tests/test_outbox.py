@@ -50,6 +50,15 @@ class Outbox(RuleBasedStateMachine):
         outbox.put(self.session, self.tenant_id, "score", key, {"course_id": 1}, self.now)
         self.session.commit()
 
+    @rule(keys=st.sets(st.sampled_from(KEYS)))
+    def ask_many(self, keys: set[str]) -> None:
+        for key in keys:
+            self.truth[key] += 1
+        self.session.expire_all()
+        outbox.put_many(self.session, self.tenant_id, "score", {key: {"course_id": 1} for key in keys}, self.now)
+        self.session.commit()
+        self.session.expire_all()
+
     @rule(seconds=st.sampled_from([1, 30, 299, 301, 4000]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
@@ -171,7 +180,39 @@ def test_of_many_workers_one_gets_the_job(place: Place) -> None:
     assert len([job for job in got if job is not None]) == 1
 
 
-def test_asking_from_many_sides_at_once_is_one_job(place: Place) -> None:
+def test_many_are_asked_for_at_once(place: Place) -> None:
+    """One that waits is brought forward, one that runs will run again, one that is done begins anew."""
+    _engine, factory, tenant_id = place
+    later = START + timedelta(hours=1)
+    wanted = {f"1:{person}": {"course_id": 1, "person_id": person} for person in range(outbox.AT_ONCE + 2)}
+    with transaction(factory) as session:
+        outbox.put_many(session, tenant_id, "score", wanted, START)
+    with transaction(factory) as session:
+        jobs = {job.key: job for job in session.exec(select(Job)).all()}
+        assert {key: job.ids for key, job in jobs.items()} == wanted
+        jobs["1:0"].run_at, jobs["1:0"].attempts = later + timedelta(days=1), 9
+        session.add(jobs["1:0"])
+        running = outbox.claim(session, pk(jobs["1:1"]), START)
+        done = outbox.claim(session, pk(jobs["1:2"]), START)
+        assert running is not None
+        assert done is not None
+        outbox.settle(session, done, None, START)
+    with transaction(factory) as session:
+        outbox.put_many(session, tenant_id, "score", {key: wanted[key] for key in ("1:0", "1:1", "1:2")}, later)
+        outbox.put_many(session, tenant_id, "score", {}, later)
+    with factory() as session:
+        found = session.exec(select(Job).where(Job.key.in_(["1:0", "1:1", "1:2"]))).all()  # type: ignore[attr-defined]
+    told = sorted((job.key, job.state.value, job.run_at, job.attempts, job.asked_again) for job in found)
+    assert told == [
+        ("1:0", "ready", later, 0, False),
+        ("1:1", "running", START, 1, True),
+        ("1:2", "done", START, 0, False),
+        ("1:2", "ready", later, 0, False),
+    ]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_asking_from_many_sides_at_once_is_one_job(place: Place, many: bool) -> None:
     _engine, factory, tenant_id = place
     barrier, broken = threading.Barrier(5), []
 
@@ -179,7 +220,10 @@ def test_asking_from_many_sides_at_once_is_one_job(place: Place) -> None:
         barrier.wait()
         try:
             with transaction(factory) as session:
-                outbox.put(session, tenant_id, "score", "k", {}, START)
+                if many:
+                    outbox.put_many(session, tenant_id, "score", {"k": {}}, START)
+                else:
+                    outbox.put(session, tenant_id, "score", "k", {}, START)
         except Exception as error:
             broken.append(error)
 

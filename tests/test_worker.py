@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk, transaction
+from lms_plugin.flow import booking
 from lms_plugin.flow.deliveries import deliveries, resend
 from lms_plugin.flow.report import offer_changed, queue_columns
 from lms_plugin.outbox import Job, JobState
@@ -322,6 +324,72 @@ def test_a_token_that_is_over_or_refused_is_asked_for_anew(post: Post) -> None:
     assert post.grades(cast.CHEN)["points"] == 1
     with post.sessions() as session:
         assert session.exec(select(lti.AccessToken)).one().expires_at > datetime.now(UTC)
+
+
+def set_rules(post: Post, **parts: Any) -> None:
+    """As an officer's form: the rules, and what follows from them."""
+    session, programme = post.world.session, post.world.programme
+    session.expire_all()
+    before = competencies.rules_of(session, programme)
+    competencies.set_rules(session, programme, competencies.Rules.model_validate(parts), None, datetime.now(UTC))
+    booking.rules_changed(session, programme, before, datetime.now(UTC))
+    session.commit()
+
+
+def practice(post: Post, who: cast.Cast) -> list[tuple[str, int]]:
+    """The person's entries of practice hours: why, and how much."""
+    with post.sessions() as session:
+        key = pk(post.world.person(who))
+        entries = competencies.entries_of(session, pk(post.world.programme), [key])[key]
+        return [(entry.reason, entry.credit_hundredths) for entry in entries]
+
+
+def test_better_rules_are_booked_for_everybody_and_worse_ones_take_nothing(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(booking, "AT_ONCE", 1)  # each person in a transaction of its own
+    earned(post, cast.CHEN, "A3", "A5")
+    earned(post, cast.WANG, "A3", "A5", "A6")
+    earned(post, cast.LI, "A3")
+    post.drain()
+    assert (practice(post, cast.CHEN), practice(post, cast.WANG)) == ([], [("award", 2500)])
+    set_rules(post, choice={"required_points": 2})
+    post.drain()
+    assert practice(post, cast.CHEN) == [("rule", 2500)]
+    assert practice(post, cast.WANG) == [("award", 2500)]
+    assert practice(post, cast.LI) == []
+    assert post.grades(cast.CHEN)["points"] == post.grades(cast.WANG)["points"]
+    assert post.grades(cast.CHEN)["hours"] == post.grades(cast.WANG)["hours"] > 0
+    set_rules(post, choice={"required_points": 2}, hours={"practice_hundredths": 100})
+    post.drain()
+    assert (practice(post, cast.CHEN), practice(post, cast.WANG)) == ([("rule", 2500)], [("award", 2500)])
+
+
+def test_the_job_of_changed_rules_runs_twice_and_after_a_crash(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(booking, "AT_ONCE", 1)
+    for who in (cast.CHEN, cast.WANG):
+        earned(post, who, "A3", "A5")
+    post.drain()
+    set_rules(post, choice={"required_points": 2})
+    ids, worker = {"programme_id": pk(post.world.programme)}, post.worker()
+    bring_up, seen = booking.bring_up, list[int]()
+
+    def breaks(*told: Any) -> None:
+        bring_up(*told)
+        seen.append(1)
+        if len(seen) == 2:
+            raise RuntimeError("the worker dies within the second person's transaction")
+
+    monkeypatch.setattr(booking, "bring_up", breaks)
+    with pytest.raises(RuntimeError):
+        booking.apply_rules(worker.post, ids, datetime.now(UTC))
+    booked = [practice(post, who) for who in (cast.CHEN, cast.WANG)]
+    assert sorted(booked) == [[], [("rule", 2500)]]
+    for _run in range(2):
+        booking.apply_rules(worker.post, ids, datetime.now(UTC))
+        assert [practice(post, who) for who in (cast.CHEN, cast.WANG)] == [[("rule", 2500)]] * 2
+    post.drain()
+    assert post.grades(cast.CHEN)["hours"] > 0
 
 
 def test_a_broken_job_is_kept_for_another_try(post: Post, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from sqlmodel import Session, select
 
 import competencies
 import lti
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.flow import curate, invitations, units
 from lms_plugin.people import Course, Identity, OrgUnit, Person, RoleKind, RosterEntry, Stage, Tenant, UnitKind
 
@@ -109,7 +109,7 @@ def _programme(
     *,
     exclude_own_school: bool,
 ) -> competencies.Programme:
-    today: date = now.date()
+    today: date = competencies.local_day(now, get(session, Tenant, tenant_id).timezone)
     programme = competencies.Programme(
         tenant_id=tenant_id,
         framework_version_id=version_id,

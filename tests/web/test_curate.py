@@ -136,6 +136,31 @@ def test_columns_follow_the_rules(browse, world):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"cap": "20"},  # hours are not asked for
+        {"needs_hours": "1"},
+        {"needs_hours": "1", "hours_kind": "per_level", "pass": "1", "excellent": "9"},
+    ],
+)
+def test_rules_by_which_somebody_can_pass_are_taken(browse, world, changes):
+    assert browse(cast.OFFICER).post("/curate/programmes/new", form(world, **changes)).status_code == 303
+
+
+def test_a_change_of_what_counts_asks_for_the_books_once(browse, world):
+    officer = browse(cast.OFFICER)
+    officer.post("/curate/programmes/new", form(world))
+    made = programme(world)
+    url = f"/curate/programmes/{made.uuid}/edit"
+    assert "已经记的学时不会减少" in officer.get(url).text
+    for changes, jobs in (({"goal_percent": "91"}, 0), ({"practice": "24"}, 1), ({"required_points": "2"}, 1)):
+        values = form(world, version=programme(world).version, **changes)
+        assert officer.post(url, values).status_code == 303
+        asked = world.session.exec(select(outbox.Job).where(outbox.Job.kind == outbox.RULES)).all()
+        assert [job.ids for job in asked] == [{"programme_id": pk(made)}] * jobs
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"title": " "}, "这一栏要填"),
@@ -154,6 +179,9 @@ def test_columns_follow_the_rules(browse, world):
         ({"unit": "0" * 32}, "请从列表里选一个"),
         ({"framework_version": ""}, "请从列表里选一个"),
         ({"compulsory": "A3 Z9"}, "Z9"),
+        ({"needs_hours": "1", "cap": "20"}, "最多只能得 20 学时"),
+        ({"needs_hours": "1", "practice": "24.5"}, "最多只能得 24.5 学时"),
+        ({"needs_hours": "1", "hours_kind": "per_level", "pass": "3", "excellent": "8"}, "最多只能得 24 学时"),
     ],
 )
 def test_what_does_not_fit_is_said_beside_its_field(browse, world, changes, says):

@@ -1,0 +1,175 @@
+"""研修档案 as officers see it: names lead there, 冲销 says what it does, days are the district's."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlmodel import col, select
+
+import competencies
+from lms_plugin import outbox
+from lms_plugin.db import pk
+from lms_plugin.flow import award, people
+from lms_plugin.people import OrgMembership
+from tests import people as cast
+from tests.flow.earned import earn
+from tests.flow.handed_in import hand_in
+from tests.flow.test_award import decided
+from tests.rosters import add_entry, put_on_roster
+from tests.web.test_roster import send
+
+LATE = datetime(2026, 11, 2, 17, 30, tzinfo=UTC)  # 3 November, 01:30 in Shanghai
+
+
+def record(world, who=cast.CHEN):
+    return f"/record/{world.programme.uuid}/{world.person(who).uuid}"
+
+
+def imported(browse, world):
+    """Hours as an officer imports them; gives the entry's uuid."""
+    if not world.session.exec(select(people.RosterEntry)).all():
+        put_on_roster(world, cast.CHEN)
+        world.session.commit()
+    row = (cast.CHEN.staff_number, cast.CHEN.name, 12, "省平台", "")
+    officer = browse(cast.OFFICER)
+    url = f"/hours/{world.programme.uuid}"
+    checked = send(officer, [("工号", "姓名", "学时", "来源", "日期"), row], url).headers["Location"]
+    assert "在那个人的研修档案里逐条冲销" in officer.get(checked).text
+    assert officer.post(checked).status_code == 303
+    world.session.expire_all()
+    return world.session.exec(
+        select(competencies.CreditEntry)
+        .where(competencies.CreditEntry.reason == "import")
+        .order_by(col(competencies.CreditEntry.id).desc())
+    ).all()[0]
+
+
+def scores_asked_for(world):
+    world.session.expire_all()
+    jobs = world.session.exec(select(outbox.Job).where(outbox.Job.kind == outbox.SCORE)).all()
+    return {job.ids["person_id"] for job in jobs}
+
+
+def test_an_import_sends_scores(browse, world):
+    assert scores_asked_for(world) == set()
+    imported(browse, world)
+    assert scores_asked_for(world) == {pk(world.person(cast.CHEN))}
+
+
+def test_an_officer_reverses_an_import(browse, world):
+    entry, officer = imported(browse, world), browse(cast.OFFICER)
+    url = f"{record(world)}/hours/{entry.uuid}/reverse"
+    assert url in officer.get(record(world)).text
+    page = officer.get(url).text
+    for words in ("网络研修学时从 12 减为 0", "省平台", "也不会再记", "不能撤销", "成绩自动重新回传"):
+        assert words in page
+    refused = officer.post(url, {"reason": " "})
+    assert refused.status_code == 422
+    assert "请写为什么冲销" in refused.text
+    long = "理由" * 200
+    refused = officer.post(url, {"reason": long})
+    assert (refused.status_code, long in refused.text) == (422, True)  # what was typed is kept
+    for _click in range(2):  # a double click
+        assert officer.post(url, {"reason": "录错了人"}).status_code == 303
+    page = officer.get(record(world)).text
+    assert "冲销：录错了人" in page
+    assert "网络研修学时：0 / 25" in page
+    assert url not in page
+    assert "已经冲销过了" in officer.get(url).text
+    world.session.expire_all()
+    assert len(world.session.exec(select(competencies.CreditEntry)).all()) == 2
+
+
+def test_an_officer_reverses_an_award(browse, world):
+    earn(world, cast.CHEN, "A3", "A5", "A6")
+    world.session.commit()
+    held = world.session.exec(select(competencies.Award).order_by(col(competencies.Award.id))).all()[0]
+    officer, url = browse(cast.OFFICER), f"{record(world)}/awards/{held.uuid}/reverse"
+    assert url in officer.get(record(world)).text
+    page = officer.get(url).text
+    assert "实践应用学时从 25 减为 0" in page
+    assert "不再持有" in page
+    assert officer.post(url, {"reason": "材料不实"}).status_code == 303
+    assert "冲销：材料不实" in officer.get(record(world)).text
+
+
+def test_only_officers_see_the_button(browse, world):
+    entry = imported(browse, world)
+    url = f"{record(world)}/hours/{entry.uuid}/reverse"
+    for who in (cast.CHEN, cast.LEAD, cast.AUDITOR, cast.TRAINER):
+        browser = browse(who)
+        page = browser.get(record(world))
+        assert page.status_code == 200, who
+        assert "/reverse" not in page.text
+        assert browser.get(url).status_code == 403
+        assert browser.post(url, {"reason": "x"}).status_code == 403
+
+
+def test_names_lead_to_the_record(browse, world):
+    for who in (cast.CHEN, cast.WANG):
+        put_on_roster(world, who)
+    world.session.commit()
+    work = hand_in(world, cast.CHEN, "A3", world.now)
+    world.session.commit()
+    unit, school = world.county.uuid, world.schools["希望小学"].uuid
+    for who, place in ((cast.OFFICER, unit), (cast.LEAD, school)):
+        browser = browse(who)
+        for page in (
+            f"/progress/{world.programme.uuid}/{place}/people?state=due",
+            f"/progress/{world.programme.uuid}/{place}/people?state=unfinished",
+            f"/progress/{world.programme.uuid}/{place}/unfinished",
+            "/people",
+        ):
+            assert f'href="{record(world)}"' in browser.get(page).text, (who, page)
+        assert browser.get(record(world)).status_code == 200
+    trainer = browse(cast.TRAINER)
+    for page in ("/cases", f"/cases/{work.uuid}"):
+        assert f'href="{record(world)}"' in trainer.get(page).text
+    assert trainer.get(record(world)).status_code == 200
+
+
+def test_who_never_came_has_no_record_to_open(browse, world):
+    entry = add_entry(world, world.schools["希望小学"], "N1", "没来过")
+    world.session.commit()
+    page = browse(cast.OFFICER).get(f"/progress/{world.programme.uuid}/{world.county.uuid}/people?state=due").text
+    assert "没来过" in page
+    assert f"/roster/entry/{entry.uuid}" in page
+    assert "/record/" not in page
+
+
+def test_days_are_those_of_the_district(browse, world, clock):
+    clock[0] = world.now = LATE
+    earn(world, cast.CHEN, "A3", "A5", "A6")
+    world.session.commit()
+    page = browse(cast.OFFICER).get(record(world)).text
+    assert "11月3日 (周二)" in page.partition("学时台账")[2]
+    assert "11月2日" not in page.partition("学时台账")[2].partition("成绩回传")[0]
+
+
+def test_a_membership_begins_on_the_district_s_day(world):
+    person = world.person(cast.CHEN)
+    people.move_to_school(world.session, person, world.schools["平安小学"], LATE)
+    rows = world.session.exec(
+        select(OrgMembership).where(OrgMembership.person_id == pk(person)).order_by(col(OrgMembership.id))
+    ).all()
+    assert [(row.starts_on, row.ends_on) for row in rows][1:] == [(date(2026, 11, 3), None)]
+    assert rows[0].ends_on == date(2026, 11, 3)
+    assert people.school_of(world.session, pk(person), LATE) == world.schools["平安小学"]
+
+
+def test_a_release_says_how_many_remain(browse, world, monkeypatch):
+    monkeypatch.setattr(award, "MOST_AT_ONCE", 1)
+    for who in (cast.CHEN, cast.WANG):
+        decided(world, who, "A3")
+    world.session.commit()
+    officer, url = browse(cast.OFFICER), f"/release/{world.programme.uuid}"
+    page = officer.get(url).text
+    for words in ("2 份定好的材料等着发布", "发布这 1 份", "发布后还有 1 份"):
+        assert words in page
+    assert page.count('name="case"') == 1
+
+
+@pytest.mark.parametrize(("days", "says"), [("0", "由管理员或管理员邀请的评审员发布"), ("3", "3 天后自动发布")])
+def test_who_releases_is_said_as_it_is(browse, world, days, says):
+    world.set_rules(release={"after_days": int(days)})
+    world.session.commit()
+    assert says in browse(cast.OFFICER).get(f"/curate/programmes/{world.programme.uuid}").text
