@@ -52,8 +52,10 @@ class Tie(enum.Enum):
     DECIDED = "decided"  # returned, decided or passed: it stays
 
 
-def ties(session: Session, programme: Programme, person_id: int, rules: Rules, now: datetime) -> dict[int, Tie]:
-    """The points that a person has chosen, by id, with how firmly each is held: one query."""
+def ties(
+    session: Session, programme: Programme, person_ids: Collection[int], rules: Rules, now: datetime
+) -> dict[int, Tie]:
+    """The points that a human being has chosen under these rows, by id, with how firmly each is held: one query."""
     latest = (
         select(func.max(col(Decision.id)))
         .where(col(Decision.submission_id) == col(Submission.id))
@@ -76,14 +78,15 @@ def ties(session: Session, programme: Programme, person_id: int, rules: Rules, n
         .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
         .where(
             col(Selection.programme_id) == pk(programme),
-            col(Selection.person_id) == person_id,
+            col(Selection.person_id).in_(person_ids),
             col(Selection.dropped_at).is_(None),
         )
     )
-    return {
-        point: _tie(work, version, decision, award, rules, now)
-        for point, work, version, decision, award in session.exec(statement)
-    }
+    found: dict[int, Tie] = {}
+    for point, work, version, decision, award in session.exec(statement):
+        tie = _tie(work, version, decision, award, rules, now)
+        found[point] = max(tie, found.get(point, tie), key=list(Tie).index)  # chosen under two rows: the firmer one
+    return found
 
 
 def _tie(
@@ -104,40 +107,51 @@ def _tie(
 
 
 def select_points(
-    session: Session, programme: Programme, person_id: int, points: Collection[CompetencyPoint], now: datetime
+    session: Session,
+    programme: Programme,
+    person_ids: Sequence[int],
+    points: Collection[CompetencyPoint],
+    now: datetime,
 ) -> list[Submission]:
-    """Makes exactly these points the person's choice, each with a draft; gives the submissions that were dropped."""
-    held = {
-        row.point_id: row
-        for row in session.exec(
-            select(Selection).where(Selection.programme_id == pk(programme), Selection.person_id == person_id)
-        )
-    }
+    """Makes exactly these points the choice of a human being, each with a draft; gives the submissions that were
+    dropped. `person_ids`: their rows, that of today first: it takes what is new. What was chosen under another row
+    stays there, with its work.
+    """
+    held: dict[int, list[Selection]] = {}
+    for row in session.exec(
+        select(Selection)
+        .where(Selection.programme_id == pk(programme), col(Selection.person_id).in_(person_ids))
+        .order_by(col(Selection.id))
+    ):
+        held.setdefault(row.point_id, []).append(row)
     works = {
-        row.point_id: row
-        for row in session.exec(
-            select(Submission).where(Submission.programme_id == pk(programme), Submission.person_id == person_id)
+        (work.person_id, work.point_id): work
+        for work in session.exec(
+            select(Submission).where(
+                Submission.programme_id == pk(programme), col(Submission.person_id).in_(person_ids)
+            )
         )
     }
     wanted = {pk(point) for point in points}
-    gone = [key for key, row in held.items() if row.dropped_at is None and key not in wanted]
-    dropped = [works[key] for key in gone if key in works]
-    for key in gone:
-        held[key].dropped_at = now
-        session.add(held[key])
+    gone = [row for key, rows in held.items() for row in rows if row.dropped_at is None and key not in wanted]
+    dropped = [works[(row.person_id, row.point_id)] for row in gone if (row.person_id, row.point_id) in works]
+    for row in gone:
+        row.dropped_at = now
+        session.add(row)
     for key in wanted:
-        row = held.get(key)
-        if row is None:
-            session.add(Selection(programme_id=pk(programme), person_id=person_id, point_id=key, chosen_at=now))
-        elif row.dropped_at is not None:
-            row.dropped_at, row.chosen_at = None, now
-            session.add(row)
-        if key not in works:
+        known = sorted(held.get(key, ()), key=lambda row: (row.dropped_at is not None, person_ids.index(row.person_id)))
+        if known and known[0].dropped_at is not None:
+            known[0].dropped_at, known[0].chosen_at = None, now
+            session.add(known[0])
+        owner = known[0].person_id if known else person_ids[0]
+        if not known:
+            session.add(Selection(programme_id=pk(programme), person_id=owner, point_id=key, chosen_at=now))
+        if (owner, key) not in works:
             session.add(
                 Submission(
                     tenant_id=programme.tenant_id,
                     programme_id=pk(programme),
-                    person_id=person_id,
+                    person_id=owner,
                     point_id=key,
                     created_at=now,
                     changed_at=now,

@@ -76,7 +76,7 @@ def choosing(
         .where(competencies.CompetencyPoint.framework_version_id == pk(framework))
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
-    held = competencies.ties(session, programme, actor.person_id, rules, now)
+    held = competencies.ties(session, programme, actor.person_ids, rules, now)
     stays = {point.code for point in points if held.get(pk(point)) in STAYS}
     known = {point.code for point in points}
     saved = {point.code for point in points if pk(point) in held}

@@ -24,14 +24,9 @@ def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
     """One row a person: how many points they chose, handed in, have back, failed, passed, and passed as 优秀; of how
     many dimensions those passed are, and how many of the compulsory ones are among them.
 
-    What was handed in for a point that the person has given back for another one counts no more.
+    What was handed in for a point that the person has given back for another one counts no more. A point that was
+    passed under two rows of one human being counts once, at the better level.
     """
-    latest = (
-        select(func.max(col(Award.id)))
-        .join(who, who.c.person_id == col(Award.person_id))
-        .where(col(Award.programme_id) == programme_id, col(Award.revoked_at).is_(None))
-        .group_by(who.c.root_id, col(Award.point_id))
-    )
     parts = union_all(
         select(
             who.c.root_id,
@@ -69,7 +64,7 @@ def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
         ),
         select(who.c.root_id, col(Award.point_id), literal(1), literal(0), literal(1), col(Award.level))
         .join(who, who.c.person_id == col(Award.person_id))
-        .where(col(Award.id).in_(latest)),
+        .where(col(Award.programme_id) == programme_id, col(Award.revoked_at).is_(None)),
     ).subquery("parts")
     point = (
         select(

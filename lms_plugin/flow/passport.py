@@ -3,8 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlalchemy import case
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
 
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
@@ -90,8 +93,8 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         person = get(session, Person, actor.person_id)
     else:
         person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
-    person_id = pk(person)
-    programme, policies, units, enrolled = _rules_and_units(session, actor, programme_uuid, person_id)
+    person_ids, is_own = humans.rows_of(person), actor.is_author(pk(person))
+    programme, policies, units, enrolled = _rules_and_units(session, actor, programme_uuid, person_ids)
     scope = _scope(session, actor, programme, person, units)
     require(actor, Permission.RECORD_READ, scope)
     if not enrolled:
@@ -99,8 +102,9 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     rules = next(
         (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
     )
-    rows = chosen_points(session, actor, programme, person_id)
-    entries = competencies.entries_of(session, pk(programme), [person_id])[person_id]
+    rows = chosen_points(session, actor, programme, person_ids)
+    lines = competencies.entries_of(session, pk(programme), person_ids).values()
+    entries = sorted((entry for rows_entries in lines for entry in rows_entries), key=pk)
     totals = {
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
@@ -120,7 +124,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         stage=person.stage.value if person.stage is not None else "",
         school=units[0].name if units else "",
         is_confirmed=person.confirmed_at is not None,
-        is_own=person_id == actor.person_id,
+        is_own=is_own,
         round=shown,
         points=_points(rows, rules),
         points_passed=sum(level >= competencies.Level.PASS for level in levels),
@@ -150,11 +154,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
-        deliveries=tuple(
-            deliveries.deliveries(
-                session, humans.rows_of(person), pk(programme), for_staff=person_id != actor.person_id
-            )
-        ),
+        deliveries=tuple(deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own)),
         can_resend=can(actor, Permission.SCORE_RESEND, scope),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, scope),
         printed_at=now,
@@ -168,7 +168,7 @@ def _scope(
     person: Person,
     units: Collection[OrgUnit],
 ) -> Scope:
-    if pk(person) == actor.person_id:
+    if actor.is_author(pk(person)):
         return own(actor)
     courses: set[int] = set()
     if any(role.course_id is not None for role in actor.roles):
@@ -182,12 +182,12 @@ def _scope(
 
 
 def _rules_and_units(
-    session: Session, actor: Actor, programme_uuid: str, person_id: int
+    session: Session, actor: Actor, programme_uuid: str, person_ids: Sequence[int]
 ) -> tuple[competencies.Programme, dict[int, tuple[int, competencies.Rules]], list[OrgUnit], bool]:
     """The programme, its rule versions by id with their numbers, the units that the person belongs to now (the latest
-    first), and whether they take part: one query."""
-    rows = session.exec(
-        select(competencies.Programme, competencies.ProgrammePolicy, Enrolment, OrgUnit)
+    first; by the row of today, or by an absorbed one where that has none), and whether they take part: one query."""
+    statement: Any = (
+        columns(competencies.Programme, competencies.ProgrammePolicy, Enrolment, OrgUnit, col(OrgMembership.person_id))
         .join(
             competencies.ProgrammePolicy,
             col(competencies.ProgrammePolicy.programme_id) == col(competencies.Programme.id),
@@ -195,30 +195,35 @@ def _rules_and_units(
         )
         .join(
             Enrolment,
-            (col(Enrolment.programme_id) == col(competencies.Programme.id)) & (col(Enrolment.person_id) == person_id),
+            (col(Enrolment.programme_id) == col(competencies.Programme.id)) & col(Enrolment.person_id).in_(person_ids),
             isouter=True,
         )
         .join(
             OrgMembership,
-            (col(OrgMembership.person_id) == person_id) & col(OrgMembership.ends_on).is_(None),
+            col(OrgMembership.person_id).in_(person_ids) & col(OrgMembership.ends_on).is_(None),
             isouter=True,
         )
         .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id), isouter=True)
-        .where(competencies.Programme.tenant_id == actor.tenant_id, competencies.Programme.uuid == programme_uuid)
+        .where(
+            col(competencies.Programme.tenant_id) == actor.tenant_id,
+            col(competencies.Programme.uuid) == programme_uuid,
+        )
         .order_by(
             col(competencies.ProgrammePolicy.number),
+            case((col(OrgMembership.person_id) == person_ids[0], 0), else_=1),
             col(OrgMembership.starts_on).desc(),
             col(OrgMembership.id).desc(),
         )
-    ).all()
+    )
+    rows = session.exec(statement).all()
     if not rows:
         raise NotFound
     found = {
         pk(policy): (policy.number, competencies.Rules.model_validate(policy.rules))
-        for _programme, policy, _enrolment, _unit in rows
+        for _programme, policy, _enrolment, _unit, _row in rows
         if policy is not None
     }
-    units = list({pk(unit): unit for *_rest, unit in rows if unit is not None}.values())
+    units = list({pk(unit): unit for *_rest, unit, row in rows if unit is not None and row == rows[0][-1]}.values())
     return rows[0][0], found, units, rows[0][2] is not None
 
 

@@ -42,7 +42,7 @@ def choose_points(
     wanted = [point for point in points if point.code in set(codes)]
     if len(wanted) != len(set(codes)):
         raise Invalid({"point": "choice.point_unknown"})
-    held = competencies.ties(session, programme, actor.person_id, rules, now)
+    held = competencies.ties(session, programme, actor.person_ids, rules, now)
     gone = {point.code: held[pk(point)] for point in points if pk(point) in held and point not in wanted}
     for code, tie in gone.items():
         if tie in _STAYS:
@@ -58,7 +58,7 @@ def choose_points(
     withdrawn = [code for code, tie in gone.items() if tie is competencies.Tie.HANDED_IN]
     if not set(withdrawn) <= set(give_up):
         raise Invalid({"give_up": ("choice.handed_in", {"points": "、".join(withdrawn)})})
-    for dropped in competencies.select_points(session, programme, actor.person_id, wanted, now):
+    for dropped in competencies.select_points(session, programme, actor.person_ids, wanted, now):
         if dropped.state in competencies.HANDED_IN and dropped.current_version_id is not None:
             version = get(session, competencies.SubmissionVersion, dropped.current_version_id)
             competencies.take_back(session, dropped, version, now)
@@ -113,7 +113,8 @@ def _require_enrolled(session: Session, actor: Actor, programme: competencies.Pr
     """
     enrolled = session.exec(
         select(Enrolment.id)
-        .where(Enrolment.programme_id == pk(programme), Enrolment.person_id == actor.person_id)
+        .where(Enrolment.programme_id == pk(programme), col(Enrolment.person_id).in_(actor.person_ids))
+        .order_by(col(Enrolment.id))
         .with_for_update(key_share=True)
     ).first()
     if enrolled is None:

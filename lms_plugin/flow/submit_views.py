@@ -1,7 +1,7 @@
 """What the teacher's own pages show. Values only, made with a number of queries that does not grow with rows."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import humans
 from lms_plugin.people import Course, Enrolment, Tenant
 
 Text = Mapping[str, str]
@@ -123,7 +124,7 @@ def current_programme(session: Session, actor: Actor) -> str | None:
     rows = session.exec(
         owned(competencies.Programme, actor.tenant_id)
         .join(Enrolment, col(Enrolment.programme_id) == col(competencies.Programme.id))
-        .where(Enrolment.person_id == actor.person_id)
+        .where(col(Enrolment.person_id).in_(actor.person_ids))
         .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
     ).all()
     for row in rows:
@@ -144,7 +145,7 @@ _ENROLLED = (
         Enrolment,
         and_(
             col(Enrolment.programme_id) == col(competencies.Programme.id),
-            col(Enrolment.person_id) == bindparam("person"),
+            col(Enrolment.person_id).in_(bindparam("people", expanding=True)),
         ),
         isouter=True,
     )
@@ -158,8 +159,8 @@ _ENROLLED = (
 def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[competencies.Programme, competencies.Rules]:
     """The programme with its rules, for somebody who takes part in it: one query. Raises NotFound."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    places = {"tenant": actor.tenant_id, "uuid": uuid, "person": actor.person_id}
-    row = session.exec(_ENROLLED, params=places).one_or_none()
+    places = {"tenant": actor.tenant_id, "uuid": uuid, "people": list(actor.person_ids)}
+    row = session.exec(_ENROLLED, params=places).first()  # one for each of the person's rows that is enrolled
     if row is None:
         raise NotFound
     programme, policy, enrolment = row
@@ -174,7 +175,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme, rules = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
-    rows = chosen_points(session, actor, programme, actor.person_id)
+    rows = chosen_points(session, actor, programme, actor.person_ids)
     works = {row.point_id: row.work for row in rows}
     items = competencies.items_of_points(session, works)
     versions = [pk(row.version) for row in rows if row.version is not None]
@@ -184,15 +185,15 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         for row in rows
         if row.work is not None
     )
-    balance = competencies.balance(session, pk(programme), [actor.person_id]).get(actor.person_id, {})
+    balance = humans.totals(session, pk(programme), actor.person_ids)
     shown = Round.of(programme, rules, timezone, now)
     return Home(
         round=shown,
         next=_next(shown, lines, reviews, meets_rule(rows, rules)),
         points=lines,
-        practice_hundredths=balance.get(competencies.CreditKind.PRACTICE, 0),
+        practice_hundredths=balance[competencies.CreditKind.PRACTICE],
         practice_need_hundredths=rules.hours.practice_need_hundredths,
-        online_hundredths=balance.get(competencies.CreditKind.ONLINE, 0),
+        online_hundredths=balance[competencies.CreditKind.ONLINE],
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
         reviews_owed=reviews.owed,
@@ -223,6 +224,16 @@ class ChosenPoint:
     def level(self) -> competencies.Level | None:
         """The level that holds; None while nothing was released."""
         return competencies.level_that_stands(self.decision, self.award)
+
+    @property
+    def weight(self) -> tuple[int, int, float]:
+        """Which of two works of one human being on the same point counts: the one that passed (the better level), else
+        the one that went further, else the one worked on last."""
+        states = competencies.SubmissionState
+        further = {states.RETURNED: 1, states.LATE: 2, states.SUBMITTED: 2, states.DECIDED: 2}
+        if self.work is None:
+            return (0, 0, 0.0)
+        return (int(self.level or 0), further.get(self.work.state, 0), self.work.changed_at.timestamp())
 
 
 def meets_rule(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> bool:
@@ -255,7 +266,7 @@ _CHOSEN: Any = (
         and_(
             col(competencies.Submission.point_id) == col(competencies.CompetencyPoint.id),
             col(competencies.Submission.programme_id) == bindparam("programme"),
-            col(competencies.Submission.person_id) == bindparam("person"),
+            col(competencies.Submission.person_id) == col(competencies.Selection.person_id),
         ),
         isouter=True,
     )
@@ -272,7 +283,7 @@ _CHOSEN: Any = (
     )
     .where(
         col(competencies.Selection.programme_id) == bindparam("programme"),
-        col(competencies.Selection.person_id) == bindparam("person"),
+        col(competencies.Selection.person_id).in_(bindparam("people", expanding=True)),
         col(competencies.Selection.dropped_at).is_(None),
     )
     .order_by(col(competencies.CompetencyPoint.position))
@@ -280,12 +291,18 @@ _CHOSEN: Any = (
 
 
 def chosen_points(
-    session: Session, actor: Actor, programme: competencies.Programme, person_id: int
+    session: Session, actor: Actor, programme: competencies.Programme, person_ids: Collection[int]
 ) -> Sequence[ChosenPoint]:
-    """The points that somebody has chosen, each with work, version, released decision and award: one query."""
+    """The points that somebody has chosen under these rows, each with work, version, released decision and award: one
+    query. A point that was chosen under two rows is there once, with the work that counts."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    rows = session.exec(_CHOSEN, params={"programme": pk(programme), "person": person_id})
-    return [ChosenPoint(*row) for row in rows]
+    found: dict[int, ChosenPoint] = {}
+    for row in session.exec(_CHOSEN, params={"programme": pk(programme), "people": list(person_ids)}):
+        one = ChosenPoint(*row)
+        known = found.get(one.point_id)
+        if known is None or one.weight > known.weight:
+            found[one.point_id] = one
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -304,7 +321,7 @@ _REVIEWS = select(
     rubrics.Review.programme_id == bindparam("programme"),
     col(rubrics.Review.state).in_(rubrics.LIVE),
     or_(
-        col(rubrics.Review.reviewer_id) == bindparam("person"),
+        col(rubrics.Review.reviewer_id).in_(bindparam("people", expanding=True)),
         col(rubrics.Review.submission_version_id).in_(bindparam("versions", expanding=True)),
     ),
 )
@@ -313,9 +330,9 @@ _REVIEWS = select(
 def _reviews(session: Session, programme: competencies.Programme, actor: Actor, version_ids: Sequence[int]) -> _Reviews:
     """What the person owes, and how far the reviews of their own works are: one query."""
     owed, due, total, done = 0, [], Counter[int](), Counter[int]()
-    places = {"programme": pk(programme), "person": actor.person_id, "versions": list(version_ids)}
+    places = {"programme": pk(programme), "people": list(actor.person_ids), "versions": list(version_ids)}
     for version_id, reviewer_id, state, due_at in session.exec(_REVIEWS, params=places):
-        if reviewer_id == actor.person_id:
+        if actor.is_author(reviewer_id):
             if state in rubrics.UNFINISHED:
                 owed += 1
                 if due_at is not None:
