@@ -103,7 +103,7 @@ class _Teacher:
     name: str
     path: str
     unit_id: int
-    person_ids: tuple[int, ...]  # the row of today first, then rows merged into it
+    person_ids: tuple[int, ...]  # the row the roster knows first, then the others of the same human being
 
 
 def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime) -> HoursCheck:
@@ -247,8 +247,10 @@ def _teachers(session: Session, tenant_id: int) -> dict[str, _Teacher]:
         .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
         .where(RosterEntry.tenant_id == tenant_id, col(RosterEntry.removed_at).is_(None))
     ):
-        root = _root(entry.person_id, merged) if entry.person_id is not None else None
-        rows = () if root is None else (root, *rows_of.get(root, ()))
+        rows: tuple[int, ...] = ()
+        if entry.person_id is not None:
+            root = _root(entry.person_id, merged)
+            rows = tuple(dict.fromkeys((entry.person_id, root, *rows_of.get(root, ()))))
         found[entry.staff_number] = _Teacher(entry.name, path, entry.org_unit_id, rows)
     return found
 

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 from sqlmodel import col, select
 
 import competencies
+import lti
 import rubrics
 from competencies import CreditKind
 from lms_plugin import outbox
@@ -14,16 +17,20 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Refused
 from lms_plugin.flow import (
     cases,
+    choose_view,
     enter,
     humans,
     merge_views,
     merges,
     oversee_lists,
     passport,
+    point_view,
     queue_views,
     report,
     review_views,
     sessions,
+    submit,
+    submit_views,
 )
 from lms_plugin.people import CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, RoleKind
 from tests import people as cast
@@ -270,3 +277,161 @@ def test_merges_that_can_be_undone_are_listed(world: World) -> None:
     undo(world, cast.WANG)
     assert merge_views.merged_lately(world.session, world.actor(cast.OFFICER)) == ()
     assert actor_of(world.session, world.person(cast.CHEN)).absorbed_ids == ()
+
+
+# --- the teacher's own pages ---
+
+
+def test_home_and_record_go_on_with_both_rows(world: World) -> None:
+    earn(world, cast.CHEN, "A3")
+    hand_in(world, cast.WANG, "A3", world.now - 2 * HOUR)
+    waiting = hand_in(world, cast.WANG, "A5", world.now - 2 * HOUR)
+    merge(world, cast.CHEN, cast.WANG)
+    actor = world.actor(cast.WANG)
+    home = submit_views.home(world.session, actor, world.programme.uuid, world.now)
+    assert [(one.code, one.level) for one in home.points] == [("A3", 1), ("A5", None)]
+    assert point_view.point_page(world.session, actor, waiting.uuid, world.now).code == "A5"
+    assert point_view.point_page(world.session, actor, home.points[0].uuid, world.now).level == 1
+    assert [(point.code, point.level) for point in record(world, cast.WANG).points] == [("A3", 1), ("A5", None)]
+    officer = world.actor(cast.OFFICER)
+    by_old_address = passport.record(
+        world.session, officer, world.programme.uuid, world.person(cast.CHEN).uuid, world.now
+    )
+    assert by_old_address.person_uuid == world.person(cast.WANG).uuid
+
+
+def test_choosing_goes_over_both_rows(world: World) -> None:
+    earn(world, cast.CHEN, "A3")
+    hand_in(world, cast.WANG, "A5", world.now - 2 * HOUR)
+    merge(world, cast.CHEN, cast.WANG)
+    actor = world.actor(cast.WANG)
+    with pytest.raises(Refused, match=r"choice\.decided"):
+        submit.choose_points(world.session, actor, world.programme.uuid, ["A5", "B2"], world.now)
+    submit.choose_points(world.session, actor, world.programme.uuid, ["A3", "A5", "B2"], world.now)
+    works = world.session.exec(
+        select(competencies.CompetencyPoint.code, competencies.Submission.person_id)
+        .join(competencies.Submission, col(competencies.Submission.point_id) == competencies.CompetencyPoint.id)
+        .order_by(competencies.CompetencyPoint.code)
+    ).all()
+    chen, wang = pk(world.person(cast.CHEN)), pk(world.person(cast.WANG))
+    assert works == [("A3", chen), ("A5", wang), ("B2", wang)]
+    submit.choose_points(world.session, actor, world.programme.uuid, ["A3", "B2"], world.now, give_up=["A5"])
+    view = choose_view.choosing(world.session, actor, world.programme.uuid, world.now)
+    assert set(view.picked) == {"A3", "B2"}
+
+
+# --- everything agrees, whatever was done ---
+
+CODES = ("A3", "A5", "A6", "B2")
+LEVELS = st.lists(st.sampled_from([None, 0, 1, 2]), min_size=4, max_size=4)
+
+
+def online(world: World, who: cast.Cast, hundredths: int) -> None:
+    if hundredths:
+        rows = [competencies.OnlineHours(pk(world.person(who)), hundredths, "国培", None)]
+        policy = world.programme.policy_id or 0
+        competencies.import_online(
+            world.session,
+            pk(world.tenant),
+            pk(world.programme),
+            policy,
+            rows,
+            pk(world.person(cast.OFFICER)),
+            world.now,
+        )
+
+
+def do(world: World, who: cast.Cast, levels: list[int | None], hundredths: int) -> None:
+    for level in (0, 1, 2):
+        codes = [code for code, given_level in zip(CODES, levels, strict=True) if given_level == level]
+        if codes:
+            earn(world, who, *codes, level=level)
+    online(world, who, hundredths)
+
+
+def agree(world: World, *humans_rows: tuple[cast.Cast, ...]) -> list[tuple[int, int, int, str]]:
+    """Figures, sheet, record, ledger and scores say the same of each human being (their rows, that of today first);
+    gives points passed, hours of both kinds, and result."""
+    session, officer, said = world.session, world.actor(cast.OFFICER), []
+    key = pk(world.programme)
+    export = oversee_lists.export(session, officer, world.programme.uuid, world.county.uuid, world.now)
+    sheet = [*export.people, *export.off_roster]
+    pages = [
+        line
+        for state in ("due", "off_roster")
+        for line in oversee_lists.people_page(
+            session, officer, world.programme.uuid, world.county.uuid, state, 1, world.now
+        ).people
+    ]
+    rule = competencies.hours_rule(competencies.rules_of(session, world.programme))
+    for rows in humans_rows:
+        ids = [pk(world.person(one)) for one in rows]
+        numbers = {world.person(one).staff_number for one in rows}
+        (on_page,) = (line for line in pages if line.staff_number in numbers)
+        (on_sheet,) = (line for line in sheet if line.staff_number in numbers)
+        told = passport.record(session, officer, world.programme.uuid, world.person(rows[0]).uuid, world.now)
+        held = humans.levels(session, key, ids)
+        total = humans.totals(session, key, ids)
+        expected = (
+            sum(level >= competencies.Level.PASS for level in held.values()),
+            total[CreditKind.PRACTICE],
+            total[CreditKind.ONLINE],
+            told.result,
+        )
+        for line in (on_page, on_sheet):
+            assert line.result is not None
+            assert (line.passed, line.practice_hundredths, line.online_hundredths, line.result.value) == expected
+        assert (told.points_passed, told.practice_hundredths, told.online_hundredths) == expected[:3]
+        assert sum(entry.hundredths for entry in told.hours) == expected[1] + expected[2]
+        assert {code for code, level in on_sheet.points if level} == {p.code for p in told.points if p.level}
+        assert expected[1] == competencies.practice_total(rule, list(held.values())) <= rule.cap
+        for one in ids:
+            scores = report.scores_of(session, world.programme, one)
+            assert scores[lti.LineItemKind.POINTS].given_hundredths == 100 * min(expected[0], rule.required_points)
+            hours = min(expected[1], rule.practice_need_hundredths) + min(expected[2], rule.online_need_hundredths)
+            assert scores[lti.LineItemKind.HOURS].given_hundredths == hours
+        said.append(expected)
+    return said
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["per_set", "per_point_cumulative", "per_level"]),
+    first=LEVELS,
+    second=LEVELS,
+    since=st.sampled_from([None, 1, 2]),
+    hours=st.tuples(*[st.sampled_from([0, 500, 3000])] * 2),
+    keeps_roster=st.booleans(),
+)
+def test_everything_agrees_before_the_merge_after_it_and_after_its_undo(
+    world: World,
+    kind: str,
+    first: list[int | None],
+    second: list[int | None],
+    since: int | None,
+    hours: tuple[int, int],
+    keeps_roster: bool,
+) -> None:
+    with world.session.begin_nested() as savepoint:
+        world.set_rules(hours={"kind": kind, "pass_hundredths": 700, "excellent_hundredths": 1000})
+        put_on_roster(world, cast.CHEN)
+        do(world, cast.CHEN, first, hours[0])
+        do(world, cast.WANG, second, hours[1])
+        before = agree(world, (cast.CHEN,), (cast.WANG,))
+        kept, gone = (cast.CHEN, cast.WANG) if keeps_roster else (cast.WANG, cast.CHEN)
+        merge(world, gone, kept)
+        ((passed, _practice, online_hours, _result),) = agree(world, (kept, gone))
+        assert passed == sum(max(one or 0, two or 0) > 0 for one, two in zip(first, second, strict=True))
+        assert online_hours == sum(hours)
+        jobs = world.session.exec(select(outbox.Job.ids).where(outbox.Job.kind == outbox.SCORE)).all()
+        if any(entry[1] or entry[2] for entry in before):
+            assert {ids["person_id"] for ids in jobs} >= {pk(world.person(who)) for who in (kept, gone)}
+        if since is not None:
+            earn(world, kept, "A7", level=since)
+            agree(world, (kept, gone))
+        undo(world, gone)
+        after = agree(world, (cast.CHEN,), (cast.WANG,))
+        if since is None:
+            assert after == before
+        savepoint.rollback()
+        world.session.expire_all()
