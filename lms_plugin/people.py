@@ -1,6 +1,7 @@
 """Who someone is, whatever host they came from: districts, org units, persons, identities, roles, courses, sessions."""
 
 import enum
+import unicodedata
 from datetime import date, datetime
 from typing import Any
 
@@ -54,6 +55,11 @@ class Stage(enum.Enum):
     SPECIAL = "special"
 
 
+def staff_number_as_kept(typed: str) -> str:
+    """A 工号 as it is kept and compared: ｘｗ 101 is XW101, however it was typed or printed."""
+    return "".join(unicodedata.normalize("NFKC", typed).split()).upper()
+
+
 class Person(Owned, Versioned, table=True):
     """A human being in one district. May have no name at all: then pages say "未填姓名" and a short code.
 
@@ -65,13 +71,13 @@ class Person(Owned, Versioned, table=True):
     __table_args__ = (UniqueConstraint("tenant_id", "id"), Index("ix_person_staff", "tenant_id", "staff_number"))
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(default="", max_length=100)
-    staff_number: str = Field(default="", max_length=64)  # 工号
+    staff_number: str = Field(default="", max_length=64)  # 工号, as `staff_number_as_kept` makes it
     stage: Stage | None = Field(default=None, sa_type=choice(Stage))
     subject: str = Field(default="", max_length=64)  # 学科, as the district writes it
     introduced_at: datetime | None = None  # when the first-launch page was filled
     confirmed_at: datetime | None = None
     confirmed_by_id: int | None = Field(default=None, foreign_key="person.id")
-    confirmed_how: str = Field(default="", max_length=32)  # "roster" | "person" | ""
+    confirmed_how: str = Field(default="", max_length=32)  # "roster" | "person"; unconfirmed "" | "again" | "renamed"
     locale: str = Field(default="", max_length=16)  # "" = as the launch says
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     theme: str = Field(default="", max_length=8)  # "" = light | "dark"

@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import booking, humans, people, report, sessions
+from lms_plugin.flow import booking, humans, report, roster_ties, sessions
 from lms_plugin.people import Identity, IdentityMove, Notice, Person, RosterEntry
 
 LONGEST_REASON = 200
@@ -47,7 +47,7 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     source.merged_into_id = pk(target)
     session.add_all([source, target])
     session.flush()
-    people.match_roster(session, target, now)
+    roster_ties.match_roster(session, target, now)
     sessions.end_sessions(session, pk(source), now)
     _settle_notices(session, actor, [source.uuid, target.uuid], now)
     _set_own_reviews_aside(session, humans.rows_of(target), now)
@@ -243,7 +243,7 @@ def _roster_back(session: Session, source: Person, target: Person, now: datetime
         entry.person_id = None
         session.add(entry)
         session.flush()
-        if not people.match_roster(session, source, now):
+        if not roster_ties.match_roster(session, source, now):
             entry.person_id = pk(target)
         elif target.confirmed_how == "roster":
             target.confirmed_at, target.confirmed_how = None, ""

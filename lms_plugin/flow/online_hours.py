@@ -15,7 +15,7 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict
 from lms_plugin.flow import people, report, sheets
 from lms_plugin.flow.oversee import opening_path
-from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant
+from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant, staff_number_as_kept
 
 HEADS = {
     "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
@@ -121,7 +121,7 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
     known = 0
     for line in table.lines:
         faults, amount, day = _cells(line, table, today)
-        number = unicodedata.normalize("NFKC", line.text("staff_number")).replace(" ", "")
+        number = staff_number_as_kept(line.text("staff_number"))
         name, source = line.text("name"), line.text("source")[:300]
         teacher = teachers.get(number)
         faults += _who(actor, line, table, teacher, number, name)

@@ -1,6 +1,5 @@
 """Who is who in a district: the first-launch page, confirmation, the officer's roster, the list of people."""
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -11,7 +10,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import enter, humans
+from lms_plugin.flow import humans, roster_ties
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
     Enrolment,
@@ -24,9 +23,8 @@ from lms_plugin.people import (
     Stage,
     Tenant,
     UnitKind,
+    staff_number_as_kept,
 )
-
-_BETWEEN_NAMES = str.maketrans("", "", " ·•・‧・.")  # a dot within a name is written in many ways
 
 
 class Introduction(BaseModel):
@@ -75,16 +73,20 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     """
     require(actor, Permission.PERSON_INTRODUCE, own(actor))
     person = get(session, Person, actor.person_id)
-    school = _school(session, actor, said.school)
-    facts = (person.name, person.staff_number, school_of(session, pk(person), now))
-    person.name, person.staff_number = said.name, said.staff_number
+    school, number = _school(session, actor, said.school), staff_number_as_kept(said.staff_number)
+    before, was = (person.name, person.staff_number, school_of(session, pk(person), now)), person.confirmed_how
+    is_renamed = roster_ties.plain_name(person.name) != roster_ties.plain_name(said.name)
+    person.name, person.staff_number = said.name, number
     person.stage, person.subject, person.introduced_at = said.stage, said.subject, now
-    move_to_school(session, person, school, now)
-    if facts != (said.name, said.staff_number, school):
-        person.confirmed_at, person.confirmed_by_id, person.confirmed_how = None, None, ""
+    roster_ties.move_to_school(session, person, school, now)
+    if before != (said.name, number, school):
+        now_is = roster_ties.RENAMED if is_renamed or was == roster_ties.RENAMED else roster_ties.AGAIN
+        person.confirmed_at, person.confirmed_by_id, person.confirmed_how = None, None, now_is if was else ""
     session.add(person)
     session.flush()
-    match_roster(session, person, now)
+    if before[1] and before[1] != number:
+        roster_ties.untie(session, person, before[1])
+    roster_ties.match_roster(session, person, now)
     return person
 
 
@@ -93,62 +95,6 @@ def _school(session: Session, actor: Actor, uuid: str) -> OrgUnit:
     if not found:
         raise Invalid({"school": "person.school_unknown"})
     return found[0]
-
-
-def move_to_school(session: Session, person: Person, school: OrgUnit, now: datetime) -> None:
-    """From today the person belongs to that school; the earlier membership ends today and stays as history."""
-    today = _today(session, person.tenant_id, now)
-    open_rows = session.exec(
-        select(OrgMembership).where(OrgMembership.person_id == pk(person), col(OrgMembership.ends_on).is_(None))
-    ).all()
-    if any(row.org_unit_id == pk(school) for row in open_rows):
-        return
-    for row in open_rows:
-        if row.starts_on == today:
-            session.delete(row)  # corrected on the day it was typed: no history of a slip
-        else:
-            row.ends_on = today
-            session.add(row)
-    session.add(OrgMembership(person_id=pk(person), org_unit_id=pk(school), starts_on=today))
-    session.flush()
-
-
-def match_roster(session: Session, person: Person, now: datetime) -> bool:
-    """Ties the person to the roster row of the same staff number and name; that confirms them."""
-    if not person.staff_number:
-        return False
-    row = session.exec(
-        select(RosterEntry).where(
-            RosterEntry.tenant_id == person.tenant_id,
-            RosterEntry.staff_number == person.staff_number,
-            col(RosterEntry.removed_at).is_(None),
-        )
-    ).one_or_none()
-    if row is None or _plain(row.name) != _plain(person.name):
-        return False
-    tied = get(session, Person, row.person_id) if row.person_id is not None else person
-    if pk(person) not in {pk(tied), tied.merged_into_id}:
-        enter.raise_notice(
-            session,
-            person.tenant_id,
-            "person.twice_on_roster",
-            person.uuid,
-            {"name": person.name, "staff_number": person.staff_number},
-            now,
-        )
-        return False
-    row.person_id = pk(person)
-    person.confirmed_at, person.confirmed_how = now, "roster"
-    move_to_school(session, person, get(session, OrgUnit, row.org_unit_id), now)
-    session.add(row)
-    session.add(person)
-    session.flush()
-    return True
-
-
-def _plain(name: str) -> str:
-    """A name as it is compared: width, spaces and dots within it make no other person."""
-    return unicodedata.normalize("NFKC", name).translate(_BETWEEN_NAMES).casefold()
 
 
 def person_scope(session: Session, person: Person) -> Scope:
@@ -166,6 +112,7 @@ def confirm_person(session: Session, actor: Actor, uuid: str, now: datetime) -> 
     if person.confirmed_at is None:
         person.confirmed_at, person.confirmed_by_id, person.confirmed_how = now, actor.person_id, "person"
         session.add(person)
+        roster_ties.vouch(session, actor, person, now)
     return person
 
 
@@ -179,6 +126,8 @@ class PersonRow:
     school: str
     stage: str
     subject: str
+    roster_name: str  # where the roster has the 工号 under another name
+    is_taken: bool  # the 工号's row on the roster is somebody else's
     state: str  # "confirmed" | "waiting" | "silent"
     how: str
     can_confirm: bool
@@ -209,9 +158,16 @@ def people_page(
         .subquery()
     )
     statement = (
-        select(Person, OrgUnit)
+        select(Person, OrgUnit, RosterEntry)
         .join(member, member.c.person_id == Person.id, isouter=True)
         .join(OrgUnit, col(OrgUnit.id) == member.c.unit_id, isouter=True)
+        .join(
+            RosterEntry,
+            (col(RosterEntry.tenant_id) == col(Person.tenant_id))
+            & (col(RosterEntry.staff_number) == col(Person.staff_number))
+            & col(RosterEntry.removed_at).is_(None),
+            isouter=True,
+        )
         .where(Person.tenant_id == actor.tenant_id, col(Person.merged_into_id).is_(None))
     )
     if "" not in paths:
@@ -224,7 +180,8 @@ def people_page(
         statement = statement.where(col(Person.confirmed_at).is_(None), col(Person.introduced_at).is_not(None))
     if query:
         statement = statement.where(
-            col(Person.name).contains(query, autoescape=True) | (col(Person.staff_number) == query)
+            col(Person.name).contains(query, autoescape=True)
+            | (col(Person.staff_number) == staff_number_as_kept(query))
         )
     total = session.exec(select(func.count()).select_from(statement.subquery())).one()
     rows = session.exec(
@@ -233,7 +190,7 @@ def people_page(
         .limit(size)
     ).all()
     roles: dict[int, list[str]] = {}
-    today = {row: pk(person) for person, _unit in rows for row in humans.rows_of(person)}
+    today = {row: pk(person) for person, _unit, _entry in rows for row in humans.rows_of(person)}
     for role in session.exec(select(Role).where(col(Role.person_id).in_(today), col(Role.revoked_at).is_(None))):
         roles.setdefault(today[role.person_id], []).append(role.kind.value)
     rounds = {
@@ -253,6 +210,10 @@ def people_page(
             school=unit.name if unit is not None else "",
             stage=person.stage.value if person.stage is not None else "",
             subject=person.subject,
+            roster_name=entry.name
+            if entry is not None and roster_ties.plain_name(entry.name) != roster_ties.plain_name(person.name)
+            else "",
+            is_taken=entry is not None and entry.person_id not in {None, *humans.rows_of(person)},
             state="confirmed" if person.confirmed_at else "waiting" if person.introduced_at else "silent",
             how=person.confirmed_how,
             can_confirm=person.confirmed_at is None
@@ -262,7 +223,7 @@ def people_page(
             roles=tuple(sorted(set(roles.get(pk(person), [])))),
             programme=rounds.get(pk(person), ""),
         )
-        for person, unit in rows
+        for person, unit, entry in rows
     ], total
 
 

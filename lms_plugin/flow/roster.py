@@ -3,7 +3,7 @@
 import difflib
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,8 +12,9 @@ from sqlmodel import Session, col, select
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import people, sheets, units
-from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Stage, UnitKind
+from lms_plugin.flow import humans, people, roster_ties, sheets, units
+from lms_plugin.flow.roster_ties import plain_name
+from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, UnitKind, staff_number_as_kept
 
 HEADS = {
     "name": ("姓名", "教师姓名", "Name"),
@@ -56,12 +57,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Rename:
-    """A 工号 that stands on the roster under another name: a corrected slip, or the wrong person."""
+    """A 工号 that stands on the roster under another name: a corrected slip, or another person.
+
+    `has_come`: somebody holds the row. They keep it unless `is_other`: the person of the new name has come too.
+    """
 
     row: int
     staff_number: str
     before: str
     after: str
+    has_come: bool
+    is_other: bool
 
 
 @dataclass(frozen=True)
@@ -128,13 +134,15 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
     problems = [*table.problems, *problems, *_twice(rows, table), *_place_problems(rows, known, table)]
     new = changed = same = 0
     renames = []
+    others = _others(session, actor, rows, known)
     for row in rows:
         entry = known.entries.get(row.staff_number)
         if entry is None:
             new += 1
             continue
-        if _plain(entry.name) != _plain(row.name):
-            renames.append(Rename(row.row, row.staff_number, entry.name, row.name))
+        if plain_name(entry.name) != plain_name(row.name):
+            has_come, is_other = entry.person_id is not None, row.staff_number in others
+            renames.append(Rename(row.row, row.staff_number, entry.name, row.name, has_come, is_other))
         school = _school(known, row.school)
         if _differs(entry, row, school):
             changed += 1
@@ -168,11 +176,14 @@ def commit(
     *,
     new_schools_under: str,
     accept_renames: bool,
+    other_people: Collection[str] = (),
     now: datetime,
 ) -> Imported:
     """Takes a checked file in. The same file again changes nothing; who is not in the file stays as they were.
 
     `new_schools_under`: uuid of the unit that gets the schools which the district does not know ("" = make none).
+    `other_people`: staff numbers under another name that now belong to somebody else; every other one is a name put
+    right, and whoever holds the row keeps it.
     Raises Conflict `roster.has_problems` where the check finds faults, Invalid for a word that is still missing.
     """
     require(actor, Permission.ROSTER_IMPORT, district_scope(session, actor))
@@ -186,6 +197,7 @@ def commit(
         wrong["renames"] = "roster.renames_unsaid"
     if wrong:
         raise Invalid(wrong)
+    given_away = {*other_people, *(one.staff_number for one in found.renames if one.is_other)}
     made = _make_schools(session, actor, found.new_schools, new_schools_under)
     known = _known(session, actor)
     new = changed = same = 0
@@ -205,8 +217,8 @@ def commit(
             )
             new += 1
         elif _differs(entry, row, school):
-            if _plain(entry.name) != _plain(row.name):
-                entry.person_id = None  # perhaps another human being: matched anew below
+            if row.staff_number in given_away and plain_name(entry.name) != plain_name(row.name):
+                roster_ties.give_away(session, entry)  # matched anew below
             entry.name, entry.org_unit_id = row.name, pk(school)
             entry.stage, entry.subject = row.stage, row.subject
             entry.imported_at, entry.removed_at = now, None
@@ -221,33 +233,41 @@ def commit(
 
 def _match(session: Session, actor: Actor, numbers: Sequence[str], now: datetime) -> int:
     """Ties the people who already came, and moves those to whom the roster gives another school."""
-    waiting = session.exec(
-        select(Person, RosterEntry.person_id)
-        .join(
-            RosterEntry,
-            (col(RosterEntry.staff_number) == col(Person.staff_number))
-            & (col(RosterEntry.tenant_id) == col(Person.tenant_id)),
-        )
-        .where(
-            Person.tenant_id == actor.tenant_id,
-            col(Person.merged_into_id).is_(None),
-            col(RosterEntry.person_id).is_(None) | (col(RosterEntry.imported_at) == now),
-        )
-        .order_by(col(Person.id))
-    ).all()
-    wanted = set(numbers)
+    entries = select(RosterEntry).where(RosterEntry.tenant_id == actor.tenant_id)
+    known = {row.staff_number: row for row in session.exec(entries)}
     matched = 0
-    for person, before in waiting:
-        if person.staff_number in wanted and people.match_roster(session, person, now) and before is None:
+    for person in roster_ties.claimants(session, actor.tenant_id, numbers):
+        row = known[person.staff_number]
+        was_free = row.person_id is None
+        if (was_free or row.imported_at == now) and roster_ties.match_roster(session, person, now) and was_free:
             matched += 1
     return matched
+
+
+def _others(session: Session, actor: Actor, rows: Sequence[Row], known: _Known) -> set[str]:
+    """Staff numbers whose row somebody holds while the person of the file's name has come as well."""
+    after = {
+        row.staff_number: plain_name(row.name)
+        for row in rows
+        if (entry := known.entries.get(row.staff_number)) is not None
+        and entry.person_id is not None
+        and plain_name(entry.name) != plain_name(row.name)
+    }
+    if not after:
+        return set()
+    return {
+        person.staff_number
+        for person in roster_ties.claimants(session, actor.tenant_id, after)
+        if plain_name(person.name) == after[person.staff_number]
+        and known.entries[person.staff_number].person_id not in humans.rows_of(person)
+    }
 
 
 def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
     rows, problems = [], []
     for line in table.lines:
         cells = {key: line.text(key) for key in HEADS}
-        cells["staff_number"] = unicodedata.normalize("NFKC", cells["staff_number"]).replace(" ", "")
+        cells["staff_number"] = staff_number_as_kept(cells["staff_number"])
         faults = [
             sheets.Problem(line.row, table.columns[key], "sheet.cell_empty", {}) for key in HEADS if not cells[key]
         ]

@@ -7,9 +7,9 @@ from sqlmodel import Session, col, func, select
 
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find
-from lms_plugin.flow import people
+from lms_plugin.flow import people, roster_ties
 from lms_plugin.flow.roster import district_scope
-from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage
+from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, staff_number_as_kept
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def page(
     if query:
         statement = statement.where(
             col(RosterEntry.name).contains(query, autoescape=True)
-            | (col(RosterEntry.staff_number) == query)
+            | (col(RosterEntry.staff_number) == staff_number_as_kept(query))
             | col(OrgUnit.name).contains(query, autoescape=True)
         )
     inner = statement.subquery()
@@ -72,7 +72,7 @@ def page(
 
 
 def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, now: datetime) -> RosterEntry:
-    """Takes one row off the roster (its person and works stay), or puts it back."""
+    """Takes one row off the roster (its person and works stay), or puts it back: whoever came meanwhile is tied."""
     entry = find(session, RosterEntry, actor.tenant_id, entry_uuid)
     path = session.exec(select(OrgUnit.path).where(OrgUnit.id == entry.org_unit_id)).one()
     require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(path,)))
@@ -80,6 +80,9 @@ def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, 
         entry.removed_at = now if removed else None
         session.add(entry)
         session.flush()
+        if not removed:
+            for person in roster_ties.claimants(session, actor.tenant_id, [entry.staff_number]):
+                roster_ties.match_roster(session, person, now)
     return entry
 
 

@@ -1,6 +1,5 @@
 """People: where a launch lands, the first-launch page, course binding, names to confirm, invitations, settings."""
 
-import unicodedata
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,7 +10,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import courses, enter, landing, merge_views, merges, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
-from lms_plugin.people import RoleKind, Stage
+from lms_plugin.people import RoleKind, Stage, staff_number_as_kept
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge, is_own_path, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
@@ -93,7 +92,7 @@ def introduce() -> BaseResponse | tuple[str, int]:
     errors: dict[str, str] = {}
     if request.method == "POST":
         values = {key: " ".join(request.form.get(key, "").split()) for key in values}
-        values["staff_number"] = unicodedata.normalize("NFKC", values["staff_number"])  # ＸＷ００１ is XW001
+        values["staff_number"] = staff_number_as_kept(values["staff_number"])
         try:
             said = _introduction(values)
             people.introduce(db(), me, said, here.now)

@@ -104,6 +104,7 @@ def checked(token: str) -> BaseResponse | tuple[str, int]:
                 kept.data,
                 new_schools_under=under if request.form.get("new_schools") == "1" else "",
                 accept_renames=request.form.get("renames") == "1",
+                other_people=request.form.getlist("other"),
                 now=edge().now,
             )
             counts = {"new": done.new, "changed": done.changed, "same": done.same, "matched": done.matched}
@@ -122,6 +123,7 @@ def checked(token: str) -> BaseResponse | tuple[str, int]:
         parents=roster.parents(db(), actor()),
         under=under,
         ticked={key: request.form.get(key) == "1" for key in ("new_schools", "renames")},
+        others=request.form.getlist("other"),
         errors=errors,
     )
     return page, 422 if errors else 200

@@ -8,7 +8,7 @@ from sqlmodel import select
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import invitations, merges, people, units
+from lms_plugin.flow import invitations, merges, people, roster_list, roster_ties, units
 from lms_plugin.people import (
     Invitation,
     Notice,
@@ -140,7 +140,7 @@ def test_a_removed_or_foreign_row_matches_nobody(world: World) -> None:
     people.introduce(world.session, actor, said(world), world.now)
     assert (row.person_id, person.confirmed_at) == (None, None)
     neighbour = world.session.exec(select(Person).where(Person.name == cast.NEIGHBOUR.name)).one()
-    assert not people.match_roster(world.session, neighbour, world.now)
+    assert not roster_ties.match_roster(world.session, neighbour, world.now)
 
 
 def test_a_change_of_facts_asks_for_confirmation_again(world: World) -> None:
@@ -150,7 +150,106 @@ def test_a_change_of_facts_asks_for_confirmation_again(world: World) -> None:
     people.introduce(world.session, actor, said(world, subject="数学"), world.now)
     assert person.confirmed_at is not None  # the subject is nothing that a school lead vouched for
     people.introduce(world.session, actor, said(world, name="钱大雨"), world.now)
-    assert (person.confirmed_at, person.confirmed_by_id, person.confirmed_how) == (None, None, "")
+    assert (person.confirmed_at, person.confirmed_by_id, person.confirmed_how) == (None, None, "renamed")
+
+
+# --- a person holds one row, a row one person ---
+
+
+def ties(*rows: RosterEntry) -> list[int | None]:
+    return [row.person_id for row in rows]
+
+
+def test_who_says_to_be_somebody_else_leaves_their_row(world: World) -> None:
+    """Chen, matched, retypes Wang's name and 工号; Wang has not come yet."""
+    mine, hers = on_roster(world, "钱小雨", "XW100"), on_roster(world, "王大山", "XW200")
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world), world.now)
+    assert ties(mine, hers) == [pk(person), None]
+    people.introduce(world.session, actor, said(world, name="王大山", staff_number="XW200"), world.now)
+    assert (ties(mine, hers), person.confirmed_at) == ([None, None], None)
+    wang, her = newcomer(world)
+    people.introduce(world.session, her, said(world, name="王大山", staff_number="XW200"), world.now)
+    assert (ties(mine, hers), wang.confirmed_how) == ([None, pk(wang)], "roster")
+    people.introduce(world.session, actor, said(world), world.now)  # back again: a human being confirms
+    assert (ties(mine, hers), person.confirmed_at) == ([None, pk(wang)], None)
+    people.confirm_person(world.session, world.actor(cast.OFFICER), person.uuid, world.now)
+    assert ties(mine, hers) == [pk(person), pk(wang)]
+
+
+def test_who_changes_in_two_steps_gets_no_further(world: World) -> None:
+    for number, steps in enumerate(
+        (({"name": "王大山"}, {"staff_number": "XW200"}), ({"staff_number": "XW200"}, {"name": "王大山"}))
+    ):
+        hers = on_roster(world, "王大山", f"XW20{number}")
+        on_roster(world, "钱小雨", f"XW10{number}")
+        person, actor = newcomer(world)
+        facts = {"staff_number": f"XW10{number}"}
+        people.introduce(world.session, actor, said(world, **facts), world.now)
+        assert person.confirmed_how == "roster"
+        for step in steps:
+            facts |= {key: value.replace("XW200", f"XW20{number}") for key, value in step.items()}
+            people.introduce(world.session, actor, said(world, **facts), world.now)
+        assert (hers.person_id, person.confirmed_at) == (None, None)
+
+
+def test_a_number_put_right_finds_its_row(world: World) -> None:
+    row = on_roster(world, "钱小雨", "XW100")
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world, staff_number="XW10"), world.now)
+    people.confirm_person(world.session, world.actor(cast.LEAD), person.uuid, world.now)
+    people.introduce(world.session, actor, said(world), world.now)
+    assert (row.person_id, person.confirmed_how) == (pk(person), "roster")
+
+
+def test_a_name_retyped_under_the_same_number_keeps_the_row(world: World) -> None:
+    row = on_roster(world, "钱小雨", "XW100", "希望小学")
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world), world.now)
+    people.introduce(world.session, actor, said(world, name="钱晓雨"), world.now)
+    assert (row.person_id, person.confirmed_at) == (pk(person), None)
+    (line,) = people.people_page(world.session, world.actor(cast.LEAD), "钱晓雨", False, 1)[0]
+    assert (line.state, line.roster_name) == ("waiting", "钱小雨")
+    people.introduce(world.session, actor, said(world), world.now)
+    assert (row.person_id, person.confirmed_how) == (pk(person), "roster")
+
+
+@pytest.mark.parametrize("typed", ["XW 100", "xw100", "ｘｗ１００", " Xw\u3000100 "])
+def test_a_number_is_one_however_it_is_typed(world: World, typed: str) -> None:
+    row = on_roster(world, "钱小雨", "XW100")
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world, staff_number=typed), world.now)
+    assert (row.person_id, person.staff_number) == (pk(person), "XW100")
+    assert names(world, cast.OFFICER, typed.strip()) == {"钱小雨"}
+
+
+def test_who_is_vouched_for_has_come(world: World) -> None:
+    """The lead confirms a teacher whose name the roster spells otherwise: the row of that 工号 is theirs."""
+    row, beyond = on_roster(world, "钱小宇", "XW100", "希望小学"), on_roster(world, "钱小宇", "PA100", "平安小学")
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world), world.now)
+    other, theirs = newcomer(world)
+    people.introduce(world.session, theirs, said(world, staff_number="PA100"), world.now)
+    assert ties(row, beyond) == [None, None]
+    for one in (person, other):
+        people.confirm_person(world.session, world.actor(cast.LEAD), one.uuid, world.now)
+    assert ties(row, beyond) == [pk(person), None]  # the second row lies beyond the lead's school
+    third, late = newcomer(world)
+    people.introduce(world.session, late, said(world, name="钱三"), world.now)
+    (line,) = people.people_page(world.session, world.actor(cast.LEAD), "钱三", False, 1)[0]
+    assert line.is_taken
+    people.confirm_person(world.session, world.actor(cast.LEAD), third.uuid, world.now)
+    assert ties(row, beyond) == [pk(person), None]
+
+
+def test_a_row_put_back_finds_who_came_meanwhile(world: World) -> None:
+    row, officer = on_roster(world, "钱小雨", "XW100"), world.actor(cast.OFFICER)
+    roster_list.set_removed(world.session, officer, row.uuid, True, world.now)
+    person, actor = newcomer(world)
+    people.introduce(world.session, actor, said(world), world.now)
+    assert row.person_id is None
+    roster_list.set_removed(world.session, officer, row.uuid, False, world.now)
+    assert (row.person_id, person.confirmed_how) == (pk(person), "roster")
 
 
 # --- membership is dated ---

@@ -13,9 +13,9 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, NotFound
 from lms_plugin.flow import people, roster, roster_list, units
 from lms_plugin.flow.imports import KEPT_FOR, Tray
-from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind
+from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind, staff_number_as_kept
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, add_person
 from tests.rosters import HEAD, put_on_roster, roster_rows, workbook
 
 
@@ -52,6 +52,26 @@ def test_a_correction_moves_the_person_and_keeps_their_past(world: World) -> Non
     assert school is not None
     assert school.name == "平安小学"
     assert len(entries(world)) == 6
+
+
+def test_a_number_that_went_to_somebody_who_has_come_goes_with_them(world: World) -> None:
+    """The roster follows: the new person holds the row, the former one waits for somebody to say who they are."""
+    row, chen, officer = put_on_roster(world, cast.CHEN), world.person(cast.CHEN), world.actor(cast.OFFICER)
+    chen.staff_number = ""  # says something else by now
+    new = add_person(
+        world.session,
+        world.tenant,
+        world.schools["平安小学"],
+        cast.Cast("new", "钱新来", "平安小学", "XW001"),
+        world.now,
+        confirmed=False,
+    )
+    data = workbook([HEAD, ("钱新来", "希望小学", "XW001", "小学", "语文")])
+    (rename,) = roster.check(world.session, officer, data).renames
+    assert (rename.has_come, rename.is_other) == (True, True)
+    done = roster.commit(world.session, officer, data, new_schools_under="", accept_renames=True, now=world.now)
+    assert (done.matched, row.person_id, new.confirmed_how) == (1, pk(new), "roster")
+    assert (chen.confirmed_at, chen.confirmed_how) == (None, "again")
 
 
 def test_who_was_taken_off_comes_back_with_the_next_file(world: World) -> None:
@@ -137,7 +157,8 @@ def test_twice_is_once(world: World, first: list[tuple[str, ...]], second: list[
             standing = {row.staff_number: row for row in entries(world)}
             assert before <= set(standing)
             for name, _school, number, _stage, subject in rows:
-                assert (standing[number].name, standing[number].subject) == (name, subject)
+                row = standing[staff_number_as_kept(number)]
+                assert (row.name, row.subject) == (name, subject)
             before = set(standing)
         inner.rollback()
     session.expire_all()

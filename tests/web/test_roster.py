@@ -94,7 +94,22 @@ def test_another_name_under_the_same_number_is_asked_about(browse, world):
     assert officer.post(checked).status_code == 422
     assert officer.post(checked, {"renames": "1"}).status_code == 303
     (row,) = entries(world)
-    assert (row.name, row.person_id) == ("陈小芳", None)
+    assert (row.name, row.person_id) == ("陈小芳", pk(world.person(cast.CHEN)))  # a slip put right
+
+
+def test_a_number_that_somebody_else_has_now_is_said_to_be_so(browse, world):
+    put_on_roster(world, cast.CHEN)
+    world.session.commit()
+    officer = browse(cast.OFFICER)
+    checked = send(officer, [HEAD, ("钱新来", "希望小学", "xw 001", "小学", "语文")]).headers["Location"]
+    assert 'name="other" value="XW001"' in officer.get(checked).text
+    again = officer.post(checked, {"other": "XW001"})
+    assert (again.status_code, 'value="XW001" checked' in again.text) == (422, True)  # and the tick stays
+    assert officer.post(checked, {"renames": "1", "other": "XW001"}).status_code == 303
+    (row,) = entries(world)
+    assert (row.name, row.person_id) == ("钱新来", None)
+    world.session.refresh(world.person(cast.CHEN))
+    assert world.person(cast.CHEN).confirmed_at is None
 
 
 @pytest.mark.parametrize(
