@@ -16,6 +16,7 @@ from lms_plugin.access import Permission, Scope, can, own
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Refused
 from lms_plugin.flow import (
+    case_views,
     cases,
     choose_view,
     enter,
@@ -435,3 +436,41 @@ def test_everything_agrees_before_the_merge_after_it_and_after_its_undo(
             assert after == before
         savepoint.rollback()
         world.session.expire_all()
+
+
+def test_a_roster_row_that_went_along_goes_back(world: World) -> None:
+    """Both rows say the same name and number: the row of the roster follows the human being, there and back."""
+    entry = put_on_roster(world, cast.CHEN)
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    wang.name, wang.staff_number = chen.name, chen.staff_number
+    wang.confirmed_at, wang.confirmed_how = None, ""
+    world.session.flush()
+    merge(world, cast.CHEN, cast.WANG)
+    assert (entry.person_id, wang.confirmed_how) == (pk(wang), "roster")
+    undo(world, cast.CHEN)
+    assert (entry.person_id, chen.confirmed_how) == (pk(chen), "roster")
+    assert wang.confirmed_at is None
+
+
+def test_next_case_and_list_mode_pass_over_own_work(world: World) -> None:
+    first, second = (hand_in(world, who, "A3", world.now - 2 * HOUR) for who in (cast.CHEN, cast.WANG))
+    third = hand_in(world, cast.LI, "A3", world.now - 2 * HOUR)
+    merge(world, cast.WANG, cast.TRAINER)
+    trainer = world.actor(cast.TRAINER)
+    assert case_views.next_case(world.session, trainer, first.uuid) == third.uuid
+    assert case_views.next_case(world.session, trainer, third.uuid) == first.uuid
+    for work in (second, third):
+        version = work.current_version_id or 0
+        world.session.add(
+            rubrics.ReviewSummary(
+                submission_version_id=version,
+                submitted=2,
+                is_agreed=True,
+                differs_on_pass=False,
+                agreed_level=1,
+                changed_at=world.now,
+            )
+        )
+    world.session.flush()
+    listed = queue_views.agreed_list(world.session, trainer, world.programme.uuid, None, 1, world.now)
+    assert listed.uuids == (third.uuid,)
