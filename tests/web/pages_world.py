@@ -19,7 +19,7 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import cases, enter, exemptions, invitations, reversal, review, sessions
+from lms_plugin.flow import cases, enter, exemptions, invitations, reversal, review, sessions, submit
 from lms_plugin.people import Course, CourseMember, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
@@ -103,6 +103,10 @@ def _populate(pages: Pages) -> None:
     reversal.reverse(
         world.session, officer, pages.programme, world.person(cast.ZHAO).uuid, "award", uuids["revoked"], "误录", NOW
     )
+    uuids["taken_back"] = work_of(world, cast.ZHAO, "B1")
+    earn(world, cast.SUN, "A7", level=0)
+    uuids["again"] = work_of(world, cast.SUN, "A7")
+    submit.prepare_again(world.session, world.actor(cast.SUN), uuids["again"], NOW)
     marks = all_marks(world, works["sun"], 1)
     cases.decide(world.session, trainer, works["sun"].uuid, judgement(marks), 0, 1, NOW)
     uuids["decided"], uuids["waiting"] = works["sun"].uuid, works["li"].uuid
