@@ -20,12 +20,14 @@ COURSE, TWICE = "course.waiting", "person.twice_on_roster"
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's)."""
+    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's);
+    `may_merge`: whether the reader may make one of two people."""
 
     kind: str
     key: str
     params: dict[str, str]
     raised_at: datetime
+    may_merge: bool
 
 
 def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
@@ -38,7 +40,8 @@ def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
         .order_by(col(Notice.raised_at), col(Notice.id))
         .limit(20)
     ).all()
-    return [NoticeLine(row.kind, row.key, row.params, row.raised_at) for row in rows]
+    may_merge = can(actor, Permission.PERSON_MERGE, Scope(actor.tenant_id))
+    return [NoticeLine(row.kind, row.key, row.params, row.raised_at, may_merge) for row in rows]
 
 
 def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: datetime) -> None:

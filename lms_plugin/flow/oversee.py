@@ -189,5 +189,5 @@ def groups_of(session: Session, place: Place) -> list[Group]:
 def off_roster_of(session: Session, place: Place) -> OffRoster:
     """How many take part in the unit without standing on the roster: one query."""
     statement = counted_off_roster(place.sources(), place.unit.path)
-    people, unconfirmed = rows_of(session, statement)[0]
-    return OffRoster(int(people), int(unconfirmed))
+    people, unconfirmed, outside = rows_of(session, statement)[0]
+    return OffRoster(int(people), int(unconfirmed), int(outside))

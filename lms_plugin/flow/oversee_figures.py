@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, not_, or_, select, true
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -238,7 +238,7 @@ class Sources:
     def off_roster(self, within: str, *columns: Any) -> Select[Any]:
         """People who take part but stand on no roster of this programme, with the school they belong to now.
 
-        Those without any school count for the programme's own unit alone.
+        Those without any school, and those of schools outside the programme's unit, count for that unit alone.
         """
         listed = (
             select(self.who.c.root_id)
@@ -254,7 +254,7 @@ class Sources:
         )
         here: ColumnElement[bool] = col(OrgUnit.path).startswith(within)
         if within == self.programme_path:
-            here = or_(here, col(OrgUnit.id).is_(None))
+            here = true()
         return (
             select(*columns)
             .select_from(Person)
@@ -319,8 +319,15 @@ def groups_within(sources: Sources, within: str) -> Select[Any]:
 
 @lru_cache(maxsize=512)
 def counted_off_roster(sources: Sources, within: str) -> Select[Any]:
-    """How many people stand on no roster, and of how many of them nobody has confirmed the school."""
-    return sources.off_roster(within, func.count(), func.count(col(Person.id)) - func.count(col(Person.confirmed_at)))
+    """How many people stand on no roster, of how many of them nobody has confirmed the school, and how many belong to
+    a unit outside the programme's."""
+    is_outside = not_(col(OrgUnit.path).startswith(sources.programme_path))
+    return sources.off_roster(
+        within,
+        func.count(),
+        func.count(col(Person.id)) - func.count(col(Person.confirmed_at)),
+        func.count(case((is_outside, 1))),
+    )
 
 
 def group_of(row: Any) -> Group:

@@ -44,6 +44,7 @@ class OffRoster:
 
     people: int
     unconfirmed: int  # of them: whose school nobody has confirmed
+    outside: int  # of them: whose school lies outside the programme's unit
 
 
 @dataclass(frozen=True)

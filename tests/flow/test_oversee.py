@@ -12,11 +12,11 @@ import competencies
 from competencies import CreditKind, Result
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound
-from lms_plugin.flow import award, cases, exemptions, merges, oversee, oversee_lists, units
+from lms_plugin.flow import award, cases, enter, exemptions, merges, oversee, oversee_lists, units
 from lms_plugin.flow.oversee_figures import Tally
-from lms_plugin.people import Enrolment, Person, RosterEntry, UnitKind
+from lms_plugin.people import Enrolment, Person, RoleKind, RosterEntry, UnitKind
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, grant, programme_of
 from tests.flow.handed_in import all_marks, hand_in, judgement
 from tests.rosters import add_entry, put_on_roster
 
@@ -34,6 +34,29 @@ def pass_points(world: World, who: cast.Cast, levels: tuple[int, ...]) -> None:
         marks = judgement(all_marks(world, work, level))
         cases.decide(world.session, world.actor(cast.TRAINER), work.uuid, marks, 0, 1, world.now)
     award.release(world.session, world.actor(cast.OFFICER), world.programme, None, world.now)
+
+
+def test_who_comes_from_outside_the_programmes_unit_is_counted_visibly(browse, world: World) -> None:
+    """A programme of one school; the course is shared with the other one."""
+    school = world.schools["希望小学"]
+    world.programme.org_unit_id = pk(school)
+    world.session.add(world.programme)
+    put_on_roster(world, cast.CHEN)
+    put_on_roster(world, cast.ZHAO)  # on the roster of the other school, which is none of this programme
+    found = page(world, unit="希望小学").off_roster
+    assert (found.people, found.outside) == (5, 3)  # 王 李 of the school, 赵 孙 周 of the other one
+    address = f"/progress/{world.programme.uuid}/{school.uuid}"
+    assert "其中 3 人的学校不在希望小学" in browse(cast.OFFICER).get(address).text
+    listed = browse(cast.OFFICER).get(f"{address}/people?state=off_roster").text
+    assert all(who.name in listed for who in (cast.WANG, cast.ZHAO, cast.SUN))
+    grant(world.session, world.person(cast.LEAD), RoleKind.OFFICER, school, world.now)
+    guest = f"/record/{world.programme.uuid}/{world.person(cast.ZHAO).uuid}"
+    assert guest in browse(cast.LEAD).get(f"{address}/people?state=off_roster").text
+    assert browse(cast.LEAD).get(guest).status_code == 200  # whoever runs the programme reads its records
+    other = programme_of(world.session, world.tenant, world.county, world.framework, "全县的", world.now)
+    enter.enrol(world.session, pk(other), pk(world.person(cast.ZHAO)), world.now)
+    for uuid, status in ((other.uuid, 403), (world.programme.uuid, 200)):
+        assert browse(cast.LEAD).get(f"/record/{uuid}/{world.person(cast.ZHAO).uuid}").status_code == status
 
 
 def test_each_stage_counts_whom_it_says(world: World) -> None:

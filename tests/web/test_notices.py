@@ -57,6 +57,18 @@ def test_it_is_said_only_where_somebody_is_told(browse, world: World) -> None:
     assert "请告诉培训老师" in page
 
 
+def test_an_officer_of_a_part_is_sent_where_they_may_go(browse, world: World) -> None:
+    grant(world.session, world.person(cast.LEAD), RoleKind.OFFICER, world.schools["希望小学"], world.now)
+    person = world.person(cast.WANG)
+    params = {"name": person.name, "staff_number": person.staff_number}
+    enter.raise_notice(world.session, person.tenant_id, "person.twice_on_roster", person.uuid, params, world.now)
+    address = f"/progress/{world.programme.uuid}/{world.schools['希望小学'].uuid}"
+    page = browse(cast.LEAD).get(address).text
+    assert "请全区的管理员合并" in page
+    assert 'href="/people?q=XW002"' in page
+    assert 'href="/people/merge?q=XW002"' in browse(cast.OFFICER).get(address).text
+
+
 def test_an_officer_of_a_part_works_within_their_reach(browse, world: World) -> None:
     """Invitations, roles and the list of people end where the role ends."""
     school, other = world.schools["希望小学"], world.schools["平安小学"]
