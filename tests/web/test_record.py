@@ -8,7 +8,7 @@ from sqlmodel import col, select
 import competencies
 from lms_plugin import outbox
 from lms_plugin.db import pk
-from lms_plugin.flow import award, people
+from lms_plugin.flow import award, people, roster_ties
 from lms_plugin.people import OrgMembership
 from tests import people as cast
 from tests.flow.earned import earn
@@ -147,7 +147,7 @@ def test_days_are_those_of_the_district(browse, world, clock):
 
 def test_a_membership_begins_on_the_district_s_day(world):
     person = world.person(cast.CHEN)
-    people.move_to_school(world.session, person, world.schools["平安小学"], LATE)
+    roster_ties.move_to_school(world.session, person, world.schools["平安小学"], LATE)
     rows = world.session.exec(
         select(OrgMembership).where(OrgMembership.person_id == pk(person)).order_by(col(OrgMembership.id))
     ).all()
