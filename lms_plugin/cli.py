@@ -19,8 +19,9 @@ import lti
 from lms_plugin import __version__, demo, migrate, worker
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, pk, session_factory, transaction
-from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import invitations, people, units
+from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.flow import invitations, people, platforms, units
+from lms_plugin.net import Http
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 from lms_plugin.web.messages import sentence
 
@@ -242,6 +243,29 @@ def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:
     with _act() as (session, _, _now):
         lti.switch_platform(session, issuer, client_id, is_disabled=is_disabled)
     click.echo(f"{'Disabled / 已停用' if is_disabled else 'Enabled / 已启用'}: {issuer} {client_id}")
+
+
+@platform.command("test")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+def platform_test(issuer: str, client_id: str) -> None:
+    """Try a registration out: the platform's keys, a token for each right, a course's roster; says what is wrong."""
+    with _act() as (session, settings, now):
+        row = lti.by_client(session, issuer, client_id)
+        if row is None:
+            raise NotFound("platform.unknown", issuer=issuer, client_id=client_id)
+        http = Http(allow_loopback=settings.allow_loopback)
+        secret = settings.secret_key.get_secret_value()
+        trial = platforms.trial_of(session, row, now, secret_key=secret, http=http)
+        jwks = settings.public_url + "/.well-known/jwks.json"
+    findings = trial.run()
+    for finding in findings:
+        mark = "–" if finding.is_note else "✗" if finding.code else "✓"
+        for language in ("zh", "en"):
+            told = sentence(finding.code or "trial.works", {"words": finding.words, "jwks": jwks}, language)
+            click.echo(f"{mark} {sentence(f'trial.step_{finding.step}', {}, language)}: {told}")
+    if any(finding.code and not finding.is_note for finding in findings):
+        sys.exit(1)
 
 
 @platform.command("rotate-keys")

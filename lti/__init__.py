@@ -29,8 +29,24 @@ from lti.models import (
     ScoreDelivery,
     ToolKey,
 )
-from lti.platforms import add_platform, deployment_ids, frame_ancestors, platform_origins, platforms, switch_platform
+from lti.platforms import (
+    PlatformUse,
+    add_deployments,
+    add_platform,
+    by_client,
+    change_platform,
+    deployment_ids,
+    frame_ancestors,
+    platform_origins,
+    platform_use,
+    platforms,
+    switch_platform,
+)
+from lti.products import FIELDS as PLATFORM_FIELDS
+from lti.products import registration_of
 from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
+from lti.trial import Finding, Trial
+from lti.trial import prepare as prepare_trial
 
 __all__ = [
     "begin_login",
@@ -50,7 +66,17 @@ __all__ = [
     "rotate_when_due",
     "tool_jwks",
     "add_platform",
+    "add_deployments",
+    "change_platform",
+    "by_client",
     "platforms",
+    "platform_use",
+    "PlatformUse",
+    "PLATFORM_FIELDS",
+    "registration_of",
+    "prepare_trial",
+    "Trial",
+    "Finding",
     "switch_platform",
     "deployment_ids",
     "frame_ancestors",

@@ -1,14 +1,19 @@
 """Registrations: adding one, finding one, and whom we let frame us."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from lms_plugin.db import owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
-from lti.models import Deployment, Platform
+from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
+
+LAUNCHED, UNKNOWN_DEPLOYMENT = "launched", "launch.deployment_unknown"
+MOST_OFFERED = 20  # unknown deployments on one page: a platform that makes them up floods nobody
 
 
 def add_platform(
@@ -26,21 +31,20 @@ def add_platform(
     name: str | None = None,
     product: str | None = None,
     allow_loopback: bool = False,
+    deployments_later: bool = False,
 ) -> Platform:
     """Registers a platform (or, for the same tenant, client and issuer, updates it) with its deployments.
 
-    Deployments only ever grow here; token audience, name and product stay as they are where they are None. Raises
-    Invalid with a code per field, Conflict("platform.taken") when another tenant holds this issuer and client id.
+    Deployments only ever grow here; token audience, name and product stay as they are where they are None.
+    `deployments_later`: the platform has not said any yet, so its first launch asks for approval. Raises Invalid with a
+    code per field, Conflict("platform.taken") when another tenant holds this issuer and client id.
     """
-    wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
+    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback=allow_loopback)
     if not is_identifier(issuer, 500) or not origin(issuer):
         wrong["issuer"] = "platform.issuer_invalid"
     if not is_identifier(client_id):
         wrong["client_id"] = "platform.client_id_invalid"
-    for field_name, url in (("auth_url", auth_url), ("token_url", token_url), ("jwks_url", jwks_url)):
-        if not is_identifier(url, 1000) or not origin(url) or not (url.startswith("https://") or allow_loopback):
-            wrong[field_name] = "platform.url_invalid"
-    if not deployments or not all(is_identifier(one) for one in deployments):
+    if not (deployments or deployments_later) or not all(is_identifier(one) for one in deployments):
         wrong["deployment"] = "platform.deployment_invalid"
     if wrong:
         raise Invalid(wrong)
@@ -67,12 +71,102 @@ def add_platform(
     platform.is_disabled = False
     session.add(platform)
     session.flush()
+    add_deployments(session, platform, deployments, now)
+    return platform
+
+
+Wrong = dict[str, str | tuple[str, dict[str, object]]]
+
+
+def _wrong_addresses(auth_url: str, token_url: str, jwks_url: str, *, allow_loopback: bool) -> Wrong:
+    """Fields whose address cannot be one of a platform."""
+    wrong: Wrong = {}
+    for field_name, url in (("auth_url", auth_url), ("token_url", token_url), ("jwks_url", jwks_url)):
+        if not is_identifier(url, 1000) or not origin(url) or not (url.startswith("https://") or allow_loopback):
+            wrong[field_name] = "platform.url_invalid"
+    return wrong
+
+
+def change_platform(
+    session: Session,
+    platform: Platform,
+    *,
+    auth_url: str,
+    token_url: str,
+    jwks_url: str,
+    token_audience: str,
+    name: str,
+    allow_loopback: bool = False,
+) -> None:
+    """Other addresses, another name. Issuer and client id are what a registration is, so they stay. Raises Invalid."""
+    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback=allow_loopback)
+    if token_audience and not is_identifier(token_audience, 1000):
+        wrong["audience"] = "platform.url_invalid"
+    if wrong:
+        raise Invalid(wrong)
+    platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
+    platform.token_audience, platform.name = token_audience, name[:200]
+    session.add(platform)
+    session.flush()
+
+
+def add_deployments(session: Session, platform: Platform, deployments: Sequence[str], now: datetime) -> None:
+    """Deployments of a registration besides those it has. Raises Invalid."""
+    if not all(is_identifier(one) for one in deployments):
+        raise Invalid({"deployment": "platform.deployment_invalid"})
     known = deployment_ids(session, platform)
     for one in dict.fromkeys(deployments):
         if one not in known:
-            session.add(Deployment(tenant_id=tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now))
+            session.add(
+                Deployment(tenant_id=platform.tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now)
+            )
     session.flush()
-    return platform
+
+
+@dataclass(frozen=True)
+class PlatformUse:
+    """What is known of a registration in use: its deployments, those that knocked and are none of them, its last
+    launch."""
+
+    deployments: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    launched_at: datetime | None = None
+
+
+def platform_use(session: Session, tenant_id: int, platform_ids: Collection[int]) -> dict[int, PlatformUse]:
+    """The same for each of these registrations of a tenant: two queries.
+
+    An unknown deployment stands in the launch log only after the platform's own signature was found right, so it is
+    the platform that named it.
+    """
+    held: dict[int, list[str]] = defaultdict(list)
+    for platform_id, deployment in session.exec(
+        select(Deployment.platform_id, Deployment.deployment_id)
+        .where(col(Deployment.platform_id).in_(platform_ids))
+        .order_by(col(Deployment.id))
+    ):
+        held[platform_id].append(deployment)
+    unknown: dict[int, list[str]] = defaultdict(list)
+    launched: dict[int, datetime] = {}
+    seen = session.exec(
+        select(LaunchLog.platform_id, LaunchLog.outcome, LaunchLog.detail, func.max(LaunchLog.at))
+        .where(
+            col(LaunchLog.tenant_id) == tenant_id,
+            col(LaunchLog.platform_id).in_(platform_ids),
+            col(LaunchLog.outcome).in_((LAUNCHED, UNKNOWN_DEPLOYMENT)),
+        )
+        .group_by(col(LaunchLog.platform_id), col(LaunchLog.outcome), col(LaunchLog.detail))
+        .order_by(func.max(LaunchLog.at).desc(), col(LaunchLog.detail))
+    ).all()
+    for whose, outcome, detail, at in seen:
+        if outcome == LAUNCHED:
+            launched.setdefault(whose or 0, at)
+        elif detail not in held[whose or 0] and is_identifier(detail):
+            unknown[whose or 0].append(detail)
+    return {
+        one: PlatformUse(tuple(held[one]), tuple(unknown[one][:MOST_OFFERED]), launched.get(one))
+        for one in platform_ids
+    }
 
 
 def switch_platform(session: Session, issuer: str, client_id: str, *, is_disabled: bool) -> Platform:

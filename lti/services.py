@@ -301,6 +301,17 @@ class ServiceClient:
                     found[member.subject] = member
         return list(found.values())
 
+    def peek_members(self, url: str) -> int:
+        """How many people the first page of a roster names: whether it can be read at all. Raises Unavailable."""
+        answer = self._call("GET", url, {"Accept": "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"})
+        if answer.status != 200:
+            raise self._failed(answer)
+        page = answer.json()
+        members = page.get("members") if isinstance(page, dict) else None
+        if not isinstance(members, list):
+            raise Unavailable("nrps.no_members")
+        return len(members)
+
     def _pages(self, url: str, accept: str, *, follow: bool | None = None) -> "list[Any]":
         """The JSON of an address and of all that its `Link: rel=next` names, each once."""
         follows = host_of(self.product, url).follows_links if follow is None else follow

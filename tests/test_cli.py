@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lms_plugin.cli import main
+from tests.hosts.platform_server import platform_services
 
 
 @pytest.fixture
@@ -116,6 +117,29 @@ def test_what_is_not_given_again_stays_registered(environment: dict[str, str]) -
     done(environment, *register, "--audience", "")
     assert ": https://lms.example/token (token URL" in done(environment, "platform", "list")
     assert "县研修平台" in done(environment, "platform", "list")
+
+
+def test_a_registration_is_tried_out(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    here = {**environment, "NENGLI_ALLOW_LOOPBACK": "1"}
+    which = ("--issuer", "https://lms.example", "--client-id", "c-1")
+    assert "platform.unknown" in refused(environment, "platform", "test", *which)
+    with platform_services() as services:
+        addresses = (
+            "--auth-url",
+            services.url,
+            "--token-url",
+            f"{services.url}/token",
+            "--jwks-url",
+            f"{services.url}/jwks",
+        )
+        done(here, "platform", "add", *which, *addresses, "--deployment", "1", "--tenant", "平安县")
+        said = done(here, "platform", "test", *which)
+        assert "✓ 读平台的公钥: 通了" in said
+        assert "– Reading the roster of a course: No course has given" in said
+        services.tokens[""] = (400, "text/html", "")
+        said = refused(here, "platform", "test", *which)
+        assert "✗ 向平台要访问令牌: 平台连不到本工具的公钥地址 https://tool.example/.well-known/jwks.json" in said
 
 
 @pytest.mark.parametrize("port", ["0", "65436", "65500", "70000", "-1", "abc", "", "８６００"])

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlmodel import select
+from sqlmodel import col, select
 from werkzeug.routing import Rule
 
 import competencies
+import lti
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import cases, invitations, review, sessions
@@ -52,6 +53,7 @@ OWN_PAGES = {
     "oversee.home",
     "roster.home",
     "schools.home",
+    "platforms.home",
     "roster.template",
     "uploads.create",
     "release.home",
@@ -63,6 +65,7 @@ NO_ROW = {
     "curate.load_pack": "names a pack that ships with the product",
     "roster.checked": "a file that waits in the signed-in person's own tray",
     "roster.hours_checked": "a file that waits in the signed-in person's own tray",
+    "platforms.new": "names a product whose registration form is shown",
     "static": "files of the product",
     "kit.page": "every component with invented examples, no row of any district",
 }
@@ -99,7 +102,7 @@ class Things:
         """What nobody outside the district may read."""
         world = self.world
         names = [person.name for key, person in world.persons.items() if key != cast.NEIGHBOUR.key]
-        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "key", "name"}]
+        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "key", "name", "product"}]
         return [*names, *world.schools, world.programme.title, "平安县", *ids]
 
     def told_by(self, answer: Any, address: str = "") -> list[str]:
@@ -158,6 +161,8 @@ def things(world: World) -> Things:
         "unit": world.schools["希望小学"].uuid,
         "course": world.course.uuid,
         "link": link_request(world, cast.TRAINER).uuid,
+        "platform": session.exec(select(lti.Platform.uuid).order_by(col(lti.Platform.id))).all()[0],
+        "product": "moodle",
         "file": file.uuid,
         "ref": file.uuid,
         "version": world.framework.uuid,

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.access import Actor
+from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, owned, pk
 from lms_plugin.flow import courses, linking, links, notices
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
@@ -24,6 +24,7 @@ class Place(enum.Enum):
     TRAINER = "trainer"
     BIND = "bind"
     PROGRESS = "progress"
+    PLATFORMS = "platforms"
     WAITING = "waiting"  # 培训尚未开始
     NOWHERE = "nowhere"  # signed in, no course, no role that has a page of its own
 
@@ -86,6 +87,8 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
     mine = latest_programme(session, actor)
     if mine is not None:
         return Landing(Place.TEACHER, mine.uuid)
+    if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):
+        return Landing(Place.PLATFORMS)
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
 
 

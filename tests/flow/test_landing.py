@@ -120,8 +120,8 @@ def test_an_instructor_whose_role_was_taken_is_not_sent_to_a_closed_door(world: 
     assert land(world, person, course).place is Place.TEACHER  # of the programme they take part in
 
 
-def test_it_staff_and_newcomers_have_no_work_here(world: World) -> None:
-    assert land(world, world.person(cast.IT)).place is Place.NOWHERE
+def test_it_staff_see_to_platforms_and_newcomers_have_no_work_here(world: World) -> None:
+    assert land(world, world.person(cast.IT)).place is Place.PLATFORMS
     person = Person(tenant_id=pk(world.tenant), introduced_at=world.now, created_at=world.now)
     world.session.add(person)
     world.session.flush()

@@ -121,6 +121,7 @@ def _populate(pages: Pages) -> None:
     uuids["returned"], uuids["late"] = works["wang"].uuid, late.uuid
     cases.add_phrase(world.session, trainer, "重点没有讲清楚，请补一段讲解难点的片段。", NOW)
     _deliveries(world)
+    _platforms(pages)
     _lists(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
     taught = world.session.exec(
@@ -190,6 +191,27 @@ def _deliveries(world: World) -> None:
             )
         )
     world.session.flush()
+
+
+def _platforms(pages: Pages) -> None:
+    """One registration in use, one that is disabled, one at which an unknown deployment knocked."""
+    session, tenant_id = pages.world.session, pk(pages.world.tenant)
+    rows = lti.platforms(session, tenant_id)[:3]
+    for name, row in zip(("platform", "platform.off", "platform.knocked"), rows, strict=True):
+        pages.uuids[name] = row.uuid
+    rows[0].name, rows[1].is_disabled = "县研修平台", True
+    for row, outcome, detail in ((rows[0], "launched", ""), (rows[2], "launch.deployment_unknown", "2")):
+        session.add(
+            lti.LaunchLog(
+                reference=f"TEST-{row.id}",
+                tenant_id=tenant_id,
+                platform_id=pk(row),
+                outcome=outcome,
+                detail=detail,
+                at=NOW,
+            )
+        )
+    session.flush()
 
 
 def _member(course: Course, person: Person, *, learner: bool) -> CourseMember:

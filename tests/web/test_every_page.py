@@ -73,7 +73,7 @@ def at(template: str) -> Callable[[Pages], str]:
 PAGES = (
     One("help.page", "chen", at("/help")),
     One("help.page", "", at("/help"), "stranger"),
-    One("people.home", "it", at("/"), "nowhere"),
+    One("people.home", "it", at("/"), "it"),
     One("people.home", "new", at("/"), "introduce"),
     One("people.home", "", at("/"), "stranger", 401),
     One("people.introduce", "new", at("/people/introduce")),
@@ -155,6 +155,15 @@ PAGES = (
     One("roster.entry", "officer", at("/roster/entry/{gone}"), "removed"),
     One("schools.home", "officer", at("/schools")),
     One("schools.one", "officer", at("/schools/{S}")),
+    One("platforms.home", "it", at("/platforms")),
+    One("platforms.home", "officer", at("/platforms"), "officer"),
+    *(
+        One("platforms.new", "it", at(f"/platforms/new/{product}"), product)
+        for product in ("moodle", "openedx", "canvas", "brightspace", "blackboard", "other")
+    ),
+    One("platforms.one", "it", at("/platforms/{platform}")),
+    One("platforms.one", "it", at("/platforms/{platform_off}"), "disabled"),
+    One("platforms.one", "it", at("/platforms/{platform_knocked}"), "knocked"),
     One("roster.hours", "officer", at("/hours/{P}")),
     One("roster.hours_checked", "officer", at("/hours/{P}/checked/{hours}")),
     One("curate.home", "officer", at("/curate")),

@@ -1,0 +1,164 @@
+"""平台: IT and officers of the whole district see to the registrations of their course platforms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, pk
+from lms_plugin.errors import Invalid
+from lms_plugin.net import Http
+from lms_plugin.people import Course
+
+
+@dataclass(frozen=True)
+class PlatformView:
+    """One registration. `audience` is empty where it is the token address."""
+
+    uuid: str
+    name: str
+    product: str
+    issuer: str
+    client_id: str
+    auth_url: str
+    token_url: str
+    jwks_url: str
+    audience: str
+    is_disabled: bool
+    use: lti.PlatformUse
+
+    @property
+    def title(self) -> str:
+        """What pages call it."""
+        return self.name or self.issuer
+
+
+def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
+    return PlatformView(
+        row.uuid,
+        row.name,
+        row.product,
+        row.issuer,
+        row.client_id,
+        row.auth_url,
+        row.token_url,
+        row.jwks_url,
+        row.token_audience,
+        row.is_disabled,
+        use,
+    )
+
+
+def listing(session: Session, actor: Actor) -> list[PlatformView]:
+    """All registrations of the district, by issuer: three queries."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    rows = lti.platforms(session, actor.tenant_id)
+    used = lti.platform_use(session, actor.tenant_id, [pk(row) for row in rows])
+    return [_view(row, used[pk(row)]) for row in rows]
+
+
+def one(session: Session, actor: Actor, uuid: str) -> PlatformView:
+    """One registration, with what knocked at it."""
+    row = _platform(session, actor, uuid)
+    return _view(row, lti.platform_use(session, actor.tenant_id, [pk(row)])[pk(row)])
+
+
+def _platform(session: Session, actor: Actor, uuid: str) -> lti.Platform:
+    row = find(session, lti.Platform, actor.tenant_id, uuid)
+    require(actor, Permission.PLATFORM_MANAGE, Scope(row.tenant_id))
+    return row
+
+
+def register(
+    session: Session,
+    actor: Actor,
+    product: str,
+    given: Mapping[str, str],
+    now: datetime,
+    *,
+    secret_key: str,
+    allow_loopback: bool,
+) -> str:
+    """Registers what was typed on a product's page; gives the registration's uuid.
+
+    Raises Invalid by field (what follows from a site's address stands at `site`), Conflict `platform.taken`.
+    """
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    made = lti.registration_of(product, given)
+    held = lti.by_client(session, made.issuer, made.client_id)
+    if held is not None and held.tenant_id == actor.tenant_id:
+        raise Invalid({"client_id": "platform.registered"})
+    try:
+        row = lti.add_platform(
+            session,
+            actor.tenant_id,
+            issuer=made.issuer,
+            client_id=made.client_id,
+            auth_url=made.auth_url,
+            token_url=made.token_url,
+            jwks_url=made.jwks_url,
+            deployments=[made.deployment],
+            token_audience=made.token_audience,
+            product=made.product,
+            name=given.get("name", "").strip(),
+            allow_loopback=allow_loopback,
+            now=now,
+        )
+    except Invalid as error:
+        asked = lti.PLATFORM_FIELDS[product]
+        where = "site" if "site" in asked else "client_id"
+        raise Invalid({name if name in asked else where: code for name, code in error.fields.items()}) from error
+    lti.ensure_tool_key(session, secret_key, now)
+    return row.uuid
+
+
+def change(session: Session, actor: Actor, uuid: str, given: Mapping[str, str], *, allow_loopback: bool) -> None:
+    """Other addresses or another name. Raises Invalid."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    lti.change_platform(
+        session,
+        _platform(session, actor, uuid),
+        auth_url=given.get("auth_url", "").strip(),
+        token_url=given.get("token_url", "").strip(),
+        jwks_url=given.get("jwks_url", "").strip(),
+        token_audience=given.get("audience", "").strip(),
+        name=given.get("name", "").strip(),
+        allow_loopback=allow_loopback,
+    )
+
+
+def switch(session: Session, actor: Actor, uuid: str, *, is_disabled: bool) -> None:
+    """Launches nobody from there any more, or again; nothing else changes."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    row = _platform(session, actor, uuid)
+    lti.switch_platform(session, row.issuer, row.client_id, is_disabled=is_disabled)
+
+
+def add_deployment(session: Session, actor: Actor, uuid: str, deployment: str, now: datetime) -> None:
+    """A deployment more: typed, or one that knocked and is approved. Raises Invalid."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    lti.add_deployments(session, _platform(session, actor, uuid), [deployment], now)
+
+
+def trial(
+    session: Session, actor: Actor, uuid: str, now: datetime, *, secret_key: str, http: Http
+) -> "tuple[PlatformView, lti.Trial]":
+    """What trying the registration out needs. The caller ends the transaction before it lets the trial run."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    row = _platform(session, actor, uuid)
+    use = lti.platform_use(session, actor.tenant_id, [pk(row)])[pk(row)]
+    return _view(row, use), trial_of(session, row, now, secret_key=secret_key, http=http)
+
+
+def trial_of(session: Session, row: lti.Platform, now: datetime, *, secret_key: str, http: Http) -> lti.Trial:
+    """The same for the operator's command: nobody is signed in at a console."""
+    address = session.exec(
+        select(Course.memberships_url)
+        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
+        .where(col(lti.Deployment.platform_id) == pk(row), Course.memberships_url != "")
+        .order_by(col(Course.seen_at).desc(), col(Course.id).desc())
+    ).first()
+    return lti.prepare_trial(session, row, address or "", secret_key, http, now)
