@@ -127,16 +127,24 @@ class Http:
         return self.request("POST", url, headers={**(headers or {}), "Content-Type": content_type}, body=body)
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: str | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
+        largest: int = MAX_BODY,
+        seconds: float = TOTAL_SECONDS,
     ) -> Answer:
-        """One exchange; a GET follows redirects within the same scheme, host and port.
+        """One exchange; a GET follows redirects within the same scheme, host and port. `largest` and `seconds` may ask
+        for less than what is read and waited for otherwise.
 
         Raises Unavailable: net.address_refused and net.redirected (permanent), net.unreachable, net.timeout,
         net.too_large.
         """
-        deadline = time.monotonic() + self.total_seconds
+        deadline = time.monotonic() + min(seconds, self.total_seconds)
         for _ in range(_MAX_REDIRECTS + 1):
-            answer = self._once(method, url, headers or {}, body, deadline)
+            answer = self._once(method, url, headers or {}, body, deadline, largest)
             location = answer.headers.get("Location", "")
             if method != "GET" or answer.status not in (301, 302, 303, 307, 308) or not location:
                 return answer
@@ -146,7 +154,9 @@ class Http:
             url = target
         raise Unavailable("net.redirected", permanent=True)
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: str | None, deadline: float) -> Answer:
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: str | None, deadline: float, largest: int
+    ) -> Answer:
         scheme, host, port = _place(url)
         address = self._address(scheme, host, port)
         name = f"[{host}]" if ":" in host else host
@@ -175,7 +185,7 @@ class Http:
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    text = _read(response, deadline)
+                    text = _read(response, deadline, largest)
                     if adapter.was_cut:
                         raise Unavailable("net.timeout")
                     found = CaseInsensitiveDict(response.headers)
@@ -233,12 +243,12 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
 
 
-def _read(response: requests.Response, deadline: float) -> str:
-    """The body as text, at most MAX_BODY bytes and not beyond the deadline."""
+def _read(response: requests.Response, deadline: float, largest: int) -> str:
+    """The body as text, at most so many bytes and not beyond the deadline."""
     taken = bytearray()
     while piece := response.raw.read1(16 * 1024, decode_content=True):
         taken += piece
-        if len(taken) > MAX_BODY:
+        if len(taken) > largest:
             raise Unavailable("net.too_large")
         if time.monotonic() > deadline:
             raise Unavailable("net.timeout")

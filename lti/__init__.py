@@ -44,8 +44,14 @@ from lti.platforms import (
 )
 from lti.products import FIELDS as PLATFORM_FIELDS
 from lti.products import registration_of
+from lti.registration import Offer as RegistrationOffer
+from lti.registration import Registered, is_configuration_address, read_offer
+from lti.registration import Tool as RegistrationTool
+from lti.registration import ask as ask_registration
+from lti.registration import request_of as registration_request
 from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
-from lti.trial import Finding, Trial
+from lti.text import origin
+from lti.trial import RIGHTS, Finding, Trial
 from lti.trial import prepare as prepare_trial
 
 __all__ = [
@@ -74,6 +80,15 @@ __all__ = [
     "PlatformUse",
     "PLATFORM_FIELDS",
     "registration_of",
+    "is_configuration_address",
+    "read_offer",
+    "registration_request",
+    "ask_registration",
+    "Registered",
+    "RegistrationOffer",
+    "RegistrationTool",
+    "origin",
+    "RIGHTS",
     "prepare_trial",
     "Trial",
     "Finding",

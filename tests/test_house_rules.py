@@ -48,6 +48,7 @@ NEEDS_NO_PERMISSION = {
     "sessions.is_form_of": "asks whether a form is of the person who sends it",
     "landing.landing_of": "every signed-in person has a way in; it shows their own",
     "invitations.invitation_of": "the unused code is the permission",
+    "register.*": "the unused invitation code is the permission",
     "people.school_of": "asked for the signed-in person's own school",
     "helpers.helpers_of": "everybody may know whom to ask: names of those in charge, for the signed-in person alone",
     "people.schools": "every person of the district picks their school from this list",

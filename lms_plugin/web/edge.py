@@ -40,6 +40,7 @@ OPEN_ENDPOINTS = frozenset(
         "lti.window",
         "lti.redeem",
         "lti.here",
+        "register.page",
         "static",
         "health.live",
         "health.ready",
@@ -50,8 +51,8 @@ OPEN_ENDPOINTS = frozenset(
         "uploads.options",
     }
 )
-# Changing requests without a session, hence without a CSRF token: a ticket or bearer in the body is their proof.
-OPEN_CHANGES = frozenset({"lti.login", "lti.launch", "lti.window", "lti.redeem", "lti.here"})
+# Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
+OPEN_CHANGES = frozenset({"lti.login", "lti.launch", "lti.window", "lti.redeem", "lti.here", "register.begin"})
 # Changing requests that may come from another site: a host's login initiation and its launch.
 CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})
 

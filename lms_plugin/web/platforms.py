@@ -69,6 +69,7 @@ def home() -> str:
     return render_template(
         "platforms/home.html",
         rows=rows,
+        register_url=f"{parts().settings.public_url}/lti/register",
         waiting=sum(len(row.use.unknown) for row in rows),
         products=[(key, product.name if key != "other" else _("其他平台")) for key, product in PRODUCTS.items()],
     )

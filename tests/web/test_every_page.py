@@ -164,6 +164,8 @@ PAGES = (
     One("platforms.one", "it", at("/platforms/{platform}")),
     One("platforms.one", "it", at("/platforms/{platform_off}"), "disabled"),
     One("platforms.one", "it", at("/platforms/{platform_knocked}"), "knocked"),
+    One("register.page", "", at("/lti/register?openid_configuration=https://lms.example/openid"), "stranger"),
+    One("register.page", "", at("/lti/register"), "alone", 422),
     One("roster.hours", "officer", at("/hours/{P}")),
     One("roster.hours_checked", "officer", at("/hours/{P}/checked/{hours}")),
     One("curate.home", "officer", at("/curate")),
