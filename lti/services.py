@@ -229,7 +229,8 @@ class ServiceClient:
         """Gives our column another maximum; does nothing where the host lets us write no columns.
 
         Everything else is sent back as the host has it: a PUT replaces the whole line item, and Moodle blanks what is
-        left out (AGS 2.0, 3.1; hosts rescale the grades that are there, so scores are to be sent again).
+        left out (AGS 2.0, 3.1; hosts rescale the grades that are there, so scores are to be sent again). What the host
+        says is null is left out: Open edX shows such members and refuses them.
         """
         if LINE_ITEM not in self.scopes:
             return
@@ -239,7 +240,7 @@ class ServiceClient:
             raise self._failed(answer)
         held = answer.json()
         body = {
-            **(held if isinstance(held, dict) else {}),
+            **{key: value for key, value in (held if isinstance(held, dict) else {}).items() if value is not None},
             "label": label[:255],
             "scoreMaximum": host_of(self.product, lineitem_url).column_maximum(maximum_hundredths),
             "resourceId": resource_id[:512],

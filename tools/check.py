@@ -1,6 +1,7 @@
 """`make test`: every check in order, each timed, a list of what was left out at the end, and pytest's own words last.
 
-`--quick` leaves out PostgreSQL and the browser on purpose. NENGLI_NOTHING_LEFT_OUT=1 makes leaving out an error.
+`--quick` leaves out PostgreSQL, the browser and the live Open edX consumers on purpose. NENGLI_NOTHING_LEFT_OUT=1 makes
+leaving out an error.
 """
 
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cluster
+import stock
 import system
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -111,9 +113,17 @@ def main() -> int:
     pytest = ["pytest", "--quiet", "--no-header", "--tb=short"]
     parallel = [*pytest, "--numprocesses", str(min(os.cpu_count() or 2, 4))]
     sqlite = "测试 SQLite / tests on SQLite"
-    run.step(sqlite, [*parallel, "-m", "not browser and not postgresql"], NENGLI_TEST_DATABASE_URL="")
+    run.step(sqlite, [*parallel, "-m", "not browser and not postgresql and not stock"], NENGLI_TEST_DATABASE_URL="")
     if quick:
         return run.close(strict=False)
+
+    absent = [generation for generation in stock.GENERATIONS if stock.python_of(generation) is None]
+    if absent:
+        print(f"── 安装 / installing: lti-consumer-xblock {', '.join(absent)}", flush=True)
+    run.left_out += stock.prepare()
+    consumers = "真实的 Open edX / the published Open edX consumers"
+    # Each generation is a host with a story of its own: it stays with one worker.
+    run.step(consumers, [*parallel, "--dist", "loadgroup", "-m", "stock"], NENGLI_TEST_DATABASE_URL="")
 
     reason = ""
     needs = system.missing()
@@ -133,7 +143,7 @@ def main() -> int:
             run.left_out.append(f"every test on PostgreSQL: its server did not start: {failure}")
         if url:
             postgresql = "测试 PostgreSQL / tests on PostgreSQL"
-            marks = ["-m", "not browser", "--only-database"]
+            marks = ["-m", "not browser and not stock", "--only-database"]
             run.step(postgresql, [*parallel, *marks], NENGLI_TEST_DATABASE_URL=url)
         journeys = "浏览器 / browser journeys"
         path = system.browser()

@@ -34,6 +34,10 @@ Written by `tools/conformance.py` from a run of `tests/lti/conformance/`; do not
 每一行都通过真实的 HTTP 请求检查一个正在运行的工具；凡是“拒绝”，都要看到 4xx 页面、启动记录里的一行、页面上的编号，
 并且没有写入别的任何数据。Every row is tried over HTTP against a running tool; a refusal is a 4xx page with the
 reference of its row in the launch log, and nothing else written.
+
+此外，已发布的 Open edX 组件（两代）作为真实平台参加测试。Beside this table the published Open edX consumer, two
+generations of it, plays the platform in `tests/lti/test_stock_consumer.py`; see
+[tests/hosts/stock](../tests/hosts/stock/README.md).
 """
 
 

@@ -66,7 +66,7 @@ def host() -> Iterator[Fake]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_GET = do_POST = handle_one
+        do_GET = do_POST = do_PUT = handle_one
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -359,3 +359,15 @@ def test_keys_are_fetched_on_first_sight_and_at_most_once_a_minute(
     assert launch("k1", "platform", now + timedelta(hours=20)) == ""
     assert launch("k1", "platform", now + timedelta(hours=25)) == "launch.keys_unavailable"
     made.dispose()
+
+
+def test_another_maximum_says_nothing_of_what_the_host_holds_as_null(client: lti.ServiceClient, host: Fake) -> None:
+    """The Open edX consumer shows null members and refuses a PUT that has them; everything else goes back as it was."""
+    client.scopes = (AGS + "lineitem",)
+    held = {"id": host.base + "/li/1", "label": "x", "scoreMaximum": 3, "resourceLinkId": None, "startDateTime": None}
+    host.will("GET /li/1", 200, {**held, "gradesReleased": True})
+    host.will("PUT /li/1", 200, held)
+    client.resize_line_item(held["id"], resource_id="r", tag="t", label="能力点", maximum_hundredths=500)  # type: ignore[arg-type]
+    (body,) = [json.loads(body) for method, _, _, body in host.asked if method == "PUT"]
+    sent = {"label": "能力点", "scoreMaximum": 5, "resourceId": "r", "tag": "t"}
+    assert body == {"id": held["id"], "gradesReleased": True, **sent}
