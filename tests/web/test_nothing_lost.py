@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 from pydantic import SecretStr
 from werkzeug.serving import make_server
 
@@ -249,6 +249,20 @@ def test_one_bad_file_is_named_and_the_good_ones_arrive(desk: Desk, context: Bro
     page.reload()
     expect(slot.locator("[data-up]")).to_be_hidden()
     expect(slot.locator(".files")).to_contain_text("plain.docx")
+
+
+def test_a_file_chosen_before_the_script_came_goes_all_the_same(desk: Desk, context: BrowserContext) -> None:
+    """On a slow line the page stands long before its scripts do."""
+    desk.launch(context, cast.CHEN)
+    page, work = context.new_page(), desk.works["A6"]
+    held: list[Route] = []
+    page.route("**/js/upload.js", lambda route: held.append(route))
+    page.goto(f"{desk.url}/submissions/{work}", wait_until="commit")
+    slot = place(page, work, "design")
+    slot.locator("[data-file]").set_input_files(FILES / "plain.docx")
+    assert held
+    held[0].continue_()
+    expect(slot.locator(".files")).to_contain_text("plain.docx", timeout=15_000)
 
 
 def test_one_bad_file_alone_says_why(desk: Desk, context: BrowserContext, tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ function check(request, text) {
 
 each("form.ways", (form) => {
   form.classList.add("live");
-  if (!form.closest("[data-upload]")) form.querySelector("[data-file]")?.addEventListener("change", () => form.requestSubmit());
+  const input = form.closest("[data-upload]") ? null : form.querySelector("[data-file]");
+  input?.addEventListener("change", () => form.requestSubmit());
+  if (input?.files.length) form.requestSubmit();
 });
 
 each("[data-upload]", (slot) => {
@@ -202,8 +204,8 @@ each("[data-upload]", (slot) => {
   }
 
   input.addEventListener("change", () => add(input.files));
-  // In a tab without cookies this script comes after the page: a quick hand may have chosen a file already.
-  if (globalThis.nengli.borne && input.files.length) add(input.files);
+  // This script comes after the page, on a slow line well after: a quick hand may have chosen a file already.
+  if (input.files.length) add(input.files);
   cancel.addEventListener("click", () => stop?.abort());
   slot.addEventListener("dragover", (event) => {
     event.preventDefault();
