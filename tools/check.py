@@ -123,7 +123,7 @@ def main() -> int:
     run.left_out += stock.prepare()
     consumers = "真实的 Open edX / the published Open edX consumers"
     # Each generation is a host with a story of its own: it stays with one worker.
-    run.step(consumers, [*parallel, "--dist", "loadgroup", "-m", "stock"], NENGLI_TEST_DATABASE_URL="")
+    run.step(consumers, [*parallel, "--dist", "loadgroup", "-m", "stock", "tests/lti"], NENGLI_TEST_DATABASE_URL="")
 
     reason = ""
     needs = system.missing()
