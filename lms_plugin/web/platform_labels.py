@@ -5,7 +5,9 @@ Chinese labels are given where a host prints them (Moodle's zh_cn language pack)
 
 from dataclasses import dataclass
 
-LAUNCH, LOGIN, JWKS, DOMAIN, NAME = "launch", "login", "jwks", "domain", "name"
+LAUNCH, LAUNCHES, LOGIN, JWKS, DOMAIN, NAME = "launch", "launches", "login", "jwks", "domain", "name"
+# How hosts name themselves in launches and registrations, where it is not our own word for them.
+FAMILIES = {"desire2learn": "brightspace", "blackboardlearn": "blackboard", "edx": "openedx", "open-edx": "openedx"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Product:
     back: dict[str, tuple[str, str]]  # our field → the host's label (en, zh)
 
 
+_MEMBERS = "Use this service to retrieve members' information as per privacy settings"
+
 PRODUCTS: dict[str, Product] = {
     "moodle": Product(
         "Moodle",
@@ -53,12 +57,14 @@ PRODUCTS: dict[str, Product] = {
                     "Show in activity chooser and as a preconfigured tool",
                 ),
             ),
+            Label("Supports Deep Linking (Content-Item Message)", choose=("勾选", "ticked")),
             Label("Content Selection URL", "", LAUNCH),
             Label(
                 "IMS LTI Assignment and Grade Services",
                 "IMS LTI作业和成绩服务",
                 choose=("将此服务用于成绩同步和列管理", "Use this service for grade sync and column management"),
             ),
+            Label("IMS LTI Names and Role Provisioning", choose=(_MEMBERS, _MEMBERS)),
             Label("Share launcher's name with tool", "与工具共享启动者的名字", choose=("总是", "Always")),
             Label("Accept grades from the tool", "接受此工具的成绩", choose=("总是", "Always")),
         ),
@@ -73,11 +79,14 @@ PRODUCTS: dict[str, Product] = {
         ("Studio → LTI Consumer → Edit", ""),
         (
             Label("LTI Version", choose=("LTI 1.3", "LTI 1.3")),
-            Label("Launch URL (Tool Launch URL)", "", LAUNCH),
+            Label("Launch URL, Tool Launch URL", "", LAUNCH),
             Label("Tool Initiate Login URL (OIDC)", "", LOGIN),
-            Label("Registered Redirect URIs", "", LAUNCH),
+            Label("Registered Redirect URIs", "", LAUNCHES),
             Label("Tool Public Key Mode", choose=("Keyset URL", "Keyset URL")),
             Label("Tool Keyset URL", "", JWKS),
+            Label("Names & Roles (NRPS), Enable LTI NRPS", choose=("True", "True")),
+            Label("Deep linking", choose=("True", "True")),
+            Label("Deep Linking Launch URL", "", LAUNCH),
             Label("Assignment and Grades", choose=("Programmatic", "Programmatic")),
             Label("Open tool in", choose=("New Window", "New Window")),
         ),

@@ -1,5 +1,6 @@
 """平台: the district's registrations, a page per product with the values to carry both ways, and trying one out."""
 
+import json
 from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -12,11 +13,13 @@ from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, commit, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import is_english
-from lms_plugin.web.platform_labels import DOMAIN, JWKS, LAUNCH, LOGIN, NAME, PRODUCTS
+from lms_plugin.web.forms import whole
+from lms_plugin.web.platform_labels import DOMAIN, FAMILIES, JWKS, LAUNCH, LAUNCHES, LOGIN, NAME, PRODUCTS
 
 blueprint = Blueprint("platforms", __name__)
 
 LONGEST = 1000
+PAGE = 50  # a stock Open edX registers every block by itself, so there may be hundreds
 
 
 def our_values() -> dict[str, str]:
@@ -25,6 +28,7 @@ def our_values() -> dict[str, str]:
     base = settings.public_url
     return {
         LAUNCH: f"{base}/lti/launch",
+        LAUNCHES: json.dumps([f"{base}/lti/launch"]),
         LOGIN: f"{base}/lti/login",
         JWKS: f"{base}/.well-known/jwks.json",
         DOMAIN: urlsplit(base).netloc,
@@ -65,10 +69,15 @@ def field_word(field: str) -> str:
 @blueprint.get("/platforms")
 def home() -> str:
     """All registrations: state, deployments, last launch, and who knocks without being approved."""
-    rows = platforms.listing(db(), actor())
+    rows = sorted(platforms.listing(db(), actor()), key=lambda row: not row.use.unknown)  # stable: those who wait first
+    number = whole(request.args.get("page"), 1)
     return render_template(
         "platforms/home.html",
-        rows=rows,
+        rows=rows[(number - 1) * PAGE : number * PAGE],
+        total=len(rows),
+        page=number,
+        pages=max(1, -(-len(rows) // PAGE)),
+        address=lambda there: url_for("platforms.home", page=there),
         register_url=f"{parts().settings.public_url}/lti/register",
         waiting=sum(len(row.use.unknown) for row in rows),
         products=[(key, product.name if key != "other" else _("其他平台")) for key, product in PRODUCTS.items()],
@@ -134,7 +143,8 @@ def _page(
     errors: dict[str, str] | None = None,
 ) -> str:
     view = view or platforms.one(db(), actor(), platform)
-    key = view.product if view.product in PRODUCTS else "other"
+    family = FAMILIES.get(view.product, view.product)
+    key = family if family in PRODUCTS else "other"
     held = {
         "name": view.name,
         "auth_url": view.auth_url,

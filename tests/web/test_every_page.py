@@ -309,6 +309,19 @@ def readable(window: Page) -> list[object]:
     return [*broken, *sideways(window)]
 
 
+@pytest.mark.parametrize("locale", ["zh-Hans", "en"])
+def test_a_registration_that_was_tried_out(windows: Windows, pages: Pages, locale: str) -> None:
+    """The answer to the button, with lines that went wrong: this platform's name leads nowhere."""
+    window = windows.of("it", locale)
+    window.goto(f"{pages.url}/platforms/{pages.uuids['platform']}")
+    window.locator("button[form=test]").click()
+    expect(window.locator("li .state.stop")).to_have_count(2)
+    no_leftovers("platforms.test", window.locator("body").inner_text(), window.title(), locale)
+    for width in (1000, 320):
+        window.set_viewport_size({"width": width, "height": 640})
+        assert readable(window) == []
+
+
 # --- going back ---
 
 

@@ -199,6 +199,27 @@ def test_a_deployment_that_knocked_is_approved_by_one_click(browse, world: World
     assert browser.post(f"/platforms/{row.uuid}/deployments", {"deployment": ""}).status_code == 422
 
 
+def test_hundreds_of_blocks_come_page_by_page_and_who_waits_comes_first(browse, world: World) -> None:
+    for number in range(60):
+        row = lti.add_platform(
+            world.session,
+            pk(world.tenant),
+            issuer="https://edx.example",
+            client_id=f"block-{number:02}",
+            auth_url="https://edx.example/a",
+            token_url="https://edx.example/t",
+            jwks_url="https://edx.example/k",
+            deployments=["1"],
+            now=world.now,
+        )
+    knock(world, row, "7")
+    first, second = (browse(cast.IT).get(f"/platforms?page={number}").text for number in (1, 2))
+    assert first.index("block-59") < first.index("block-00")
+    assert "block-58" in second
+    assert "block-00" not in second
+    assert browse(cast.IT).get("/platforms?page=99").status_code == 200
+
+
 # --- trying it out ---
 
 

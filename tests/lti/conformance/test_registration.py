@@ -18,6 +18,7 @@ from lms_plugin.flow import invitations
 from lms_plugin.people import Invitation, OrgUnit, RoleKind, Tenant
 from tests.hosts.moodle_registration import SITE, TOOL, Moodle, moodle, recorded
 from tests.lti.conformance.bench import Bench, Platform
+from tests.web.test_every_page import AXE, readable
 
 AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 SECRET = "a secret key of the tests, long enough"
@@ -255,6 +256,21 @@ def test_R06_no_deployment_yet(bench: Bench, host: Moodle, platform: Platform) -
         assert lti.deployment_ids(session, held(bench, host)[0]) == []
 
 
+def test_R06_an_unknown_deployment_is_offered(bench: Bench, platform: Platform) -> None:
+    """A first launch from a deployment that nobody named → stopped, offered to the registrar; approved, it enters."""
+    claim = {"https://purl.imsglobal.org/spec/lti/claim/deployment_id": "second"}
+    assert platform.bad(**claim) == "launch.deployment_unknown"
+    with db.transaction(db.session_factory(bench.engine)) as session:
+        row = session.exec(select(lti.Platform).where(lti.Platform.id == pk(platform.row))).one()
+        use = lti.platform_use(session, row.tenant_id, [pk(row)])[pk(row)]
+        assert (use.deployments, use.unknown, use.launched_at) == (("1",), ("second",), None)
+        lti.add_deployments(session, row, ["second"], bench.now)
+    platform.good(**claim)
+    with Session(bench.engine) as session:
+        use = lti.platform_use(session, platform.row.tenant_id, [pk(platform.row)])[pk(platform.row)]
+        assert (use.deployments, use.unknown, use.launched_at) == (("1", "second"), (), bench.now)
+
+
 def test_R07_the_dialogue_is_closed(bench: Bench, host: Moodle) -> None:
     """The last page tells the platform's own origin, never `*`, to close the dialogue (org.imsglobal.lti.close)."""
     answer = register(bench, host, invited(bench))
@@ -372,6 +388,24 @@ def test_R07_in_a_browser(bench: Bench, host: Moodle, chromium: str) -> None:
         frame.get_by_role("button", name="登记").click()
         frame.get_by_role("button", name="记好了，关闭").click()
         expect(window).to_have_title(f"org.imsglobal.lti.close {bench.url}")
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+def test_every_state_of_the_page_is_readable(bench: Bench, host: Moodle, chromium: str, locale: str) -> None:
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context(locale=locale, viewport={"width": 320, "height": 640})
+        context.add_init_script(AXE)
+        window = context.new_page()
+        for code, state in ((invited(bench), ".copy"), ("AAAA", ".notice.stop"), (invited(bench), ".notice.wait")):
+            host.used = False
+            window.goto(host.page(bench.url))
+            window.locator("[name=code]").fill(code)
+            window.locator("button[form=register]").click()
+            expect(window.locator(state).first).to_be_visible()
+            assert readable(window) == [], state
         browser.close()
 
 
