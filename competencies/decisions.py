@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from competencies.levels import ItemResult, Level, item_level, point_level
@@ -271,6 +272,20 @@ def released_levels(session: Session, programme_id: int, person_ids: Collection[
         ):
             found[person][point] = Level(level)
     return found
+
+
+def last_submitted_at(session: Session, programme_id: int, person_ids: Collection[int]) -> datetime | None:
+    """When the last of the work came in for which these rows of a person hold points; None where they hold none."""
+    return session.exec(
+        select(func.max(SubmissionVersion.submitted_at))
+        .join(Decision, col(Decision.submission_version_id) == col(SubmissionVersion.id))
+        .join(Award, col(Award.decision_id) == col(Decision.id))
+        .where(
+            Award.programme_id == programme_id,
+            col(Award.person_id).in_(person_ids),
+            col(Award.revoked_at).is_(None),
+        )
+    ).one()
 
 
 def _must_be_open(

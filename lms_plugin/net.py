@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -42,9 +43,15 @@ class Answer:
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds the host asks us to wait, where it says so in seconds."""
+        """Seconds the host asks us to wait: told as such, or as a moment (counted from the host's own `Date`)."""
         value = self.headers.get("Retry-After", "").strip()
-        return min(int(value), _LONGEST_WAIT) if value.isascii() and value.isdigit() and len(value) < 10 else None
+        if value.isascii() and value.isdigit() and len(value) < 10:
+            return min(int(value), _LONGEST_WAIT)
+        try:
+            wait = parsedate_to_datetime(value) - parsedate_to_datetime(self.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return None
+        return min(max(int(wait.total_seconds()), 0), _LONGEST_WAIT)
 
     def json(self) -> Any:
         """The body as JSON whatever its media type says (Moodle's tokens come as text/html).
@@ -108,12 +115,35 @@ class _Pinned(HTTPAdapter):
                 each.shutdown(socket.SHUT_RDWR)
 
 
-class Http:
-    """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network."""
+class _Pace:
+    """Lets requests to one place begin so many a second, evenly, whichever thread makes them."""
 
-    def __init__(self, *, allow_loopback: bool = False, total_seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(self, per_second: float) -> None:
+        self.pause = 1 / per_second if per_second else 0.0
+        self._free: dict[tuple[str, str, int], float] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, place: tuple[str, str, int]) -> None:
+        """Returns when it is this request's turn."""
+        if not self.pause:
+            return
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._free.get(place, now))
+            self._free[place] = turn + self.pause
+        time.sleep(turn - now)
+
+
+class Http:
+    """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network.
+    `per_second`: how many requests a second one host gets at most; 0 = as many as there are."""
+
+    def __init__(
+        self, *, allow_loopback: bool = False, total_seconds: float = TOTAL_SECONDS, per_second: float = 0
+    ) -> None:
         self.allow_loopback = allow_loopback
         self.total_seconds = total_seconds
+        self._pace = _Pace(per_second)
 
     def get_json(self, url: str, accept: str = "application/json") -> Any:
         """The JSON at an address. Raises Unavailable, also for any status but 200."""
@@ -142,6 +172,7 @@ class Http:
         Raises Unavailable: net.address_refused and net.redirected (permanent), net.unreachable, net.timeout,
         net.too_large.
         """
+        self._pace.wait(_place(url))
         deadline = time.monotonic() + min(seconds, self.total_seconds)
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._once(method, url, headers or {}, body, deadline, largest)

@@ -2,7 +2,8 @@
 
 Outsiders write `import lti; lti.x(...)`. A launch takes three calls: `begin_login`, then `refresh_keys` (its own short
 transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended. A service call takes three steps:
-`service_client` (in a transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction).
+`service_client` (in a transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction; none
+is needed where the client was given `sessions`).
 """
 
 from lti.claims import Launch
@@ -49,7 +50,7 @@ from lti.registration import Registered, is_configuration_address, read_offer
 from lti.registration import Tool as RegistrationTool
 from lti.registration import ask as ask_registration
 from lti.registration import request_of as registration_request
-from lti.services import Delivery, Member, ServiceClient, next_timestamp, service_client
+from lti.services import Delivery, Member, Roster, ServiceClient, next_timestamp, service_client
 from lti.text import origin
 from lti.trial import RIGHTS, Finding, Trial
 from lti.trial import prepare as prepare_trial
@@ -101,6 +102,7 @@ __all__ = [
     "next_timestamp",
     "Delivery",
     "Member",
+    "Roster",
     "Outcome",
     "AccessToken",
     "DeliveryState",

@@ -6,6 +6,9 @@ Sources: the hosts' own behaviour as recorded with Moodle 4.5.6 and the Open edX
 import enum
 import html
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from lms_plugin.net import Answer
 from lti.text import clean
@@ -16,6 +19,7 @@ class Outcome(enum.Enum):
 
     DELIVERED = "delivered"
     ALREADY_NEWER = "already_newer"  # the host holds a score of this second or a later one
+    OVERRIDDEN = "overridden"  # and it is another one than ours: somebody there has changed it
     NOT_A_LEARNER = "not_a_learner"  # the host grades learners only
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     GONE = "gone"  # the column (or the course) exists no more
@@ -37,26 +41,41 @@ BY_STATUS = {
     425: Outcome.TRANSIENT,
     429: Outcome.TRANSIENT,
 }
-BY_WORDS = {  # of a 400: what stands in the status line or the body
-    "already exists for the provided timestamp": Outcome.ALREADY_NEWER,
+BY_WORDS = {  # of a 4xx: what stands in the status line or the body
+    "already exists for the provided timestamp": Outcome.ALREADY_NEWER,  # Open edX
     "later point in time": Outcome.ALREADY_NEWER,
-    "Incorrect score received": Outcome.NOT_A_LEARNER,
+    "Incorrect score received": Outcome.NOT_A_LEARNER,  # Moodle
+    "not found in course or is not a student": Outcome.NOT_A_LEARNER,  # Canvas
+    "not currently enrolled": Outcome.NOT_A_LEARNER,  # Brightspace
+    "User could not be found": Outcome.NOT_A_LEARNER,  # Blackboard
+    "Rate Limit Exceeded": Outcome.TRANSIENT,  # Canvas says it with a 403
 }
+IN_DOUBT = (500, 502, 504)  # the host, or what stands before it, may have done its work before it failed
 
 
 class Host:
     """A host of which nothing special is known: AGS 2.0 and NRPS 2.0 as written."""
 
     follows_links = True
+    score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
 
     def classify(self, answer: Answer) -> Outcome:
-        """What the answer to a score means."""
-        if answer.status == 400:
-            said = answer.reason + " " + answer.text
-            return next((found for words, found in BY_WORDS.items() if words in said), Outcome.PERMANENT)
+        """What the answer to a score (or to any other request) means."""
         if answer.status >= 500:
             return Outcome.TRANSIENT
-        return BY_STATUS.get(answer.status, Outcome.PERMANENT)
+        return _by_words(answer) or BY_STATUS.get(answer.status, Outcome.PERMANENT)
+
+    def refuses_token(self, answer: Answer) -> bool:
+        """Whether another token may help."""
+        return answer.status in (401, 403) and self.classify(answer) is Outcome.TOKEN_REFUSED
+
+    def is_doubtful(self, answer: Answer) -> bool:
+        """Whether only the result tells what became of a score."""
+        return answer.status in IN_DOUBT
+
+    def results_url(self, lineitem_url: str, subject: str) -> str:
+        """Where one person's result in a column stands."""
+        return added(below(lineitem_url, "results"), user_id=subject)
 
     def words(self, answer: Answer) -> str:
         """The host's own explanation, short; never our request echoed back, which names people."""
@@ -87,13 +106,34 @@ class Moodle(Host):
             return Outcome.PERMANENT
         return super().classify(answer)
 
+    def is_doubtful(self, answer: Answer) -> bool:
+        """Whether only the result tells what became of a score."""
+        return answer.status in (200, 201) or super().is_doubtful(answer)
+
     def member_text(self, value: str) -> str:
         """A name as the roster writes it, unescaped once."""
         return html.unescape(value)
 
 
+class Canvas(Host):
+    """Takes every score for a new piece of work unless it is told otherwise."""
+
+    score_extras: ClassVar[Mapping[str, Any]] = {
+        "https://canvas.instructure.com/lti/submission": {"new_submission": False}
+    }
+
+
 class OpenEdx(Host):
-    """A column's maximum must be a whole number there; scores carry their own, so nothing is lost by rounding up."""
+    """A column's maximum must be a whole number there; scores carry their own, so nothing is lost by rounding up.
+    A result is found by a path, never by `user_id`; a 403 is about the token only where it says so."""
+
+    def refuses_token(self, answer: Answer) -> bool:
+        """Whether another token may help."""
+        return answer.status == 401 or (answer.status == 403 and "token" in answer.text)
+
+    def results_url(self, lineitem_url: str, subject: str) -> str:
+        """Where one person's result in a column stands."""
+        return below(lineitem_url, "results/" + quote(subject, safe=""))
 
     def column_maximum(self, hundredths: int) -> int | float:
         """The `scoreMaximum` to create a column with."""
@@ -106,7 +146,28 @@ def host_of(product: str, url: str = "") -> Host:
         return Moodle()
     if product in ("openedx", "edx", "open-edx") or "/api/lti_consumer/" in url:
         return OpenEdx()
-    return Host()
+    return Canvas() if product == "canvas" else Host()
+
+
+def _by_words(answer: Answer) -> Outcome | None:
+    if not 400 <= answer.status < 500:
+        return None
+    said = answer.reason + " " + answer.text
+    return next((found for words, found in BY_WORDS.items() if words in said), None)
+
+
+def below(url: str, name: str) -> str:
+    """`url` with a path part added before its query (Moodle's addresses carry `?type_id=`)."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
+
+
+def added(url: str, **query: str) -> str:
+    """`url` with query parameters added to those it has; one that it has already stays as it is."""
+    parts = urlsplit(url)
+    held = dict(parse_qsl(parts.query, keep_blank_values=True))
+    more = urlencode({key: value for key, value in query.items() if value and key not in held})
+    return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, more) if part)))
 
 
 def number(hundredths: int) -> int | float:

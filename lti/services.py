@@ -6,24 +6,21 @@ client's methods speak HTTP (outside of one), `ServiceClient.keep` stores what w
 
 import json
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
-from joserfc.jwk import RSAKey
-from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session
 
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Unavailable
 from lms_plugin.net import Answer, Http
-from lti import keys, tokens
-from lti.hosts import Host, Outcome, host_of, number
-from lti.models import AccessToken, Platform
+from lti import bearer, keys, tokens
+from lti.hosts import Host, Outcome, added, below, host_of, number
+from lti.models import Platform
 from lti.text import clean, is_identifier, origin, utc
-from lti.upsert import insert_unless_there
 
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 LINE_ITEM, LINE_ITEM_READ, SCORE, RESULT = (
@@ -31,8 +28,10 @@ LINE_ITEM, LINE_ITEM_READ, SCORE, RESULT = (
 )
 MEMBERS = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 _TYPE = "application/vnd.ims.lis.v2."
+_MEMBERS_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 _MOST_PAGES = 100
-_NEXT = re.compile(r'<([^<>]*)>[^<]*?;\s*rel="?next"?(?=\s*[,;]|\s*$)', re.IGNORECASE)
+_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;<>]+))?)*)')
+_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,14 @@ class Member:
     is_active: bool
 
 
+@dataclass(frozen=True)
+class Roster:
+    """Who is on a course's roster. `differences_url`: where the host tells what has changed since, "" = it does not."""
+
+    members: list[Member]
+    differences_url: str
+
+
 def next_timestamp(previous: datetime | None, now: datetime) -> datetime:
     """The timestamp of the next score of one person in one column: a whole second, later than the last one sent.
 
@@ -85,115 +92,103 @@ def service_client(
     secret_key: str,
     http: Http,
     now: datetime,
+    sessions: "sessionmaker[Session] | None" = None,
 ) -> "ServiceClient":
     """Reads what calls to this platform need. `scopes` are those its launch offered; they are asked for together.
+
+    With `sessions` the client shares its token with all other workers as it goes, in short transactions of its own:
+    many clients that start at once ask for one token. Without, `ServiceClient.keep` shares it afterwards.
 
     Raises Unavailable("keys.secret_changed").
     """
     platform = get(session, Platform, platform_id)
     tool_key = keys.ensure_tool_key(session, secret_key, now)
     wanted = tuple(sorted(set(scopes)))
-    kept = session.exec(
-        select(AccessToken).where(
-            col(AccessToken.platform_id) == platform_id,
-            col(AccessToken.scope_key) == _scope_key(wanted),
-            col(AccessToken.expires_at) > now,
-        )
-    ).one_or_none()
-    return ServiceClient(
-        http=http,
-        now=now,
+    client = bearer.Client(
         platform_id=pk(platform),
         client_id=platform.client_id,
         token_url=platform.token_url,
         audience=platform.token_audience or platform.token_url,
-        product=platform.product,
         scopes=wanted,
         kid=tool_key.kid,
         key=keys.private_key(tool_key, secret_key),
-        token=keys.decrypt(kept.token_encrypted, secret_key) if kept else "",
+    )
+    found = bearer.kept(session, client, secret_key, now)
+    return ServiceClient(
+        http=http,
+        now=now,
+        client=client,
+        product=platform.product,
+        scopes=found.scopes if found else wanted,
+        token=found.value if found else "",
+        secret_key=secret_key,
+        sessions=sessions,
     )
 
 
-def _scope_key(scopes: tuple[str, ...]) -> str:
-    return " ".join(scope.removeprefix("https://purl.imsglobal.org/spec/") for scope in scopes)[:500]
+def links(header: str) -> dict[str, str]:
+    """The addresses of a Link header by relation, in lower case (RFC 8288): several links, several relations a link."""
+    found: dict[str, str] = {}
+    for target, parameters in _LINK.findall(header):
+        relations = _REL.search(parameters)
+        for relation in (relations[1] or relations[2] or "").lower().split() if relations else ():
+            found.setdefault(relation, target)
+    return found
 
 
 @dataclass
 class ServiceClient:
-    """Speaks to one platform. All methods but `keep` do HTTP and touch no database; they raise Unavailable with
-    `permanent` set where trying again cannot help, and `retry_after` where the host named a time."""
+    """Speaks to one platform. Its methods do HTTP, outside of any transaction; they raise Unavailable with `permanent`
+    set where trying again cannot help, and `retry_after` where the host named a time.
+
+    `scopes` are what the host granted, once there is a token: it may be less than what was asked for.
+    """
 
     http: Http
     now: datetime
-    platform_id: int
-    client_id: str
-    token_url: str
-    audience: str
+    client: bearer.Client
     product: str
     scopes: tuple[str, ...]
-    kid: str
-    key: RSAKey
     token: str
-    fetched_until: datetime | None = None
-    was_refused: bool = False
+    secret_key: str
+    sessions: "sessionmaker[Session] | None"
+    fetched: bearer.Token | None = None
+    refused: str = ""
 
     def keep(self, session: Session, secret_key: str) -> None:
-        """Stores a token that was fetched, or forgets one that the host refused."""
-        if self.fetched_until is None and not self.was_refused:
+        """Shares a token that was fetched, or forgets one that the host refused; nothing to do with `sessions`."""
+        if self.sessions is not None:
             return
-        session.execute(
-            delete(AccessToken).where(
-                col(AccessToken.platform_id) == self.platform_id,
-                col(AccessToken.scope_key) == _scope_key(self.scopes),
-            )
-        )
-        if self.token and self.fetched_until is not None:
-            values = {
-                "platform_id": self.platform_id,
-                "scope_key": _scope_key(self.scopes),
-                "token_encrypted": keys.encrypt(self.token, secret_key),
-                "expires_at": self.fetched_until,
-            }
-            insert_unless_there(session, AccessToken, values)
+        if self.fetched is not None:
+            bearer.keep(session, self.client, self.fetched, secret_key)
+        elif self.refused:
+            bearer.forget(session, self.client, self.now)
 
     def access_token(self) -> str:
-        """A bearer token, fetched with a signed client assertion (RFC 7523) unless one is at hand."""
-        if self.token:
-            return self.token
-        at = int(self.now.timestamp())
-        assertion = {
-            "iss": self.client_id,
-            "sub": self.client_id,
-            "aud": self.audience,
-            "iat": at - 5,  # Moodle allows its clock no leeway
-            "exp": at + 240,
-            "jti": secrets.token_urlsafe(24),
-        }
-        form = {
-            "grant_type": "client_credentials",
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": tokens.sign(assertion, self.key, self.kid),
-            "scope": " ".join(self.scopes),
-        }
-        answer = self.http.post(
-            self.token_url, urlencode(form), "application/x-www-form-urlencoded", {"Accept": "application/json"}
-        )
-        if answer.status not in (200, 201):
-            final = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
-            words = Host().words(answer)
-            raise Unavailable("ags.token_refused", permanent=final, words=words, retry_after=answer.retry_after)
-        found = answer.json()
-        token = found.get("access_token") if isinstance(found, dict) else None
-        if not isinstance(token, str) or not is_identifier(token, 8000) or not token.isascii():
-            raise Unavailable("ags.token_refused", permanent=True, words=Host().words(answer)[:60])
-        granted = found.get("scope")
-        if isinstance(granted, str) and self.scopes and not set(granted.split()) & set(self.scopes):
-            raise Unavailable("ags.scope_refused", permanent=True, words=clean(granted, 180))
-        lasts = tokens.seconds(found.get("expires_in"))
-        self.token = token
-        self.fetched_until = self.now + timedelta(seconds=min(300.0 if lasts is None else lasts, 86400.0) - 60)
-        return token
+        """A bearer token: the one at hand, another worker's, or one that is asked for."""
+        if not self.token:
+            if self.sessions is None:
+                token = self.fetched = self._fetch()
+            else:
+                token = bearer.shared(
+                    self.sessions, self.client, self.secret_key, self.now, self.refused, ask=self._fetch
+                )
+            self.token, self.scopes = token.value, token.scopes
+        return self.token
+
+    def _fetch(self) -> bearer.Token:
+        return bearer.fetch(self.http, self.client, self.now)
+
+    def may(self, *scopes: str) -> bool:
+        """Whether the host grants one of these."""
+        if not set(scopes) & set(self.client.scopes):
+            return False
+        self.access_token()
+        return bool(set(scopes) & set(self.scopes))
+
+    def _need(self, scope: str) -> None:
+        if not self.may(scope):
+            raise Unavailable("ags.scope_refused", permanent=True, words=scope.rpartition("/")[2])
 
     def find_or_create_line_item(
         self, lineitems_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int
@@ -203,13 +198,13 @@ class ServiceClient:
         None when the host lets us make none (no `lineitems` address or no right to write). The caller keeps the
         address and takes a lock: hosts do not mind two columns of one resource id.
         """
-        if not lineitems_url or not {LINE_ITEM, LINE_ITEM_READ} & set(self.scopes):
+        if not lineitems_url or not self.may(LINE_ITEM, LINE_ITEM_READ):
             return None
-        for page in self._pages(_with(lineitems_url, resource_id=resource_id), _TYPE + "lineitemcontainer+json"):
+        for page in self._pages(added(lineitems_url, resource_id=resource_id), _TYPE + "lineitemcontainer+json"):
             for entry in page if isinstance(page, list) else []:
                 if isinstance(entry, dict) and (entry.get("resourceId"), entry.get("tag")) == (resource_id, tag):
                     return _column(entry, is_new=False)
-        if LINE_ITEM not in self.scopes:
+        if not self.may(LINE_ITEM):
             return None
         body = {
             "label": label[:255],
@@ -224,31 +219,43 @@ class ServiceClient:
         return _column(answer.json(), is_new=True)
 
     def resize_line_item(
-        self, lineitem_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int
-    ) -> None:
-        """Gives our column another maximum; does nothing where the host lets us write no columns.
+        self,
+        lineitem_url: str,
+        *,
+        resource_id: str,
+        tag: str,
+        label: str,
+        was_hundredths: int,
+        maximum_hundredths: int,
+    ) -> bool:
+        """Gives our column another maximum. False where the host lets us write no columns, and where somebody there has
+        changed the maximum that we gave it (`was_hundredths`): theirs stays, scores fill the same share of it.
 
         Everything else is sent back as the host has it: a PUT replaces the whole line item, and Moodle blanks what is
         left out (AGS 2.0, 3.1; hosts rescale the grades that are there, so scores are to be sent again). What the host
         says is null is left out: Open edX shows such members and refuses them.
         """
-        if LINE_ITEM not in self.scopes:
-            return
+        if not self.may(LINE_ITEM):
+            return False
         kind = _TYPE + "lineitem+json"
         answer = self._call("GET", lineitem_url, {"Accept": kind})
         if answer.status != 200:
             raise self._failed(answer)
-        held = answer.json()
+        held, host = answer.json(), host_of(self.product, lineitem_url)
+        maximum = tokens.seconds(held.get("scoreMaximum")) if isinstance(held, dict) else None
+        if maximum is None or abs(maximum - host.column_maximum(was_hundredths)) > 1e-5:
+            return False
         body = {
-            **{key: value for key, value in (held if isinstance(held, dict) else {}).items() if value is not None},
+            **{key: value for key, value in held.items() if value is not None},
             "label": label[:255],
-            "scoreMaximum": host_of(self.product, lineitem_url).column_maximum(maximum_hundredths),
+            "scoreMaximum": host.column_maximum(maximum_hundredths),
             "resourceId": resource_id[:512],
             "tag": tag[:255],
         }
         answer = self._call("PUT", lineitem_url, {"Accept": kind, "Content-Type": kind}, body)
         if answer.status not in (200, 201, 204):
             raise self._failed(answer)
+        return True
 
     def send_score(
         self,
@@ -259,12 +266,16 @@ class ServiceClient:
         maximum_hundredths: int,
         timestamp: datetime,
         comment: str = "",
+        submitted_at: datetime | None = None,
     ) -> Delivery:
         """Sends one person's final score. Answers what became of it; raises Unavailable only where no token came or
-        no answer. `timestamp` is from `next_timestamp`; `comment` is plain text (hosts echo it into logs: no names).
+        no answer. `timestamp` is from `next_timestamp`; `comment` is plain text (hosts echo it into logs: no names);
+        `submitted_at` is when the work came in, where that is not when it was graded.
 
-        When the host already holds a score as new, its result is read: the same value counts as delivered.
+        When the host already holds a score as new, or failed in a way that leaves open what it did, its result is read:
+        the same value counts as delivered, another one beside a newer time was put there by somebody else.
         """
+        self._need(SCORE)
         host = host_of(self.product, lineitem_url)
         body: dict[str, Any] = {
             "userId": subject,
@@ -272,39 +283,59 @@ class ServiceClient:
             "scoreMaximum": number(maximum_hundredths),
             "activityProgress": "Completed",
             "gradingProgress": "FullyGraded",
-            "timestamp": utc(timestamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "timestamp": _rfc3339(timestamp),
         }
         if comment:
             body["comment"] = comment
+        if submitted_at is not None:
+            body["submission"] = {"submittedAt": _rfc3339(submitted_at)}
+        body |= host.score_extras
         headers = {"Accept": "*/*", "Content-Type": "application/vnd.ims.lis.v1.score+json"}
-        answer = self._call("POST", _below(lineitem_url, "scores"), headers, body)
+        answer = self._call("POST", below(lineitem_url, "scores"), headers, body)
         outcome = host.classify(answer)
         if outcome is Outcome.TOKEN_REFUSED:  # also with a fresh token: it is no question of the token
             outcome = Outcome.PERMANENT
-        if outcome is Outcome.ALREADY_NEWER and self._holds(
-            lineitem_url, subject, given_hundredths, maximum_hundredths
-        ):
-            outcome = Outcome.DELIVERED
-        words = "" if outcome is Outcome.DELIVERED else host.words(answer)
-        return Delivery(outcome, words, answer.retry_after)
+        words = host.words(answer)
+        if outcome is Outcome.ALREADY_NEWER or (outcome is not Outcome.DELIVERED and host.is_doubtful(answer)):
+            held = self._held(lineitem_url, subject)
+            if held is not None and maximum_hundredths and abs(held - given_hundredths / maximum_hundredths) < 1e-5:
+                outcome = Outcome.DELIVERED
+            elif held is not None and outcome is Outcome.ALREADY_NEWER:
+                outcome, words = Outcome.OVERRIDDEN, f"{words} ({held:.4g})"
+        return Delivery(outcome, "" if outcome is Outcome.DELIVERED else words, answer.retry_after)
 
     def memberships(self, url: str) -> list[Member]:
         """Everybody on the course's roster, all pages. Raises Unavailable rather than answer a part of it."""
+        return self.roster(url).members
+
+    def roster(self, url: str, *, role: str = "", resource_link_id: str = "", limit: int = 0) -> Roster:
+        """The course's roster, all pages: those of a role, those who may open a resource link, `limit` to a page; or,
+        with the address of an earlier answer's differences, what has changed since.
+
+        Hosts forget `role` from page to page (Moodle) or do not know it (Open edX), so it is looked at here too. Raises
+        Unavailable rather than answer a part: no `members`, a page for the second time, pages without end.
+        """
+        self._need(MEMBERS)
         host = host_of(self.product, url)
+        asked = {"role": role, "rlid": resource_link_id, "limit": str(limit or "")}
         found: dict[str, Member] = {}
-        for page in self._pages(url, "application/vnd.ims.lti-nrps.v2.membershipcontainer+json", follow=True):
+        differences = ""
+        for answer in self._answers(added(url, **asked), _MEMBERS_TYPE, follow=True, keep={"role": role}):
+            page = answer.json()
             members = page.get("members") if isinstance(page, dict) else None
             if not isinstance(members, list):
                 raise Unavailable("nrps.no_members")
+            changes = links(answer.headers.get("Link", "")).get("differences")
+            differences = urljoin(url, changes) if changes else differences
             for entry in members:
                 member = _member(entry, host)
-                if member is not None:
+                if member is not None and (not role or _short(role) in map(_short, member.roles)):
                     found[member.subject] = member
-        return list(found.values())
+        return Roster(list(found.values()), differences)
 
     def peek_members(self, url: str) -> int:
         """How many people the first page of a roster names: whether it can be read at all. Raises Unavailable."""
-        answer = self._call("GET", url, {"Accept": "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"})
+        answer = self._call("GET", url, {"Accept": _MEMBERS_TYPE})
         if answer.status != 200:
             raise self._failed(answer)
         page = answer.json()
@@ -313,19 +344,24 @@ class ServiceClient:
             raise Unavailable("nrps.no_members")
         return len(members)
 
-    def _pages(self, url: str, accept: str, *, follow: bool | None = None) -> "list[Any]":
-        """The JSON of an address and of all that its `Link: rel=next` names, each once."""
-        follows = host_of(self.product, url).follows_links if follow is None else follow
+    def _pages(self, url: str, accept: str) -> "list[Any]":
+        """The JSON of an address and of its further pages."""
+        follow = host_of(self.product, url).follows_links
+        return [answer.json() for answer in self._answers(url, accept, follow=follow)]
+
+    def _answers(self, url: str, accept: str, *, follow: bool, keep: "dict[str, str] | None" = None) -> "list[Answer]":
+        """The answers of an address and of all that its `Link: rel=next` names, each once, on the same host. `keep`
+        are parameters that a next page must have too."""
         found, seen = [], {url}
         while True:
             answer = self._call("GET", url, {"Accept": accept})
             if answer.status != 200:
                 raise self._failed(answer)
-            found.append(answer.json())
-            link = _NEXT.search(answer.headers.get("Link", "")) if follows else None
-            if link is None:
+            found.append(answer)
+            target = links(answer.headers.get("Link", "")).get("next") if follow else None
+            if target is None:
                 return found
-            url = urljoin(url, link.group(1))
+            url = added(urljoin(url, target), **(keep or {}))
             if url in seen or len(seen) >= _MOST_PAGES or origin(url) != origin(next(iter(seen))):
                 raise Unavailable("ags.pages", permanent=True)
             seen.add(url)
@@ -336,8 +372,8 @@ class ServiceClient:
         written = None if body is None else json.dumps(body, separators=(",", ":"))
         had_token = bool(self.token)
         answer = self.http.request(method, url, headers=self._bearing(headers), body=written)
-        if answer.status in (401, 403) and had_token:
-            self.token, self.fetched_until, self.was_refused = "", None, True
+        if had_token and host_of(self.product, url).refuses_token(answer):
+            self.refused, self.token, self.fetched = self.token, "", None
             answer = self.http.request(method, url, headers=self._bearing(headers), body=written)
         return answer
 
@@ -350,34 +386,31 @@ class ServiceClient:
         again = outcome is Outcome.TRANSIENT
         return Unavailable(code, permanent=not again, words=Host().words(answer), retry_after=answer.retry_after)
 
-    def _holds(self, lineitem_url: str, subject: str, given_hundredths: int, maximum_hundredths: int) -> bool:
-        """Whether the host's result for this person is this very score already (an answer of ours got lost)."""
-        if RESULT not in self.scopes:
-            return False
+    def _held(self, lineitem_url: str, subject: str) -> float | None:
+        """The share of the maximum that the host's result for this person says; None without a result, and where it
+        cannot be read."""
         try:
-            accept = _TYPE + "resultcontainer+json"
-            pages = self._pages(_with(_below(lineitem_url, "results"), user_id=subject), accept)
+            if not self.may(RESULT):
+                return None
+            address = host_of(self.product, lineitem_url).results_url(lineitem_url, subject)
+            pages = self._pages(address, _TYPE + "resultcontainer+json")
         except Unavailable:
-            return False
+            return None
         for entry in [entry for page in pages if isinstance(page, list) for entry in page if isinstance(entry, dict)]:
             score, maximum = tokens.seconds(entry.get("resultScore")), tokens.seconds(entry.get("resultMaximum"))
-            if entry.get("userId") == subject and score is not None and maximum and maximum_hundredths:
-                return abs(score / maximum - given_hundredths / maximum_hundredths) < 1e-5
-        return False
+            if entry.get("userId") == subject and score is not None and maximum:
+                return score / maximum
+        return None
 
 
-def _below(url: str, name: str) -> str:
-    """`url` with a path part added before its query (Moodle's addresses carry `?type_id=`)."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
+def _rfc3339(moment: datetime) -> str:
+    """A whole second, with the milliseconds and the offset that some hosts insist on."""
+    return utc(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _with(url: str, **query: str) -> str:
-    """`url` with query parameters added to those it has."""
-    parts = urlsplit(url)
-    return urlunsplit(
-        parts._replace(query=urlencode([*parse_qsl(parts.query, keep_blank_values=True), *query.items()]))
-    )
+def _short(role: str) -> str:
+    """`Learner` of the full name and of the short one."""
+    return role.rpartition("#")[2]
 
 
 def _column(entry: Any, *, is_new: bool) -> Column:

@@ -202,6 +202,7 @@ def post_office(database_url: str, folder: Path) -> Iterator[Post]:
                 allow_loopback=True,
                 data_dir=folder,
                 database_url=database_url,
+                host_rate=0,
             )
             made = Post(url, line, world, settings, sessions)
             try:

@@ -56,6 +56,10 @@ MEANINGS = {
         "签名密钥用多少天后换下一把，提前一天公布；0 表示只用命令更换",
         "After so many days another signing key takes over, shown a day ahead; 0 = only by command",
     ),
+    "host_rate": (
+        "后台任务每秒最多向同一个课程平台发几次请求；0 表示不限",
+        "How many requests a second one course platform gets from the worker at most; 0 = no limit",
+    ),
 }
 
 HEAD = """# 设置 / Settings

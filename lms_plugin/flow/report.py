@@ -37,11 +37,13 @@ class Post:
 
 @dataclass(frozen=True)
 class Score:
-    """One person's score in one column, in hundredths, and the comment beside it (no names: hosts log comments)."""
+    """One person's score in one column, in hundredths, the comment beside it (no names: hosts log comments), and when
+    the last of the work that counts came in: a host with a last day asks about that, not about when it was judged."""
 
     given_hundredths: int
     maximum_hundredths: int
     comment: str
+    submitted_at: datetime | None = None
 
 
 def queue_scores(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> int:
@@ -72,7 +74,10 @@ def scores_of(session: Session, programme: competencies.Programme, person_id: in
     counted = min(max(practice, 0), needs[0]) + min(max(online, 0), needs[1])
     found = {
         lti.LineItemKind.POINTS: Score(
-            min(passed, required) * 100, required * 100, f"已认定能力点 {passed} 个，需要 {required} 个"
+            min(passed, required) * 100,
+            required * 100,
+            f"已认定能力点 {passed} 个，需要 {required} 个",
+            competencies.last_submitted_at(session, pk(programme), rows),
         )
     }
     if sum(needs):
@@ -131,7 +136,8 @@ def _columns(
 
 def _client(post: Post, session: Session, course: Course, now: datetime) -> "lti.ServiceClient":
     deployment = get(session, lti.Deployment, course.deployment_id)
-    return lti.service_client(session, deployment.platform_id, course.ags_scopes, post.secret_key, post.http, now)
+    scopes, platform_id = course.ags_scopes, deployment.platform_id
+    return lti.service_client(session, platform_id, scopes, post.secret_key, post.http, now, post.sessions)
 
 
 def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
@@ -156,22 +162,23 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         if not most[kind] or (row is not None and url and row.maximum_hundredths == most[kind]):
             continue
         ours = names[kind]
-        try:
-            if url and url != own:  # the rules have changed
-                client.resize_line_item(
-                    url, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
-                )
-            elif not url:
-                column = client.find_or_create_line_item(
-                    listing, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
-                )
-                if column is not None:
-                    url = column.url
-                elif kind is lti.LineItemKind.POINTS:
-                    url = own  # a host that grants only its own column gets the points there
-        finally:
-            with transaction(post.sessions) as session:
-                client.keep(session, post.secret_key)
+        if row is not None and url and url != own:  # the rules have changed
+            client.resize_line_item(
+                url,
+                resource_id=ours,
+                tag=ours,
+                label=labels[kind],
+                was_hundredths=row.maximum_hundredths,
+                maximum_hundredths=most[kind],
+            )
+        elif not url:
+            column = client.find_or_create_line_item(
+                listing, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
+            )
+            if column is not None:
+                url = column.url
+            elif kind is lti.LineItemKind.POINTS:
+                url = own  # a host that grants only its own column gets the points there
         with transaction(post.sessions) as session:
             _note_column(session, ids["course_id"], programme_id, kind, url, labels[kind], most[kind], now)
 
@@ -245,15 +252,14 @@ def send_scores(post: Post, ids: dict[str, int], now: datetime) -> None:
                 maximum_hundredths=letter.score.maximum_hundredths,
                 timestamp=letter.timestamp,
                 comment=letter.score.comment,
+                submitted_at=letter.score.submitted_at,
             )
         except Unavailable as error:
             again = _later(again, error)
             with transaction(post.sessions) as session:
-                client.keep(session, post.secret_key)
                 _settle_unsent(session, letter, error, now)
             continue
         with transaction(post.sessions) as session:
-            client.keep(session, post.secret_key)
             trouble = _settle(session, letter, answer, now)
         again = _later(again, trouble)
     if again is not None:
@@ -359,7 +365,7 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
         return None
     if outcome is lti.Outcome.TRANSIENT:
         return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
-    row.state = lti.DeliveryState.FAILED
+    row.state = lti.DeliveryState.FAILED  # also where somebody there has changed it: theirs stays until we are asked
     return None
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lms_plugin.errors import Unavailable
-from lms_plugin.net import MAX_BODY, Http
+from lms_plugin.net import MAX_BODY, Answer, Http
 
 
 class Host(BaseHTTPRequestHandler):
@@ -107,6 +107,35 @@ def test_json_is_read_whatever_the_media_type(base: str) -> None:
     with pytest.raises(Unavailable) as busy:
         http.get_json(base + "/busy")
     assert (busy.value.code, busy.value.retry_after) == ("net.status", 7)
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("7", "", 7),
+        ("Sun, 22 Nov 2026 05:00:30 GMT", "Sun, 22 Nov 2026 05:00:00 GMT", 30),
+        ("Sun, 22 Nov 2026 05:00:00 GMT", "Sun, 22 Nov 2026 05:00:30 GMT", 0),
+        ("Wed, 22 Nov 2056 05:00:00 GMT", "Sun, 22 Nov 2026 05:00:00 GMT", 86400),
+        ("Sun, 22 Nov 2026 05:00:30 GMT", "", None),
+        ("soon", "Sun, 22 Nov 2026 05:00:00 GMT", None),
+        ("", "", None),
+    ],
+)
+def test_how_long_a_host_asks_us_to_wait(value: str, date: str, seconds: int | None) -> None:
+    assert Answer(503, "", {"Retry-After": value, "Date": date}, "").retry_after == seconds
+
+
+def test_a_host_gets_so_many_requests_a_second(base: str) -> None:
+    http, begun = Http(allow_loopback=True, per_second=20), time.monotonic()
+    threads = [threading.Thread(target=http.request, args=("GET", base + "/echo")) for _ in range(11)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - begun >= 10 / 20
+    other = time.monotonic()
+    http._pace.wait(("https", "a third.example", 443))  # another host waits for nobody
+    assert time.monotonic() - other < 0.04
 
 
 def test_post_sends_body_and_type_as_they_are(base: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,7 +19,8 @@ from lms_plugin import db
 from lms_plugin.db import pk
 from lms_plugin.errors import Refused, Unavailable
 from lms_plugin.net import Answer, Http
-from lti.hosts import Host, Moodle, OpenEdx, Outcome, host_of
+from lti.hosts import Canvas, Host, Moodle, OpenEdx, Outcome, host_of
+from lti.services import links
 from tests.hosts import resign
 from tests.lti.desk import CLAIMS, Desk
 
@@ -110,17 +111,19 @@ def test_a_token_is_asked_for_with_a_signed_assertion_and_kept(
     assert form["grant_type"] == "client_credentials"
     assert set(form["scope"].split()) == set(SCOPES)
     assertion = jwt.decode(form["client_assertion"], KeySet.import_key_set(lti.tool_jwks(session, now)), ["RS256"])
-    assert assertion.header["kid"] == client.kid
+    assert assertion.header["kid"] == client.client.kid
     assert assertion.claims["iss"] == assertion.claims["sub"] == "client-1"
     assert assertion.claims["aud"] == host.base + "/token"
     assert assertion.claims["iat"] < now.timestamp() < assertion.claims["exp"] <= assertion.claims["iat"] + 300
     client.keep(session, SECRET)
     kept = session.exec(select(lti.AccessToken)).one()
     assert "tok-1" not in kept.token_encrypted
-    again = lti.service_client(session, client.platform_id, SCOPES, SECRET, client.http, now)
+    again = lti.service_client(session, client.client.platform_id, SCOPES, SECRET, client.http, now)
     assert (again.token, again.access_token()) == ("tok-1", "tok-1")
     assert len(host.bodies("/token")) == 1
-    later = lti.service_client(session, client.platform_id, SCOPES, SECRET, client.http, now + timedelta(hours=1))
+    later = lti.service_client(
+        session, client.client.platform_id, SCOPES, SECRET, client.http, now + timedelta(hours=1)
+    )
     assert later.token == ""
 
 
@@ -175,10 +178,10 @@ def test_a_column_is_made_once(host: Fake, client: lti.ServiceClient) -> None:
 
 
 def test_where_a_host_lets_us_make_no_column_there_is_none(host: Fake, client: lti.ServiceClient) -> None:
-    client.scopes = (AGS + "lineitem.readonly", AGS + "score")
+    client.client = replace(client.client, scopes=(AGS + "lineitem.readonly", AGS + "score"))
     host.will("GET /2/lineitems", 200, [])
     assert column(client, host) is None
-    client.scopes = (AGS + "score",)
+    client.client, client.token = replace(client.client, scopes=(AGS + "score",)), ""
     assert column(client, host) is None
     assert client.find_or_create_line_item("", resource_id="r", tag="t", label="l", maximum_hundredths=100) is None
 
@@ -237,7 +240,9 @@ def test_a_refused_token_is_renewed_once(session: Session, host: Fake, client: l
         "Bearer tok-2",
     ]
     client.keep(session, SECRET)
-    assert lti.service_client(session, client.platform_id, SCOPES, SECRET, client.http, client.now).token == "tok-2"
+    assert (
+        lti.service_client(session, client.client.platform_id, SCOPES, SECRET, client.http, client.now).token == "tok-2"
+    )
     host.answers[SCORES] = [(403, "", {}, '{"detail": "no"}')]
     asked = len(host.bodies("/token"))
     assert send(client, host).outcome is lti.Outcome.PERMANENT
@@ -250,6 +255,8 @@ def test_a_score_the_host_has_already_is_delivered(host: Fake, client: lti.Servi
     host.will(results, 200, [{"userId": "8", "resultScore": 10, "resultMaximum": 20}])
     assert send(client, host).outcome is lti.Outcome.DELIVERED
     host.answers[results] = [(200, "", {}, '[{"userId": "8", "resultScore": 11, "resultMaximum": 20}]')]
+    assert send(client, host).outcome is lti.Outcome.OVERRIDDEN
+    host.answers[results] = [(200, "", {}, '[{"userId": "8"}]')]
     assert send(client, host).outcome is lti.Outcome.ALREADY_NEWER
     host.answers[results] = [(500, "", {}, "")]
     assert send(client, host).outcome is lti.Outcome.ALREADY_NEWER
@@ -280,15 +287,40 @@ def test_what_an_answer_means(kind: type[Host], status: int, reason: str, text: 
     assert "userId" not in kind().words(Answer(status, reason, {}, text))
 
 
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("", {}),
+        ('<a>; rel="next"', {"next": "a"}),
+        ("<a>; rel=next, <b>;rel=last", {"next": "a", "last": "b"}),
+        (
+            '<a?x=1,2>; title="; rel=next, <z>"; rel="Current first", <b>; REL=next',
+            {"current": "a?x=1,2", "first": "a?x=1,2", "next": "b"},
+        ),
+        ('<a>; rel="next", <b>; rel="next"', {"next": "a"}),
+        ("<a>; rel=“next”", {"“next”": "a"}),  # Moodle's gradebook: nothing that one could follow
+        ("a; rel=next", {}),
+        ("<a>; rev=next", {}),
+    ],
+)
+def test_link_headers(header: str, found: dict[str, str]) -> None:
+    assert links(header) == found
+
+
 def test_hosts_are_known_by_product_or_address() -> None:
     assert isinstance(host_of("moodle"), Moodle)
     assert isinstance(host_of("", "https://a.example/mod/lti/services.php/2/lineitems"), Moodle)
     assert isinstance(host_of("", "https://a.example/api/lti_consumer/v1/lti/1/lti-ags"), OpenEdx)
-    assert type(host_of("canvas")) is Host
+    assert isinstance(host_of("canvas"), Canvas)
+    assert type(host_of("blackboard")) is Host
 
 
 def test_a_roster_is_read_whole(host: Fake, client: lti.ServiceClient) -> None:
     client.product = "moodle"
+    with pytest.raises(Unavailable, match="scope_refused"):
+        client.memberships(host.base + "/m")
+    names = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+    client.client, client.token = replace(client.client, scopes=(names,)), ""
     rows = [{"user_id": "8", "name": "Zoë &amp; Co", "roles": ["Learner"], "status": "Active"}, {"x": 1}, 5]
     host.will("GET /m", 200, {"members": rows}, Link=f'<{host.base}/m?p=2>; rel="next"')
     host.will("GET /m", 200, {"members": [{"user_id": "9", "status": "Inactive"}]})
