@@ -57,6 +57,7 @@ class Host:
     """A host of which nothing special is known: AGS 2.0 and NRPS 2.0 as written."""
 
     follows_links = True
+    results_are_grades = True  # a result shows what a trainer there has put in a score's place
     score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
 
     def classify(self, answer: Answer) -> Outcome:
@@ -125,7 +126,10 @@ class Canvas(Host):
 
 class OpenEdx(Host):
     """A column's maximum must be a whole number there; scores carry their own, so nothing is lost by rounding up.
-    A result is found by a path, never by `user_id`; a 403 is about the token only where it says so."""
+    A result is found by a path, never by `user_id`, and tells scores alone, whatever the gradebook shows; a 403 is
+    about the token only where it says so."""
+
+    results_are_grades = False
 
     def refuses_token(self, answer: Answer) -> bool:
         """Whether another token may help."""

@@ -30,8 +30,8 @@ MEMBERS = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.read
 _TYPE = "application/vnd.ims.lis.v2."
 _MEMBERS_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 _MOST_PAGES = 100
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;<>]+))?)*)')
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
+_PARAMETER = r'\s*;\s*([\w*-]+)\s*(?:=\s*("[^"]*"|[^\s",;<>]+))?'
+_LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ def service_client(
 def links(header: str) -> dict[str, str]:
     """The addresses of a Link header by relation, in lower case (RFC 8288): several links, several relations a link."""
     found: dict[str, str] = {}
-    for target, parameters in _LINK.findall(header):
-        relations = _REL.search(parameters)
-        for relation in (relations[1] or relations[2] or "").lower().split() if relations else ():
+    for target, parameters, *_last in _LINK.findall(header):
+        given = {name.lower(): value.strip('"') for name, value in re.findall(_PARAMETER, parameters)}
+        for relation in given.get("rel", "").lower().split():
             found.setdefault(relation, target)
     return found
 
@@ -153,7 +153,7 @@ class ServiceClient:
     secret_key: str
     sessions: "sessionmaker[Session] | None"
     fetched: bearer.Token | None = None
-    refused: str = ""
+    refused: str = ""  # the last token that the host did not take
 
     def keep(self, session: Session, secret_key: str) -> None:
         """Shares a token that was fetched, or forgets one that the host refused; nothing to do with `sessions`."""
@@ -225,8 +225,8 @@ class ServiceClient:
         resource_id: str,
         tag: str,
         label: str,
-        was_hundredths: int,
         maximum_hundredths: int,
+        was_hundredths: int | None = None,
     ) -> bool:
         """Gives our column another maximum. False where the host lets us write no columns, and where somebody there has
         changed the maximum that we gave it (`was_hundredths`): theirs stays, scores fill the same share of it.
@@ -242,8 +242,10 @@ class ServiceClient:
         if answer.status != 200:
             raise self._failed(answer)
         held, host = answer.json(), host_of(self.product, lineitem_url)
-        maximum = tokens.seconds(held.get("scoreMaximum")) if isinstance(held, dict) else None
-        if maximum is None or abs(maximum - host.column_maximum(was_hundredths)) > 1e-5:
+        if not isinstance(held, dict):
+            raise Unavailable("net.not_json", words=f"HTTP {answer.status}")
+        maximum = tokens.seconds(held.get("scoreMaximum"))
+        if was_hundredths is not None and maximum != host.column_maximum(was_hundredths):
             return False
         body = {
             **{key: value for key, value in held.items() if value is not None},
@@ -300,7 +302,7 @@ class ServiceClient:
             held = self._held(lineitem_url, subject)
             if held is not None and maximum_hundredths and abs(held - given_hundredths / maximum_hundredths) < 1e-5:
                 outcome = Outcome.DELIVERED
-            elif held is not None and outcome is Outcome.ALREADY_NEWER:
+            elif held is not None and outcome is Outcome.ALREADY_NEWER and host.results_are_grades:
                 outcome, words = Outcome.OVERRIDDEN, f"{words} ({held:.4g})"
         return Delivery(outcome, "" if outcome is Outcome.DELIVERED else words, answer.retry_after)
 

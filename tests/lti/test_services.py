@@ -395,7 +395,6 @@ def test_keys_are_fetched_on_first_sight_and_at_most_once_a_minute(
 
 def test_another_maximum_says_nothing_of_what_the_host_holds_as_null(client: lti.ServiceClient, host: Fake) -> None:
     """The Open edX consumer shows null members and refuses a PUT that has them; everything else goes back as it was."""
-    client.scopes = (AGS + "lineitem",)
     held = {"id": host.base + "/li/1", "label": "x", "scoreMaximum": 3, "resourceLinkId": None, "startDateTime": None}
     host.will("GET /li/1", 200, {**held, "gradesReleased": True})
     host.will("PUT /li/1", 200, held)

@@ -84,7 +84,7 @@ def test_trying_a_registration_out_finds_it_well_or_says_what_is_wrong(consumer:
         right = lti.prepare_trial(session, row, url, consumer.tool.secret, http, now)
         wrong = lti.prepare_trial(session, row, url, consumer.tool.secret, http, now)
     for client in wrong.clients.values():
-        client.key = RSAKey.generate_key(2048)
+        client.client = replace(client.client, key=RSAKey.generate_key(2048))
     found = right.run()
     assert [(one.step, one.code) for one in found if one.code] == []
     assert [one.step for one in found] == ["keys", "line_item", "score", "result", "members", "roster"]
@@ -287,7 +287,7 @@ def test_a_token_serves_one_block_and_a_foreign_one_is_answered_403(consumer: Co
     own.token = foreign.access_token()
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
     assert send(own, url, subject, 100, 300, later).outcome is lti.Outcome.DELIVERED
-    assert own.was_refused
+    assert own.refused
     with pytest.raises(Unavailable) as caught:
         foreign.find_or_create_line_item(
             consumer.course("other").lineitems_url, resource_id="x", tag="x", label="x", maximum_hundredths=100
