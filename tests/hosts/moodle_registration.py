@@ -44,7 +44,7 @@ class Moodle:
     tool: str = ""  # our address, for the page that frames us
     client_id: str = "1ogsuyHM8yCrYje"
     token: str = "reg-token"
-    mood: str = ""  # "", huge, slow, redirects, html, no deployment, no scope, jailed (answers 401)
+    mood: str = ""  # "", huge, slow, ponders, redirects, html, no deployment, no scope, jailed (answers 401)
     changes: dict[str, Any] = field(default_factory=dict)  # of the configuration; None leaves a member out
     used: bool = False
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)  # method, path, headers
@@ -147,7 +147,10 @@ def moodle() -> Iterator[Moodle]:
 
         def do_POST(self) -> None:
             made.asked.append(("POST", self.path, dict(self.headers)))
-            self._say(*made.register(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = made.register(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+            if made.mood == "ponders":
+                threading.Event().wait(0.3)
+            self._say(*answer)
 
         def _say(self, status: int, kind: str, text: str) -> None:
             body = text.encode()
