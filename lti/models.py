@@ -141,6 +141,7 @@ class DeliveryState(enum.Enum):
     FAILED = "failed"
     NOT_A_LEARNER = "not_a_learner"  # the host grades learners only, and this person is none there
     NOT_OFFERED = "not_offered"
+    OVERRIDDEN = "overridden"  # somebody has changed it in the gradebook: theirs stays until ours is asked for again
 
 
 class ScoreDelivery(Model, table=True):

@@ -355,6 +355,9 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
     if outcome is lti.Outcome.NOT_A_LEARNER:
         row.state = lti.DeliveryState.NOT_A_LEARNER
         return None
+    if outcome is lti.Outcome.OVERRIDDEN:
+        row.state = lti.DeliveryState.OVERRIDDEN
+        return None
     if outcome is lti.Outcome.GONE:
         return _column_gone(session, row, letter, now)
     if outcome is lti.Outcome.ALREADY_NEWER:
@@ -365,7 +368,7 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
         return None
     if outcome is lti.Outcome.TRANSIENT:
         return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
-    row.state = lti.DeliveryState.FAILED  # also where somebody there has changed it: theirs stays until we are asked
+    row.state = lti.DeliveryState.FAILED
     return None
 
 
