@@ -188,7 +188,8 @@ class ServiceClient:
 
     def _need(self, scope: str) -> None:
         if not self.may(scope):
-            raise Unavailable("ags.scope_refused", permanent=True, words=scope.rpartition("/")[2])
+            words = f"scope not granted: {scope.rpartition('/')[2]}"
+            raise Unavailable("ags.scope_refused", permanent=True, words=words)
 
     def find_or_create_line_item(
         self, lineitems_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int

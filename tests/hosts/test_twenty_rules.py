@@ -4,6 +4,7 @@ Rules 17 to 20 are about launches: tests/lti/test_recorded.py and the conformanc
 A rule is broken on the wire: what the product wants to send (or heard) is changed on its way, and the check must fail.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -235,6 +236,12 @@ def unwise(self: Any, answer: Answer) -> Any:
     return lti.Outcome.DELIVERED if answer.status == 200 else lti.Outcome.PERMANENT
 
 
+def strict(self: Answer) -> Any:
+    if "json" not in self.headers.get("Content-Type", ""):
+        raise Unavailable("net.not_json")
+    return json.loads(self.text)
+
+
 def same_second(previous: datetime | None, now: datetime) -> datetime:
     return (previous or now).replace(microsecond=0)
 
@@ -259,7 +266,7 @@ RULES = {
     "10-accept": Rule(right_types, header("Accept", lambda value: value + ", application/json", ITEMS)),
     "10-accept-roster": Rule(right_types, header("Accept", lambda _value: "application/json", "/memberships")),
     "11-content-type": Rule(right_types, header("Content-Type", lambda _value: "application/json", SCORES)),
-    "12-html-tokens": Rule(odd_tokens, patch=(Answer, "json", lambda self: __import__("json").loads(""))),
+    "12-html-tokens": Rule(odd_tokens, patch=(Answer, "json", strict)),
     "13-clock": Rule(good_assertions, patch=(lti.tokens, "sign", None)),
     "14-bearer": Rule(capital_bearer, header("Authorization", lambda value: value.replace("Bearer", "bearer"))),
     "15-no-limit": Rule(no_pages_of_the_gradebook, address(lambda url: url + "&limit=10", ITEMS + "?")),
