@@ -58,6 +58,7 @@ class Host:
 
     follows_links = True
     results_are_grades = True  # a result shows what a trainer there has put in a score's place
+    shows_linked_columns_only = False  # of the columns that we make
     score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
 
     def classify(self, answer: Answer) -> Outcome:
@@ -127,9 +128,10 @@ class Canvas(Host):
 class OpenEdx(Host):
     """A column's maximum must be a whole number there; scores carry their own, so nothing is lost by rounding up.
     A result is found by a path, never by `user_id`, and tells scores alone, whatever the gradebook shows; a 403 is
-    about the token only where it says so."""
+    about the token only where it says so. Its gradebook shows nothing but the column that is linked to the block."""
 
     results_are_grades = False
+    shows_linked_columns_only = True
 
     def refuses_token(self, answer: Answer) -> bool:
         """Whether another token may help."""

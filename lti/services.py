@@ -192,9 +192,10 @@ class ServiceClient:
             raise Unavailable("ags.scope_refused", permanent=True, words=words)
 
     def find_or_create_line_item(
-        self, lineitems_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int
+        self, lineitems_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int, link: str = ""
     ) -> Column | None:
-        """The column of this resource id and tag in the course's `lineitems`, made if it is not there.
+        """The column of this resource id and tag in the course's `lineitems`, made if it is not there: linked to that
+        place of the course (`link`, a resource link's id) where the host's gradebook shows no others.
 
         None when the host lets us make none (no `lineitems` address or no right to write). The caller keeps the
         address and takes a lock: hosts do not mind two columns of one resource id.
@@ -207,13 +208,15 @@ class ServiceClient:
                     return _column(entry, is_new=False)
         if not self.may(LINE_ITEM):
             return None
+        host, kind = host_of(self.product, lineitems_url), _TYPE + "lineitem+json"
         body = {
             "label": label[:255],
-            "scoreMaximum": host_of(self.product, lineitems_url).column_maximum(maximum_hundredths),
+            "scoreMaximum": host.column_maximum(maximum_hundredths),
             "resourceId": resource_id[:512],
             "tag": tag[:255],
         }
-        kind = _TYPE + "lineitem+json"
+        if link and host.shows_linked_columns_only:
+            body["resourceLinkId"] = link
         answer = self._call("POST", lineitems_url, {"Accept": kind, "Content-Type": kind}, body)
         if answer.status not in (200, 201):
             raise self._failed(answer)

@@ -140,6 +140,17 @@ def _client(post: Post, session: Session, course: Course, now: datetime) -> "lti
     return lti.service_client(session, platform_id, scopes, post.secret_key, post.http, now, post.sessions)
 
 
+def _only_link(session: Session, course: Course) -> str:
+    """The host's id of the one place from which this course is launched; "" where there is none or several."""
+    links = session.exec(
+        select(lti.ResourceLink.resource_link_id)
+        .where(lti.ResourceLink.deployment_id == course.deployment_id, lti.ResourceLink.context_id == course.context_id)
+        .order_by(col(lti.ResourceLink.id))
+        .limit(2)
+    ).all()
+    return links[0] if len(links) == 1 else ""
+
+
 def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
     """The job that finds or makes a course's two columns. One runs at a time per course (the job's key is the course),
     and it looks before it makes, so a crash between making and noting leaves one column, not two."""
@@ -156,6 +167,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         }
         names = {kind: column_name(programme, kind) for kind in KINDS}
         programme_id, own, listing = pk(programme), course.lineitem_url, course.lineitems_url
+        link = _only_link(session, course)
     for kind in KINDS:
         row = known.get(kind)
         url = row.url if row is not None else ""
@@ -173,7 +185,13 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
             )
         elif not url:
             column = client.find_or_create_line_item(
-                listing, resource_id=ours, tag=ours, label=labels[kind], maximum_hundredths=most[kind]
+                listing,
+                resource_id=ours,
+                tag=ours,
+                label=labels[kind],
+                maximum_hundredths=most[kind],
+                # One column stands for a place in the course: two would write over each other's grade.
+                link=link if kind is lti.LineItemKind.POINTS else "",
             )
             if column is not None:
                 url = column.url

@@ -163,6 +163,21 @@ def test_a_column_is_found_before_one_is_made(host: Fake, client: lti.ServiceCli
     assert headers["Authorization"] == "Bearer tok-1"
 
 
+@pytest.mark.parametrize(
+    ("product", "link", "sent"), [("openedx", "b@1", "b@1"), ("openedx", "", None), ("", "b@1", None)]
+)
+def test_a_column_is_linked_where_the_gradebook_shows_no_others(
+    host: Fake, client: lti.ServiceClient, product: str, link: str, sent: str | None
+) -> None:
+    """Open edX keeps the scores of a column without a link, and shows them to nobody."""
+    client.product = product
+    host.will("GET /2/lineitems", 200, [])
+    host.will("POST /2/lineitems", 201, {"id": host.base + "/2/lineitems/9", "scoreMaximum": 3})
+    ours = {"resource_id": "r", "tag": "t", "label": "能力点"}
+    client.find_or_create_line_item(host.base + "/2/lineitems", **ours, maximum_hundredths=300, link=link)
+    assert json.loads(host.bodies("/2/lineitems")[0]).get("resourceLinkId") == sent
+
+
 def test_a_column_is_made_once(host: Fake, client: lti.ServiceClient) -> None:
     host.will("GET /2/lineitems", 200, [])
     host.will("POST /2/lineitems", 201, {"id": host.base + "/2/lineitems/9?type_id=1", "scoreMaximum": 25.5})

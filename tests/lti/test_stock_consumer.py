@@ -261,16 +261,20 @@ def test_a_column_of_half_a_point_takes_scores(consumer: Consumer) -> None:
 
 
 def test_a_block_that_leaves_columns_to_the_tool(consumer: Consumer) -> None:
-    """`programmatic`: no column is offered until the tool makes one."""
-    assert Visitor(consumer, "lin").launch("tools-own").status_code == 303
-    course = consumer.course("tools-own")
+    """`programmatic`: no column is offered until the tool makes one. Points are linked to the block, else they would
+    never be seen in the gradebook; hours are kept as results beside it."""
+    assert Visitor(consumer, "mei").launch("tools-own").status_code == 303
+    course, subject = consumer.course("tools-own"), consumer.subject("mei")
     assert course.lineitems_url
     assert course.lineitem_url == ""
-    ours = {"resource_id": "points", "tag": "points", "label": "能力点", "maximum_hundredths": 300}
-    client = consumer.client("tools-own")
-    made = client.find_or_create_line_item(course.lineitems_url, **ours)  # type: ignore[arg-type]
-    assert made is not None
-    assert send(client, made.url, consumer.subject("lin"), 100, 300).outcome is lti.Outcome.DELIVERED
+    runs_the_programme(consumer, "tools-own")
+    consumer.earned(cast.WANG, "A1", "A3")
+    consumer.work_until(lambda: states(consumer, "tools-own") == {"points": "delivered", "hours": "delivered"})
+    points, hours = consumer.gradebook("tools-own")["columns"]
+    assert (points["is_of_the_block"], hours["is_of_the_block"]) == (True, False)
+    assert points["scores"][subject][:2] == [2, 3]
+    assert subject in hours["scores"]
+    assert consumer.published("tools-own", "mei") == pytest.approx([2 / 3])
 
 
 # --- tokens ---
