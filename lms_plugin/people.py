@@ -283,7 +283,7 @@ class WebSession(Model, table=True):
     return_url: str = Field(default="", max_length=2000)
     platform_origin: str = Field(default="", max_length=300)
     document_target: str = Field(default="", max_length=16)
-    wants: str = Field(default="", max_length=200)  # the page that its launch asked for (flow/linking.py)
+    wants: str = Field(default="", max_length=260)  # the page that its launch asked for (flow/linking.py)
     is_demo: bool = Field(default=False)
     asks_first: bool = Field(default=False)  # no cookie proved the browser: serves nobody until the person clicks
     created_at: datetime

@@ -32,7 +32,8 @@ class Launch:
     `binding` "cookie": this browser began the login. "none": no cookie came back, so nothing proves it (login CSRF):
     the page must show whose name this is and let the person go on by their own click, before any session serves them.
     `deep_linking`: the host asks what to put into its course; there is no resource link then.
-    `deployment_id` is our row's id; `ags_scopes` empty or a URL "" = the host does not offer it.
+    `for_user`: the host's `sub` of the person whose work is to be looked at; any student can make a host ask so, hence
+    it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a URL "" = the host does not offer it.
     """
 
     reference: str
@@ -66,6 +67,7 @@ class Launch:
     ags_scopes: tuple[str, ...]
     memberships_url: str
     deep_linking: "DeepLinking | None" = None
+    for_user: str = ""
     custom: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -28,8 +28,8 @@ LEEWAY = 60
 OLDEST = 600  # seconds since `iat`, whatever `exp` says
 DOUBLE_CLICK = timedelta(seconds=10)
 _STATE = re.compile(r"[A-Za-z0-9_-]{20,64}")
-_LAUNCH, _PICK = "LtiResourceLinkRequest", "LtiDeepLinkingRequest"
-_KNOWN_MESSAGES = ("LtiSubmissionReviewRequest", "LtiStartProctoring", "LtiEndAssessment")
+_LAUNCH, _PICK, _REVIEW = "LtiResourceLinkRequest", "LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"
+_KNOWN_MESSAGES = ("LtiStartProctoring", "LtiEndAssessment")
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _read(
     now: datetime,
 ) -> Launch:
     message, version = claims.get(CLAIM + "message_type"), claims.get(CLAIM + "version")
-    if message not in (_LAUNCH, _PICK):
+    if message not in (_LAUNCH, _PICK, _REVIEW):
         known = isinstance(message, str) and message in _KNOWN_MESSAGES
         code = "launch.message_unsupported" if known else "launch.message_unknown"
         shown = message if isinstance(message, str) else ""
@@ -250,10 +250,15 @@ def _read(
     trail.ok("subject")
     described = reader.read(claims)
     picking = _picking(claims, roles, trail) if message == _PICK else None
-    if picking is None:
-        if not described["resource_link_id"]:
-            raise trail.refusal("link", "launch.link_missing")
-        trail.ok("link")
+    reviewed = ""
+    if message == _REVIEW:
+        reviewed = reader.identifier(reader.member(claims, CLAIM + "for_user", "for_user"), "user_id")
+        if not reviewed:
+            raise trail.refusal("for_user", "launch.for_user_missing")
+    if message == _LAUNCH and not described["resource_link_id"]:
+        raise trail.refusal("link", "launch.link_missing")
+    trail.ok("link")
+    if message == _LAUNCH:
         _remember(session, platform, deployment, described, now)
     ours = {origin(platform.issuer), origin(platform.auth_url)}
     returns_to = origin(described["return_url"])
@@ -273,6 +278,7 @@ def _read(
         roles=roles,
         target_link_uri=target,
         deep_linking=picking,
+        for_user=reviewed,
         **described,
     )
 

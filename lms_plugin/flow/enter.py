@@ -49,6 +49,8 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     tenant = get(session, Tenant, launch.tenant_id)
     if launch.deep_linking is not None:
         wants = links.ASKED + links.begin(session, launch, course, person, now).uuid
+    elif launch.for_user:
+        wants = links.OF + launch.for_user
     else:
         wants = links.wanted(launch.custom)
     return open_session(

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, owned, pk
+from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import courses, linking, links, notices
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
 
@@ -19,6 +20,7 @@ class Place(enum.Enum):
     INTRODUCE = "introduce"
     POINT = "point"
     RECORD = "record"
+    RECORD_OF = "record_of"  # a gradebook asks to see somebody's work
     REVIEWS = "reviews"
     TEACHER = "teacher"
     TRAINER = "trainer"
@@ -41,6 +43,7 @@ class Landing:
     point: str = ""  # the code of a point, and the work on it where there is one
     submission_uuid: str = ""
     request_uuid: str = ""
+    person_uuid: str = ""
 
 
 def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -> Landing:
@@ -70,6 +73,8 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
     teaches = any(member.is_learner for member in members)
     if (teaches or not is_office) and person.introduced_at is None and not actor.has(RoleKind.IT):
         return Landing(Place.INTRODUCE)
+    if wants.startswith(links.OF) and course is not None and programme is not None:
+        return _record_of(session, actor, course, programme, wants.removeprefix(links.OF))
     if teaches and programme is not None:
         return _wanted(session, actor, programme, links.target_of(wants))
     instructs = any(member.is_instructor for member in members)
@@ -90,6 +95,23 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):
         return Landing(Place.PLATFORMS)
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
+
+
+def _record_of(
+    session: Session, actor: Actor, course: Course, programme: competencies.Programme, subject: str
+) -> Landing:
+    """The record of the person whom the host's gradebook names, of this course. Whether the actor may see it, that page
+    decides by our own roles. Raises NotFound `person.never_came` for somebody who never came from this course."""
+    row_id = session.exec(
+        select(CourseMember.person_id).where(CourseMember.course_id == pk(course), CourseMember.subject == subject)
+    ).first()
+    if row_id is None:
+        if not actor.has(RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
+            raise Forbidden  # as for somebody who came: who may not look learns nothing
+        raise NotFound("person.never_came")
+    if actor.is_author(row_id):
+        return Landing(Place.RECORD, programme.uuid)
+    return Landing(Place.RECORD_OF, programme.uuid, person_uuid=get(session, Person, row_id).uuid)
 
 
 def _wanted(session: Session, actor: Actor, programme: competencies.Programme, target: links.Target | None) -> Landing:

@@ -15,6 +15,7 @@ from lms_plugin.people import Course, LinkRequest, Person
 PROGRAMME, VIEW, POINT = "nengli_programme", "nengli_view", "nengli_point"
 WRITE_COLUMNS = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
+OF = "of/"  # before the host's id of a person whose work a gradebook asks to see (submission review)
 ASKED = "link/"  # before the uuid of a question that a deep linking launch asks
 
 

@@ -81,7 +81,7 @@ def open_session(
         return_url=return_url[:2000],
         platform_origin=platform_origin[:300],
         document_target=document_target[:16],
-        wants=wants[:200],
+        wants=wants,
         is_demo=is_demo,
         asks_first=asks_first,
         created_at=now,

@@ -63,6 +63,9 @@ def home() -> BaseResponse | str:
             if place.submission_uuid
             else url_for("submit.choose", programme=place.programme_uuid, pick=place.point)
         ),
+        landing.Place.RECORD_OF: lambda: url_for(
+            "passport.of_person", programme=place.programme_uuid, person=place.person_uuid
+        ),
         landing.Place.RECORD: lambda: url_for("passport.page", programme=place.programme_uuid),
         landing.Place.REVIEWS: lambda: url_for("review.mine"),
         landing.Place.INTRODUCE: lambda: url_for("people.introduce"),

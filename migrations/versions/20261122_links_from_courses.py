@@ -41,7 +41,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_link_request_tenant_id'), ['tenant_id'], unique=False)
 
     with op.batch_alter_table('web_session', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('wants', sa.String(length=200), nullable=False, server_default=''))
+        batch_op.add_column(sa.Column('wants', sa.String(length=260), nullable=False, server_default=''))
 
 
 

@@ -16,8 +16,6 @@ REFUSED = {
     "empty_state_student": "launch.state_missing",
     "nonce_with_html_student": "launch.nonce",
     "state_with_html_student": "launch.state_unknown",
-    "submission_review_as_editingteacher": "launch.message_unsupported",
-    "submission_review_as_student": "launch.message_unsupported",
     "error_access_denied_": "launch.platform_error",
     "error_invalid_request_invalid_prompt": "launch.platform_error",
     "error_invalid_request_invalid_response_mode": "launch.platform_error",

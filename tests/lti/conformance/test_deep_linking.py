@@ -159,14 +159,16 @@ def bind(platform: Platform, context: str) -> None:
         session.commit()
 
 
-def introduce(platform: Platform, jar: Jar) -> requests.Response:
+def introduce(platform: Platform, jar: Jar, number: str = "1") -> requests.Response:
     """Fills the first page."""
     page = jar.ask("GET", platform.bench.url + "/people/introduce").text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)
     assert token is not None
     school = platform.bench.world.schools["希望小学"].uuid
     data = {"csrf_token": token.group(1), "name": "试用者", "school": school, "stage": "primary", "subject": "语文"}
-    answer = jar.ask("POST", platform.bench.url + "/people/introduce", {**data, "staff_number": platform.issuer[-40:]})
+    answer = jar.ask(
+        "POST", platform.bench.url + "/people/introduce", {**data, "staff_number": f"{number}-{platform.issuer[-40:]}"}
+    )
     assert answer.status_code == 303, answer.text
     return answer
 
