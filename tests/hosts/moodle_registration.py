@@ -138,7 +138,7 @@ def moodle() -> Iterator[Moodle]:
                 self.end_headers()
                 return None
             if made.mood == "slow":
-                threading.Event().wait(1.5)  # the tool's patience in these tests is shorter
+                threading.Event().wait(5)  # the tool's patience in these tests is shorter
             status = 401 if made.mood == "jailed" else 200
             if self.path == "/admin":
                 return self._say(200, "text/html", ADMIN.format(src=escape(made.page(made.tool))))

@@ -1,9 +1,10 @@
 """A browser that keeps no cookie of ours in a host's frame: on in this tab by bearer, or in a window by ticket."""
 
 import re
+from contextlib import suppress
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, Route, expect
 
 from tests.journey import acts
 from tests.journey.conftest import Stage, frame
@@ -26,6 +27,24 @@ def test_on_in_this_tab(stage: Stage) -> None:
     acts.write(where, "教学反思", "成功之处是学生能自己说出规律；不足是时间偏紧。")
     cookies = page.context.cookies(stage.tool)
     assert [one["name"] for one in cookies if one["name"].startswith("__Host-nengli")] == []
+
+
+def test_the_last_click_counts(stage: Stage) -> None:
+    """On a slow line the answer to an earlier click comes after that to a later one: it is not shown any more."""
+    page = stage.person("li-jianguo")
+    where = frame(page)
+    where.get_by_role("button", name=re.compile("就在这里继续")).click()
+    expect(where.locator("main")).to_contain_text("我的 3 个能力点")
+    late: list[Route] = []
+    page.route("**/record*", lambda route: late.append(route))
+    where.get_by_role("link", name="研修档案").first.click()
+    where.get_by_role("link", name="互评任务").first.click()
+    expect(where.get_by_role("heading", level=1)).to_contain_text("没有要评的作业")
+    assert late
+    with suppress(Error):  # its page gave it up already
+        late[0].continue_()
+    page.wait_for_timeout(1000)
+    expect(where.get_by_role("heading", level=1)).to_contain_text("没有要评的作业")
 
 
 def test_on_in_a_window_of_its_own(stage: Stage) -> None:

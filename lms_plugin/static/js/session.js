@@ -107,6 +107,16 @@ globalThis.nengli = Object.freeze({
 root.classList.add("js");
 
 document.addEventListener("htmx:configRequest", (event) => Object.assign(event.detail.headers, headers()));
+
+// In a tab without cookies links go by htmx. As in any tab, the last click counts: a page that comes late from an earlier
+// one must not take the place of what was asked for after it.
+let turning = null;
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (!event.detail.boosted) return;
+  turning?.abort();
+  turning = event.detail.xhr;
+});
+
 document.addEventListener("htmx:historyCacheMiss", (event) => {
   for (const [name, value] of Object.entries(headers())) event.detail.xhr?.setRequestHeader(name, value);
 });
