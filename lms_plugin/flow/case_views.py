@@ -90,7 +90,7 @@ def case_page(
     uuid: str,
     now: datetime,
     typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None,
-    typed_reason: str = "",
+    typed_reason: str | None = None,
     case: cases.Case | None = None,
 ) -> CasePage:
     """One case. `typed` stands in for the prefilled marks when a form was refused; `case`: what `open_case` gave."""
@@ -119,7 +119,7 @@ def case_page(
         can_decide=can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None),
         author_may_withdraw_until=_withdraw_until(case, now),
         base=standing.version if standing is not None else 0,
-        reason=typed_reason or (standing.reason if standing is not None else ""),
+        reason=typed_reason if typed_reason is not None else (standing.reason if standing is not None else ""),
         items=item_views(sheet, marks, blind=False),
         squares=_squares(sheet, version, reviews, standing),
         agreed={

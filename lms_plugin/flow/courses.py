@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import union
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid
-from lms_plugin.flow import enter
+from lms_plugin.flow import enter, humans
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, OrgMembership, OrgUnit, RoleKind
 
 
@@ -132,14 +133,18 @@ def _learners(session: Session, course: Course) -> set[int]:
 
 
 def _begun(session: Session, programme: competencies.Programme, people: set[int]) -> set[int]:
-    """Who of these people has chosen a point of the programme or handed in work for one, also long ago."""
-    chosen = select(competencies.Selection.person_id).where(
-        competencies.Selection.programme_id == pk(programme), col(competencies.Selection.person_id).in_(people)
+    """Who of these people has, under any of their rows, chosen a point of the programme, handed in work for one (also
+    long ago), or hours in its ledger."""
+    rows = humans.rows_by_row(session, people)
+    every = {one for found in rows.values() for one in found}
+    begun = union(
+        *(
+            select(table.person_id).where(col(table.programme_id) == pk(programme), col(table.person_id).in_(every))
+            for table in (competencies.Selection, competencies.Submission, competencies.CreditEntry)
+        )
     )
-    handed = select(competencies.Submission.person_id).where(
-        competencies.Submission.programme_id == pk(programme), col(competencies.Submission.person_id).in_(people)
-    )
-    return {*session.exec(chosen).all(), *session.exec(handed).all()}
+    busy = {int(key) for (key,) in session.connection().execute(begun).all()}
+    return {person for person, found in rows.items() if busy & set(found)}
 
 
 def bind_course(
@@ -187,21 +192,28 @@ def bind_course(
 def _leave(session: Session, course: Course, running: competencies.Programme) -> None:
     """Learners who have begun nothing in the programme, and come to it from no other course, take part no more."""
     learners = _learners(session, course)
+    rows = humans.rows_by_row(session, learners)
+    # Locked first: who chooses points in this moment is either seen below or waits and finds that they have left.
+    enrolments = session.exec(
+        select(Enrolment)
+        .where(Enrolment.programme_id == pk(running), col(Enrolment.person_id).in_(learners))
+        .with_for_update()
+    ).all()
     elsewhere = session.exec(
         select(CourseMember.person_id)
         .join(Course, col(Course.id) == col(CourseMember.course_id))
         .where(
             Course.programme_id == pk(running),
             Course.id != pk(course),
-            col(CourseMember.person_id).in_(learners),
+            col(CourseMember.person_id).in_({one for found in rows.values() for one in found}),
             col(CourseMember.is_learner).is_(True),
         )
     ).all()
-    stay = _begun(session, running, learners) | set(elsewhere)
-    for row in session.exec(
-        select(Enrolment).where(Enrolment.programme_id == pk(running), col(Enrolment.person_id).in_(learners - stay))
-    ).all():
-        session.delete(row)
+    stay = _begun(session, running, learners)
+    stay |= {person for person, found in rows.items() if set(elsewhere) & set(found)}
+    for row in enrolments:
+        if row.person_id not in stay:
+            session.delete(row)
     session.flush()
 
 

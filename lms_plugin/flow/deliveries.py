@@ -136,7 +136,7 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
         .where(lti.LineItem.course_id == pk(course), col(lti.ScoreDelivery.person_id).in_(rows))
     ).all():
         column.lost_at = None  # somebody has looked after it: it may be found or made once more
-        if delivery.state is lti.DeliveryState.DELIVERED:
+        if delivery.state in (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN):
             delivery.state = lti.DeliveryState.WAITING
         session.add_all([delivery, column])
     for row in rows:

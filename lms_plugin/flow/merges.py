@@ -51,6 +51,8 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     sessions.end_sessions(session, pk(source), now)
     _settle_notices(session, actor, [source.uuid, target.uuid], now)
     _set_own_reviews_aside(session, humans.rows_of(target), now)
+    _one_review_each(session, humans.rows_of(target), now)
+    _own_decisions_fall(session, actor, humans.rows_of(target), now)
     for programme in programmes:
         _follow_rule(session, actor, programme, target, "merge", reason, now)
         report.queue_scores(session, programme, [pk(target)], now)
@@ -210,6 +212,51 @@ def _set_own_reviews_aside(session: Session, rows: Collection[int], now: datetim
         if was_submitted:
             rules = competencies.rules_of(session, programme)
             rubrics.summarise(session, review.submission_version_id, rules.review.reviews_per_work, now)
+
+
+def _one_review_each(session: Session, rows: Collection[int], now: datetime) -> None:
+    """Two rows that both review one work turn out to be one human being: one review stays, the finished one first."""
+    found = session.exec(
+        select(rubrics.Review, competencies.Programme)
+        .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
+        .where(col(rubrics.Review.reviewer_id).in_(rows), col(rubrics.Review.state).in_(rubrics.LIVE))
+        .order_by(col(rubrics.Review.id))
+    ).all()
+    kept: set[int] = set()
+    for review, programme in sorted(found, key=lambda one: one[0].state is not rubrics.ReviewState.SUBMITTED):
+        version = review.submission_version_id
+        if version not in kept:
+            kept.add(version)
+            continue
+        was_submitted = review.state is rubrics.ReviewState.SUBMITTED
+        rubrics.set_aside(session, review, now)
+        if was_submitted:
+            rubrics.summarise(session, version, competencies.rules_of(session, programme).review.reviews_per_work, now)
+
+
+def _own_decisions_fall(session: Session, actor: Actor, rows: Collection[int], now: datetime) -> None:
+    """What one row decided of the other's work and nobody has released yet was decided by its own author: it waits for
+    somebody else again."""
+    found = session.exec(
+        select(competencies.Submission, competencies.Decision)
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
+        )
+        .where(
+            col(competencies.Submission.person_id).in_(rows),
+            col(competencies.Decision.decided_by_id).in_(rows),
+            col(competencies.Decision.released_at).is_(None),
+            competencies.Submission.state == competencies.SubmissionState.DECIDED,
+        )
+    ).all()
+    for submission, decision in found:
+        submission.state, submission.trainer_id = competencies.SubmissionState.SUBMITTED, None
+        version = decision.submission_version_id
+        rubrics.record_event(session, version, actor.person_id, "decision_void", now, detail="own")
+        session.delete(decision)
+        session.add(submission)
+    session.flush()
 
 
 def _follow_rule(

@@ -14,7 +14,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import deliveries, humans
-from lms_plugin.flow.scopes import courses_of
+from lms_plugin.flow.scopes import courses_of, person_scope
 from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points, meets_rule
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
 
@@ -103,6 +103,8 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     require(actor, Permission.RECORD_READ, scope)
     if not enrolled:
         raise NotFound("submit.not_enrolled")
+    # What may be done is asked as the acts ask: of the person where they are today, guests not widened.
+    acts = scope if is_own else person_scope(session, programme.tenant_id, pk(person), pk(programme))
     rules = next(
         (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
     )
@@ -159,8 +161,8 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
         deliveries=tuple(deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own)),
-        can_resend=can(actor, Permission.SCORE_RESEND, scope),
-        can_reverse=can(actor, Permission.CREDIT_REVERSE, scope),
+        can_resend=can(actor, Permission.SCORE_RESEND, acts),
+        can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         printed_at=now,
     )
 

@@ -186,7 +186,13 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         _slot(number, item, criteria.get(item.requirement.key, ()), work, tells, found, told)
         for number, item in enumerate(shown, start=1)
     )
-    ends_on = work.programme.review_by_on if work.returned is not None else work.programme.submit_by_on
+    begins_again = (
+        not is_over
+        and work.submission.state is competencies.SubmissionState.RELEASED
+        and work.level is competencies.Level.FAIL
+    )
+    comes_again = work.returned is not None or begins_again
+    ends_on = work.programme.review_by_on if comes_again else work.programme.submit_by_on
     version = work.version
     return PointPage(
         uuid=work.submission.uuid,
@@ -213,9 +219,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         told=_told(version, told, work.award) if version is not None and told is not None else None,
         earlier=tuple(_told(one.version, one.decision, one.award) for one in work.earlier),
         is_again=work.returned is not None and work.returned.is_again,
-        can_prepare_again=not is_over
-        and work.submission.state is competencies.SubmissionState.RELEASED
-        and work.level is competencies.Level.FAIL,
+        can_prepare_again=begins_again,
     )
 
 

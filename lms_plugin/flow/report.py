@@ -333,7 +333,8 @@ def _prepare(
             member.subject,
             score.comment,
         )
-        if same and row.state is lti.DeliveryState.DELIVERED:
+        # What somebody changed in the host's gradebook stays until ours is another one or is asked for.
+        if same and row.state in (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN):
             continue
         row.subject, row.comment, row.updated_at = member.subject, score.comment[:500], now
         row.given_hundredths, row.maximum_hundredths = score.given_hundredths, score.maximum_hundredths

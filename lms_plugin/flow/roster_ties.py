@@ -88,6 +88,16 @@ def give_away(session: Session, row: RosterEntry) -> None:
     session.flush()
 
 
+def back_on_roster(session: Session, row: RosterEntry) -> None:
+    """A row that was taken off comes back, free where its person, under whatever row, holds another one by now."""
+    if row.person_id is None:
+        return
+    if _holds_another(session, humans.today_of(session, get(session, Person, row.person_id)), row):
+        row.person_id = None
+        session.add(row)
+        session.flush()
+
+
 def claimants(session: Session, tenant_id: int, numbers: Collection[str]) -> list[Person]:
     """The people who say one of these staff numbers, the first to come first."""
     statement = (

@@ -10,7 +10,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound
-from lms_plugin.flow import courses, enter, notices, units
+from lms_plugin.flow import courses, enter, merges, notices, units
 from lms_plugin.people import Course, CourseMember, Enrolment, OrgUnit, Person, Role, RoleKind, UnitKind
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, course_of, grant, programme_of
@@ -85,6 +85,22 @@ def test_an_officer_puts_another_programme_in_its_place(world: World) -> None:
     chen = world.actor(cast.CHEN)
     assert courses.other_programmes(session, chen, new.uuid) == [(old.uuid, old.title)]
     assert courses.other_programmes(session, world.actor(cast.ZHAO), new.uuid) == []
+
+
+def test_who_began_under_another_row_or_has_hours_stays(world: World) -> None:
+    """An account stays in the course under the row it came with; what the person does lies on the row of today."""
+    session, officer, old = world.session, world.actor(cast.OFFICER), world.programme
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    merges.merge_persons(session, officer, chen.uuid, wang.uuid, "同一个人", world.now)
+    hand_in(world, cast.WANG, "A3", world.now - HOUR)
+    basis = competencies.Basis(old.policy_id or 0)
+    zhao = pk(world.person(cast.ZHAO))
+    online = competencies.CreditKind.ONLINE
+    competencies.credit(session, pk(world.tenant), pk(old), zhao, online, 500, basis, world.now, "import", "k")
+    new = other_programme(world)
+    assert courses.bind_view(session, officer, world.course.uuid).begun == 3
+    courses.bind_course(session, officer, world.course.uuid, new.uuid, world.now, old.uuid)
+    assert enrolled(world, old) == {pk(chen), pk(wang), zhao}
 
 
 def test_what_was_earned_already_is_said_to_the_gradebook(world: World) -> None:

@@ -37,7 +37,7 @@ from lms_plugin.people import CourseMember, Enrolment, Identity, IdentityMove, N
 from tests import people as cast
 from tests.factories import World, actor_of, grant
 from tests.flow.earned import earn
-from tests.flow.handed_in import hand_in
+from tests.flow.handed_in import all_marks, finish_review, hand_in, judgement
 from tests.flow.test_enter import LEARNER, come
 from tests.rosters import put_on_roster
 
@@ -251,6 +251,26 @@ def test_reviews_owed_go_along_and_those_of_own_work_are_set_aside(world: World)
     assert own_review.state is rubrics.ReviewState.RECUSED
     page = review_views.review_page(world.session, world.actor(cast.CHEN), others.uuid)
     assert page.uuid == others.uuid
+
+
+def test_of_two_reviews_of_one_human_being_one_stays(world: World) -> None:
+    other = hand_in(world, cast.LI, "A3", world.now - 2 * HOUR)
+    first, second = allot(world, cast.WANG, other), allot(world, cast.CHEN, other)
+    finish_review(world, second, world.now)
+    merge(world, cast.WANG, cast.CHEN)
+    assert (first.state, second.state) == (rubrics.ReviewState.RECUSED, rubrics.ReviewState.SUBMITTED)
+
+
+def test_what_turns_out_to_be_the_own_decision_falls(world: World) -> None:
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    trainer = world.actor(cast.TRAINER)
+    judged = judgement(all_marks(world, work, 1))
+    cases.decide(world.session, trainer, work.uuid, judged, 0, 1, world.now)
+    merge(world, cast.CHEN, cast.TRAINER)
+    assert work.state is competencies.SubmissionState.SUBMITTED
+    assert competencies.decision_of(world.session, [work.current_version_id or 0]) == {}
+    events = world.session.exec(select(rubrics.ReviewEvent.kind).order_by(col(rubrics.ReviewEvent.id))).all()
+    assert events[-1] == "decision_void"
 
 
 # --- the page that asks ---

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, NotFound
-from lms_plugin.flow import people, roster, roster_list, units
+from lms_plugin.flow import merges, people, roster, roster_list, units
 from lms_plugin.flow.imports import KEPT_FOR, Tray
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind, staff_number_as_kept
 from tests import people as cast
@@ -79,6 +79,22 @@ def test_who_was_taken_off_comes_back_with_the_next_file(world: World) -> None:
     roster_list.set_removed(world.session, world.actor(cast.OFFICER), entry.uuid, True, world.now)
     assert commit(world, workbook(roster_rows([cast.CHEN]))).changed == 1
     assert entry.removed_at is None
+
+
+def test_a_row_that_comes_back_gives_nobody_a_second_one(world: World) -> None:
+    """Two rows of the roster, one taken off so that their people can be merged: it comes back free, both ways."""
+    first, second = put_on_roster(world, cast.CHEN), put_on_roster(world, cast.WANG)
+    officer = world.actor(cast.OFFICER)
+    roster_list.set_removed(world.session, officer, first.uuid, True, world.now)
+    chen, wang = world.person(cast.CHEN).uuid, world.person(cast.WANG).uuid
+    merges.merge_persons(world.session, officer, chen, wang, "同一个人", world.now)
+    roster_list.set_removed(world.session, officer, first.uuid, False, world.now)
+    assert first.person_id is None
+    assert second.person_id == pk(world.person(cast.WANG))
+    first.person_id = pk(world.person(cast.CHEN))
+    roster_list.set_removed(world.session, officer, first.uuid, True, world.now)
+    commit(world, workbook(roster_rows([cast.CHEN])))
+    assert (first.person_id, first.removed_at) == (None, None)
 
 
 def test_an_officer_of_a_part_reaches_that_part(world: World) -> None:

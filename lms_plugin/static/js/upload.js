@@ -68,6 +68,9 @@ each("form.ways", (form) => {
   if (input?.files.length) form.requestSubmit();
 });
 
+let running = 0; // uploads in all places of this page: none may reload it under another one
+let arrived = false; // something came that the page does not show yet
+
 each("[data-upload]", (slot) => {
   const input = slot.querySelector("[data-file]");
   if (!input) return;
@@ -83,6 +86,7 @@ each("[data-upload]", (slot) => {
   let refused = []; // sentences of this choice: one bad file must not take the good ones with it
   let taken = 0; // how many of this choice went before: the server keeps what it said of them
   let stop = null;
+  let busy = false;
 
   if (/MicroMessenger/i.test(navigator.userAgent)) input.removeAttribute("accept"); // its chooser hides files otherwise
 
@@ -156,9 +160,11 @@ each("[data-upload]", (slot) => {
   }
 
   async function run() {
-    if (stop) return;
+    if (busy) return;
+    busy = true;
     let sent = false;
     let lock = null;
+    running += 1;
     try {
       lock = await navigator.wakeLock?.request("screen");
     } catch {
@@ -187,12 +193,16 @@ each("[data-upload]", (slot) => {
       cancel.hidden = true;
     }
     const failed = refused.join(" · ");
-    [stop, refused, taken] = [null, [], 0];
+    [stop, busy, refused, taken] = [null, false, [], 0];
     input.value = "";
     lock?.release().catch(() => {});
+    running -= 1;
+    arrived ||= sent;
     if (failed) tell(failed);
-    if (!sent || (failed && !kept.set(toldAt, failed))) return;
-    if (!failed) tell(text.tDone, 1);
+    if (sent && !failed) tell(text.tDone, 1);
+    if (failed && (arrived || running) && !kept.set(toldAt, failed)) return;
+    if (!arrived || running) return;
+    arrived = false;
     if (text.refresh && globalThis.htmx) globalThis.htmx.ajax("GET", text.refresh, { target: slot, swap: "outerHTML" });
     else if (globalThis.nengli.borne) globalThis.htmx.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
     else location.reload(); // a tab without cookies may not even keep its bearer over a reload

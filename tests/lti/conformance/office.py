@@ -19,6 +19,7 @@ import lti
 from lms_plugin import db, outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import pk, transaction
+from lms_plugin.flow.deliveries import resend
 from lms_plugin.net import Http
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Person
@@ -94,6 +95,12 @@ class Office:
                 ids = {"course_id": pk(course), "person_id": pk(person)}
                 key = f"{ids['course_id']}:{ids['person_id']}"
                 outbox.put(session, course.tenant_id, outbox.SCORE, key, ids, self.now)
+
+    def ask_again(self, who: cast.Cast) -> None:
+        """ "再发一次": an officer wants ours to stand there."""
+        world = self.bench.world
+        with transaction(self.sessions) as session:
+            resend(session, world.actor(cast.OFFICER), world.course.uuid, world.person(who).uuid, self.now)
 
     def member(self, who: cast.Cast) -> Person:
         return self.bench.world.person(who)

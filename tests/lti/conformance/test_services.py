@@ -272,7 +272,10 @@ def test_A05_already_newer(at: Opened, kind: type[Host]) -> None:
     here.later(7200).drain()
     assert len(here.host.requests("POST scores")) <= sent + 2  # and the hours, once
     here.host.grades[key] = fake.Grade(None, here.now + timedelta(seconds=5))
-    here.ask(here.member(cast.CHEN))
+    here.ask(here.member(cast.CHEN))  # an import of hours, a launch …: the same points are not pressed upon the host
+    here.drain()
+    assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.OVERRIDDEN, None)
+    here.ask_again(cast.CHEN)
     here.drain()
     assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.DELIVERED, pytest.approx(1))
 
