@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     `public_url` is where browsers reach the tool; hosts fetch `public_url`/.well-known/jwks.json.
     `secret_key` (≥ 32 characters) encrypts private keys and tokens at rest: losing it means new keys.
     `key_days`: after so many days another signing key takes over, announced a day ahead (0 = only by command).
-    `host_rate`: how many requests a second one course platform gets from one worker at most (0 = no limit).
+    `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
     `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
     """
 

@@ -11,7 +11,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -115,35 +115,24 @@ class _Pinned(HTTPAdapter):
                 each.shutdown(socket.SHUT_RDWR)
 
 
-class _Pace:
-    """Lets requests to one place begin so many a second, evenly, whichever thread makes them."""
-
-    def __init__(self, per_second: float) -> None:
-        self.pause = 1 / per_second if per_second else 0.0
-        self._free: dict[tuple[str, str, int], float] = {}
-        self._lock = threading.Lock()
-
-    def wait(self, place: tuple[str, str, int]) -> None:
-        """Returns when it is this request's turn."""
-        if not self.pause:
-            return
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._free.get(place, now))
-            self._free[place] = turn + self.pause
-        time.sleep(turn - now)
+def _no_wait(_place: str) -> float:
+    return 0.0
 
 
 class Http:
     """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network.
-    `per_second`: how many requests a second one host gets at most; 0 = as many as there are."""
+    `pace`: how many seconds a request to a place ("https://host:443") waits for its turn (`lti.Pace`)."""
 
     def __init__(
-        self, *, allow_loopback: bool = False, total_seconds: float = TOTAL_SECONDS, per_second: float = 0
+        self,
+        *,
+        allow_loopback: bool = False,
+        total_seconds: float = TOTAL_SECONDS,
+        pace: Callable[[str], float] = _no_wait,
     ) -> None:
         self.allow_loopback = allow_loopback
         self.total_seconds = total_seconds
-        self._pace = _Pace(per_second)
+        self._pace = pace
 
     def get_json(self, url: str, accept: str = "application/json") -> Any:
         """The JSON at an address. Raises Unavailable, also for any status but 200."""
@@ -172,7 +161,8 @@ class Http:
         Raises Unavailable: net.address_refused and net.redirected (permanent), net.unreachable, net.timeout,
         net.too_large.
         """
-        self._pace.wait(_place(url))
+        scheme, host, port = _place(url)
+        time.sleep(self._pace(f"{scheme}://{host}:{port}"))
         deadline = time.monotonic() + min(seconds, self.total_seconds)
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._once(method, url, headers or {}, body, deadline, largest)

@@ -43,7 +43,7 @@ class Worker:
         self.sessions = session_factory(self.engine)
         self.post = report.Post(
             self.sessions,
-            Http(allow_loopback=settings.allow_loopback, per_second=settings.host_rate),
+            Http(allow_loopback=settings.allow_loopback, pace=lti.Pace(self.sessions, settings.host_rate)),
             settings.secret_key.get_secret_value(),
         )
 

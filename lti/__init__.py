@@ -6,6 +6,7 @@ transactions, HTTP between them) and `receive_launch`; `log_launch` says how it 
 is needed where the client was given `sessions`).
 """
 
+from lti.bearer import forget_refusals
 from lti.claims import Launch
 from lti.deep_linking import Column as LinkColumn
 from lti.deep_linking import ContentItem, DeepLinking
@@ -19,6 +20,7 @@ from lti.models import (
     AccessToken,
     DeliveryState,
     Deployment,
+    HostTurn,
     KeySet,
     LaunchLog,
     LineItem,
@@ -30,6 +32,7 @@ from lti.models import (
     ScoreDelivery,
     ToolKey,
 )
+from lti.pace import Pace
 from lti.platforms import (
     PlatformUse,
     add_deployments,
@@ -104,6 +107,9 @@ __all__ = [
     "Member",
     "Roster",
     "Outcome",
+    "Pace",
+    "HostTurn",
+    "forget_refusals",
     "AccessToken",
     "DeliveryState",
     "Deployment",

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from joserfc.jwk import RSAKey
-from sqlalchemy import or_, update
+from sqlalchemy import delete, null, or_, update
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
 
@@ -29,6 +29,8 @@ from lti.upsert import insert_unless_there
 CLAIM = timedelta(seconds=30)  # longer than any answer may take: then somebody else asks
 PATIENCE = 12.0  # seconds that the others wait for the one who asks
 SHORTEST = 300.0  # seconds that a token lasts whose host does not say
+REFUSED_FOR = 60  # seconds that a refusal is believed: a registration that is wrong there is asked about once a minute
+DOWN_FOR = 10  # the same of a host that did not answer
 _LONG_AGO = timedelta(days=1)
 
 
@@ -111,13 +113,39 @@ def keep(session: Session, client: Client, token: Token, secret_key: str) -> Non
     session.execute(
         update(AccessToken)
         .where(*_is_of(client))
-        .values(token_encrypted=keys.encrypt(written, secret_key), expires_at=token.until)
+        .values(token_encrypted=keys.encrypt(written, secret_key), expires_at=token.until, refusal=null())
     )
 
 
 def forget(session: Session, client: Client, now: datetime) -> None:
     """Whoever needs a token next asks for one."""
-    session.execute(update(AccessToken).where(*_is_of(client)).values(token_encrypted="", expires_at=now - _LONG_AGO))
+    nothing = {"token_encrypted": "", "expires_at": now - _LONG_AGO, "refusal": null()}
+    session.execute(update(AccessToken).where(*_is_of(client)).values(nothing))
+
+
+def forget_refusals(session: Session, platform_id: int) -> None:
+    """Somebody has seen to the registration: the next one who needs a token asks for it at once."""
+    session.execute(
+        delete(AccessToken).where(col(AccessToken.platform_id) == platform_id, col(AccessToken.refusal).is_not(None))
+    )
+
+
+def _remember(session: Session, client: Client, error: Unavailable, now: datetime) -> None:
+    """Hundreds of scores may wait for this token: what the host said is believed for a while."""
+    believed = REFUSED_FOR if error.permanent else max(DOWN_FOR, error.retry_after or 0)
+    said = {"code": error.code, "permanent": error.permanent, "words": error.words}
+    values = {"token_encrypted": "", "expires_at": now + timedelta(seconds=believed), "refusal": said}
+    session.execute(update(AccessToken).where(*_is_of(client)).values(values))
+
+
+def _refusal(row: AccessToken, now: datetime) -> Unavailable | None:
+    """What is still believed of the last refusal."""
+    left = int((utc(row.expires_at) - utc(now)).total_seconds())
+    if not row.refusal or left <= 0:
+        return None
+    return Unavailable(
+        row.refusal["code"], permanent=row.refusal["permanent"], words=row.refusal["words"], retry_after=left
+    )
 
 
 def shared(
@@ -130,7 +158,7 @@ def shared(
 ) -> Token:
     """The token that all workers share, other than the `refused` one; asked for (`ask`) by one of them where there is
     none. Short transactions of its own. Raises Unavailable("ags.token_awaited") when the one who asks takes too long,
-    and what `ask` raises: the next one then asks anew.
+    and what `ask` raises or has raised a moment ago: a refusal is remembered (`REFUSED_FOR`, `DOWN_FOR`).
     """
     give_up = time.monotonic() + PATIENCE
     while True:
@@ -139,6 +167,9 @@ def shared(
             token = _opened(row, client, secret_key, now) if row is not None else None
             if token is not None and token.value != refused:
                 return token
+            said = _refusal(row, now) if row is not None else None
+            if said is not None:
+                raise said
             stale = row.token_encrypted if row is not None else ""
             is_free = row is None or bool(stale) or utc(row.expires_at) <= utc(now)
         if is_free and _claim(sessions, client, stale, now):
@@ -148,6 +179,10 @@ def shared(
         time.sleep(0.05)
     try:
         token = ask()
+    except Unavailable as error:
+        with transaction(sessions) as session:
+            _remember(session, client, error, now)
+        raise
     except BaseException:
         with transaction(sessions) as session:
             forget(session, client, now)
@@ -165,7 +200,9 @@ def _claim(sessions: "sessionmaker[Session]", client: Client, stale: str, now: d
         if stale:
             free = or_(free, col(AccessToken.token_encrypted) == stale)
         taken = session.execute(
-            update(AccessToken).where(*_is_of(client), free).values(token_encrypted="", expires_at=now + CLAIM)
+            update(AccessToken)
+            .where(*_is_of(client), free)
+            .values(token_encrypted="", expires_at=now + CLAIM, refusal=null())
         )
         return bool(getattr(taken, "rowcount", 0))
 

@@ -1,12 +1,13 @@
-"""Where hosts differ: one small class per product, and one table that says what a score's answer means.
+"""Where hosts differ: one small class per product, and one table that says what the answer to a score means.
 
-Sources: the hosts' own behaviour as recorded with Moodle 4.5.6 and the Open edX consumer 9.13.4 and 11.4.4, AGS 2.0.
+"Recorded" is what Moodle 4.5.6 and the Open edX consumers 9.13.4 and 11.4.4 really said (tests/hosts).
 """
 
 import enum
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -27,35 +28,72 @@ class Outcome(enum.Enum):
     PERMANENT = "permanent"
 
 
-BY_STATUS = {
-    200: Outcome.DELIVERED,
-    201: Outcome.DELIVERED,
-    202: Outcome.DELIVERED,
-    204: Outcome.DELIVERED,
-    401: Outcome.TOKEN_REFUSED,
-    403: Outcome.TOKEN_REFUSED,  # Open edX says 403 for a stale token; asked once more, it is a refusal
-    404: Outcome.GONE,
-    408: Outcome.TRANSIENT,
-    409: Outcome.ALREADY_NEWER,
-    410: Outcome.GONE,
-    425: Outcome.TRANSIENT,
-    429: Outcome.TRANSIENT,
-}
-BY_WORDS = {  # of a 4xx: what stands in the status line or the body
-    "already exists for the provided timestamp": Outcome.ALREADY_NEWER,  # Open edX
-    "later point in time": Outcome.ALREADY_NEWER,
-    "Incorrect score received": Outcome.NOT_A_LEARNER,  # Moodle
-    "not found in course or is not a student": Outcome.NOT_A_LEARNER,  # Canvas
-    "not currently enrolled": Outcome.NOT_A_LEARNER,  # Brightspace
-    "User could not be found": Outcome.NOT_A_LEARNER,  # Blackboard
-    "Rate Limit Exceeded": Outcome.TRANSIENT,  # Canvas says it with a 403
-}
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: an answer of such a status, with such words in its status line or body (`says`, "" =
+    whatever they are), from such a product ("" = of any), means `outcome`. `source`: how we know."""
+
+    statuses: Collection[int]
+    says: str
+    outcome: Outcome
+    source: str
+    product: str = ""
+    has_body: bool = False  # only where the body is not empty
+
+    def fits(self, product: str, answer: Answer) -> bool:
+        """Whether the answer is of this line."""
+        return (
+            answer.status in self.statuses
+            and self.product in ("", product)
+            and (not self.has_body or bool(answer.text.strip()))
+            and (not self.says or self.says in f"{answer.reason} {answer.text}")
+        )
+
+
+_FINE, _WRONG, _BROKEN = (200, 201, 202, 204), range(400, 500), range(500, 600)
+_MOODLE, _CANVAS, _EDX = "moodle", "canvas", "openedx"
+_SAVED = "Moodle 4.5.6 as recorded"
+_CANVAS_CODE = "Canvas, lti/ims/scores_controller.rb"
+_PEER = "hypothesis/lms, services/lti_grading/_v13.py (what it met there)"
+
+# The first line that fits counts. Words before numbers: a product explains itself where its status says little.
+TABLE = (
+    Line((200, 201), "", Outcome.PERMANENT, f"{_SAVED}: a refused score can come back as 200 `[]`", _MOODLE, True),
+    Line(_FINE, "", Outcome.DELIVERED, "AGS 2.0, 3.4.1: a success code of 2xx"),
+    # the host holds a score as new as ours
+    Line(_WRONG, "already exists for the provided timestamp", Outcome.ALREADY_NEWER, "Open edX consumer, recorded"),
+    Line(_WRONG, "later point in time", Outcome.ALREADY_NEWER, "Open edX consumer, recorded (400)"),
+    Line(_WRONG, "before last updated timestamp", Outcome.ALREADY_NEWER, f"{_CANVAS_CODE} (400)"),
+    Line((409,), "", Outcome.ALREADY_NEWER, f"AGS 2.0, 3.4.1 (timestamp); {_SAVED}"),
+    # the host grades nobody of that name
+    Line(_WRONG, "Incorrect score received", Outcome.NOT_A_LEARNER, f"{_SAVED} (400)"),
+    Line(_WRONG, "not found in course or is not a student", Outcome.NOT_A_LEARNER, f"{_CANVAS_CODE} (422)"),
+    Line(_WRONG, "not enrolled in the org unit", Outcome.NOT_A_LEARNER, f"Brightspace (403): {_PEER}"),
+    Line(_WRONG, "User in requested score does not exist", Outcome.NOT_A_LEARNER, f"Brightspace (404): {_PEER}"),
+    Line(_WRONG, "not currently enrolled", Outcome.NOT_A_LEARNER, "Brightspace (403)"),
+    Line(_WRONG, "User could not be found", Outcome.NOT_A_LEARNER, f"Blackboard (400): {_PEER}"),
+    # later
+    Line(_WRONG, "Rate Limit Exceeded", Outcome.TRANSIENT, "Canvas, documentation of throttling (403)"),
+    Line((408, 425, 429), "", Outcome.TRANSIENT, "RFC 9110, 15.5.9; RFC 8470; RFC 6585, 4"),
+    Line(
+        _BROKEN, "", Outcome.TRANSIENT, "RFC 9110, 15.6; Moodle says 500 also of a locked or dying column: told, kept"
+    ),
+    # another token may help
+    Line((401,), "", Outcome.TOKEN_REFUSED, "RFC 6750, 3.1; Moodle for a missing right too"),
+    Line((403,), "token", Outcome.TOKEN_REFUSED, "Open edX consumer, recorded: a stale token", _EDX),
+    Line((403,), "", Outcome.PERMANENT, "Open edX consumer, recorded: no permission", _EDX),
+    Line((403,), "", Outcome.TOKEN_REFUSED, "asked once more with a fresh token, it is a refusal"),
+    # no such column, or anything else
+    Line((404, 410), "", Outcome.GONE, f"AGS 2.0, 3.3; {_SAVED}"),
+    Line(range(1000), "", Outcome.PERMANENT, "a redirect, or a refusal that nothing of the same body will change"),
+)
 IN_DOUBT = (500, 502, 504)  # the host, or what stands before it, may have done its work before it failed
 
 
 class Host:
     """A host of which nothing special is known: AGS 2.0 and NRPS 2.0 as written."""
 
+    product: ClassVar[str] = ""  # as the table names it
     follows_links = True
     results_are_grades = True  # a result shows what a trainer there has put in a score's place
     shows_linked_columns_only = False  # of the columns that we make
@@ -63,13 +101,11 @@ class Host:
 
     def classify(self, answer: Answer) -> Outcome:
         """What the answer to a score (or to any other request) means."""
-        if answer.status >= 500:
-            return Outcome.TRANSIENT
-        return _by_words(answer) or BY_STATUS.get(answer.status, Outcome.PERMANENT)
+        return next(line.outcome for line in TABLE if line.fits(self.product, answer))
 
     def refuses_token(self, answer: Answer) -> bool:
         """Whether another token may help."""
-        return answer.status in (401, 403) and self.classify(answer) is Outcome.TOKEN_REFUSED
+        return self.classify(answer) is Outcome.TOKEN_REFUSED
 
     def is_doubtful(self, answer: Answer) -> bool:
         """Whether only the result tells what became of a score."""
@@ -100,13 +136,8 @@ class Moodle(Host):
     """Success is an empty 200: a refused score can come back as 200 with the body `[]`. Rosters are HTML-escaped.
     Its AGS `Link` headers are written with curly quotes; without `limit` it answers everything at once."""
 
+    product = _MOODLE
     follows_links = False
-
-    def classify(self, answer: Answer) -> Outcome:
-        """What the answer to a score means."""
-        if answer.status in (200, 201) and answer.text.strip():
-            return Outcome.PERMANENT
-        return super().classify(answer)
 
     def is_doubtful(self, answer: Answer) -> bool:
         """Whether only the result tells what became of a score."""
@@ -120,6 +151,7 @@ class Moodle(Host):
 class Canvas(Host):
     """Takes every score for a new piece of work unless it is told otherwise."""
 
+    product = _CANVAS
     score_extras: ClassVar[Mapping[str, Any]] = {
         "https://canvas.instructure.com/lti/submission": {"new_submission": False}
     }
@@ -130,12 +162,9 @@ class OpenEdx(Host):
     A result is found by a path, never by `user_id`, and tells scores alone, whatever the gradebook shows; a 403 is
     about the token only where it says so. Its gradebook shows nothing but the column that is linked to the block."""
 
+    product = _EDX
     results_are_grades = False
     shows_linked_columns_only = True
-
-    def refuses_token(self, answer: Answer) -> bool:
-        """Whether another token may help."""
-        return answer.status == 401 or (answer.status == 403 and "token" in answer.text)
 
     def results_url(self, lineitem_url: str, subject: str) -> str:
         """Where one person's result in a column stands."""
@@ -153,13 +182,6 @@ def host_of(product: str, url: str = "") -> Host:
     if product in ("openedx", "edx", "open-edx") or "/api/lti_consumer/" in url:
         return OpenEdx()
     return Canvas() if product == "canvas" else Host()
-
-
-def _by_words(answer: Answer) -> Outcome | None:
-    if not 400 <= answer.status < 500:
-        return None
-    said = answer.reason + " " + answer.text
-    return next((found for words, found in BY_WORDS.items() if words in said), None)
 
 
 def below(url: str, name: str) -> str:

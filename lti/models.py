@@ -193,7 +193,10 @@ class KeySet(Model, table=True):
 
 
 class AccessToken(Model, table=True):
-    """An OAuth token that a platform gave us, shared by all workers. `scope_key` is the sorted scope set."""
+    """An OAuth token that a platform gave us, shared by all workers. `scope_key` is the sorted scope set.
+
+    `refusal`: instead of a token, what the platform said the last time, believed until `expires_at`.
+    """
 
     __tablename__ = "lti_access_token"
     __table_args__ = (UniqueConstraint("platform_id", "scope_key"),)
@@ -202,3 +205,13 @@ class AccessToken(Model, table=True):
     scope_key: str = Field(max_length=500)
     token_encrypted: str = Field(sa_type=Text)
     expires_at: datetime
+    refusal: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+
+
+class HostTurn(Model, table=True):
+    """When a host may be asked the next time, so that all workers together ask no faster than it bears: seconds since
+    1970 by the database's own clock. `place` is scheme, host and port."""
+
+    __tablename__ = "lti_host_turn"
+    place: str = Field(primary_key=True, max_length=300)
+    free_epoch_seconds: float

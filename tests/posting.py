@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -111,6 +111,7 @@ class Post:
         now = datetime.now(UTC)
         with transaction(self.sessions) as session:
             session.execute(update(Job).where(col(Job.state) == JobState.READY).values(run_at=now))
+            session.execute(delete(lti.AccessToken).where(col(lti.AccessToken.refusal).is_not(None)))
             if dead:
                 past = datetime(2020, 1, 1, tzinfo=UTC)
                 session.execute(update(Job).where(col(Job.state) == JobState.RUNNING).values(lease_until_at=past))

@@ -57,8 +57,8 @@ MEANINGS = {
         "After so many days another signing key takes over, shown a day ahead; 0 = only by command",
     ),
     "host_rate": (
-        "后台任务每秒最多向同一个课程平台发几次请求；0 表示不限",
-        "How many requests a second one course platform gets from the worker at most; 0 = no limit",
+        "所有后台进程合起来每秒最多向同一个课程平台发几次请求；0 表示不限",
+        "How many requests a second one course platform gets from all workers together at most; 0 = no limit",
     ),
 }
 

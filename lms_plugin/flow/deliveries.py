@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import lti
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, pk
+from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import humans
 from lms_plugin.flow.people import person_scope
@@ -139,6 +139,7 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
         if delivery.state in (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN):
             delivery.state = lti.DeliveryState.WAITING
         session.add_all([delivery, column])
+    lti.forget_refusals(session, get(session, lti.Deployment, course.deployment_id).platform_id)
     for row in rows:
         ids = {"course_id": pk(course), "person_id": row}
         outbox.put(session, actor.tenant_id, outbox.SCORE, f"{pk(course)}:{row}", ids, now)

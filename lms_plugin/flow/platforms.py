@@ -149,6 +149,7 @@ def trial(
     """What trying the registration out needs. The caller ends the transaction before it lets the trial run."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     row = _platform(session, actor, uuid)
+    lti.forget_refusals(session, pk(row))  # who tries it out has seen to it: scores that wait try again too
     use = lti.platform_use(session, actor.tenant_id, [pk(row)])[pk(row)]
     return _view(row, use), trial_of(session, row, now, secret_key=secret_key, http=http)
 

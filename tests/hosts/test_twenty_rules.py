@@ -246,12 +246,14 @@ def same_second(previous: datetime | None, now: datetime) -> datetime:
     return (previous or now).replace(microsecond=0)
 
 
+silent = tuple(line for line in lti.hosts.TABLE if line.outcome is not lti.Outcome.NOT_A_LEARNER)
+
 RULES = {
     "1-one-line": Rule(refused_is_told, body(lambda sent: sent.replace(",", ",\n"))),
     "1-empty-is-success": Rule(
         refused_is_told, body(lambda sent: sent.replace(",", ",\n")), (lti.hosts.Moodle, "classify", unwise)
     ),
-    "2-learners": Rule(teachers_are_told, patch=(lti.hosts, "BY_WORDS", {})),
+    "2-learners": Rule(teachers_are_told, patch=(lti.hosts, "TABLE", silent)),
     "3-rising": Rule(seconds_rise, patch=(lti, "next_timestamp", same_second)),
     "4-fully-graded": Rule(nothing_is_erased, body(lambda sent: sent.replace("FullyGraded", "Pending"))),
     "5-maximum": Rule(whole_maximum, body(lambda sent: sent.replace("12.5", "12"), ITEMS)),

@@ -19,7 +19,7 @@ from lms_plugin import db
 from lms_plugin.db import pk
 from lms_plugin.errors import Refused, Unavailable
 from lms_plugin.net import Answer, Http
-from lti.hosts import Canvas, Host, Moodle, OpenEdx, Outcome, host_of
+from lti.hosts import TABLE, Canvas, Host, Line, Moodle, OpenEdx, Outcome, host_of
 from lti.services import links
 from tests.hosts import resign
 from tests.lti.desk import CLAIMS, Desk
@@ -295,11 +295,28 @@ def test_a_score_the_host_has_already_is_delivered(host: Fake, client: lti.Servi
         (Host, 429, "", "", Outcome.TRANSIENT),
         (Host, 400, "", "", Outcome.PERMANENT),
         (Host, 302, "", "", Outcome.PERMANENT),
+        (Host, 999, "", "", Outcome.PERMANENT),
+        (OpenEdx, 403, "", '{"detail": "You do not have permission"}', Outcome.PERMANENT),
+        (Canvas, 400, "", '{"errors": "Provided timestamp of x before last updated timestamp"}', Outcome.ALREADY_NEWER),
+        (Canvas, 422, "", "User not found in course or is not a student", Outcome.NOT_A_LEARNER),
+        (Canvas, 403, "", "403 Forbidden (Rate Limit Exceeded)", Outcome.TRANSIENT),
+        (Host, 403, "", "User in requested score is not enrolled in the org unit", Outcome.NOT_A_LEARNER),
+        (Host, 404, "", "User in requested score does not exist", Outcome.NOT_A_LEARNER),
+        (Host, 400, "", "User could not be found: x", Outcome.NOT_A_LEARNER),
     ],
 )
 def test_what_an_answer_means(kind: type[Host], status: int, reason: str, text: str, outcome: Outcome) -> None:
     assert kind().classify(Answer(status, reason, {}, text)) is outcome
     assert "userId" not in kind().words(Answer(status, reason, {}, text))
+
+
+@pytest.mark.parametrize("line", TABLE, ids=str)
+def test_every_line_of_the_table_counts_and_says_whence_it_is(line: Line) -> None:
+    """An answer that it describes reaches it: no line before it says otherwise."""
+    kind = next((one for one in (Moodle, OpenEdx, Canvas) if one.product == line.product), Host)
+    answer = Answer(min(line.statuses), "", {}, line.says or "[]" * line.has_body)
+    assert kind().classify(answer) is line.outcome
+    assert len(line.source) > 10
 
 
 @pytest.mark.parametrize(

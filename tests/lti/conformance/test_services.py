@@ -105,6 +105,38 @@ def test_T04_one_token_request(at: Opened) -> None:
     assert {here.host.grade(here.ours()[0].key, f"sub-{one}") for one in range(100)} == {0.0}
 
 
+def test_T04_one_token_request_where_it_is_refused(at: Opened) -> None:
+    """A hundred grades on a registration that the host does not know any more → one token request a minute, and one at
+    once when somebody has seen to it and asks again."""
+    here = at(fake.Canvas)
+    people = here.crowd(100)
+    here.earn(cast.CHEN, "A3")
+    here.drain()  # the columns are there
+    with transaction(here.sessions) as session:
+        session.delete(session.exec(select(lti.AccessToken)).one())
+    here.set_platform(token_audience="https://elsewhere.example/token")
+    before = len(token_requests(here))
+    here.ask(*people)
+    here.worker().run_due()
+    assert not here.open_jobs()
+    assert len(token_requests(here)) == before + 1
+    with here.sessions() as session:
+        told = session.exec(select(lti.ScoreDelivery).where(lti.ScoreDelivery.state == STATE.FAILED)).all()
+    assert len(told) == 200
+    assert {row.host_words for row in told} == {'HTTP 400 {"error": "aud"}'}
+    here.ask(*people[:3])
+    here.later(61).worker().run_due()
+    assert len(token_requests(here)) == before + 2
+    here.set_platform(token_audience=here.host.audience)
+    here.earn(cast.CHEN, "A5")
+    here.drain()
+    assert here.delivery(cast.CHEN).state is STATE.FAILED  # nobody has said that it is mended
+    here.ask_again(cast.CHEN)
+    here.drain()
+    assert len(token_requests(here)) == before + 3
+    assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.DELIVERED, pytest.approx(2 / 3))
+
+
 @pytest.mark.parametrize("kind", [Moodle, OpenEdx, fake.Canvas])
 def test_T05_token_refused(at: Opened, kind: type[Host]) -> None:
     """A service refuses the token (401; Open edX: 403): forgotten, asked for once, the call repeated once; refused
