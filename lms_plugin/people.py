@@ -187,6 +187,26 @@ class RosterEntry(Owned, table=True):
     removed_at: datetime | None = None
 
 
+class RosterMove(Model, table=True):
+    """The log of who holds a row of the roster: from one person to another, empty = nobody.
+
+    The `was_…` say how the one who got it stood before. `undone_at` set = a merge moved it, and its undo gave it back.
+    """
+
+    __tablename__ = "roster_move"
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    roster_entry_id: int = Field(foreign_key="roster_entry.id", index=True)
+    from_person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
+    to_person_id: int | None = Field(default=None, foreign_key="person.id")
+    was_confirmed_at: datetime | None = None
+    was_confirmed_by_id: int | None = Field(default=None, foreign_key="person.id")
+    was_confirmed_how: str = Field(default="", max_length=32)
+    was_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")  # the school they belonged to
+    moved_at: datetime
+    undone_at: datetime | None = None
+
+
 class Exemption(Model, table=True):
     """免训: this teacher need not take part in this programme, for a reason on paper."""
 

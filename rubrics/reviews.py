@@ -17,6 +17,7 @@ from rubrics.scoring import Mark, MarkKey, Marks, agreement
 UNFINISHED = (ReviewState.ALLOTTED, ReviewState.OPEN)
 LIVE = (*UNFINISHED, ReviewState.SUBMITTED)
 LONGEST_REASON = 4000
+OWN = "own"  # in the audit: the reviewer (or decider) turned out to be the author, or another reviewer of the same work
 
 
 class DraftMark(NamedTuple):
@@ -69,23 +70,27 @@ def allot(
     allocation_id: int | None,
     due_at: datetime | None,
     now: datetime,
+    same_as: Mapping[int, Collection[int]] | None = None,
 ) -> list[Review]:
-    """Makes the reviews of one allotment.
+    """Makes the reviews of one allotment. `same_as`: reviewer → all ids under which that human being reviews.
 
     The blind number counts within one reviewer's own list, so that it says nothing of the author, of the order of
     handing in, or of what a colleague has.
     """
-    last = dict(
+    highest = dict(
         session.exec(
             select(Review.reviewer_id, func.max(col(Review.blind_number)))
             .where(Review.programme_id == programme_id)
             .group_by(col(Review.reviewer_id))
         ).all()
     )
+    last: dict[int, int] = {}
     made = []
     for slot in slots:
-        number = (last.get(slot.reviewer_id) or 0) + 1
-        last[slot.reviewer_id] = number
+        one = slot.reviewer_id
+        if one not in last:
+            last[one] = max(highest.get(row, 0) for row in {one, *(same_as or {}).get(one, ())})
+        number = last[one] = last[one] + 1
         made.append(
             Review(
                 tenant_id=tenant_id,
@@ -103,6 +108,23 @@ def allot(
     session.add_all(made)
     session.flush()
     return made
+
+
+def number_apart(session: Session, reviewer_ids: Sequence[int]) -> None:
+    """These ids turn out to be one human being: of two reviews with one blind number in one programme, the one of the
+    later id gets the next number that is free."""
+    rows = session.exec(select(Review).where(col(Review.reviewer_id).in_(reviewer_ids))).all()
+    highest: dict[int, int] = {}
+    for review in rows:
+        highest[review.programme_id] = max(review.blind_number, highest.get(review.programme_id, 0))
+    taken: set[tuple[int, int]] = set()
+    for review in sorted(rows, key=lambda one: (reviewer_ids.index(one.reviewer_id), pk(one))):
+        if (review.programme_id, review.blind_number) in taken:
+            highest[review.programme_id] += 1
+            review.blind_number = highest[review.programme_id]
+            session.add(review)
+        taken.add((review.programme_id, review.blind_number))
+    session.flush()
 
 
 def void_reviews(session: Session, submission_version_id: int, now: datetime, only_unopened: bool = False) -> int:
@@ -206,7 +228,18 @@ def set_aside(session: Session, review: Review, now: datetime) -> None:
     place is filled at the next allotment."""
     review.state = ReviewState.RECUSED
     session.add(review)
-    record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review), detail="own")
+    record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review), OWN)
+    session.flush()
+
+
+def bring_back(session: Session, review: Review, now: datetime) -> None:
+    """The reviewer is somebody else after all: the review is as it was before it was set aside."""
+    if review.submitted_at is not None:
+        review.state = ReviewState.SUBMITTED
+    else:
+        review.state = ReviewState.OPEN if review.opened_at is not None else ReviewState.ALLOTTED
+    session.add(review)
+    record_event(session, review.submission_version_id, review.reviewer_id, "brought_back", now, pk(review))
     session.flush()
 
 

@@ -1,6 +1,7 @@
 """Migrations: from nothing to the models, down and up again, and what only the database itself can refuse."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, Enum, text
@@ -9,9 +10,12 @@ from sqlmodel import Session
 
 import competencies
 from lms_plugin import db, migrate
-from lms_plugin.db import Model, pk
+from lms_plugin.db import Model, get, pk
+from lms_plugin.flow import merges
+from lms_plugin.people import Person, RosterEntry
 from tests import people as cast
-from tests.factories import build_world
+from tests.factories import actor_of, build_world
+from tests.rosters import put_on_roster
 
 
 @pytest.fixture
@@ -95,3 +99,25 @@ def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: obj
             connection.execute(text(change))
     with made.connect() as connection:
         assert connection.execute(text("SELECT credit_hundredths FROM credit_entry")).scalar_one() == 100
+
+
+def test_merges_from_before_the_log_can_be_undone(made: Engine, own_database_url: str, now: datetime) -> None:
+    """What the undo of an older merge would have given back until now stands in the log after the upgrade."""
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+        wang.name, wang.staff_number = chen.name, chen.staff_number
+        entry = put_on_roster(world, cast.CHEN)
+        session.flush()
+        merges.merge_persons(session, world.actor(cast.OFFICER), chen.uuid, wang.uuid, "", now)
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "0005")
+    migrate.upgrade(own_database_url)
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        officer = actor_of(session, get(session, Person, pk(world.person(cast.OFFICER))))
+        merges.undo_merge(session, officer, chen.uuid, now + timedelta(hours=1))
+        assert get(session, RosterEntry, pk(entry)).person_id == pk(chen)
+        assert get(session, Person, pk(wang)).confirmed_at is None

@@ -1,6 +1,6 @@
 """A draft and what lies in it: typed text, addresses, files used again, own marks, ticks; each is its author's."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, NotFound, Refused
 from lms_plugin.flow.humans import today_first
-from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+from lms_plugin.people import OrgMembership, OrgUnit, Person, RosterEntry, Tenant
 
 MOST_CHARACTERS = 200_000  # of one typed text with all its parts
 
@@ -93,21 +93,34 @@ class Work:
 
 @dataclass(frozen=True)
 class Traits:
-    """What would tell a reviewer who somebody is."""
+    """What would tell a reviewer who somebody is: every name, staff number and school that is or was theirs."""
 
-    name: str = ""
-    staff_number: str = ""
-    school: str = ""
+    names: tuple[str, ...] = ()
+    staff_numbers: tuple[str, ...] = ()
+    schools: tuple[str, ...] = ()
 
     @property
     def needles(self) -> list[str]:
         """The words to blot out."""
-        return [word for word in (self.name, self.staff_number, self.school) if word]
+        return [*self.names, *self.staff_numbers, *self.schools]
 
     def named_in(self, text: str) -> list[str]:
         """The words of a text that tell who it is, each once."""
-        found = media.find_personal(text=text, name=self.name, staff_number=self.staff_number, school=self.school)
+        found = self.found_in(text)
         return list(dict.fromkeys(finding.needle for finding in found))
+
+    def found_in(
+        self, text: str, filename: str = "", properties: Mapping[str, str] | None = None
+    ) -> list[media.Finding]:
+        """Each place that tells who it is."""
+        return media.find_personal(
+            text=text,
+            filename=filename,
+            properties=properties,
+            names=self.names,
+            staff_numbers=self.staff_numbers,
+            schools=self.schools,
+        )
 
 
 _WORK = (
@@ -177,20 +190,34 @@ def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = Fa
 
 
 def own_traits(session: Session, actor: Actor) -> Traits:
-    """The actor's own name, staff number and present school."""
+    """All by which the actor may be known: names and staff numbers of every row that is theirs and as the roster has
+    them, schools of today and before; today's first. Two queries."""
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
-    person = get(session, Person, actor.person_id)
-    school = session.exec(
+    said = session.exec(
+        select(Person.name, Person.staff_number, RosterEntry.name, RosterEntry.staff_number)
+        .join(RosterEntry, col(RosterEntry.person_id) == col(Person.id), isouter=True)
+        .where(col(Person.id).in_(actor.person_ids))
+        .order_by(today_first(actor, Person.id), col(Person.id), col(RosterEntry.id))
+    ).all()
+    schools = session.exec(
         select(OrgUnit.name)
         .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-        .where(col(OrgMembership.person_id).in_(actor.person_ids), col(OrgMembership.ends_on).is_(None))
+        .where(col(OrgMembership.person_id).in_(actor.person_ids))
         .order_by(
             today_first(actor, OrgMembership.person_id),
             col(OrgMembership.starts_on).desc(),
             col(OrgMembership.id).desc(),
         )
-    ).first()
-    return Traits(person.name, person.staff_number, school or "")
+    ).all()
+    return Traits(
+        _each_once([name for name, _number, _listed, _theirs in said], [listed for _n, _s, listed, _t in said]),
+        _each_once([number for _n, number, _l, _t in said], [theirs for _n, _s, _l, theirs in said]),
+        _each_once(schools),
+    )
+
+
+def _each_once(*lists: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for words in lists for word in words if word))
 
 
 def school_of(session: Session, actor: Actor) -> OrgUnit | None:

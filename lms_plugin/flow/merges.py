@@ -11,11 +11,10 @@ from datetime import datetime
 from sqlmodel import Session, col, select, union
 
 import competencies
-import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import booking, humans, report, roster_ties, sessions
+from lms_plugin.flow import booking, humans, merge_reviews, report, roster_ties, sessions
 from lms_plugin.people import Identity, IdentityMove, Notice, Person, RosterEntry
 
 LONGEST_REASON = 200
@@ -50,9 +49,7 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     roster_ties.match_roster(session, target, now)
     sessions.end_sessions(session, pk(source), now)
     _settle_notices(session, actor, [source.uuid, target.uuid], now)
-    _set_own_reviews_aside(session, humans.rows_of(target), now)
-    _one_review_each(session, humans.rows_of(target), now)
-    _own_decisions_fall(session, actor, humans.rows_of(target), now)
+    merge_reviews.fall(session, actor, humans.rows_of(target), now)
     for programme in programmes:
         _follow_rule(session, actor, programme, target, "merge", reason, now)
         report.queue_scores(session, programme, [pk(target)], now)
@@ -62,7 +59,8 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
 
 def undo_merge(session: Session, actor: Actor, from_uuid: str, now: datetime) -> Person:
     """What the merge moved goes back to the row it came from: identities, and with the row its works, roles, hours and
-    the rows it had absorbed itself. What was done since stays on the row that was kept. Both are signed out.
+    the rows it had absorbed itself; its row of the roster and the reviews that were set aside, where nobody changed
+    them since. What was done since stays on the row that was kept. Both are signed out.
 
     Raises Conflict `merge.undone` where it is undone already, `merge.merged_again` where the kept row was merged into
     another one since (that goes first), Refused `merge.own`, `merge.not_in_log`.
@@ -82,7 +80,8 @@ def undo_merge(session: Session, actor: Actor, from_uuid: str, now: datetime) ->
         raise Refused("merge.not_in_log")
     if moves[0].to_person_id != pk(target):
         raise Conflict("merge.merged_again")
-    last = {m.identity_id for m in moves if (m.to_person_id, m.moved_at) == (pk(target), moves[0].moved_at)}
+    merged_at = moves[0].moved_at
+    last = {m.identity_id for m in moves if (m.to_person_id, m.moved_at) == (pk(target), merged_at)}
     identities = list(by_id(session, Identity, sorted(last)).values())
     _move_identities(session, actor, identities, target, source, "", now)
     gone = humans.rows_of(source)
@@ -93,7 +92,8 @@ def undo_merge(session: Session, actor: Actor, from_uuid: str, now: datetime) ->
     source.merged_into_id = None
     session.add_all([source, target])
     session.flush()
-    _roster_back(session, source, target, now)
+    roster_ties.give_back(session, gone, target, merged_at, now)
+    merge_reviews.bring_back(session, [gone, humans.rows_of(target)], merged_at, now)
     for person in (source, target):
         sessions.end_sessions(session, pk(person), now)
         for programme in programmes:
@@ -192,73 +192,6 @@ def _settle_notices(session: Session, actor: Actor, uuids: Collection[str], now:
         session.add(notice)
 
 
-def _set_own_reviews_aside(session: Session, rows: Collection[int], now: datetime) -> None:
-    """Where one row reviews what the other handed in and nobody has decided yet, somebody else is asked."""
-    found = session.exec(
-        select(rubrics.Review, competencies.Programme)
-        .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
-        .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
-        .where(
-            col(rubrics.Review.reviewer_id).in_(rows),
-            col(competencies.Submission.person_id).in_(rows),
-            col(competencies.Submission.state).in_(competencies.HANDED_IN),
-            col(rubrics.Review.state).in_(rubrics.LIVE),
-        )
-        .order_by(col(rubrics.Review.id))
-    ).all()
-    for review, programme in found:
-        was_submitted = review.state is rubrics.ReviewState.SUBMITTED
-        rubrics.set_aside(session, review, now)
-        if was_submitted:
-            rules = competencies.rules_of(session, programme)
-            rubrics.summarise(session, review.submission_version_id, rules.review.reviews_per_work, now)
-
-
-def _one_review_each(session: Session, rows: Collection[int], now: datetime) -> None:
-    """Two rows that both review one work turn out to be one human being: one review stays, the finished one first."""
-    found = session.exec(
-        select(rubrics.Review, competencies.Programme)
-        .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
-        .where(col(rubrics.Review.reviewer_id).in_(rows), col(rubrics.Review.state).in_(rubrics.LIVE))
-        .order_by(col(rubrics.Review.id))
-    ).all()
-    kept: set[int] = set()
-    for review, programme in sorted(found, key=lambda one: one[0].state is not rubrics.ReviewState.SUBMITTED):
-        version = review.submission_version_id
-        if version not in kept:
-            kept.add(version)
-            continue
-        was_submitted = review.state is rubrics.ReviewState.SUBMITTED
-        rubrics.set_aside(session, review, now)
-        if was_submitted:
-            rubrics.summarise(session, version, competencies.rules_of(session, programme).review.reviews_per_work, now)
-
-
-def _own_decisions_fall(session: Session, actor: Actor, rows: Collection[int], now: datetime) -> None:
-    """What one row decided of the other's work and nobody has released yet was decided by its own author: it waits for
-    somebody else again."""
-    found = session.exec(
-        select(competencies.Submission, competencies.Decision)
-        .join(
-            competencies.Decision,
-            col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
-        )
-        .where(
-            col(competencies.Submission.person_id).in_(rows),
-            col(competencies.Decision.decided_by_id).in_(rows),
-            col(competencies.Decision.released_at).is_(None),
-            competencies.Submission.state == competencies.SubmissionState.DECIDED,
-        )
-    ).all()
-    for submission, decision in found:
-        submission.state, submission.trainer_id = competencies.SubmissionState.SUBMITTED, None
-        version = decision.submission_version_id
-        rubrics.record_event(session, version, actor.person_id, "decision_void", now, detail="own")
-        session.delete(decision)
-        session.add(submission)
-    session.flush()
-
-
 def _follow_rule(
     session: Session,
     actor: Actor,
@@ -274,24 +207,3 @@ def _follow_rule(
     change = competencies.practice_booked(session, programme, rows) - stands
     basis = competencies.Basis(programme.policy_id or 0, decided_by_id=actor.person_id)
     booking.book(session, programme, pk(person), change, basis, now, reason=kind, source=reason)
-
-
-def _roster_back(session: Session, source: Person, target: Person, now: datetime) -> None:
-    """A roster row that went from the merged row to the kept one (both said the same name and number) goes back."""
-    if source.confirmed_how != "roster":
-        return
-    for entry in session.exec(
-        select(RosterEntry).where(
-            RosterEntry.person_id == pk(target),
-            RosterEntry.staff_number == source.staff_number,
-            col(RosterEntry.removed_at).is_(None),
-        )
-    ).all():
-        entry.person_id = None
-        session.add(entry)
-        session.flush()
-        if not roster_ties.match_roster(session, source, now):
-            entry.person_id = pk(target)
-        elif target.confirmed_how == "roster":
-            target.confirmed_at, target.confirmed_how = None, ""
-        session.add_all([entry, target])

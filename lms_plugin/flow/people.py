@@ -85,7 +85,7 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     session.add(person)
     session.flush()
     if before[1] and before[1] != number:
-        roster_ties.untie(session, person, before[1])
+        roster_ties.untie(session, person, before[1], now)
     roster_ties.match_roster(session, person, now)
     return person
 

@@ -1,7 +1,7 @@
 """互评: allotting reviews, opening one, saving, submitting, 申请回避."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from lms_plugin.db import get, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews
+from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Tenant
@@ -165,12 +166,23 @@ def _run(
     )
     session.add(allocation)
     session.flush()
-    due_at = _due_at(session, programme)
-    rubrics.allot(session, programme.tenant_id, pk(programme), plan.slots, pk(allocation), due_at, now)
+    _allot(session, programme, plan.slots, pk(allocation), now)
     programme.allotted_at = now
     session.add(programme)
     session.flush()
     return allocation
+
+
+def _allot(
+    session: Session,
+    programme: competencies.Programme,
+    slots: Sequence[rubrics.Slot],
+    allocation_id: int | None,
+    now: datetime,
+) -> None:
+    same = rows_by_row(session, {slot.reviewer_id for slot in slots})
+    due_at = _due_at(session, programme)
+    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
 
 
 def _due_at(session: Session, programme: competencies.Programme) -> datetime:
@@ -263,7 +275,7 @@ def _ask_third(
     third = third_of(pool, submission_id, rule_of(rules), _seed(programme, now), list(pool.existing))
     slots = [slot_of(pool, one, is_third=True) for one in third.assignments]
     # Where nobody is free, the page of the allotment says so, and the sweep looks again.
-    rubrics.allot(session, programme.tenant_id, pk(programme), slots, None, _due_at(session, programme), now)
+    _allot(session, programme, slots, None, now)
 
 
 def recuse(session: Session, actor: Actor, uuid: str, now: datetime) -> None:

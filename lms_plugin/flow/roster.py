@@ -218,9 +218,9 @@ def commit(
             new += 1
         elif _differs(entry, row, school):
             if row.staff_number in given_away and plain_name(entry.name) != plain_name(row.name):
-                roster_ties.give_away(session, entry)  # matched anew below
+                roster_ties.give_away(session, entry, now)  # matched anew below
             if entry.removed_at is not None:
-                roster_ties.back_on_roster(session, entry)
+                roster_ties.back_on_roster(session, entry, now)
             entry.name, entry.org_unit_id = row.name, pk(school)
             entry.stage, entry.subject = row.stage, row.subject
             entry.imported_at, entry.removed_at = now, None

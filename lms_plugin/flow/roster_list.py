@@ -81,7 +81,7 @@ def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, 
         session.add(entry)
         session.flush()
         if not removed:
-            roster_ties.back_on_roster(session, entry)
+            roster_ties.back_on_roster(session, entry, now)
             for person in roster_ties.claimants(session, actor.tenant_id, [entry.staff_number]):
                 roster_ties.match_roster(session, person, now)
     return entry

@@ -9,13 +9,13 @@ import unicodedata
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, pk
 from lms_plugin.flow import enter, humans
-from lms_plugin.people import Notice, OrgMembership, OrgUnit, Person, RosterEntry, Tenant
+from lms_plugin.people import Notice, OrgMembership, OrgUnit, Person, RosterEntry, RosterMove, Tenant
 
 FEW = 500  # more values than this are no list for a query
 AGAIN, RENAMED, TWICE = "again", "renamed", "person.twice_on_roster"
@@ -64,38 +64,72 @@ def vouch(session: Session, actor: Actor, person: Person, now: datetime) -> None
         session.flush()
 
 
-def untie(session: Session, person: Person, number: str) -> None:
+def untie(session: Session, person: Person, number: str, now: datetime) -> None:
     """The person says another staff number now: the row of the former one waits again for whoever it belongs to."""
     for row in session.exec(
         select(RosterEntry).where(
             RosterEntry.staff_number == number, col(RosterEntry.person_id).in_(humans.rows_of(person))
         )
     ).all():
-        row.person_id = None
-        session.add(row)
+        _hand(session, row, None, now)
     session.flush()
 
 
-def give_away(session: Session, row: RosterEntry) -> None:
+def give_away(session: Session, row: RosterEntry, now: datetime) -> None:
     """The row's staff number belongs to somebody else now: whoever held it is on the roster no more."""
     if row.person_id is None:
         return
     held = humans.today_of(session, get(session, Person, row.person_id))
-    row.person_id = None
+    _hand(session, row, None, now)
     if held.confirmed_how == "roster":
         held.confirmed_at, held.confirmed_how = None, AGAIN
-    session.add_all([row, held])
+    session.add(held)
     session.flush()
 
 
-def back_on_roster(session: Session, row: RosterEntry) -> None:
+def back_on_roster(session: Session, row: RosterEntry, now: datetime) -> None:
     """A row that was taken off comes back, free where its person, under whatever row, holds another one by now."""
     if row.person_id is None:
         return
     if _holds_another(session, humans.today_of(session, get(session, Person, row.person_id)), row):
-        row.person_id = None
-        session.add(row)
+        _hand(session, row, None, now)
         session.flush()
+
+
+def give_back(session: Session, rows: Collection[int], holder: Person, merged_at: datetime, now: datetime) -> None:
+    """What a merge at that time took from these rows and gave to `holder` goes back to whoever held it, with what it
+    made of the holder; a row that anybody tied, untied or gave away since stays as it is now."""
+    moves = session.exec(
+        select(RosterMove)
+        .where(
+            col(RosterMove.from_person_id).in_(rows),
+            RosterMove.to_person_id == pk(holder),
+            RosterMove.moved_at == merged_at,
+            col(RosterMove.undone_at).is_(None),
+        )
+        .order_by(col(RosterMove.id))
+    ).all()
+    for move in moves:
+        row = session.exec(select(RosterEntry).where(RosterEntry.id == move.roster_entry_id).with_for_update()).one()
+        last = session.exec(
+            select(func.max(col(RosterMove.id))).where(
+                RosterMove.roster_entry_id == pk(row), col(RosterMove.undone_at).is_(None)
+            )
+        ).one()
+        if row.person_id != pk(holder) or last != move.id:
+            continue
+        row.person_id, move.undone_at = move.from_person_id, now
+        if (holder.confirmed_how, holder.confirmed_at) == ("roster", move.moved_at):
+            holder.confirmed_at, holder.confirmed_by_id = move.was_confirmed_at, move.was_confirmed_by_id
+            holder.confirmed_how = move.was_confirmed_how
+        session.add_all([row, move, holder])
+        school = get(session, OrgUnit, row.org_unit_id)
+        if move.was_unit_id is not None and _unit_of(session, holder) == pk(school):
+            move_to_school(session, holder, get(session, OrgUnit, move.was_unit_id), now)
+        if row.person_id is not None and row.removed_at is None:
+            # the list may have named another school meanwhile
+            move_to_school(session, get(session, Person, row.person_id), school, now)
+    session.flush()
 
 
 def claimants(session: Session, tenant_id: int, numbers: Collection[str]) -> list[Person]:
@@ -163,9 +197,9 @@ def _holds_another(session: Session, person: Person, row: RosterEntry) -> bool:
 
 def _tie(session: Session, row: RosterEntry, person: Person, now: datetime) -> None:
     """The officer's list also knows better where the person belongs."""
-    row.person_id = pk(person)
+    _hand(session, row, person, now)
     move_to_school(session, person, get(session, OrgUnit, row.org_unit_id), now)
-    session.add_all([row, person])
+    session.add(person)
     for notice in session.exec(
         select(Notice).where(
             Notice.tenant_id == person.tenant_id,
@@ -176,3 +210,30 @@ def _tie(session: Session, row: RosterEntry, person: Person, now: datetime) -> N
     ).all():
         notice.done_at = now
         session.add(notice)
+
+
+def _hand(session: Session, row: RosterEntry, to: Person | None, now: datetime) -> None:
+    """The one place where a row changes hands: who held it, and how its new holder stood, is kept."""
+    before, row.person_id = row.person_id, to.id if to is not None else None
+    if row.person_id != before:
+        move = RosterMove(
+            tenant_id=row.tenant_id,
+            roster_entry_id=pk(row),
+            from_person_id=before,
+            to_person_id=row.person_id,
+            moved_at=now,
+        )
+        if to is not None:
+            move.was_confirmed_at, move.was_confirmed_by_id = to.confirmed_at, to.confirmed_by_id
+            move.was_confirmed_how, move.was_unit_id = to.confirmed_how, _unit_of(session, to)
+        session.add(move)
+    session.add(row)
+
+
+def _unit_of(session: Session, person: Person) -> int | None:
+    """The school that this very row belongs to by now."""
+    return session.exec(
+        select(OrgMembership.org_unit_id)
+        .where(OrgMembership.person_id == pk(person), col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.id).desc())
+    ).first()

@@ -90,15 +90,7 @@ class Incoming:
         )
 
     def _named(self, text: str, properties: Mapping[str, str]) -> list[dict[str, Any]]:
-        found = media.find_personal(
-            text=text,
-            filename=self.filename,
-            properties=properties,
-            name=self.traits.name,
-            staff_number=self.traits.staff_number,
-            school=self.traits.school,
-        )
-        return [asdict(finding) for finding in found]
+        return [asdict(finding) for finding in self.traits.found_in(text, self.filename, properties)]
 
 
 def begin(

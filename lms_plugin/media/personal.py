@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -86,17 +86,21 @@ def find_personal(
     text: str = "",
     filename: str = "",
     properties: Mapping[str, str] | None = None,
-    name: str = "",
-    staff_number: str = "",
-    school: str = "",
+    names: Collection[str] = (),
+    staff_numbers: Collection[str] = (),
+    schools: Collection[str] = (),
 ) -> list[Finding]:
-    """What would tell a reviewer who handed this in; at most 20 findings of each thing in each place."""
+    """What would tell a reviewer who handed this in; at most 20 findings of each word in each place."""
     found: list[Finding] = []
     places = {"text": text, "filename": filename, **{f"property:{k}": v for k, v in (properties or {}).items()}}
-    sought = {"name": _fold(name)[0], "staff_number": _fold(staff_number)[0], "school": _fold(school)[0]}
+    sought = [
+        (what, needle)
+        for what, words in (("name", names), ("staff_number", staff_numbers), ("school", schools))
+        for needle in dict.fromkeys(_fold(word)[0] for word in words)
+    ]
     for where, content in places.items():
         folded, at = _fold(content)
-        for what, needle in sought.items():
+        for what, needle in sought:
             if len(needle) < 2:
                 continue
             for number, (start, end) in enumerate(_found(content, needle, folded, at)):

@@ -131,8 +131,9 @@ def test_a_link_is_safe_or_refused(url: str) -> None:
     assert len(cleaned) <= 2000
 
 
-def found(text: str, **needles: str) -> list[str]:
-    return [f.needle for f in media.find_personal(text=text, **needles)]
+def found(text: str, name: str = "", staff_number: str = "", school: str = "") -> list[str]:
+    findings = media.find_personal(text=text, names=[name], staff_numbers=[staff_number], schools=[school])
+    return [f.needle for f in findings]
 
 
 def test_own_name_however_it_is_spaced() -> None:
@@ -156,8 +157,8 @@ def test_where_it_was_found() -> None:
         text="我校青禾县第一小学的课",
         filename="王秀兰-教案.docx",
         properties={"author": "王秀兰", "title": "教案"},
-        name="王秀兰",
-        school="青禾县第一小学",
+        names=["王秀兰"],
+        schools=["青禾县第一小学"],
     )
     assert [(f.where, f.what) for f in findings] == [
         ("text", "school"),
@@ -171,5 +172,5 @@ def test_where_it_was_found() -> None:
 def test_what_is_found_is_in_the_text(before: str, needle: str, after: str) -> None:
     text = f"{before}。{needle}。{after}"
     assert needle in found(text, name=needle) or len(found(text, name=needle)) >= 1
-    for finding in media.find_personal(text=text, name=needle):
+    for finding in media.find_personal(text=text, names=[needle]):
         assert finding.needle in text
