@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     `secret_key` (≥ 32 characters) encrypts private keys and tokens at rest: losing it means new keys.
     `key_days`: after so many days another signing key takes over, announced a day ahead (0 = only by command).
     `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
+    `log_days`: how long the launch log is kept.
     `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
     """
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
     proxies: int = 0
     key_days: int = 90
     host_rate: int = 5
+    log_days: int = Field(default=90, ge=1)
 
     @field_validator("secret_key")
     @classmethod

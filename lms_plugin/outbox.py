@@ -65,6 +65,25 @@ class Job(Model, table=True):
     settled_at: datetime | None = None
 
 
+class WorkerBeat(Model, table=True):
+    """When the worker last swept: one row, written every minute."""
+
+    __tablename__ = "worker_beat"
+    id: int = Field(default=1, primary_key=True)
+    at: datetime
+
+
+def beat(session: Session, now: datetime) -> None:
+    """The worker is alive."""
+    session.merge(WorkerBeat(at=now))
+
+
+def last_beat(session: Session) -> datetime | None:
+    """When the worker last swept; None = never."""
+    row = session.get(WorkerBeat, 1)
+    return row.at if row is not None else None
+
+
 def put(session: Session, tenant_id: int, kind: str, key: str, ids: Mapping[str, int], now: datetime) -> Job:
     """Asks for a job in the current transaction; an open job of the same kind and key is brought forward instead."""
     job = _open_job(session, kind, key)

@@ -101,7 +101,8 @@ class Worker:
         with transaction(self.sessions) as session:
             every = timedelta(days=self.settings.key_days)
             lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)
-            lti.sweep(session, now)
+            lti.sweep(session, now, timedelta(days=self.settings.log_days))
+            outbox.beat(session, now)
             session.execute(delete(Ticket).where(Ticket.expires_at < now - timedelta(days=1)))  # type: ignore[arg-type]
             session.execute(
                 delete(WebSession).where(WebSession.expires_at < now - timedelta(days=30))  # type: ignore[arg-type]

@@ -11,10 +11,15 @@ from lti.claims import Launch
 from lti.deep_linking import Column as LinkColumn
 from lti.deep_linking import ContentItem, DeepLinking
 from lti.deep_linking import answer as answer_deep_linking
+from lti.history import MOST_COUNTED, Wanted, reference_of
+from lti.history import count as count_launches
+from lti.history import row as launch_row
+from lti.history import rows as launch_rows
 from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import refresh_keys
 from lti.launch import Replayed, log_launch, receive_launch, refuse_unread, sweep
+from lti.log import log_registration
 from lti.login import begin_login
 from lti.models import (
     AccessToken,
@@ -55,6 +60,7 @@ from lti.registration import ask as ask_registration
 from lti.registration import request_of as registration_request
 from lti.services import Delivery, Member, Roster, ServiceClient, next_timestamp, service_client
 from lti.text import origin
+from lti.trails import MENDS, ORDERS, Mender, Result, Step, is_refused, steps, way_of
 from lti.trial import RIGHTS, Finding, Trial
 from lti.trial import prepare as prepare_trial
 
@@ -69,8 +75,23 @@ __all__ = [
     "answer_deep_linking",
     "Replayed",
     "log_launch",
+    "log_registration",
     "refuse_unread",
     "sweep",
+    "MOST_COUNTED",
+    "Wanted",
+    "reference_of",
+    "count_launches",
+    "launch_row",
+    "launch_rows",
+    "MENDS",
+    "ORDERS",
+    "Mender",
+    "Result",
+    "Step",
+    "is_refused",
+    "steps",
+    "way_of",
     "ensure_tool_key",
     "rotate_key",
     "rotate_when_due",

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from lms_plugin.db import get, pk
 from lti import claims as reader
-from lti import deep_linking, log, tokens
+from lti import deep_linking, log, tokens, trails
 from lti import roles as role_rules
 from lti.claims import CLAIM, Launch, Malformed
 from lti.keysets import known_keys
@@ -90,9 +90,9 @@ def log_launch(
     return row
 
 
-def sweep(session: Session, now: datetime) -> int:
-    """Deletes logins of more than a day ago and log rows of more than 90 days; answers how many logins went."""
-    session.execute(delete(LaunchLog).where(col(LaunchLog.at) < now - timedelta(days=90)))
+def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
+    """Deletes logins of more than a day ago and log rows older than `keep_log`; answers how many logins went."""
+    session.execute(delete(LaunchLog).where(col(LaunchLog.at) < now - keep_log))
     gone = session.execute(delete(LoginState).where(col(LoginState.expires_at) < now - timedelta(days=1)))
     return int(getattr(gone, "rowcount", 0))
 
@@ -148,18 +148,21 @@ def _launch(
     if browser_secret is not None and not _is_same_browser(state, browser_secret):
         raise trail.refusal("browser", "launch.browser_other")
     binding: Literal["cookie", "none"] = "none" if browser_secret is None else "cookie"
-    trail.checks["browser"] = "ok" if binding == "cookie" else "no cookie"
+    if binding == "none":
+        trail.findings["browser"] = trails.NO_COOKIE
+    trail.ok("browser")
     if form.get("error"):
         words = clean(form.get("error_description", "") or form["error"], 200)
         wants_login = form["error"] in ("login_required", "interaction_required")
         code = "launch.platform_login_required" if wants_login else "launch.platform_error"
-        raise trail.refusal("platform", code, form["error"], words=words)
+        raise trail.refusal("answer", code, form["error"], words=words)
+    trail.ok("answer")
     claims = _verified(session, form.get("id_token", ""), platform, now, trail)
     _check_standard(claims, platform, state, now, trail)
     try:
         return _read(session, claims, platform, state, binding, public_url, trail, now)
     except Malformed as malformed:
-        raise trail.refusal("claims", "launch.claim_malformed", malformed.claim, claim=malformed.claim) from malformed
+        raise trail.refusal("", "launch.claim_malformed", malformed.claim, claim=malformed.claim) from malformed
 
 
 def _verified(session: Session, token: str, platform: Platform, now: datetime, trail: Trail) -> dict[str, Any]:
@@ -173,6 +176,7 @@ def _verified(session: Session, token: str, platform: Platform, now: datetime, t
         check = {"launch.signature": "signature", "launch.key_unknown": "key", "launch.keys_unavailable": "key"}
         raise trail.refusal(check.get(bad.code, "token"), bad.code, bad.detail) from bad
     trail.ok("signature")
+    trail.claims = found
     return found
 
 
@@ -236,7 +240,7 @@ def _read(
     if not target and message == _LAUNCH:
         raise trail.refusal("target", "launch.target_missing")
     if target and (not origin(target) or origin(target) != origin(public_url)):
-        raise trail.refusal("target", "launch.target_foreign", target, target=target)
+        raise trail.refusal("target", "launch.target_foreign", target.partition("?")[0], target=target)
     trail.ok("target")
     if claims.get(CLAIM + "roles") is None:
         raise trail.refusal("roles", "launch.roles_missing")
@@ -249,12 +253,13 @@ def _read(
         raise trail.refusal("subject", "launch.subject_invalid")
     trail.ok("subject")
     described = reader.read(claims)
+    trail.ok("claims")
     picking = _picking(claims, roles, trail) if message == _PICK else None
     reviewed = ""
     if message == _REVIEW:
         reviewed = reader.identifier(reader.member(claims, CLAIM + "for_user", "for_user"), "user_id")
         if not reviewed:
-            raise trail.refusal("for_user", "launch.for_user_missing")
+            raise trail.refusal("link", "launch.for_user_missing")
     if message == _LAUNCH and not described["resource_link_id"]:
         raise trail.refusal("link", "launch.link_missing")
     trail.ok("link")
@@ -286,11 +291,10 @@ def _read(
 def _picking(claims: Mapping[str, Any], roles: frozenset[str], trail: Trail) -> deep_linking.DeepLinking:
     """What a deep linking request asks for: staff choose what goes into a course, and we offer links to this tool."""
     if "Instructor" not in role_rules.context_roles(roles):
-        raise trail.refusal("roles", "launch.link_staff_only")
+        raise trail.refusal("link", "launch.link_staff_only")
     found = deep_linking.read(claims)
     if not found.takes_links:
         raise trail.refusal("link", "launch.link_type", ", ".join(found.accept_types)[:200])
-    trail.ok("link")
     return found
 
 

@@ -71,9 +71,12 @@ class LoginState(Model, table=True):
 
 
 class LaunchLog(Model, table=True):
-    """What became of one launch. `reference` is what a person reads out; no names and no tokens stand here.
+    """What became of one login, launch or registration. `reference` is what a person reads out; no names, addresses of
+    people or tokens stand here.
 
-    `outcome` is "launched" or the code of the refusal; `checks` maps each check that ran to "ok" or its finding.
+    `outcome` is "launched", "registered" or the code of the refusal. `checks` holds findings alone: checks have one
+    order (lti/trails.py), so what comes before the one that refused was found right. `claims` is what a verified token
+    said that names nobody, the host's user id shortened. `context_id`: the host's course, by which a course finds rows.
     """
 
     __tablename__ = "lti_launch_log"
@@ -86,6 +89,8 @@ class LaunchLog(Model, table=True):
     outcome: str = Field(max_length=64)
     detail: str = Field(default="", max_length=500)
     checks: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    claims: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    context_id: str = Field(default="", max_length=255)
     at: datetime = Field(index=True)
 
 

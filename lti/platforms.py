@@ -11,8 +11,9 @@ from lms_plugin.db import owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
+from lti.trails import LAUNCHED
 
-LAUNCHED, UNKNOWN_DEPLOYMENT = "launched", "launch.deployment_unknown"
+UNKNOWN_DEPLOYMENT = "launch.deployment_unknown"
 MOST_OFFERED = 20  # unknown deployments on one page: a platform that makes them up floods nobody
 
 

@@ -1,11 +1,16 @@
 """`nengli`: the operator's commands on a database file of their own."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlmodel import select
 
+import lti
+from lms_plugin import db
 from lms_plugin.cli import main
+from lms_plugin.people import Tenant
 from tests.hosts.platform_server import platform_services
 
 
@@ -161,3 +166,26 @@ def test_a_secret_is_long_and_new(environment: dict[str, str]) -> None:
     first, second = done(environment, "secret").strip(), done(environment, "secret").strip()
     assert first != second
     assert len(first) >= 48
+
+
+def test_the_operator_finds_every_refusal(environment: dict[str, str]) -> None:
+    """Also one for which no district is known: no page shows that to anybody."""
+    done(environment, "tenant", "add", "平安县")
+    engine = db.engine(environment["NENGLI_DATABASE_URL"])
+    now = datetime.now(UTC)
+    with db.transaction(db.session_factory(engine)) as session:
+        unknown = lti.log_registration(session, "https://lms.example", now, check="code", code="invitation.unusable")
+        tenant_id = session.exec(select(Tenant.id)).one()
+        kept = lti.log_registration(session, "https://lms.example", now, tenant_id=tenant_id)
+    engine.dispose()
+    listed = done(environment, "launches")
+    assert unknown in listed
+    assert kept in listed
+    assert kept not in done(environment, "launches", "--refused")
+    assert unknown not in done(environment, "launches", "--tenant", "平安县")
+    told = done(environment, "launches", unknown.lower().replace("-", ""))
+    assert "✓ 平台带来了自己的配置网址" in told
+    assert "✗ 邀请码可用，管到全区县 / The invitation code is good" in told
+    assert "[invitation.unusable]" in told
+    assert "没有这个编号" in refused(environment, "launches", "AAAA-AAAA")
+    assert "没有这个编号" in refused(environment, "launches", unknown, "--tenant", "平安县")

@@ -60,6 +60,10 @@ MEANINGS = {
         "所有后台进程合起来每秒最多向同一个课程平台发几次请求；0 表示不限",
         "How many requests a second one course platform gets from all workers together at most; 0 = no limit",
     ),
+    "log_days": (
+        "进入记录（每次登录、打开、登记的结果）保留多少天",
+        "For how many days the launch log (what became of each login, launch and registration) is kept",
+    ),
 }
 
 HEAD = """# 设置 / Settings

@@ -88,6 +88,7 @@ def finish(
     )
     platform.is_disabled = stays_disabled
     lti.ensure_tool_key(session, secret_key, now)
+    lti.log_registration(session, offer.issuer, now, tenant_id=row.tenant_id, platform=platform)
     row.used_at = now
     session.add_all([platform, row])
     unit = get(session, OrgUnit, row.org_unit_id) if row.org_unit_id is not None else None

@@ -2,7 +2,6 @@
 anything: only a code that is good makes us speak to the address that came with the visit."""
 
 import logging
-import secrets
 
 from flask import Blueprint, make_response, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -30,10 +29,10 @@ def _asked() -> tuple[str, str]:
     """
     url = request.values.get("openid_configuration", "")
     token = request.values.get("registration_token", "")
-    if not lti.is_configuration_address(url, parts().http):
-        raise Refused("register.address")
-    if token and not (len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable()):
-        raise Refused("register.address")
+    fits = not token or (len(token) <= LONGEST_TOKEN and token.isascii() and token.isprintable())
+    if not fits or not lti.is_configuration_address(url, parts().http):
+        reference = _logged(url, "address", "register.address")
+        raise Refused("register.address", reference=reference)
     edge().framed_by = [lti.origin(url)]
     return url, token
 
@@ -45,12 +44,18 @@ def page() -> BaseResponse:
     return _page(url, token)
 
 
-def _page(url: str, token: str, error: Refused | None = None, clients: str = "") -> BaseResponse:
+def _logged(url: str, check: str, code: str, tenant_id: int | None = None) -> str:
+    """The launch log's row of a refused registration; gives its reference. What else was under way is undone."""
+    db().rollback()
+    writes(db())
+    reference = lti.log_registration(db(), lti.origin(url), edge().now, check=check, code=code, tenant_id=tenant_id)
+    commit()
+    log.info("registration refused %s %s at %s", code, reference, lti.origin(url))
+    return reference
+
+
+def _page(url: str, token: str, error: Refused | None = None, reference: str = "", clients: str = "") -> BaseResponse:
     """The form; `clients`: registrations that are there already, so that continuing has to be confirmed."""
-    reference = ""
-    if error is not None:
-        reference = secrets.token_hex(4).upper()
-        log.info("registration refused %s %s at %s", error.code, reference, lti.origin(url))
     answer = make_response(
         render_template(
             "register/page.html",
@@ -80,16 +85,21 @@ def begin() -> BaseResponse:
     made, here, code = parts(), edge(), request.form.get("code", "")[:100]
     is_confirmed = request.form.get("confirm") == "1"
     settings = made.settings
+    tenant_id, check = None, "code"
     try:
         tenant_id = register.tenant_of(db(), code, here.now)
         commit()  # nothing may hold a lock while a platform answers
+        check = "configuration"
         offer = lti.read_offer(made.http, url, token)
         known = register.known_clients(db(), tenant_id, offer.issuer)
         db().rollback()
         if known and not is_confirmed:
             clients = _("、").join(known)
-            return _page(url, token, Refused("register.confirm", clients=clients), clients)
+            reference = _logged(url, check, "register.confirm", tenant_id)
+            return _page(url, token, Refused("register.confirm", clients=clients), reference, clients)
+        check = "answer"
         answer = lti.ask_registration(made.http, offer, lti.registration_request(offer, _tool()), token)
+        check = "kept"
         writes(db())
         done = register.finish(
             db(),
@@ -102,12 +112,11 @@ def begin() -> BaseResponse:
             allow_loopback=settings.allow_loopback,
         )
     except Invalid as invalid:
-        db().rollback()
         words = "; ".join(messages.field_errors(invalid).values())
-        return _page(url, token, Refused("register.unreadable", words=words))
+        reference = _logged(url, check, "register.unreadable", tenant_id)
+        return _page(url, token, Refused("register.unreadable", words=words), reference)
     except Refused as error:
-        db().rollback()
-        return _page(url, token, error)
+        return _page(url, token, error, _logged(url, check, error.code, tenant_id))
     log.info("registered %s %s", offer.issuer, done.client_id)
     granted = [(right, answer.scopes is None or scope in answer.scopes) for right, scope in lti.RIGHTS.items()]
     return _may_be_a_window(

@@ -93,9 +93,14 @@ def _menu() -> list[tuple[str, str, bool]]:
     """What this person's roles let them do, most wanted first; whoever takes part has a teacher's pages too."""
     here = edge()
     assert here.actor is not None
-    stage = {"roster": "people", "schools": "people", "release": "cases"}.get(
-        request.blueprint or "", request.blueprint or ""
-    )
+    within = {
+        "roster": "people",
+        "schools": "people",
+        "release": "cases",
+        "launches": "platforms",
+        "doctor": "platforms",
+    }
+    stage = within.get(request.blueprint or "", request.blueprint or "")
     actor = here.actor
     entries: list[tuple[str, str, str]] = []
     if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):

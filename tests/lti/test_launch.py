@@ -54,7 +54,8 @@ def test_a_good_launch_says_who_came_and_from_where(desk: Desk) -> None:
     assert (launch.is_learner, launch.is_instructor, launch.binding) == (True, False, "cookie")
     row = desk.session.exec(select(lti.LaunchLog)).one()
     assert (row.reference, row.outcome) == (launch.reference, "launched")
-    assert list(row.checks)[:3] == ["state", "browser", "token"]
+    assert (row.checks, row.context_id) == ({}, "course-1")
+    assert row.claims["subject"] == "…"
     assert "王秀兰" not in json.dumps(row.model_dump(mode="json"), ensure_ascii=False)
     assert desk.session.exec(select(lti.ResourceLink)).one().title == "研修任务"
     launched(desk.launch())
@@ -324,8 +325,8 @@ def test_a_platform_disabled_meanwhile_launches_nobody(desk: Desk) -> None:
 
 def test_old_logins_are_swept(desk: Desk) -> None:
     desk.login()
-    assert lti.sweep(desk.session, desk.now + timedelta(hours=24)) == 0
-    assert lti.sweep(desk.session, desk.now + timedelta(hours=25)) == 1
+    assert lti.sweep(desk.session, desk.now + timedelta(hours=24), timedelta(days=90)) == 0
+    assert lti.sweep(desk.session, desk.now + timedelta(hours=25), timedelta(days=90)) == 1
 
 
 # --- roles and descriptions ---

@@ -200,14 +200,25 @@ def _platforms(pages: Pages) -> None:
     for name, row in zip(("platform", "platform.off", "platform.knocked"), rows, strict=True):
         pages.uuids[name] = row.uuid
     rows[0].name, rows[1].is_disabled = "县研修平台", True
-    for row, outcome, detail in ((rows[0], "launched", ""), (rows[2], "launch.deployment_unknown", "2")):
+    said = {"message": "LtiResourceLinkRequest", "version": "1.3.0", "deployment": "2", "subject": "10…"}
+    seen: list[tuple[str, lti.Platform, str, str, dict[str, str]]] = [
+        ("TEST-AAAA", rows[0], "launched", "", {"browser": "no cookie"}),
+        ("TEST-BBBB", rows[2], "launch.deployment_unknown", "2", {"deployment": "launch.deployment_unknown"}),
+        ("TEST-CCCC", rows[1], "login.platform_disabled", "", {"platform": "login.platform_disabled"}),
+        ("TEST-DDDD", rows[0], "register.refused", "401 token_already_used", {"answer": "register.refused"}),
+    ]
+    for reference, row, outcome, detail, checks in seen:
         session.add(
             lti.LaunchLog(
-                reference=f"TEST-{row.id}",
+                reference=reference,
                 tenant_id=tenant_id,
                 platform_id=pk(row),
+                issuer=row.issuer,
+                client_id=row.client_id,
                 outcome=outcome,
                 detail=detail,
+                checks=checks,
+                claims=said if outcome.startswith("launch") else {},
                 at=NOW,
             )
         )

@@ -3,64 +3,24 @@
 import os
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
 import click
-from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 import competencies
 import lti
 from lms_plugin import __version__, demo, migrate, worker
-from lms_plugin.config import Settings
-from lms_plugin.db import engine, pk, session_factory, transaction
-from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.cli import checks
+from lms_plugin.cli.common import act, said, settings_or_end
+from lms_plugin.db import pk
+from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import invitations, people, platforms, units
 from lms_plugin.net import Http
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 from lms_plugin.web.messages import sentence
-
-
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = [f"  NENGLI_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
-        raise click.ClickException("\n".join(["Settings that do not fit / 设置有误:", *lines])) from error
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """A refusal is said in both languages, and ends the command."""
-    try:
-        yield
-    except Invalid as error:
-        lines = []
-        for field, problem in error.fields.items():
-            code, params = (problem, {}) if isinstance(problem, str) else problem
-            lines.append(f"{field}: {sentence(code, params, 'zh')}\n{field}: {sentence(code, params, 'en')} [{code}]")
-        raise click.ClickException("\n".join(lines)) from error
-    except Refused as error:
-        raise click.ClickException(
-            f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
-        ) from error
-
-
-@contextmanager
-def _act() -> Iterator[tuple[Session, Settings, datetime]]:
-    """One transaction; a refusal is said and changes nothing."""
-    settings = _settings()
-    bind = engine(settings.database_url)
-    try:
-        with _said(), transaction(session_factory(bind)) as session:
-            yield session, settings, datetime.now(UTC)
-    finally:
-        bind.dispose()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,7 +38,7 @@ def db() -> None:
 @click.argument("revision", default="head")
 def db_upgrade(revision: str) -> None:
     """Bring the database to the newest revision."""
-    settings = _settings()
+    settings = settings_or_end()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate.upgrade(settings.database_url, revision)
     click.echo("Database is at the newest revision. / 数据库已是最新。")
@@ -88,7 +48,7 @@ def db_upgrade(revision: str) -> None:
 @click.argument("revision")
 def db_downgrade(revision: str) -> None:
     """Take the database back to a revision."""
-    migrate.downgrade(_settings().database_url, revision)
+    migrate.downgrade(settings_or_end().database_url, revision)
 
 
 @main.group()
@@ -101,7 +61,7 @@ def tenant() -> None:
 @click.option("--timezone", default="Asia/Shanghai", show_default=True)
 def tenant_add(name: str, timezone: str) -> None:
     """Make a district and its root unit (kind county)."""
-    with _act() as (session, settings, now):
+    with act() as (session, settings, now):
         if timezone not in available_timezones():
             raise Refused("tenant.timezone", name=timezone)
         if session.exec(select(Tenant.id).where(Tenant.name == name)).first() is not None:
@@ -117,7 +77,7 @@ def tenant_add(name: str, timezone: str) -> None:
 @tenant.command("list")
 def tenant_list() -> None:
     """All districts."""
-    with _act() as (session, _, _now):
+    with act() as (session, _, _now):
         for row in session.exec(select(Tenant).order_by(col(Tenant.id))).all():
             click.echo(f"{row.name}\t{row.timezone}")
 
@@ -140,7 +100,7 @@ def unit() -> None:
 @click.argument("name")
 def unit_add(tenant_name: str, kind: str, parent: str, environment: str | None, name: str) -> None:
     """Add a school, school group, county, city; the same name under the same parent is the same unit."""
-    with _act() as (session, _, _now):
+    with act() as (session, _, _now):
         district = people.tenant_named(session, tenant_name)
         rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
         wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
@@ -174,7 +134,7 @@ def platform_add(**given: Any) -> None:
     Once more with the same issuer and client id it adds deployments and changes what is given; name, product and
     audience stay where they are left out, and '' empties them.
     """
-    with _act() as (session, settings, now):
+    with act() as (session, settings, now):
         district = people.tenant_named(session, given["tenant_name"])
         lti.add_platform(
             session,
@@ -207,7 +167,7 @@ def platform_add(**given: Any) -> None:
 @click.option("--tenant", "tenant_name", default="")
 def platform_list(tenant_name: str) -> None:
     """Registered platforms with their deployments, without any secret."""
-    with _act() as (session, _, _now):
+    with act() as (session, _, _now):
         rows = session.exec(select(Tenant).order_by(col(Tenant.id))).all()
         for district in rows:
             if tenant_name and district.name != tenant_name:
@@ -240,7 +200,7 @@ def platform_enable(issuer: str, client_id: str) -> None:
 
 
 def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:
-    with _act() as (session, _, _now):
+    with act() as (session, _, _now):
         lti.switch_platform(session, issuer, client_id, is_disabled=is_disabled)
     click.echo(f"{'Disabled / 已停用' if is_disabled else 'Enabled / 已启用'}: {issuer} {client_id}")
 
@@ -250,7 +210,7 @@ def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:
 @click.option("--client-id", required=True)
 def platform_test(issuer: str, client_id: str) -> None:
     """Try a registration out: the platform's keys, a token for each right, a course's roster; says what is wrong."""
-    with _act() as (session, settings, now):
+    with act() as (session, settings, now):
         row = lti.by_client(session, issuer, client_id)
         if row is None:
             raise NotFound("platform.unknown", issuer=issuer, client_id=client_id)
@@ -272,7 +232,7 @@ def platform_test(issuer: str, client_id: str) -> None:
 @click.option("--at-once", is_flag=True, help="A key has leaked: the new one signs now, the old ones are withdrawn.")
 def platform_rotate_keys(at_once: bool) -> None:
     """Make another signing key: shown at once, in use a day later; the old one stays a week longer."""
-    with _act() as (session, settings, now):
+    with act() as (session, settings, now):
         key = lti.rotate_key(session, settings.secret_key.get_secret_value(), now, at_once=at_once)
         kid, begins = key.kid, key.active_from_at
     click.echo(f"Key / 密钥 {kid}: signs from / 启用时间 {begins:%Y-%m-%d %H:%M} UTC")
@@ -289,7 +249,7 @@ def officer() -> None:
 @click.option("--unit", "unit_name", default="", help="Name of the unit; the root unit if left out.")
 def officer_invite(tenant_name: str, role: str, unit_name: str) -> None:
     """Print a one-time link that makes somebody an officer (or another role)."""
-    with _act() as (session, settings, now):
+    with act() as (session, settings, now):
         district = people.tenant_named(session, tenant_name)
         rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
         wanted = [row for row in rows if (row.name == unit_name if unit_name else row.parent_id is None)]
@@ -312,7 +272,7 @@ def framework() -> None:
 @click.argument("pack", type=click.Choice(competencies.packs.names()))
 def framework_load(tenant_name: str, pack: str) -> None:
     """Load a shipped pack as a draft; a curator confirms and publishes it on the pages."""
-    with _act() as (session, _, now):
+    with act() as (session, _, now):
         district = people.tenant_named(session, tenant_name)
         version = competencies.draft_from_pack(session, pk(district), competencies.packs.load(pack), now)
         waiting = competencies.unconfirmed(version)
@@ -329,7 +289,7 @@ def secret() -> None:
 @click.option("--threads", default=2, show_default=True)
 def run_worker(threads: int) -> None:
     """Run the worker: scores, allotment, release."""
-    worker.run(_settings(), threads)
+    worker.run(settings_or_end(), threads)
 
 
 @main.command("serve")
@@ -339,7 +299,7 @@ def run_worker(threads: int) -> None:
 @click.option("--threads", default=8, show_default=True)
 def serve(port: int, host: str, workers: int, threads: int) -> None:
     """Run the web server (gunicorn); put nginx with HTTPS before it."""
-    _settings()
+    settings_or_end()
     command = demo.gunicorn(f"{host}:{port}", workers, threads)
     os.execv(command[0], command)  # noqa: S606 - signals then reach gunicorn itself
 
@@ -356,8 +316,11 @@ def serve(port: int, host: str, workers: int, threads: int) -> None:
 @click.option("--reset", is_flag=True, help="Start afresh: the demo's data in that folder goes, other files stay.")
 def run_demo(port: str, data_dir: Path, reset: bool) -> None:
     """Everything on this machine: tool, worker and practice LMS, with a demo district. Ctrl-C stops all."""
-    with _said():
+    with said():
         sys.exit(demo.run(demo.port_of(port), data_dir, reset=reset, say=click.echo))
+
+
+main.add_command(checks.launches)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""`nengli launches`: what the operator looks at when something is wrong."""
+
+import sys
+
+import click
+
+import lti
+from lms_plugin.cli.common import act
+from lms_plugin.db import pk
+from lms_plugin.flow import people
+from lms_plugin.flow.launches import Entry, entry_of
+from lms_plugin.web.messages import sentence
+
+MARKS = {lti.Result.PASSED: "✓", lti.Result.NOTED: "–", lti.Result.FAILED: "✗", lti.Result.NOT_ASKED: " "}
+LANGUAGES = ("zh", "en")
+
+
+@click.command("launches")
+@click.argument("reference", default="")
+@click.option("--tenant", "tenant_name", default="", help="Of one district only.")
+@click.option("--refused", is_flag=True, help="Refusals only.")
+@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+def launches(reference: str, tenant_name: str, refused: bool, limit: int) -> None:
+    """The launch log: all of it, also refusals for which no district is known; with a REFERENCE, check by check."""
+    with act() as (session, _, _now):
+        tenant_id = pk(people.tenant_named(session, tenant_name)) if tenant_name else None
+        if reference:
+            row = lti.launch_row(session, tenant_id, lti.reference_of(reference))
+            found = [entry_of(session, row)] if row is not None else []
+        else:
+            rows = lti.launch_rows(session, lti.Wanted(tenant_id, refused), 0, limit)
+            found = [entry_of(session, row) for row in rows]
+    for entry in found:
+        where = entry.platform or entry.issuer or "–"
+        click.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}Z\t{entry.reference}\t{entry.outcome}\t{where}\t{entry.detail}")
+    if reference and found:
+        _explain(found[0])
+    if reference and not found:
+        click.echo("No such reference / 没有这个编号")
+        sys.exit(1)
+
+
+def _explain(entry: Entry) -> None:
+    for step in entry.steps:
+        words = " / ".join(sentence(f"check.{entry.way}_{step.check}", {}, language) for language in LANGUAGES)
+        click.echo(f"{MARKS[step.result]} {words}{f' [{step.finding}]' if step.finding else ''}")
+    if entry.is_refused:
+        for language in LANGUAGES:
+            click.echo(sentence(entry.outcome, entry.params, language))
+    for name, value in entry.claims.items():
+        click.echo(f"  {name}: {value}")
