@@ -22,6 +22,7 @@ AT_ONCE = 500  # jobs in one statement: far below what either database takes
 MAX_ATTEMPTS = 150  # after the first hour one an hour: a host may be down for a long holiday weekend
 SCORE = "score"  # one person's scores into one course's gradebook
 COLUMNS = "columns"  # the columns of one course's gradebook
+MEMBERS = "members"  # the list of one course
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 
 

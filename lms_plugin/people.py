@@ -238,11 +238,14 @@ class Course(Owned, table=True):
     lineitem_url: str = Field(default="", max_length=1000)
     ags_scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     memberships_url: str = Field(default="", max_length=1000)
+    groups_url: str = Field(default="", max_length=1000)
+    group_sets_url: str = Field(default="", max_length=1000)
     seen_at: datetime
 
 
 class CourseMember(Model, table=True):
-    """Somebody launched from a course. `is_learner` / `is_instructor` say what the *latest* launch claimed."""
+    """Somebody launched from a course. `is_learner` / `is_instructor` say what the *latest* launch claimed, `has_name`
+    whether it named them (None: it came before we noted that)."""
 
     __tablename__ = "course_member"
     __table_args__ = (UniqueConstraint("course_id", "person_id"),)
@@ -252,7 +255,60 @@ class CourseMember(Model, table=True):
     subject: str = Field(max_length=255)  # the `sub` that the host's gradebook knows
     is_learner: bool
     is_instructor: bool
+    has_name: bool | None = None
     launched_at: datetime
+
+
+class HostList(Model, table=True):
+    """How the last readings of a course's list at its host went (NRPS). What it says is a hint and changes nobody.
+
+    `whole_at`: when all of it was read last; `read_at`: that, or what has changed since. `error` is the code of the
+    last reading's failure, "" = it went well; `groups_error` the same of the course's groups.
+    """
+
+    __tablename__ = "host_list"
+    id: int | None = Field(default=None, primary_key=True)
+    course_id: int = Field(foreign_key="course.id", unique=True)
+    tried_at: datetime | None = None
+    read_at: datetime | None = None
+    whole_at: datetime | None = None
+    error: str = Field(default="", max_length=64)
+    words: str = Field(default="", max_length=300)  # the host's own, of the error
+    differences_url: str = Field(default="", max_length=1000)
+    groups_error: str = Field(default="", max_length=64)
+
+
+class ListedMember(Model, table=True):
+    """Somebody whom a host lists in a course, whether they ever came or not: no person of ours, and no row of the
+    roster. Rows stay: who is listed no more has `absent_since_at`. `groups` are the host's keys of its groups."""
+
+    __tablename__ = "listed_member"
+    __table_args__ = (UniqueConstraint("course_id", "subject"),)
+    id: int | None = Field(default=None, primary_key=True)
+    course_id: int = Field(foreign_key="course.id")
+    subject: str = Field(max_length=255)
+    name: str = Field(default="", max_length=100)  # as the host writes it, "" = it keeps it to itself
+    roles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    is_learner: bool
+    is_instructor: bool
+    is_active: bool  # False: listed as suspended
+    groups: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    first_seen_at: datetime
+    last_seen_at: datetime
+    absent_since_at: datetime | None = None
+
+
+class ListedGroup(Model, table=True):
+    """A group of a course at its host (Course Groups), with the name of the set it belongs to."""
+
+    __tablename__ = "listed_group"
+    __table_args__ = (UniqueConstraint("course_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    course_id: int = Field(foreign_key="course.id")
+    key: str = Field(max_length=255)
+    name: str = Field(default="", max_length=200)
+    set_name: str = Field(default="", max_length=200)
+    absent_since_at: datetime | None = None
 
 
 class Enrolment(Model, table=True):

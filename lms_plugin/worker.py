@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, report, review
+from lms_plugin.flow import award, booking, host_list, report, review
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 
@@ -24,6 +24,7 @@ Handler = Callable[[report.Post, dict[str, int], datetime], None]
 HANDLERS: dict[str, Handler] = {
     report.SCORE_JOB: report.send_scores,
     report.COLUMNS_JOB: report.make_columns,
+    outbox.MEMBERS: host_list.read,
     outbox.RULES: booking.apply_rules,
 }
 
@@ -90,9 +91,9 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time itself brings: reviews to allot, decisions to release, old sessions and logins to forget."""
+        """What time brings: reviews to allot, decisions to release, lists to read, sessions and logins to forget."""
         now = self.clock()
-        for act in (review.allocate_due, award.release_due):
+        for act in (review.allocate_due, award.release_due, host_list.ask_due):
             try:
                 with transaction(self.sessions) as session:
                     act(session, now)

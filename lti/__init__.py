@@ -58,7 +58,10 @@ from lti.registration import Registered, is_configuration_address, read_offer
 from lti.registration import Tool as RegistrationTool
 from lti.registration import ask as ask_registration
 from lti.registration import request_of as registration_request
-from lti.services import Delivery, Member, Roster, ServiceClient, next_timestamp, service_client
+from lti.rosters import GROUPS as GROUPS_SCOPE
+from lti.rosters import MEMBERS as MEMBERS_SCOPE
+from lti.rosters import Group, Member, Roster
+from lti.services import Delivery, ServiceClient, next_timestamp, service_client
 from lti.text import origin
 from lti.trails import MENDS, ORDERS, Mender, Result, Step, is_refused, steps, way_of
 from lti.trial import RIGHTS, Finding, Trial
@@ -127,6 +130,9 @@ __all__ = [
     "Delivery",
     "Member",
     "Roster",
+    "Group",
+    "MEMBERS_SCOPE",
+    "GROUPS_SCOPE",
     "Outcome",
     "Pace",
     "HostTurn",

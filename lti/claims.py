@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lti import roles as role_rules
+from lti.rosters import GROUPS as GROUPS_SCOPE
 from lti.text import clean, is_identifier, locale, origin
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
+GROUPS = "https://purl.imsglobal.org/spec/lti-gs/claim/groupsservice"
 _MOST_ENTRIES = 200
 
 
@@ -66,6 +68,8 @@ class Launch:
     lineitem_url: str
     ags_scopes: tuple[str, ...]
     memberships_url: str
+    groups_url: str = ""
+    group_sets_url: str = ""
     deep_linking: "DeepLinking | None" = None
     for_user: str = ""
     custom: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +148,13 @@ def custom(source: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def _groups(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The claim of the course's groups, where it lets us read them."""
+    found = member(claims, GROUPS, "groupsservice")
+    scopes = found.get("scope")
+    return found if not isinstance(scopes, list) or GROUPS_SCOPE in scopes else {}
+
+
 def read(claims: Mapping[str, Any]) -> dict[str, Any]:
     """The descriptive parts of a Launch, by field name (checks that refuse are the caller's). Raises Malformed."""
     context = member(claims, CLAIM + "context", "context")
@@ -151,6 +162,7 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
     shown = member(claims, CLAIM + "launch_presentation", "launch_presentation")
     grades = member(claims, AGS, "endpoint")
     members = member(claims, NRPS, "namesroleservice")
+    groups = _groups(claims)
     tool_platform = member(claims, CLAIM + "tool_platform", "tool_platform")
     context_id = identifier(context, "id")
     product = text(tool_platform, "product_family_code", 64).lower()
@@ -173,5 +185,7 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
         "lineitem_url": url(grades, "lineitem"),
         "ags_scopes": strings(grades.get("scope") or [], "scope"),
         "memberships_url": url(members, "context_memberships_url"),
+        "groups_url": url(groups, "context_groups_url"),
+        "group_sets_url": url(groups, "context_group_sets_url"),
         "custom": custom(claims),
     }

@@ -13,7 +13,8 @@ from typing import Any
 from lms_plugin.errors import Refused, Unavailable
 from lms_plugin.net import Answer, Http
 from lti.hosts import Host
-from lti.services import LINE_ITEM, MEMBERS, RESULT, SCORE
+from lti.rosters import GROUPS, MEMBERS
+from lti.services import LINE_ITEM, RESULT, SCORE
 from lti.text import clean, is_identifier, origin
 
 PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
@@ -130,7 +131,10 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
         "policy_uri": f"{tool.url}/help",
         "tos_uri": f"{tool.url}/help",
         "token_endpoint_auth_method": "private_key_jwt",
-        "scope": " ".join(one for one in SCOPES if offer.scopes is None or one in offer.scopes),
+        # Groups are asked for only where they are offered: few hosts know them, and some refuse what they do not know.
+        "scope": " ".join(
+            SCOPES if offer.scopes is None else [one for one in (*SCOPES, GROUPS) if one in offer.scopes]
+        ),
         TOOL: {
             "domain": origin(tool.url).partition("://")[2],
             "description": tool.description,

@@ -5,7 +5,6 @@ client's methods speak HTTP (outside of one), `ServiceClient.keep` stores what w
 """
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,18 +19,27 @@ from lms_plugin.net import Answer, Http
 from lti import bearer, keys, tokens
 from lti.hosts import Host, Outcome, added, below, host_of, number
 from lti.models import Platform
-from lti.text import clean, is_identifier, origin, utc
+from lti.rosters import (
+    GROUPS,
+    GROUPS_TYPE,
+    MEMBERS,
+    MEMBERS_TYPE,
+    SETS_TYPE,
+    Group,
+    Member,
+    Roster,
+    groups_of,
+    listed,
+    roster_of,
+)
+from lti.text import is_identifier, links, origin, utc
 
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 LINE_ITEM, LINE_ITEM_READ, SCORE, RESULT = (
     _AGS + name for name in ("lineitem", "lineitem.readonly", "score", "result.readonly")
 )
-MEMBERS = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
 _TYPE = "application/vnd.ims.lis.v2."
-_MEMBERS_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 _MOST_PAGES = 100
-_PARAMETER = r'\s*;\s*([\w*-]+)\s*(?:=\s*("[^"]*"|[^\s",;<>]+))?'
-_LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
 
 
 @dataclass(frozen=True)
@@ -50,27 +58,6 @@ class Delivery:
     outcome: Outcome
     words: str = ""
     retry_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Member:
-    """A person on a course's roster. `roles` are the host's strings; `is_active` False = left or suspended."""
-
-    subject: str
-    name: str
-    given_name: str
-    family_name: str
-    email: str
-    roles: frozenset[str]
-    is_active: bool
-
-
-@dataclass(frozen=True)
-class Roster:
-    """Who is on a course's roster. `differences_url`: where the host tells what has changed since, "" = it does not."""
-
-    members: list[Member]
-    differences_url: str
 
 
 def next_timestamp(previous: datetime | None, now: datetime) -> datetime:
@@ -124,16 +111,6 @@ def service_client(
         secret_key=secret_key,
         sessions=sessions,
     )
-
-
-def links(header: str) -> dict[str, str]:
-    """The addresses of a Link header by relation, in lower case (RFC 8288): several links, several relations a link."""
-    found: dict[str, str] = {}
-    for target, parameters, *_last in _LINK.findall(header):
-        given = {name.lower(): value.strip('"') for name, value in re.findall(_PARAMETER, parameters)}
-        for relation in given.get("rel", "").lower().split():
-            found.setdefault(relation, target)
-    return found
 
 
 @dataclass
@@ -314,41 +291,37 @@ class ServiceClient:
         """Everybody on the course's roster, all pages. Raises Unavailable rather than answer a part of it."""
         return self.roster(url).members
 
-    def roster(self, url: str, *, role: str = "", resource_link_id: str = "", limit: int = 0) -> Roster:
-        """The course's roster, all pages: those of a role, those who may open a resource link, `limit` to a page; or,
-        with the address of an earlier answer's differences, what has changed since.
+    def roster(
+        self, url: str, *, role: str = "", resource_link_id: str = "", limit: int = 0, with_groups: bool = False
+    ) -> Roster:
+        """The course's roster, all pages: those of a role, those who may open a resource link, `limit` to a page, with
+        the groups that each is in; or, with the address of an earlier answer's differences, what has changed since.
 
-        Hosts forget `role` from page to page (Moodle) or do not know it (Open edX), so it is looked at here too. Raises
-        Unavailable rather than answer a part: no `members`, a page for the second time, pages without end.
+        Raises Unavailable rather than answer a part: no `members`, an entry that names nobody, a page for the second
+        time, pages without end.
         """
         self._need(MEMBERS)
-        host = host_of(self.product, url)
-        asked = {"role": role, "rlid": resource_link_id, "limit": str(limit or "")}
-        found: dict[str, Member] = {}
-        differences = ""
-        for answer in self._answers(added(url, **asked), _MEMBERS_TYPE, follow=True, keep={"role": role}):
-            page = answer.json()
-            members = page.get("members") if isinstance(page, dict) else None
-            if not isinstance(members, list):
-                raise Unavailable("nrps.no_members")
-            changes = links(answer.headers.get("Link", "")).get("differences")
-            differences = urljoin(url, changes) if changes else differences
-            for entry in members:
-                member = _member(entry, host)
-                if member is not None and (not role or _short(role) in map(_short, member.roles)):
-                    found[member.subject] = member
-        return Roster(list(found.values()), differences)
+        asked = {
+            "role": role,
+            "rlid": resource_link_id,
+            "limit": str(limit or ""),
+            "groups": "true" if with_groups else "",
+        }
+        answers = self._answers(added(url, **asked), MEMBERS_TYPE, follow=True, keep={"role": role})
+        return roster_of(answers, url, role, host_of(self.product, url))
+
+    def groups(self, url: str, sets_url: str = "") -> list[Group]:
+        """The course's groups, with the names of their sets. Raises Unavailable rather than answer a part."""
+        self._need(GROUPS)
+        sets = self._answers(sets_url, SETS_TYPE, follow=True) if sets_url else []
+        return groups_of(self._answers(url, GROUPS_TYPE, follow=True), sets, host_of(self.product, url))
 
     def peek_members(self, url: str) -> int:
         """How many people the first page of a roster names: whether it can be read at all. Raises Unavailable."""
-        answer = self._call("GET", url, {"Accept": _MEMBERS_TYPE})
+        answer = self._call("GET", url, {"Accept": MEMBERS_TYPE})
         if answer.status != 200:
             raise self._failed(answer)
-        page = answer.json()
-        members = page.get("members") if isinstance(page, dict) else None
-        if not isinstance(members, list):
-            raise Unavailable("nrps.no_members")
-        return len(members)
+        return len(listed(answer, "members"))
 
     def _pages(self, url: str, accept: str) -> "list[Any]":
         """The JSON of an address and of its further pages."""
@@ -414,35 +387,8 @@ def _rfc3339(moment: datetime) -> str:
     return utc(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _short(role: str) -> str:
-    """`Learner` of the full name and of the short one."""
-    return role.rpartition("#")[2]
-
-
 def _column(entry: Any, *, is_new: bool) -> Column:
     address = entry.get("id") if isinstance(entry, dict) else None
     if not isinstance(address, str) or not origin(address) or not is_identifier(address, 1000):
         raise Unavailable("ags.refused", permanent=True, words="id")
     return Column(address, tokens.seconds(entry.get("scoreMaximum")) or 0.0, is_new)
-
-
-def _member(entry: Any, host: Host) -> Member | None:
-    """A roster entry, or None for one without a usable id."""
-    subject = entry.get("user_id") if isinstance(entry, dict) else None
-    if not isinstance(subject, str) or not is_identifier(subject):
-        return None
-
-    def text(key: str, limit: int = 100) -> str:
-        value = entry.get(key)
-        return clean(host.member_text(value), limit) if isinstance(value, str) else ""
-
-    given = entry.get("roles")
-    return Member(
-        subject=subject,
-        name=text("name"),
-        given_name=text("given_name"),
-        family_name=text("family_name"),
-        email=text("email", 254),
-        roles=frozenset(role for role in (given if isinstance(given, list) else []) if isinstance(role, str)),
-        is_active=entry.get("status", "Active") == "Active",
-    )

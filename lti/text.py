@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_PARAMETER = r'\s*;\s*([\w*-]+)\s*(?:=\s*("[^"]*"|[^\s",;<>]+))?'
+_LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
 _BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
 
 
@@ -33,6 +35,16 @@ def origin(url: str) -> str:
         return ""
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
+
+
+def links(header: str) -> dict[str, str]:
+    """The addresses of a Link header by relation, in lower case (RFC 8288): several links, several relations a link."""
+    found: dict[str, str] = {}
+    for target, parameters, *_last in _LINK.findall(header):
+        given = {name.lower(): value.strip('"') for name, value in re.findall(_PARAMETER, parameters)}
+        for relation in given.get("rel", "").lower().split():
+            found.setdefault(relation, target)
+    return found
 
 
 def sha256(secret: str) -> str:

@@ -13,7 +13,8 @@ from lms_plugin.errors import Unavailable
 from lms_plugin.net import Http
 from lti import tokens
 from lti.models import Platform
-from lti.services import LINE_ITEM, MEMBERS, RESULT, SCORE, ServiceClient, service_client
+from lti.rosters import MEMBERS
+from lti.services import LINE_ITEM, RESULT, SCORE, ServiceClient, service_client
 
 RIGHTS = {"line_item": LINE_ITEM, "score": SCORE, "result": RESULT, "members": MEMBERS}
 

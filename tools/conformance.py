@@ -22,6 +22,7 @@ PARTS = {
     "T": "访问令牌 / Access tokens",
     "A": "成绩 / Assignment and Grade Services 2.0",
     "N": "名单 / Names and Roles 2.0",
+    "C": "小组 / Course Groups 1.0",
     "P": "浏览器存储 / Platform storage and cookies",
     "R": "动态登记 / Dynamic Registration 1.0",
     "S": "查看作业 / Submission review",

@@ -12,7 +12,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import humans, links, report
+from lms_plugin.flow import host_list, humans, links, report
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
@@ -133,10 +133,14 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
         course.lineitem_url = launch.lineitem_url
     if launch.ags_scopes and course.ags_scopes != sorted(launch.ags_scopes):
         course.ags_scopes = sorted(launch.ags_scopes)
+    known_list = course.memberships_url
     if launch.memberships_url:
         course.memberships_url = launch.memberships_url
+        course.groups_url, course.group_sets_url = launch.groups_url, launch.group_sets_url
     session.add(course)
     session.flush()
+    if known_list != course.memberships_url:
+        host_list.ask(session, course, now)
     if offered != (course.lineitems_url, course.lineitem_url, course.ags_scopes):
         report.offer_changed(session, course, now)
     return course
@@ -158,6 +162,7 @@ def _membership(session: Session, course: Course, row_id: int, launch: "lti.Laun
         )
     member.subject, member.launched_at = launch.subject, now
     member.is_learner, member.is_instructor = launch.is_learner, launch.is_instructor
+    member.has_name = bool(launch.name)
     session.add(member)
     session.flush()
     if was != (launch.subject, launch.is_learner):

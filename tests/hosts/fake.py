@@ -28,12 +28,16 @@ from joserfc.jwk import RSAKey
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 LINE_ITEM, READ, SCORE, RESULT = (_AGS + one for one in ("lineitem", "lineitem.readonly", "score", "result.readonly"))
 NAMES = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
+GROUPS = "https://purl.imsglobal.org/spec/lti-gs/scope/contextgroup.readonly"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
 ITEM, ITEMS, RESULTS = (
     f"application/vnd.ims.lis.v2.{one}+json" for one in ("lineitem", "lineitemcontainer", "resultcontainer")
 )
 SCORES = "application/vnd.ims.lis.v1.score+json"
 MEMBERS = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+GROUP_LIST, GROUP_SETS = (
+    f"application/vnd.ims.lti-gs.v1.contextgroup{one}+json" for one in ("container", "setcontainer")
+)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -90,6 +94,7 @@ class Person:
     is_graded: bool = True
     status: str | None = "Active"
     more: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
 
 @dataclass
@@ -142,6 +147,8 @@ class Host:
         self.items: dict[int, Item] = {}
         self.links: set[str] = {"1"}
         self.grades: dict[tuple[int, str], Grade] = {}
+        self.groups: list[dict[str, Any]] = []
+        self.sets: list[dict[str, Any]] = []
         self.tokens: dict[str, tuple[set[str], datetime]] = {}
         self.jtis: set[str] = set()
         self.asked: list[Asked] = []
@@ -167,6 +174,10 @@ class Host:
     def memberships(self, course: str = "2") -> str:
         """The `context_memberships_url` of a launch from that course."""
         return f"{self.url}{self.prefix}/{course}/memberships"
+
+    def group_list(self, course: str = "2") -> str:
+        """The `context_groups_url` of a launch from that course; its sets stand beside it."""
+        return f"{self.url}{self.prefix}/{course}/groups"
 
     def item_url(self, key: int) -> str:
         return f"{self.lineitems(self.items[key].course)}/{key}"
@@ -209,6 +220,8 @@ class Host:
             return self.below(asked, int(found[2]), found[3] or "")
         if found := re.fullmatch(base + r"/([^/]+)/memberships", asked.path):
             return self.roster(asked)
+        if found := re.fullmatch(base + r"/([^/]+)/(groups|sets)", asked.path):
+            return self.group_rows(asked, found[2])
         return Said(404)
 
     def below(self, asked: Asked, key: int, word: str) -> Said:
@@ -440,6 +453,20 @@ class Host:
         status = {} if person.status is None else {"status": person.status}
         return {"user_id": person.key, "roles": list(person.roles), **named, **status, **person.more}
 
+    def groups_of(self, person: str) -> list[dict[str, str]]:
+        return [{"group_id": one} for one in self.people[person].groups]
+
+    def group_rows(self, asked: Asked, name: str) -> Said:
+        """The course's groups, or the sets that they belong to."""
+        if asked.header("Accept") != {"groups": GROUP_LIST, "sets": GROUP_SETS}[name]:
+            return Said(406)
+        refused = self.refuse(asked, GROUPS)
+        if refused:
+            return refused
+        said = self.paged(asked, self.groups if name == "groups" else self.sets, GROUP_LIST)
+        said.body = {"id": self.url + asked.path, name: said.body}
+        return said
+
     def roster(self, asked: Asked) -> Said:
         if asked.header("Accept") not in ("*/*", MEMBERS):
             return Said(406)
@@ -452,6 +479,8 @@ class Host:
             for person in self.people.values()
             if not role or any(one.rpartition("#")[2] == role.rpartition("#")[2] for one in person.roles)
         ]
+        if asked.query.get("groups") == "true":
+            rows = [row | {"group_enrollments": self.groups_of(str(row["user_id"]))} for row in rows]
         said = self.paged(asked, rows, MEMBERS)
         said.body = {"id": self.url + asked.path, "context": {"id": "2"}, "members": said.body}
         return said

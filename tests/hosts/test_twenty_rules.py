@@ -275,7 +275,7 @@ RULES = {
     "16-role": Rule(
         roster_read_right,
         address(lambda url: url.replace("&role=Learner", ""), "from="),
-        (lti.services, "_short", lambda _role: ""),
+        (lti.rosters, "_short", lambda _role: ""),
     ),
     "16-escape": Rule(roster_read_right, patch=(lti.hosts.Moodle, "member_text", lambda self, value: value)),
 }

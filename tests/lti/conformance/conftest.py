@@ -1,14 +1,19 @@
 """The running tool and a fresh platform for each row."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.hosts import resign
+from tests.hosts.fake import Host
 from tests.lti.conformance.bench import Bench, Jar, Platform, running
+from tests.lti.conformance.office import Office, office
 
+Opened = Callable[[type[Host]], Office]
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
 
@@ -37,3 +42,15 @@ def platform(bench: Bench) -> Platform:
 def jar() -> Jar:
     """A browser."""
     return Jar()
+
+
+@pytest.fixture
+def at(own_database_url: str, tmp_path: Path) -> Iterator[Opened]:
+    """An office at a host of that kind."""
+    with ExitStack() as stack:
+
+        def opened(kind: type[Host]) -> Office:
+            bench = stack.enter_context(running(own_database_url, tmp_path, NOW))
+            return stack.enter_context(office(bench, kind(dict), tmp_path))
+
+        yield opened

@@ -2,11 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,25 +18,11 @@ from lms_plugin.people import Course
 from tests import people as cast
 from tests.hosts import fake
 from tests.hosts.fake import Host, Moodle, OpenEdx, Said
-from tests.lti.conformance.bench import running
-from tests.lti.conformance.conftest import NOW
-from tests.lti.conformance.office import AGS, Office, enrol, office, subject
+from tests.lti.conformance.conftest import NOW, Opened
+from tests.lti.conformance.office import AGS, Office, enrol, subject
 
-Opened = Callable[[type[Host]], Office]
 HOSTS = [fake.Moodle, fake.OpenEdx, fake.Canvas, fake.Brightspace]
 STATE = lti.DeliveryState
-
-
-@pytest.fixture
-def at(own_database_url: str, tmp_path: Path) -> Iterator[Opened]:
-    """An office at a host of that kind."""
-    with ExitStack() as stack:
-
-        def opened(kind: type[Host]) -> Office:
-            bench = stack.enter_context(running(own_database_url, tmp_path, NOW))
-            return stack.enter_context(office(bench, kind(dict), tmp_path))
-
-        yield opened
 
 
 # --- T: tokens ---

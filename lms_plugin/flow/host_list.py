@@ -1,0 +1,205 @@
+"""What a host lists as a course's people and groups, kept as a hint: it makes nobody a person, and counts nobody.
+
+A reading is kept whole or not at all. Who is listed no more stays with the day since when; who was never listed and
+launched all the same stays what they are. Names of ours are not touched: the host's stands beside them.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, update
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.db import get, pk, transaction
+from lms_plugin.errors import Unavailable
+from lms_plugin.flow.report import Post
+from lms_plugin.people import Course, HostList, ListedGroup, ListedMember
+
+AGAIN = timedelta(days=1)  # a list is read once a day,
+WHOLE_AGAIN = timedelta(days=7)  # with all that it holds once a week, where the host tells what has changed,
+RESTING = timedelta(days=60)  # and no more once nobody has come for so long
+PAGE = 1000  # people to a page: an answer of more than a megabyte is not read
+
+
+def ask(session: Session, course: Course, now: datetime) -> None:
+    """Asks for the course's list to be read soon; nothing where the host offers none."""
+    if course.memberships_url:
+        ids = {"course_id": pk(course)}
+        outbox.put(session, course.tenant_id, outbox.MEMBERS, str(pk(course)), ids, now)
+
+
+def ask_due(session: Session, now: datetime) -> int:
+    """Asks for every list that was not looked at for a day, of courses that people come from; gives the number."""
+    rows = session.exec(
+        select(Course.id, Course.tenant_id)
+        .join(HostList, col(HostList.course_id) == col(Course.id), isouter=True)
+        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
+        .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
+        .where(
+            Course.memberships_url != "",
+            col(Course.seen_at) > now - RESTING,
+            col(lti.Platform.is_disabled).is_(False),
+            or_(col(HostList.tried_at).is_(None), col(HostList.tried_at) < now - AGAIN),
+        )
+        .order_by(col(Course.id))
+    ).all()
+    wanted: dict[int, dict[str, dict[str, int]]] = {}
+    for course_id, tenant_id in rows:
+        assert course_id is not None
+        wanted.setdefault(tenant_id, {})[str(course_id)] = {"course_id": course_id}
+    for tenant_id, jobs in wanted.items():
+        outbox.put_many(session, tenant_id, outbox.MEMBERS, jobs, now)
+    return len(rows)
+
+
+def read(post: Post, ids: dict[str, int], now: datetime) -> None:
+    """The job that reads one course's list, and its groups where the host offers them.
+
+    Raises Unavailable; the list is then as it was, and its page says why.
+    """
+    with transaction(post.sessions) as session:
+        course = get(session, Course, ids["course_id"])
+        deployment = get(session, lti.Deployment, course.deployment_id)
+        platform = get(session, lti.Platform, deployment.platform_id)
+        if not course.memberships_url or platform.is_disabled:
+            return
+        kept = _list_of(session, pk(course))
+        kept.tried_at = now
+        is_fresh = kept.whole_at is not None and now - kept.whole_at < WHOLE_AGAIN
+        changes = kept.differences_url if is_fresh and not kept.error else ""
+        url, groups_url, sets_url = course.memberships_url, course.groups_url, course.group_sets_url
+        client, group_client = (
+            lti.service_client(session, pk(platform), [scope], post.secret_key, post.http, now, post.sessions)
+            for scope in (lti.MEMBERS_SCOPE, lti.GROUPS_SCOPE)
+        )
+    try:
+        roster, is_whole = _ask_host(client, url, changes, with_groups=bool(groups_url))
+        with transaction(post.sessions) as session:
+            keep(session, ids["course_id"], roster, now, is_whole=is_whole)
+    except Unavailable as error:
+        with transaction(post.sessions) as session:
+            kept = _list_of(session, ids["course_id"])
+            kept.error, kept.words = error.code, error.words[:300]
+            session.add(kept)
+        raise
+    if groups_url:
+        _read_groups(post, group_client, ids["course_id"], groups_url, sets_url, now)
+
+
+def _ask_host(client: "lti.ServiceClient", url: str, changes: str, *, with_groups: bool) -> "tuple[lti.Roster, bool]":
+    """The host's answer, and whether it is the whole list: what has changed is asked for where the host told where,
+    and all of it where it does not know any more."""
+    if changes:
+        try:
+            return client.roster(changes), False
+        except Unavailable as error:
+            if not error.permanent:
+                raise
+    return client.roster(url, limit=PAGE, with_groups=with_groups), True
+
+
+def keep(session: Session, course_id: int, roster: "lti.Roster", now: datetime, *, is_whole: bool) -> None:
+    """Keeps a reading. Who is missing from a whole one is listed no more; of one of changes, only who it says has left.
+
+    Raises Unavailable("nrps.emptied") for a whole list that names nobody any more: more likely the host keeps them to
+    itself than that all have left, and nothing is changed.
+    """
+    kept = _list_of(session, course_id)
+    known = {row.subject: row for row in session.exec(select(ListedMember).where(ListedMember.course_id == course_id))}
+    if is_whole and not roster.members and any(row.absent_since_at is None for row in known.values()):
+        raise Unavailable("nrps.emptied", permanent=True)
+    for member in roster.members:
+        row = known.get(member.subject)
+        if member.status == "Deleted":
+            _leaves([row] if row is not None else [], now)
+            continue
+        if row is None:
+            row = _seen_first(course_id, member, now)
+        _tell(row, member)
+        row.absent_since_at = None
+        session.add(row)
+    if is_whole:
+        told = {member.subject for member in roster.members}
+        _leaves([row for row in known.values() if row.subject not in told], now)
+        kept.whole_at = now
+    session.flush()
+    session.execute(
+        update(ListedMember)
+        .where(col(ListedMember.course_id) == course_id, col(ListedMember.absent_since_at).is_(None))
+        .values(last_seen_at=now)
+    )
+    kept.read_at, kept.error, kept.words = now, "", ""
+    kept.differences_url = roster.differences_url[:1000] if len(roster.differences_url) <= 1000 else ""
+    session.add(kept)
+    session.flush()
+
+
+def _seen_first(course_id: int, member: "lti.Member", now: datetime) -> ListedMember:
+    return ListedMember(
+        course_id=course_id,
+        subject=member.subject,
+        is_learner=member.is_learner,
+        is_instructor=member.is_instructor,
+        is_active=member.is_active,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+
+
+def _tell(row: ListedMember, member: "lti.Member") -> None:
+    """What of a host's entry is kept. No address: nobody needs it here."""
+    row.name = (member.name or f"{member.given_name} {member.family_name}".strip())[:100]
+    row.roles, row.groups = sorted(member.roles)[:20], sorted(member.groups)
+    row.is_learner, row.is_instructor, row.is_active = member.is_learner, member.is_instructor, member.is_active
+
+
+def _leaves(rows: Iterable[ListedMember], now: datetime) -> None:
+    for row in rows:
+        if row.absent_since_at is None:
+            row.absent_since_at = now
+
+
+def _list_of(session: Session, course_id: int) -> HostList:
+    """The course's list, locked until this transaction ends: two readings are kept one after the other."""
+    row = session.exec(
+        select(HostList)
+        .where(HostList.course_id == course_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        row = HostList(course_id=course_id)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _read_groups(
+    post: Post, client: "lti.ServiceClient", course_id: int, url: str, sets_url: str, now: datetime
+) -> None:
+    """Reads the course's groups. They are an extra: where a host offers and then refuses them, the list stands."""
+    found, code = None, ""
+    try:
+        found = client.groups(url, sets_url)
+    except Unavailable as error:
+        code = error.code
+    with transaction(post.sessions) as session:
+        if found is not None:
+            keep_groups(session, course_id, found, now)
+        kept = _list_of(session, course_id)
+        kept.groups_error = code
+        session.add(kept)
+
+
+def keep_groups(session: Session, course_id: int, groups: "list[lti.Group]", now: datetime) -> None:
+    """Keeps the groups as they are now; one that is no more stays with the day since when."""
+    known = {row.key: row for row in session.exec(select(ListedGroup).where(ListedGroup.course_id == course_id))}
+    for group in groups:
+        row = known.pop(group.key, None) or ListedGroup(course_id=course_id, key=group.key)
+        row.name, row.set_name, row.absent_since_at = group.name, group.set_name, None
+        session.add(row)
+    for gone in known.values():
+        gone.absent_since_at = gone.absent_since_at or now
+    session.flush()
