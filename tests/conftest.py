@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"
 DATABASE_FIXTURES = frozenset(
     {"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"}
 )
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -181,7 +183,7 @@ def reached() -> Iterator[list[str]]:
 @pytest.fixture
 def now() -> datetime:
     """Monday 2 November 2026, nine in the morning in Shanghai: inside the demo programme's dates."""
-    return datetime(2026, 11, 2, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+    return NOW
 
 
 # --- databases ---
@@ -293,9 +295,35 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
+@dataclass
+class District:
+    """A database in which the district stands already, and the district as it was built there."""
+
+    engine: Engine
+    built: World
+
+
+@pytest.fixture(scope="session")
+def _district(
+    template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[District]:
+    """The district is built once for all tests that ask for `world`: it is twenty times the work of most of them."""
+    for url in copy_of(template_url, _server, tmp_path_factory.mktemp("district")):
+        made = db.engine(url)
+        with db.transaction(db.session_factory(made)) as session:
+            built = build_world(session, NOW)
+        yield District(made, built)
+        made.dispose()
+
+
 @pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    """One connection in one transaction that never commits."""
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """One connection in one transaction that never commits; to an empty database, or where the test asks for `world`
+    to the one in which the district stands."""
+    if "world" in request.fixturenames:
+        engine = request.getfixturevalue("_district").engine
+    else:
+        engine = request.getfixturevalue("engine")
     with engine.connect().execution_options(writes=True) as opened:
         outer = opened.begin()
         yield opened
@@ -314,9 +342,9 @@ def session(connection: Connection) -> Iterator[Session]:
 
 
 @pytest.fixture
-def world(session: Session, now: datetime) -> World:
-    """平安县 with its people, an open programme and one course (tests/factories.py)."""
-    return build_world(session, now)
+def world(session: Session, _district: District) -> World:
+    """平安县 with its people, an open programme and one course (tests/factories.py), as it is at `now`."""
+    return _district.built.seen_by(session)
 
 
 @pytest.fixture

@@ -1,15 +1,16 @@
 """A small district in a database: what most tests begin with. Everything is made by the product's own functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlmodel import Session, col, select
 
 import competencies
 import lti
 from lms_plugin.access import Actor
-from lms_plugin.db import pk
+from lms_plugin.db import Model, by_id, pk
 from lms_plugin.flow import curate, enter, sessions, units
 from lms_plugin.people import (
     Course,
@@ -28,6 +29,7 @@ from lms_plugin.people import (
 from tests import people as cast
 
 ISSUER = "https://lms.example"
+M = TypeVar("M", bound=Model)
 
 
 def actor_of(session: Session, person: Person, course_id: int | None = None) -> Actor:
@@ -72,6 +74,26 @@ class World:
     programme: competencies.Programme
     course: Course
     persons: dict[str, Person] = field(default_factory=dict)
+
+    def seen_by(self, session: Session) -> "World":
+        """The same district through another session, of a database in which it was built before."""
+
+        def rows(built: Sequence[M]) -> list[M]:
+            found = by_id(session, type(built[0]), [pk(row) for row in built])
+            return [found[pk(row)] for row in built]
+
+        county, *schools = rows([self.county, *self.schools.values()])
+        return World(
+            session,
+            self.now,
+            *rows([self.tenant]),
+            county,
+            dict(zip(self.schools, schools, strict=True)),
+            *rows([self.framework]),
+            *rows([self.programme]),
+            *rows([self.course]),
+            dict(zip(self.persons, rows(list(self.persons.values())), strict=True)),
+        )
 
     def person(self, who: cast.Cast) -> Person:
         """The row of one of the cast."""
