@@ -13,7 +13,6 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ import rubrics.models
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.web import create_app
-from tests.factories import Browser, World, build_world
+from tests.factories import Browser, World, build_world, world_in
 from tests.people import Cast
 
 TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
@@ -48,7 +47,7 @@ hypothesis.settings.load_profile("ci")
 SERVER = os.environ.get("NENGLI_TEST_DATABASE_URL", "")
 STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"
 DATABASE_FIXTURES = frozenset(
-    {"template_url", "database_url", "own_database_url", "module_database_url", "engine", "session"}
+    {"template_url", "district_url", "database_url", "own_database_url", "module_database_url", "engine", "connection"}
 )
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
 LEFT_OUT = pytest.StashKey[list[str]]()
@@ -268,6 +267,21 @@ def copy_of(template: str, server: Server | None, folder: Path) -> Iterator[str]
 
 
 @pytest.fixture(scope="session")
+def district_url(template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database in which the district of the tests stands as it is at NOW, that others are copied from: to build it is
+    twenty times the work of a test. Nobody stays connected to it."""
+    folder = tmp_path_factory.mktemp("district")
+    for url in copy_of(template_url, _server, folder):
+        made = db.engine(url)
+        with db.transaction(db.session_factory(made)) as session:
+            build_world(session, NOW)
+        made.dispose()
+        if _server is None:
+            settle_sqlite(folder / "test.db")
+        yield url
+
+
+@pytest.fixture(scope="session")
 def database_url(template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The database that `engine` and `session` share; no test commits to it."""
     yield from copy_of(template_url, _server, tmp_path_factory.mktemp("shared"))
@@ -287,6 +301,20 @@ def module_database_url(
     yield from copy_of(template_url, _server, tmp_path_factory.mktemp("module"))
 
 
+@pytest.fixture
+def own_district_url(district_url: str, _server: Server | None, tmp_path: Path) -> Iterator[str]:
+    """As `own_database_url`, with the district of the tests in it (`world_in`)."""
+    yield from copy_of(district_url, _server, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_district_url(
+    district_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """As `module_database_url`, with the district of the tests in it."""
+    yield from copy_of(district_url, _server, tmp_path_factory.mktemp("module"))
+
+
 @pytest.fixture(scope="session")
 def engine(database_url: str) -> Iterator[Engine]:
     """The engine of the shared database, made as the product makes it."""
@@ -295,24 +323,14 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-@dataclass
-class District:
-    """A database in which the district stands already, and the district as it was built there."""
-
-    engine: Engine
-    built: World
-
-
 @pytest.fixture(scope="session")
-def _district(
-    template_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[District]:
-    """The district is built once for all tests that ask for `world`: it is twenty times the work of most of them."""
-    for url in copy_of(template_url, _server, tmp_path_factory.mktemp("district")):
+def _district_engine(
+    district_url: str, _server: Server | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    """The database that all tests with `world` share; no test commits to it."""
+    for url in copy_of(district_url, _server, tmp_path_factory.mktemp("shared_district")):
         made = db.engine(url)
-        with db.transaction(db.session_factory(made)) as session:
-            built = build_world(session, NOW)
-        yield District(made, built)
+        yield made
         made.dispose()
 
 
@@ -321,7 +339,7 @@ def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """One connection in one transaction that never commits; to an empty database, or where the test asks for `world`
     to the one in which the district stands."""
     if "world" in request.fixturenames:
-        engine = request.getfixturevalue("_district").engine
+        engine = request.getfixturevalue("_district_engine")
     else:
         engine = request.getfixturevalue("engine")
     with engine.connect().execution_options(writes=True) as opened:
@@ -342,9 +360,9 @@ def session(connection: Connection) -> Iterator[Session]:
 
 
 @pytest.fixture
-def world(session: Session, _district: District) -> World:
-    """平安县 with its people, an open programme and one course (tests/factories.py), as it is at `now`."""
-    return _district.built.seen_by(session)
+def world(session: Session, now: datetime) -> World:
+    """平安县 with its people, an open programme and one course (tests/factories.py)."""
+    return world_in(session, now)
 
 
 @pytest.fixture

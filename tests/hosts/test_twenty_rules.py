@@ -30,9 +30,9 @@ SCORES, ITEMS = "/scores", "/lineitems"
 
 
 @pytest.fixture
-def here(own_database_url: str, tmp_path: Path) -> Iterator[Office]:
+def here(own_district_url: str, tmp_path: Path) -> Iterator[Office]:
     with ExitStack() as stack:
-        bench = stack.enter_context(running(own_database_url, tmp_path, NOW))
+        bench = stack.enter_context(running(own_district_url, tmp_path, NOW))
         yield stack.enter_context(office(bench, fake.Moodle(dict), tmp_path))
 
 

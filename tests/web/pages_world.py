@@ -23,7 +23,7 @@ from lms_plugin.flow import cases, enter, exemptions, invitations, reversal, rev
 from lms_plugin.people import Course, CourseMember, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
-from tests.factories import ISSUER, Browser, World, add_person, build_world, course_of, link_request, programme_of
+from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
@@ -61,7 +61,7 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
     app = create_app(settings, clock=lambda: NOW, sessions=factory)
     with factory() as session:
         db.writes(session)
-        pages = Pages(build_world(session, NOW))
+        pages = Pages(world_in(session, NOW))
         pages.programme = pages.world.programme.uuid
         _populate(pages)
         session.commit()

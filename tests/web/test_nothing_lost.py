@@ -17,7 +17,7 @@ from lms_plugin.config import Settings
 from lms_plugin.flow import review, sessions, submit
 from lms_plugin.web import create_app
 from tests import people as cast
-from tests.factories import World, build_world
+from tests.factories import World, world_in
 from tests.flow.handed_in import cast_of, hand_in, reviews_of
 from tests.web.test_submit import work_of
 
@@ -49,8 +49,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with served(module_database_url, tmp_path_factory.mktemp("desk")) as found:
+def desk(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with served(module_district_url, tmp_path_factory.mktemp("desk")) as found:
         yield found
 
 
@@ -70,7 +70,7 @@ def served(database_url: str, folder: Path) -> Iterator[Desk]:
     thread.start()
     with factory() as session:
         db.writes(session)
-        made = Desk(build_world(session, NOW), f"http://localhost:{server.server_port}", {})
+        made = Desk(world_in(session, NOW), f"http://localhost:{server.server_port}", {})
         _populate(made)
         try:
             yield made

@@ -15,8 +15,8 @@ MOST = 12
 
 
 @pytest.fixture(scope="module")
-def pages(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    with served(module_database_url, tmp_path_factory.mktemp("pages")) as found:
+def pages(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    with served(module_district_url, tmp_path_factory.mktemp("pages")) as found:
         yield found
 
 

@@ -25,7 +25,7 @@ from lms_plugin.flow import award, cases, courses, enter, invitations, reversal,
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from lms_plugin.web import create_app
 from tests import people as cast
-from tests.factories import Browser, World, build_world, course_of, programme_of
+from tests.factories import Browser, World, course_of, programme_of, world_in
 from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
@@ -73,7 +73,7 @@ def opened(url: str, settings: Settings, now: datetime) -> Iterator[House]:
     app = create_app(settings, clock=lambda: now, sessions=factory)
     with factory() as session:
         db.writes(session)
-        world = build_world(session, now)
+        world = world_in(session, now)
         session.commit()
         db.writes(session)
         yield House(app, world, factory)
@@ -81,8 +81,8 @@ def opened(url: str, settings: Settings, now: datetime) -> Iterator[House]:
 
 
 @pytest.fixture
-def house(own_database_url: str, settings: Settings, now: datetime) -> Iterator[House]:
-    with opened(own_database_url, settings, now) as found:
+def house(own_district_url: str, settings: Settings, now: datetime) -> Iterator[House]:
+    with opened(own_district_url, settings, now) as found:
         yield found
 
 

@@ -26,7 +26,7 @@ from lms_plugin.config import Settings
 from lms_plugin.db import Model, pk
 from lms_plugin.people import Tenant
 from lms_plugin.web import create_app
-from tests.factories import World, build_world
+from tests.factories import World, world_in
 from tests.hosts import resign
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -132,7 +132,7 @@ def running(database_url: str, folder: Path, now: datetime) -> Iterator[Bench]:
     app.extensions["nengli"].http.total_seconds = 3.0  # a busy machine answers late, too
     with factory() as session, key_server() as keys:
         db.writes(session)
-        world = build_world(session, now)
+        world = world_in(session, now)
         session.commit()
         server = make_server("127.0.0.1", 0, app, threaded=True)
         settings.public_url = f"http://localhost:{server.server_port}"

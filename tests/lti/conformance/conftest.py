@@ -19,8 +19,8 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def served(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with running(module_database_url, tmp_path_factory.mktemp("tool"), NOW) as bench:
+def served(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with running(module_district_url, tmp_path_factory.mktemp("tool"), NOW) as bench:
         yield bench
 
 
@@ -45,12 +45,12 @@ def jar() -> Jar:
 
 
 @pytest.fixture
-def at(own_database_url: str, tmp_path: Path) -> Iterator[Opened]:
+def at(own_district_url: str, tmp_path: Path) -> Iterator[Opened]:
     """An office at a host of that kind."""
     with ExitStack() as stack:
 
         def opened(kind: type[Host]) -> Office:
-            bench = stack.enter_context(running(own_database_url, tmp_path, NOW))
+            bench = stack.enter_context(running(own_district_url, tmp_path, NOW))
             return stack.enter_context(office(bench, kind(dict), tmp_path))
 
         yield opened
