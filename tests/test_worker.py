@@ -40,7 +40,7 @@ def earned(post: Post, who: cast.Cast, *codes: str) -> None:
 
 def views(post: Post, who: cast.Cast) -> list[Any]:
     with post.sessions() as session:
-        return deliveries(session, [pk(post.world.person(who))], pk(post.world.programme))
+        return deliveries(session, [pk(post.world.person(who))], pk(post.world.programme)).lines
 
 
 def test_a_release_arrives_in_two_columns(post: Post) -> None:
@@ -305,7 +305,7 @@ def test_what_a_host_lost_is_said_again_when_an_officer_asks(post: Post) -> None
     assert not any(view.can_resend for view in views(post, cast.CHEN))
     with post.sessions() as session:
         chen, programme = pk(post.world.person(cast.CHEN)), pk(post.world.programme)
-        assert all(view.can_resend for view in deliveries(session, [chen], programme, for_staff=True))
+        assert all(view.can_resend for view in deliveries(session, [chen], programme, for_staff=True).lines)
     with transaction(post.sessions) as session:
         officer, course = post.world.actor(cast.OFFICER), post.world.course.uuid
         resend(session, officer, course, post.world.person(cast.CHEN).uuid, datetime.now(UTC))

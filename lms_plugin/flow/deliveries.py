@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, or_
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlmodel import Session, col, func, select
 
 import lti
 from lms_plugin import outbox
@@ -18,11 +18,14 @@ from lms_plugin.flow.report import KINDS
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Person
 
+ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)
+
 
 @dataclass(frozen=True)
 class DeliveryView:
     """Where one person's score for one column stands, for the record page. `state` is a `DeliveryState`'s value, or
-    "queued" = asked for and not tried yet."""
+    "queued" = asked for and not tried yet, "stopped" = the course runs another programme by now: its gradebook keeps
+    what it has."""
 
     course_uuid: str
     course_title: str
@@ -35,11 +38,20 @@ class DeliveryView:
     can_resend: bool
 
 
+@dataclass(frozen=True)
+class Deliveries:
+    """Where a person's scores of a programme stand. `courses`: how many of its courses they launched from, so that
+    their gradebooks get what is new."""
+
+    lines: tuple[DeliveryView, ...]
+    courses: int
+
+
 def deliveries(
     session: Session, person_ids: Collection[int], programme_id: int, *, for_staff: bool = False
-) -> list[DeliveryView]:
-    """All courses of the programme that the person launched from, as any of these rows, with both columns' state.
-    Three queries.
+) -> Deliveries:
+    """All courses of the programme that the person launched from, as any of these rows, with both columns' state, and
+    those that ran it before. Three queries.
 
     `for_staff`: who looks after others may also repeat what arrived (a host's column can be emptied there). Before the
     first score there is no column: then the waiting job says how far it is, in the host's own words.
@@ -51,11 +63,13 @@ def deliveries(
         .order_by(col(Course.title), col(Course.id), col(CourseMember.id))
     ).all()
     rows = session.exec(
-        select(lti.ScoreDelivery, lti.LineItem)
+        select(lti.ScoreDelivery, lti.LineItem, Course)
         .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
+        .join(Course, col(Course.id) == col(lti.LineItem.course_id))
         .where(lti.LineItem.programme_id == programme_id, col(lti.ScoreDelivery.person_id).in_(person_ids))
+        .order_by(col(Course.title), col(Course.id), col(lti.ScoreDelivery.id))
     ).all()
-    by_column = {(column.course_id, row.person_id, column.kind): row for row, column in rows}
+    by_column = {(column.course_id, row.person_id, column.kind): row for row, column, _course in rows}
     jobs = _jobs(session, [(pk(course), person_id) for course, person_id in members])
     views = []
     for course, person_id in members:
@@ -79,7 +93,59 @@ def deliveries(
         asked = jobs.get((outbox.SCORE, f"{pk(course)}:{person_id}"))
         if not found and asked is not None and asked.state is not JobState.DONE:
             views.append(_unsent(course, asked, jobs.get((outbox.COLUMNS, str(pk(course))))))
-    return views
+    views += [
+        _stopped(course, column, row)
+        for row, column, course in rows
+        if course.programme_id != programme_id and (row.state in ARRIVED or row.sent_timestamp_at is not None)
+    ]
+    return Deliveries(tuple(views), len({pk(course) for course, _person_id in members}))
+
+
+def _stopped(course: Course, column: lti.LineItem, row: lti.ScoreDelivery) -> DeliveryView:
+    """What a gradebook keeps; how much that is, where we know it."""
+    given, most = (row.given_hundredths, row.maximum_hundredths) if row.state in ARRIVED else (0, 0)
+    return DeliveryView(
+        course.uuid, course.title, column.kind.value, "stopped", given, most, "", row.updated_at, can_resend=False
+    )
+
+
+@dataclass(frozen=True)
+class Gradebooks:
+    """The courses whose gradebooks get a person's new score, and those that keep what they have: they run another
+    programme by now."""
+
+    followed: tuple[str, ...]
+    stopped: tuple[str, ...]
+
+
+def gradebooks(session: Session, person_ids: Collection[int], programme_id: int) -> Gradebooks:
+    """The titles of both kinds of courses: one query."""
+    launched = exists().where(
+        col(CourseMember.course_id) == col(Course.id), col(CourseMember.person_id).in_(person_ids)
+    )
+    has_score = exists().where(
+        col(lti.LineItem.course_id) == col(Course.id),
+        col(lti.LineItem.programme_id) == programme_id,
+        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+        col(lti.ScoreDelivery.person_id).in_(person_ids),
+        _is_in_gradebook(),
+    )
+    runs_it = func.coalesce(col(Course.programme_id), 0) == programme_id
+    rows = session.exec(
+        select(Course.title, Course.programme_id)
+        .where(or_(and_(runs_it, launched), and_(~runs_it, has_score)))
+        .order_by(col(Course.title), col(Course.id))
+    ).all()
+    return Gradebooks(
+        tuple(title for title, runs in rows if runs == programme_id),
+        tuple(title for title, runs in rows if runs != programme_id),
+    )
+
+
+def _is_in_gradebook() -> ColumnElement[bool]:
+    """Something of it has left for the host."""
+    row = lti.ScoreDelivery
+    return or_(col(row.state).in_(ARRIVED), col(row.sent_timestamp_at).is_not(None))
 
 
 def _jobs(session: Session, members: Sequence[tuple[int, int]]) -> dict[tuple[str, str], Job]:
@@ -136,7 +202,7 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
         .where(lti.LineItem.course_id == pk(course), col(lti.ScoreDelivery.person_id).in_(rows))
     ).all():
         column.lost_at = None  # somebody has looked after it: it may be found or made once more
-        if delivery.state in (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN):
+        if delivery.state in ARRIVED:
             delivery.state = lti.DeliveryState.WAITING
         session.add_all([delivery, column])
     lti.forget_refusals(session, get(session, lti.Deployment, course.deployment_id).platform_id)

@@ -81,7 +81,7 @@ class Record:
     online_hundredths: int
     online_need_hundredths: int
     hours_kind: str
-    deliveries: tuple[deliveries.DeliveryView, ...]
+    deliveries: deliveries.Deliveries
     can_resend: bool
     can_reverse: bool
     printed_at: datetime
@@ -160,7 +160,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
-        deliveries=tuple(deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own)),
+        deliveries=deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own),
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         printed_at=now,

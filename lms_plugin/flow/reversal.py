@@ -11,9 +11,9 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Award, CompetencyPoint, CreditEntry, CreditKind, Programme
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get, pk
+from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import booking, humans, report
+from lms_plugin.flow import booking, deliveries, humans, report
 from lms_plugin.flow.scopes import person_scope
 from lms_plugin.people import Person
 
@@ -26,7 +26,7 @@ class Preview:
     """What a reversal would do. `what`: "hours" (one imported entry) or "award" (one point).
 
     `taken_hundredths`: how much the person's hours of that kind fall, from `before_hundredths`. `is_done`: it was taken
-    back already.
+    back already. `gradebooks`: which get the new score, and which keep what they have.
     """
 
     programme: str
@@ -42,6 +42,7 @@ class Preview:
     before_hundredths: int
     taken_hundredths: int
     is_done: bool
+    gradebooks: deliveries.Gradebooks
 
     @property
     def after_hundredths(self) -> int:
@@ -65,7 +66,8 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
     target = _target(session, actor, programme, person, what, uuid)
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
     kind = CreditKind.ONLINE if target.entry is not None else CreditKind.PRACTICE
-    before = humans.totals(session, pk(target.programme), humans.rows_of(target.person))[kind]
+    rows = humans.rows_of(target.person)
+    before = humans.totals(session, pk(target.programme), rows)[kind]
     is_done = _is_done(session, target)
     return Preview(
         programme=target.programme.uuid,
@@ -81,6 +83,7 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
         before_hundredths=before,
         taken_hundredths=0 if is_done else _taken(session, target, before),
         is_done=is_done,
+        gradebooks=deliveries.gradebooks(session, rows, pk(target.programme)),
     )
 
 
@@ -145,9 +148,15 @@ def _target(session: Session, actor: Actor, programme_uuid: str, person_uuid: st
         target = _Target(programme, person, entry, None, None)
         fits = entry.reason == "import" and entry.programme_id == pk(programme)
     else:
-        award = find(session, Award, actor.tenant_id, uuid)
-        target = _Target(programme, person, None, award, get(session, CompetencyPoint, award.point_id))
-        fits = award.programme_id == pk(programme)
+        found = session.exec(
+            select(Award, CompetencyPoint)
+            .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
+            .where(Award.tenant_id == actor.tenant_id, Award.uuid == uuid)
+        ).one_or_none()
+        if found is None:
+            raise NotFound
+        target = _Target(programme, person, None, *found)
+        fits = found[0].programme_id == pk(programme)
     if not fits or _owner(target) not in humans.rows_of(person):
         raise NotFound
     return target

@@ -6,6 +6,7 @@ Chinese labels are given where a host prints them (Moodle's zh_cn language pack)
 from dataclasses import dataclass
 
 LAUNCH, LAUNCHES, LOGIN, JWKS, DOMAIN, NAME = "launch", "launches", "login", "jwks", "domain", "name"
+ADDRESSES = frozenset({LAUNCH, LAUNCHES, LOGIN, JWKS, DOMAIN, NAME})
 # How hosts name themselves in launches and registrations, where it is not our own word for them.
 FAMILIES = {"desire2learn": "brightspace", "blackboardlearn": "blackboard", "edx": "openedx", "open-edx": "openedx"}
 
@@ -30,6 +31,17 @@ class Product:
     where: tuple[str, str]
     fields: tuple[Label, ...]
     back: dict[str, tuple[str, str]]  # our field → the host's label (en, zh)
+
+
+def _printed(*lines: tuple[str, str]) -> tuple[Label, ...]:
+    """The fields of a host that prints English alone: its label, and which of our addresses goes there, or what to
+    choose."""
+    return tuple(Label(en, value=said) if said in ADDRESSES else Label(en, choose=(said, said)) for en, said in lines)
+
+
+def _back(**labels: str) -> dict[str, tuple[str, str]]:
+    """Our field → that host's label."""
+    return {field: (label, "") for field, label in labels.items()}
 
 
 _MEMBERS = "Use this service to retrieve members' information as per privacy settings"
@@ -77,92 +89,77 @@ PRODUCTS: dict[str, Product] = {
     "openedx": Product(
         "Open edX",
         ("Studio → LTI Consumer → Edit", ""),
-        (
-            Label("LTI Version", choose=("LTI 1.3", "LTI 1.3")),
-            Label("Launch URL, Tool Launch URL", "", LAUNCH),
-            Label("Tool Initiate Login URL (OIDC)", "", LOGIN),
-            Label("Registered Redirect URIs", "", LAUNCHES),
-            Label("Tool Public Key Mode", choose=("Keyset URL", "Keyset URL")),
-            Label("Tool Keyset URL", "", JWKS),
-            Label("Names & Roles (NRPS), Enable LTI NRPS", choose=("True", "True")),
-            Label("Deep linking", choose=("True", "True")),
-            Label("Deep Linking Launch URL", "", LAUNCH),
-            Label("Assignment and Grades", choose=("Programmatic", "Programmatic")),
-            Label("Open tool in", choose=("New Window", "New Window")),
+        _printed(
+            ("LTI Version", "LTI 1.3"),
+            ("Launch URL, Tool Launch URL", LAUNCH),
+            ("Tool Initiate Login URL (OIDC)", LOGIN),
+            ("Registered Redirect URIs", LAUNCHES),
+            ("Tool Public Key Mode", "Keyset URL"),
+            ("Tool Keyset URL", JWKS),
+            ("Names & Roles (NRPS), Enable LTI NRPS", "True"),
+            ("Deep linking", "True"),
+            ("Deep Linking Launch URL", LAUNCH),
+            ("Assignment and Grades", "Programmatic"),
+            ("Open tool in", "New Window"),
         ),
         {
             "site": ("the LMS's root address", "LMS 的根地址"),
-            "client_id": ("Client ID", ""),
-            "keyset": ("Keyset URL", ""),
+            **_back(client_id="Client ID", keyset="Keyset URL"),
         },
     ),
     "canvas": Product(
         "Canvas",
         ("Admin → Developer Keys → + Developer Key → + LTI Key → Manual Entry", ""),
-        (
-            Label("Title", "", NAME),
-            Label("Redirect URIs", "", LAUNCH),
-            Label("Target Link URI", "", LAUNCH),
-            Label("OpenID Connect Initiation Url", "", LOGIN),
-            Label("JWK Method", choose=("Public JWK URL", "Public JWK URL")),
-            Label("Public JWK URL", "", JWKS),
+        _printed(
+            ("Title", NAME),
+            ("Redirect URIs", LAUNCH),
+            ("Target Link URI", LAUNCH),
+            ("OpenID Connect Initiation Url", LOGIN),
+            ("JWK Method", "Public JWK URL"),
+            ("Public JWK URL", JWKS),
         ),
         {
             "site": ("the address of your Canvas", "贵校 Canvas 的网址"),
-            "client_id": ("Details (the number of the developer key)", ""),
-            "deployment": ("Deployment Id", ""),
+            **_back(client_id="Details (the number of the developer key)", deployment="Deployment Id"),
         },
     ),
     "brightspace": Product(
         "Brightspace",
         ("Admin Tools → Manage Extensibility → LTI Advantage → Register Tool → Standard", ""),
-        (
-            Label("Name", "", NAME),
-            Label("Domain", "", DOMAIN),
-            Label("Redirect URLs", "", LAUNCH),
-            Label("OpenID Connect Login URL", "", LOGIN),
-            Label("Target Link URI", "", LAUNCH),
-            Label("Keyset URL", "", JWKS),
-            Label(
-                "Extensions",
-                choose=(
-                    "Assignment and Grade Services · Deep Linking · Names and Role Provisioning Services",
-                    "Assignment and Grade Services · Deep Linking · Names and Role Provisioning Services",
-                ),
-            ),
+        _printed(
+            ("Name", NAME),
+            ("Domain", DOMAIN),
+            ("Redirect URLs", LAUNCH),
+            ("OpenID Connect Login URL", LOGIN),
+            ("Target Link URI", LAUNCH),
+            ("Keyset URL", JWKS),
+            ("Extensions", "Assignment and Grade Services · Deep Linking · Names and Role Provisioning Services"),
         ),
-        {
-            "site": ("Issuer", ""),
-            "client_id": ("Client Id", ""),
-            "deployment": ("Deployment Id", ""),
-        },
+        _back(site="Issuer", client_id="Client Id", deployment="Deployment Id"),
     ),
     "blackboard": Product(
         "Blackboard",
         ("developer.anthology.com → My Integrations; Admin → LTI Tool Providers → Register LTI 1.3/Advantage Tool", ""),
-        (
-            Label("Application name", "", NAME),
-            Label("Domain(s)", "", DOMAIN),
-            Label("Login Initiation URL", "", LOGIN),
-            Label("Tool Redirect URL(s)", "", LAUNCH),
-            Label("Tool JWKS URL", "", JWKS),
-            Label("Signing Algorithm", choose=("RS256", "RS256")),
+        _printed(
+            ("Application name", NAME),
+            ("Domain(s)", DOMAIN),
+            ("Login Initiation URL", LOGIN),
+            ("Tool Redirect URL(s)", LAUNCH),
+            ("Tool JWKS URL", JWKS),
+            ("Signing Algorithm", "RS256"),
         ),
-        {
-            "client_id": ("Application ID / Client ID", ""),
-            "deployment": ("Deployment ID", ""),
-        },
+        _back(client_id="Application ID / Client ID", deployment="Deployment ID"),
     ),
     "other": Product(
         "LTI 1.3",
         ("", ""),
-        (
-            Label("Tool name", "", NAME),
-            Label("Target link URI, launch URL", "", LAUNCH),
-            Label("OpenID Connect (OIDC) login initiation URL", "", LOGIN),
-            Label("Redirect URIs", "", LAUNCH),
-            Label("Public keyset (JWKS) URL", "", JWKS),
-            Label("Domain", "", DOMAIN),
+        _printed(
+            ("Tool name", NAME),
+            ("Target link URI, launch URL", LAUNCH),
+            ("OpenID Connect (OIDC) login initiation URL", LOGIN),
+            ("Redirect URIs", LAUNCH),
+            ("Public keyset (JWKS) URL", JWKS),
+            ("Domain", DOMAIN),
         ),
         {
             "issuer": ("Issuer, Platform ID", ""),

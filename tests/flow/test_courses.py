@@ -1,16 +1,17 @@
 """A course gets its programme, and another one later; officers and trainers of a part do it within their reach."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import col, select
 
 import competencies
+import lti
 from lms_plugin import outbox
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound
-from lms_plugin.flow import courses, enter, merges, notices, units
+from lms_plugin.flow import courses, enter, merges, notices, passport, report, reversal, units
 from lms_plugin.people import Course, CourseMember, Enrolment, OrgUnit, Person, Role, RoleKind, UnitKind
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, course_of, grant, programme_of
@@ -240,3 +241,64 @@ def test_whether_anybody_is_told(world: World, east: OrgUnit) -> None:
     officer_of(world, east)
     assert notices.officers_above(world.session, chen)
     assert not notices.officers_above(world.session, zhao)
+
+
+# --- gradebooks of before ---
+
+
+def sent(world: World, who: cast.Cast, state: lti.DeliveryState, at: datetime | None) -> None:
+    """A score of the world's programme in the points column of the world's course."""
+    column = lti.LineItem(
+        tenant_id=pk(world.tenant),
+        course_id=pk(world.course),
+        programme_id=pk(world.programme),
+        kind=lti.LineItemKind.POINTS,
+        url="https://lms.example/1",
+        maximum_hundredths=300,
+        created_at=world.now,
+    )
+    world.session.add(column)
+    world.session.flush()
+    world.session.add(
+        lti.ScoreDelivery(
+            tenant_id=pk(world.tenant),
+            line_item_id=pk(column),
+            person_id=pk(world.person(who)),
+            subject="s",
+            given_hundredths=100,
+            maximum_hundredths=300,
+            state=state,
+            sent_timestamp_at=at,
+            updated_at=world.now,
+        )
+    )
+    world.session.flush()
+
+
+@pytest.mark.parametrize(
+    ("state", "was_sent", "given"),
+    [
+        (lti.DeliveryState.DELIVERED, True, 100),
+        (lti.DeliveryState.OVERRIDDEN, True, 100),
+        (lti.DeliveryState.FAILED, True, 0),  # what the gradebook has is not known
+        (lti.DeliveryState.RETRYING, False, None),
+        (lti.DeliveryState.NOT_A_LEARNER, False, None),
+    ],
+)
+def test_a_gradebook_of_before_is_said_to_have_stopped(
+    world: World, state: lti.DeliveryState, was_sent: bool, given: int | None
+) -> None:
+    earn(world, cast.CHEN, "A3")
+    sent(world, cast.CHEN, state, world.now if was_sent else None)
+    officer, new = world.actor(cast.OFFICER), other_programme(world)
+    before = passport.record(world.session, world.actor(cast.CHEN), world.programme.uuid, None, world.now).deliveries
+    assert (before.courses, "stopped" in {line.state for line in before.lines}) == (1, False)
+    courses.bind_course(world.session, officer, world.course.uuid, new.uuid, world.now, world.programme.uuid)
+    after = passport.record(world.session, world.actor(cast.CHEN), world.programme.uuid, None, world.now).deliveries
+    found = [(line.state, line.given_hundredths, line.can_resend) for line in after.lines]
+    assert (after.courses, found) == (0, [] if given is None else [("stopped", given, False)])
+    award = world.session.exec(select(competencies.Award.uuid)).one()
+    person = world.person(cast.CHEN).uuid
+    view = reversal.preview(world.session, officer, world.programme.uuid, person, "award", award)
+    assert view.gradebooks.stopped == (() if given is None else (world.course.title,))
+    assert report.queue_scores(world.session, world.programme, [pk(world.person(cast.CHEN))], world.now) == 0

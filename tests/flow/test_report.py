@@ -77,5 +77,5 @@ def test_giving_up_is_visible(world: World) -> None:
     world.session.add(row)
     world.session.flush()
     report.give_up(world.session, {"course_id": pk(world.course), "person_id": chen}, world.now)
-    (view,) = deliveries.deliveries(world.session, [chen], pk(world.programme))
+    (view,) = deliveries.deliveries(world.session, [chen], pk(world.programme)).lines
     assert (view.state, view.host_words, view.can_resend) == ("failed", "503", True)

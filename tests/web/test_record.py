@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import col, select
 
 import competencies
+import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.flow import award, people, roster_ties
@@ -14,6 +15,7 @@ from tests import people as cast
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_award import decided
+from tests.flow.test_courses import other_programme, sent
 from tests.rosters import add_entry, put_on_roster
 from tests.web.test_roster import send
 
@@ -173,3 +175,20 @@ def test_who_releases_is_said_as_it_is(browse, world, days, says):
     world.set_rules(release={"after_days": int(days)})
     world.session.commit()
     assert says in browse(cast.OFFICER).get(f"/curate/programmes/{world.programme.uuid}").text
+
+
+def test_a_course_that_moved_on_keeps_the_old_number_and_the_pages_say_so(browse, world):
+    earn(world, cast.CHEN, "A3")
+    sent(world, cast.CHEN, lti.DeliveryState.DELIVERED, world.now)
+    award_uuid = world.session.exec(select(competencies.Award.uuid)).one()
+    reverse, officer = f"{record(world)}/awards/{award_uuid}/reverse", browse(cast.OFFICER)
+    assert "成绩自动重新回传到课程" in officer.get(reverse).text
+    world.course.programme_id = pk(other_programme(world))
+    world.session.commit()
+    page = officer.get(reverse).text
+    assert "这门课已换项目，成绩册停在原来的数，不会跟着改" in page
+    assert "成绩自动重新回传" not in page
+    page = browse(cast.CHEN).get(f"/record/{world.programme.uuid}").text
+    assert "这门课已换项目，成绩册停在原来的数" in page
+    assert "从做这个项目的课程进入以后" in page
+    assert "再发一次" not in page
