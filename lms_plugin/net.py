@@ -134,9 +134,9 @@ class Http:
         self.total_seconds = total_seconds
         self._pace = pace
 
-    def get_json(self, url: str, accept: str = "application/json") -> Any:
+    def get_json(self, url: str, accept: str = "application/json", seconds: float = TOTAL_SECONDS) -> Any:
         """The JSON at an address. Raises Unavailable, also for any status but 200."""
-        answer = self.request("GET", url, headers={"Accept": accept})
+        answer = self.request("GET", url, headers={"Accept": accept}, seconds=seconds)
         if answer.status != 200:
             raise Unavailable("net.status", words=f"HTTP {answer.status}", retry_after=answer.retry_after)
         return answer.json()
@@ -179,7 +179,7 @@ class Http:
         self, method: str, url: str, headers: Mapping[str, str], body: str | None, deadline: float, largest: int
     ) -> Answer:
         scheme, host, port = _place(url)
-        address = self._address(scheme, host, port)
+        address = self._address(scheme, host, port, deadline)
         name = f"[{host}]" if ":" in host else host
         own = {
             "User-Agent": f"Nengli/{__version__}",
@@ -219,15 +219,11 @@ class Http:
             finally:
                 timer.cancel()
 
-    def _address(self, scheme: str, host: str, port: int) -> str:
+    def _address(self, scheme: str, host: str, port: int, deadline: float) -> str:
         """The one address to connect to, after every address of the name has been found harmless."""
         if self.allow_loopback and (host == "localhost" or host.endswith(".localhost")):
             return "127.0.0.1"  # RFC 6761; not every resolver knows it
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise Unavailable("net.unreachable", words="DNS") from error
-        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+        addresses = _look_up(host, port, deadline - time.monotonic())
         for address in addresses:
             parsed = ipaddress.ip_address(address)
             loopback = self.allow_loopback and parsed.is_loopback
@@ -251,6 +247,35 @@ def _place(url: str) -> tuple[str, str, int]:
     return parts.scheme, host.lower(), port or _DEFAULT_PORTS[parts.scheme]
 
 
+def _look_up(host: str, port: int, seconds: float) -> list[str]:
+    """Every address of a name. A resolver knows no time-out of ours, so it works in a thread that is left behind."""
+    found: list[str] = []
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.extend(str(entry[4][0]).partition("%")[0] for entry in entries)
+        except (OSError, UnicodeError) as error:
+            failed.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(max(seconds, 0.1))
+    if asking.is_alive():
+        raise Unavailable("net.timeout", words="DNS")
+    if failed or not found:
+        raise Unavailable("net.unreachable", words="DNS") from (failed[0] if failed else None)
+    return found
+
+
+# Not public whatever the version of Python says: special-purpose blocks of the IANA registries.
+_SPECIAL = tuple(
+    ipaddress.ip_network(block)
+    for block in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+)
+
+
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether this is a public unicast address, also inside the IPv6 forms that carry an IPv4 one."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -261,6 +286,8 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
             return _is_public(inner)
         if address.teredo is not None or address.is_site_local:
             return False
+    if any(address in block for block in _SPECIAL if block.version == address.version):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from joserfc.jwk import RSAKey
 from sqlalchemy import or_, update
@@ -12,6 +13,7 @@ from lms_plugin.db import transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.net import Http
 from lti import tokens
+from lti.keywait import FETCH_SECONDS, wait_for
 from lti.models import KeySet, LoginState, Platform
 from lti.text import same_moment_or_later
 from lti.upsert import insert_unless_there
@@ -38,16 +40,24 @@ def refresh_keys(factory: "sessionmaker[Session]", http: Http, form: Mapping[str
             .where(col(KeySet.url) == url, or_(col(KeySet.tried_at).is_(None), col(KeySet.tried_at) <= now - PAUSE))
             .values(tried_at=now)
         )
-        if not getattr(claimed, "rowcount", 0):
-            return
+    if getattr(claimed, "rowcount", 0):
+        _fetch(factory, http, url, now)
+    else:
+        wait_for(factory, url, now)
+
+
+def _fetch(factory: "sessionmaker[Session]", http: Http, url: str, now: datetime) -> None:
+    """Asks the host and keeps a good answer; a bad one leaves what was known."""
+    kept: dict[str, Any] = {"answered_at": now}
     try:
-        body = http.get_json(url)
+        body = http.get_json(url, seconds=FETCH_SECONDS)
+        if isinstance(body, dict) and isinstance(body.get("keys"), list):
+            kept |= {"body": body, "fetched_at": now}
     except Unavailable:
-        return
-    if not isinstance(body, dict) or not isinstance(body.get("keys"), list):
-        return
-    with transaction(factory) as session:
-        session.execute(update(KeySet).where(col(KeySet.url) == url).values(body=body, fetched_at=now))
+        pass
+    finally:
+        with transaction(factory) as session:
+            session.execute(update(KeySet).where(col(KeySet.url) == url).values(**kept))
 
 
 def _wanted(session: Session, form: Mapping[str, str], now: datetime) -> str:

@@ -187,7 +187,8 @@ class ToolKey(Model, table=True):
 
 
 class KeySet(Model, table=True):
-    """The last good answer of a platform's JWKS address, and when we last tried."""
+    """The last good answer of a platform's JWKS address, when we last tried, and which try last ended (`answered_at` is
+    its `tried_at`): one that has not is under way."""
 
     __tablename__ = "lti_key_set"
     id: int | None = Field(default=None, primary_key=True)
@@ -195,6 +196,7 @@ class KeySet(Model, table=True):
     body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     fetched_at: datetime | None = None
     tried_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 class AccessToken(Model, table=True):

@@ -189,3 +189,16 @@ def test_the_operator_finds_every_refusal(environment: dict[str, str]) -> None:
     assert "[invitation.unusable]" in told
     assert "没有这个编号" in refused(environment, "launches", "AAAA-AAAA")
     assert "没有这个编号" in refused(environment, "launches", unknown, "--tenant", "平安县")
+
+
+def test_keys_are_rotated_by_command(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    first = done(environment, "platform", "rotate-keys")
+    assert done(environment, "platform", "rotate-keys") == first  # one that waits is enough
+    at_once = done(environment, "platform", "rotate-keys", "--at-once")
+    assert at_once != first
+    engine = db.engine(environment["NENGLI_DATABASE_URL"])
+    with db.session_factory(engine)() as session:
+        shown = lti.tool_jwks(session, datetime.now(UTC))["keys"]
+    engine.dispose()
+    assert [key["kid"] in at_once for key in shown] == [True]

@@ -1,15 +1,17 @@
 """The one way out refuses what it must, against real sockets on this machine."""
 
+import ipaddress
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from lms_plugin.errors import Unavailable
-from lms_plugin.net import MAX_BODY, Answer, Http
+from lms_plugin.net import CONNECT_SECONDS, MAX_BODY, Answer, Http, _is_public
 
 
 class Host(BaseHTTPRequestHandler):
@@ -29,6 +31,8 @@ class Host(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/echo":
             self._answer(200, f"{self.headers['Host']}|{self.headers['User-Agent']}".encode())
+        elif self.path == "/who":
+            self._answer(200, (self.headers["Authorization"] or "nobody").encode())
         elif self.path == "/json-as-html":
             self._answer(200, b'{"keys": []}', **{"Content-Type": "text/html"})
         elif self.path == "/big":
@@ -46,7 +50,10 @@ class Host(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, f"{self.headers['Content-Type']}|".encode() + body)
+        if self.path == "/moved":
+            self._answer(307, b"", Location="/echo")
+        else:
+            self._answer(200, f"{self.headers['Content-Type']}|".encode() + body)
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +206,112 @@ def test_nobody_listens() -> None:
 
 def test_http_to_this_machine_needs_the_switch(base: str) -> None:
     assert code_of(Http(), base.replace("lms.localhost", "127.0.0.1") + "/echo") == "net.address_refused"
+
+
+# --- names, addresses, time ---
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """The system's resolver answers these, one after the other, for names; gives the names that it was asked."""
+    asked: list[str] = []
+    plain = socket.getaddrinfo
+
+    def answer(host: str, port: int, *rest: object, **more: object) -> object:
+        if not host.endswith(".example"):
+            return plain(host, port, *rest, **more)  # type: ignore[arg-type]
+        asked.append(host)
+        found = answers[min(len(asked), len(answers)) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return asked
+
+
+def test_a_name_is_looked_up_once_and_the_connection_goes_there(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rebinding: a second look-up that answers differently is never made."""
+    asked = resolving(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    port = base.rpartition(":")[2]
+    answer = Http(allow_loopback=True).request("GET", f"http://lms.example:{port}/echo")
+    assert answer.text.startswith(f"lms.example:{port}|")
+    assert asked == ["lms.example"]
+
+
+def test_each_redirect_is_looked_up_and_checked_again(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+    port = base.rpartition(":")[2]
+    assert code_of(Http(allow_loopback=True), f"http://lms.example:{port}/here") == "net.address_refused"
+
+
+@pytest.mark.parametrize("second", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "192.0.0.8", "192.88.99.1"])
+def test_one_harmful_address_of_a_name_is_one_too_many(monkeypatch: pytest.MonkeyPatch, second: str) -> None:
+    resolving(monkeypatch, ["93.184.216.34", second])
+    assert code_of(Http(), "https://lms.example/keys") == "net.address_refused"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "64:ff9b:1::a00:1",
+        "::10.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "2001:0:a00:1::",
+        "fec0::1",
+        "3fff::1",
+        "5f00::1",
+        "ff02::1",
+    ],
+)
+def test_no_form_of_ipv6_leads_inside(address: str) -> None:
+    assert code_of(Http(), f"https://[{address}]/") in ("net.address_refused", "net.unreachable")
+
+
+def test_public_addresses_are_public() -> None:
+    for address in ("93.184.216.34", "2606:4700::1111", "64:ff9b::5db8:d822", "::ffff:93.184.216.34"):
+        assert _is_public(ipaddress.ip_address(address))
+
+
+def test_a_resolver_that_hangs_costs_no_more_than_the_time_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_named: go_on.wait(20) and [])
+    began = time.monotonic()
+    assert code_of(Http(total_seconds=0.3), "https://lms.example/") == "net.timeout"
+    assert time.monotonic() - began < 2
+    go_on.set()
+
+
+def test_who_does_not_take_the_connection_is_given_up() -> None:
+    """A full queue of connections: the third is never taken."""
+    with socket.socket() as listening, socket.socket() as one, socket.socket() as two:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for filling in (one, two):
+            filling.setblocking(False)
+            filling.connect_ex(listening.getsockname())
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        assert code_of(Http(allow_loopback=True, total_seconds=0.5), url) == "net.timeout"
+        assert time.monotonic() - began < CONNECT_SECONDS
+
+
+def test_who_takes_the_connection_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        assert code_of(Http(allow_loopback=True, total_seconds=0.5), url) == "net.timeout"
+        assert time.monotonic() - began < 3
+
+
+def test_no_proxy_and_no_netrc_of_the_environment(base: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ignored on purpose: a proxy would look names up again by itself, and .netrc would send passwords to hosts."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert Http(allow_loopback=True).request("GET", base + "/who").text == "nobody"
+
+
+def test_a_post_is_never_redirected(base: str) -> None:
+    """A score must not travel on, nor a token."""
+    answer = Http(allow_loopback=True).request("POST", base + "/moved", body="x")
+    assert (answer.status, answer.headers["Location"]) == (307, "/echo")

@@ -1,0 +1,75 @@
+"""What the worker does because time goes by: keys take turns, the log is swept, and it says that it lives."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.config import Settings
+from lms_plugin.db import transaction
+from lms_plugin.worker import Worker
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def tick(own_database_url: str, tmp_path: Path) -> Callable[[datetime], Worker]:
+    """One sweep at a moment."""
+    settings = Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="https://tool.example",
+        data_dir=tmp_path,
+        database_url=own_database_url,
+        key_days=30,
+        log_days=10,
+    )
+
+    def sweep(at: datetime) -> Worker:
+        worker = Worker(settings, clock=lambda: at)
+        worker.tick()
+        worker.close()
+        return worker
+
+    return sweep
+
+
+def test_keys_take_turns_by_the_clock(tick: Callable[[datetime], Worker], now: datetime) -> None:
+    worker = tick(now)
+    secret = worker.settings.secret_key.get_secret_value()
+    with transaction(worker.sessions) as session:
+        first = lti.ensure_tool_key(session, secret, now).kid
+
+    def state(at: datetime) -> tuple[str, int]:
+        """Which key signs, and how many are shown."""
+        tick(at)
+        with transaction(worker.sessions) as session:
+            return lti.ensure_tool_key(session, secret, at).kid, len(lti.tool_jwks(session, at)["keys"])
+
+    assert state(now + 29 * DAY) == (first, 1)
+    assert state(now + 30 * DAY) == (first, 2)  # shown a day before it signs
+    second, shown = state(now + 31 * DAY)
+    assert (second != first, shown) == (True, 2)
+    assert state(now + 38 * DAY) == (second, 1)  # a week after
+
+
+def test_the_log_goes_after_the_days_of_the_setting(tick: Callable[[datetime], Worker], now: datetime) -> None:
+    worker = tick(now)
+    with transaction(worker.sessions) as session:
+        lti.log_registration(session, "https://lms.example", now, check="code", code="register.code_role")
+    for days, left in ((10, 1), (11, 0)):
+        tick(now + days * DAY)
+        with worker.sessions() as session:
+            assert lti.count_launches(session, lti.Wanted(None)) == left
+
+
+def test_the_worker_says_when_it_last_lived(tick: Callable[[datetime], Worker], now: datetime) -> None:
+    for at in (now, now + timedelta(minutes=1)):
+        worker = tick(at)
+        with worker.sessions() as session:
+            found = outbox.last_beat(session)
+            assert found is not None
+            assert found.replace(tzinfo=at.tzinfo) == at
