@@ -79,6 +79,7 @@ class Permission(enum.Enum):
     AWARD_RELEASE = "award.release"
     CREDIT_REVERSE = "credit.reverse"
     RECORD_READ = "record.read"
+    DELIVERIES_READ = "deliveries.read"
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
     COURSE_REBIND = "course.rebind"
@@ -144,7 +145,8 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
     Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
-    Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer]],
+    Permission.DELIVERIES_READ: [[_officer], [_trainer], [_it]],
+    Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer], [_it]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],
     Permission.COURSE_REBIND: [[_officer]],
     Permission.LINK_CHOOSE: [[_is_own, _trainer]],

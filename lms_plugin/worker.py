@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, host_list, report, review
+from lms_plugin.flow import award, booking, digest, host_list, report, review
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 
@@ -26,6 +26,7 @@ HANDLERS: dict[str, Handler] = {
     report.COLUMNS_JOB: report.make_columns,
     outbox.MEMBERS: host_list.read,
     outbox.RULES: booking.apply_rules,
+    outbox.DIGEST: digest.gather,
 }
 
 
@@ -74,6 +75,8 @@ class Worker:
             state = outbox.settle(session, job, trouble, later)
             if state is outbox.JobState.FAILED and kind == report.SCORE_JOB:
                 report.give_up(session, ids, later)
+            if state is not outbox.JobState.READY and kind == report.SCORE_JOB:
+                digest.look_again(session, ids["course_id"], later)
             row = session.get(outbox.Job, job_id)
             again = row.run_at - later if row is not None and state is outbox.JobState.READY else None
         return max(again, timedelta(0)) if again is not None else None
@@ -91,9 +94,9 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time brings: reviews to allot, decisions to release, lists to read, sessions and logins to forget."""
+        """What time brings: reviews to allot, decisions to release, lists to read, the digest, old rows to forget."""
         now = self.clock()
-        for act in (review.allocate_due, award.release_due, host_list.ask_due):
+        for act in (review.allocate_due, award.release_due, host_list.ask_due, digest.ask_digests):
             try:
                 with transaction(self.sessions) as session:
                     act(session, now)

@@ -5,8 +5,9 @@
 
 import enum
 import html
+import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -120,7 +121,7 @@ class Host:
         said = answer.reason.partition("{")[0]
         if not said.strip() or said.strip().lower() in ("ok", "bad request", "forbidden", "not found", "unauthorized"):
             body = answer.text.strip()
-            said = body if body and not body.startswith(("<", "[]")) and len(body) < 500 else said
+            said = _in_words(body) if body and not body.startswith(("<", "[]")) and len(body) < 500 else said
         return f"HTTP {answer.status} {clean(said, 180)}".strip()
 
     def column_maximum(self, hundredths: int) -> int | float:
@@ -182,6 +183,23 @@ def host_of(product: str, url: str = "") -> Host:
     if product in ("openedx", "edx", "open-edx") or "/api/lti_consumer/" in url:
         return OpenEdx()
     return Canvas() if product == "canvas" else Host()
+
+
+def _in_words(body: str) -> str:
+    """What people can read of a body: the texts of a JSON answer without its braces, anything else as it is."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return " ".join(_texts(found)) or body
+
+
+def _texts(found: Any) -> Iterator[str]:
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, (dict, list)):
+        for one in found.values() if isinstance(found, dict) else found:
+            yield from _texts(one)
 
 
 def below(url: str, name: str) -> str:

@@ -168,6 +168,7 @@ class ScoreDelivery(Model, table=True):
     sent_timestamp_at: datetime | None = None
     state: DeliveryState = Field(default=DeliveryState.WAITING, sa_type=choice(DeliveryState))
     host_words: str = Field(default="", max_length=500)
+    trouble: str = Field(default="", max_length=64)  # code of why it has not arrived; the host may have said nothing
     attempts: int = Field(default=0)
     updated_at: datetime
 

@@ -65,6 +65,10 @@ NEEDS_NO_PERMISSION = {
     "review_views.field_of": "names a form field",
     "cases.judgements": "reads what reviewers agree on; only flow calls it, after `require`",
     "cases.agreements": "reads what reviewers agree on; only flow calls it, after `require`",
+    "stuck.*": "reads where scores stand; only flow and the worker call it, after `require`",
+    "digest.*": "the worker's sweep: no person acts; what is shown is kept within the reader's reach",
+    "course_deliveries.send_again": "only flow calls it, after `require`",
+    "course_deliveries.somewhere": "puts together what `can` is asked about",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 

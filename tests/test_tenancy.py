@@ -48,6 +48,7 @@ OWN_PAGES = {
     "review.mine",
     "cases.queue",
     "cases.phrases",
+    "deliveries.home",
     "curate.home",
     "curate.new",
     "oversee.home",

@@ -10,11 +10,13 @@ from sqlmodel import Session, col, func, select
 import lti
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get, pk
+from lms_plugin.db import find, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import humans
+from lms_plugin.flow.course_deliveries import send_again
 from lms_plugin.flow.people import person_scope
 from lms_plugin.flow.report import KINDS
+from lms_plugin.flow.stuck import Cell, cell_of, is_lost, unsent_cell
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Person
 
@@ -23,9 +25,8 @@ ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """Where one person's score for one column stands, for the record page. `state` is a `DeliveryState`'s value, or
-    "queued" = asked for and not tried yet, "stopped" = the course runs another programme by now: its gradebook keeps
-    what it has."""
+    """Where one person's score for one column stands, for the record page: `state`, `trouble` and words as of
+    `stuck.Cell`, or "stopped" = the course runs another programme by now: its gradebook keeps what it has."""
 
     course_uuid: str
     course_title: str
@@ -33,6 +34,7 @@ class DeliveryView:
     state: str
     given_hundredths: int
     maximum_hundredths: int
+    trouble: str
     host_words: str
     updated_at: datetime | None
     can_resend: bool
@@ -69,30 +71,22 @@ def deliveries(
         .where(lti.LineItem.programme_id == programme_id, col(lti.ScoreDelivery.person_id).in_(person_ids))
         .order_by(col(Course.title), col(Course.id), col(lti.ScoreDelivery.id))
     ).all()
-    by_column = {(column.course_id, row.person_id, column.kind): row for row, column, _course in rows}
+    by_column = {
+        (column.course_id, row.person_id, column.kind): cell_of(row, is_lost(column)) for row, column, _course in rows
+    }
     jobs = _jobs(session, [(pk(course), person_id) for course, person_id in members])
     views = []
     for course, person_id in members:
         keys = [(kind, (pk(course), person_id, kind)) for kind in KINDS]
         found = [(kind, by_column[key]) for kind, key in keys if key in by_column]
-        for kind, row in found:
-            views.append(
-                DeliveryView(
-                    course.uuid,
-                    course.title,
-                    kind.value,
-                    row.state.value,
-                    row.given_hundredths,
-                    row.maximum_hundredths,
-                    row.host_words,
-                    row.updated_at,
-                    row.state is not lti.DeliveryState.NOT_OFFERED
-                    and (for_staff or row.state is not lti.DeliveryState.DELIVERED),
-                )
-            )
+        for kind, cell in found:
+            may = cell.state != "not_offered" and (for_staff or cell.state != "delivered")
+            views.append(_view(course, kind, cell, can_resend=may))
         asked = jobs.get((outbox.SCORE, f"{pk(course)}:{person_id}"))
         if not found and asked is not None and asked.state is not JobState.DONE:
-            views.append(_unsent(course, asked, jobs.get((outbox.COLUMNS, str(pk(course))))))
+            columns = jobs.get((outbox.COLUMNS, str(pk(course))))
+            cell = unsent_cell(asked, columns.last_error if columns is not None else "")
+            views.append(_view(course, KINDS[0], cell, can_resend=cell.state == "failed"))
     views += [
         _stopped(course, column, row)
         for row, column, course in rows
@@ -104,9 +98,7 @@ def deliveries(
 def _stopped(course: Course, column: lti.LineItem, row: lti.ScoreDelivery) -> DeliveryView:
     """What a gradebook keeps; how much that is, where we know it."""
     given, most = (row.given_hundredths, row.maximum_hundredths) if row.state in ARRIVED else (0, 0)
-    return DeliveryView(
-        course.uuid, course.title, column.kind.value, "stopped", given, most, "", row.updated_at, can_resend=False
-    )
+    return _view(course, column.kind, Cell("stopped", given, most, updated_at=row.updated_at), can_resend=False)
 
 
 @dataclass(frozen=True)
@@ -148,6 +140,21 @@ def _is_in_gradebook() -> ColumnElement[bool]:
     return or_(col(row.state).in_(ARRIVED), col(row.sent_timestamp_at).is_not(None))
 
 
+def _view(course: Course, kind: lti.LineItemKind, cell: Cell, *, can_resend: bool) -> DeliveryView:
+    return DeliveryView(
+        course.uuid,
+        course.title,
+        kind.value,
+        cell.state,
+        cell.given_hundredths,
+        cell.maximum_hundredths,
+        cell.trouble,
+        cell.host_words,
+        cell.updated_at,
+        can_resend,
+    )
+
+
 def _jobs(session: Session, members: Sequence[tuple[int, int]]) -> dict[tuple[str, str], Job]:
     """The newest job for the scores of each (course, row of the person), and for each course's columns."""
     scores = [f"{course}:{person_id}" for course, person_id in members]
@@ -163,15 +170,6 @@ def _jobs(session: Session, members: Sequence[tuple[int, int]]) -> dict[tuple[st
         .order_by(col(Job.id))
     ).all()
     return {(job.kind, job.key): job for job in found}
-
-
-def _unsent(course: Course, asked: Job, columns: Job | None) -> DeliveryView:
-    """No score has left yet: the host may not even let us make the column."""
-    told = columns if columns is not None and columns.last_error else asked
-    tried = asked.attempts > 0 or bool(told.last_error)
-    state = "failed" if asked.state is JobState.FAILED else "retrying" if tried else "queued"
-    words = told.last_error.partition(" ")[2]
-    return DeliveryView(course.uuid, course.title, KINDS[0].value, state, 0, 0, words, None, state == "failed")
 
 
 def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, now: datetime) -> None:
@@ -196,16 +194,4 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
     ).all()
     if not rows:
         raise NotFound
-    for delivery, column in session.exec(
-        select(lti.ScoreDelivery, lti.LineItem)
-        .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
-        .where(lti.LineItem.course_id == pk(course), col(lti.ScoreDelivery.person_id).in_(rows))
-    ).all():
-        column.lost_at = None  # somebody has looked after it: it may be found or made once more
-        if delivery.state in ARRIVED:
-            delivery.state = lti.DeliveryState.WAITING
-        session.add_all([delivery, column])
-    lti.forget_refusals(session, get(session, lti.Deployment, course.deployment_id).platform_id)
-    for row in rows:
-        ids = {"course_id": pk(course), "person_id": row}
-        outbox.put(session, actor.tenant_id, outbox.SCORE, f"{pk(course)}:{row}", ids, now)
+    send_again(session, course, rows, now)

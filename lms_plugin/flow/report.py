@@ -17,6 +17,7 @@ from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import humans
+from lms_plugin.flow.stuck import is_lost
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember
 
@@ -305,7 +306,7 @@ def _prepare(
         return [], None
     programme = get(session, competencies.Programme, course.programme_id)
     columns, scores = _columns(session, course, programme), scores_of(session, programme, member.person_id)
-    if any(kind not in columns or _is_lost(columns[kind]) for kind in scores):
+    if any(kind not in columns or is_lost(columns[kind]) for kind in scores):
         _ask_columns(session, course.tenant_id, pk(course), now)
         session.commit()
         raise Unavailable("ags.columns_pending", retry_after=2)
@@ -339,7 +340,7 @@ def _prepare(
         row.subject, row.comment, row.updated_at = member.subject, score.comment[:500], now
         row.given_hundredths, row.maximum_hundredths = score.given_hundredths, score.maximum_hundredths
         if column.offered is not lti.Offer.READY:
-            row.state, row.host_words = lti.DeliveryState.NOT_OFFERED, ""
+            row.state, row.trouble, row.host_words = lti.DeliveryState.NOT_OFFERED, "", ""
             session.add(row)
             continue
         timestamp = lti.next_timestamp(row.sent_timestamp_at, now)
@@ -355,11 +356,6 @@ def _prepare(
     return letters, _client(post, session, course, now)
 
 
-def _is_lost(column: lti.LineItem) -> bool:
-    """The host gave this column up, and it has not been found or made again yet."""
-    return column.offered is lti.Offer.READY and not column.url
-
-
 def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: datetime) -> Unavailable | None:
     """Notes what became of a score; gives the error that makes the job run again, if it should."""
     row = get(session, lti.ScoreDelivery, letter.delivery_id)
@@ -369,26 +365,31 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
     session.add(row)
     outcome = answer.outcome
     if outcome is lti.Outcome.DELIVERED:
-        row.state, row.host_words, row.attempts = lti.DeliveryState.DELIVERED, "", 0
+        row.state, row.trouble, row.host_words, row.attempts = lti.DeliveryState.DELIVERED, "", "", 0
         return None
-    if outcome is lti.Outcome.NOT_A_LEARNER:
-        row.state = lti.DeliveryState.NOT_A_LEARNER
-        return None
-    if outcome is lti.Outcome.OVERRIDDEN:
-        row.state = lti.DeliveryState.OVERRIDDEN
+    if outcome in _SETTLED:
+        row.state, row.trouble = _SETTLED[outcome], "ags.refused"
         return None
     if outcome is lti.Outcome.GONE:
+        row.trouble = "ags.gone"
         return _column_gone(session, row, letter, now)
     if outcome is lti.Outcome.ALREADY_NEWER:
         # The host holds a time that is not before ours (its own clock, or a trainer's edit): say it again, later.
+        row.trouble = "ags.already_newer"
         if row.attempts < outbox.MAX_ATTEMPTS:
             return Unavailable("ags.already_newer", words=answer.words, retry_after=2)
         row.state = lti.DeliveryState.FAILED
         return None
-    if outcome is lti.Outcome.TRANSIENT:
-        return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
-    row.state = lti.DeliveryState.FAILED
-    return None
+    row.trouble = "ags.transient"
+    return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
+
+
+_SETTLED = {  # what the host will say again, however often it is asked
+    lti.Outcome.NOT_A_LEARNER: lti.DeliveryState.NOT_A_LEARNER,
+    lti.Outcome.OVERRIDDEN: lti.DeliveryState.OVERRIDDEN,
+    lti.Outcome.PERMANENT: lti.DeliveryState.FAILED,
+    lti.Outcome.TOKEN_REFUSED: lti.DeliveryState.FAILED,
+}
 
 
 def _column_gone(session: Session, row: lti.ScoreDelivery, letter: _Letter, now: datetime) -> Unavailable | None:
@@ -414,7 +415,7 @@ def _column_gone(session: Session, row: lti.ScoreDelivery, letter: _Letter, now:
 def _settle_unsent(session: Session, letter: _Letter, error: Unavailable, now: datetime) -> None:
     row = get(session, lti.ScoreDelivery, letter.delivery_id)
     row.state = lti.DeliveryState.FAILED if error.permanent else lti.DeliveryState.RETRYING
-    row.host_words, row.updated_at = error.words[:500] or error.code, now
+    row.trouble, row.host_words, row.updated_at = error.code, error.words[:500], now
     session.add(row)
 
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, queue_views
+from lms_plugin.flow import case_views, cases, digest, queue_views
 from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
@@ -51,6 +51,8 @@ def queue() -> str:
     return render_template(
         "cases/queue.html",
         view=view,
+        stuck=digest.stuck_notices(db(), actor()),
+        sees_scores=actor().has(RoleKind.TRAINER, RoleKind.OFFICER),
         state_word=state_word,
         point_word=marks.point_word,
         minutes_ago=_minutes_ago,

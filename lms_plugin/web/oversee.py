@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, Scope, can
-from lms_plugin.flow import notices, oversee, oversee_lists, sheets
+from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import PersonLine
 from lms_plugin.people import RoleKind
@@ -103,7 +103,10 @@ def home() -> BaseResponse | str:
     place = oversee.home(db(), actor())
     if place is None:
         waiting = notices.open_notices(db(), actor())
-        return render_template("oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT), notices=waiting)
+        late = digest.stuck_notices(db(), actor())
+        return render_template(
+            "oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT), notices=waiting, stuck=late
+        )
     return redirect(url_for("oversee.unit", programme=place[0], unit=place[1]), 303)
 
 
@@ -125,6 +128,8 @@ def unit(programme: str, unit: str) -> str:
         tenths=tenths,
         may_import=actor().has(RoleKind.OFFICER),
         notices=notices.open_notices(db(), actor()),
+        stuck=digest.stuck_notices(db(), actor()),
+        sees_scores=_may(Permission.DELIVERIES_READ),
     )
 
 

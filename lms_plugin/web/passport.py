@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import deliveries, passport, reversal, submit_views
 from lms_plugin.web import messages
+from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.submit import nothing
 
@@ -24,13 +25,19 @@ def mine() -> BaseResponse | str:
 @blueprint.get("/record/<programme>")
 def page(programme: str) -> str:
     """One's own record."""
-    return render_template("passport/page.html", record=passport.record(db(), actor(), programme, None, edge().now))
+    return _page(passport.record(db(), actor(), programme, None, edge().now))
 
 
 @blueprint.get("/record/<programme>/<person>")
 def of_person(programme: str, person: str) -> str:
     """Somebody's record, for their school lead, trainer, officer or auditor."""
-    return render_template("passport/page.html", record=passport.record(db(), actor(), programme, person, edge().now))
+    return _page(passport.record(db(), actor(), programme, person, edge().now))
+
+
+def _page(record: passport.Record) -> str:
+    return render_template(
+        "passport/page.html", record=record, told=lambda one: told(one.state, one.trouble, own=record.is_own)
+    )
 
 
 @blueprint.route("/record/<programme>/<person>/hours/<credit>/reverse", methods=["GET", "POST"])

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import lti
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import platforms
+from lms_plugin.flow import digest, platforms
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, commit, db, edge, parts
 from lms_plugin.web.formats import gettext as _
@@ -80,6 +80,7 @@ def home() -> str:
         address=lambda there: url_for("platforms.home", page=there),
         register_url=f"{parts().settings.public_url}/lti/register",
         waiting=sum(len(row.use.unknown) for row in rows),
+        stuck=digest.stuck_notices(db(), actor()),
         products=[(key, product.name if key != "other" else _("其他平台")) for key, product in PRODUCTS.items()],
     )
 

@@ -5,6 +5,7 @@ from flask import Blueprint
 from lms_plugin.web import (
     cases,
     curate,
+    deliveries,
     evidence,
     health,
     help,
@@ -37,6 +38,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     cases.blueprint,
     release.blueprint,
     passport.blueprint,
+    deliveries.blueprint,
     oversee.blueprint,
     roster.blueprint,
     schools.blueprint,

@@ -310,6 +310,21 @@ def test_what_an_answer_means(kind: type[Host], status: int, reason: str, text: 
     assert "userId" not in kind().words(Answer(status, reason, {}, text))
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"error": "invalid_client"}', "HTTP 400 invalid_client"),
+        ('{"timestamp": ["Score already exists"], "n": 1}', "HTTP 400 Score already exists"),
+        ("plain", "HTTP 400 plain"),
+        ("{", "HTTP 400 {"),
+        ("<html>", "HTTP 400"),
+        ('{"n": 1}', 'HTTP 400 {"n": 1}'),
+    ],
+)
+def test_the_hosts_words_are_words(body: str, words: str) -> None:
+    assert Host().words(Answer(400, "", {}, body)) == words
+
+
 @pytest.mark.parametrize("line", TABLE, ids=str)
 def test_every_line_of_the_table_counts_and_says_whence_it_is(line: Line) -> None:
     """An answer that it describes reaches it: no line before it says otherwise."""

@@ -19,8 +19,8 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import cases, enter, exemptions, invitations, reversal, review, sessions, submit
-from lms_plugin.people import Course, CourseMember, Person, RoleKind
+from lms_plugin.flow import cases, digest, enter, exemptions, invitations, reversal, review, sessions, submit
+from lms_plugin.people import Course, CourseMember, Notice, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
 from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
@@ -121,6 +121,7 @@ def _populate(pages: Pages) -> None:
     uuids["returned"], uuids["late"] = works["wang"].uuid, late.uuid
     cases.add_phrase(world.session, trainer, "重点没有讲清楚，请补一段讲解难点的片段。", NOW)
     _deliveries(world)
+    uuids["scores"] = _one_course(world)
     _platforms(pages)
     _lists(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
@@ -193,6 +194,64 @@ def _deliveries(world: World) -> None:
             )
         )
     world.session.flush()
+
+
+def _one_course(world: World) -> str:
+    """A course whose people's scores stand in every way, and the day's notice of it."""
+    course = course_of(world.session, world.tenant, "course-scores", NOW)
+    course.title, course.programme_id = "信息技术应用能力提升（骨干班）", pk(world.programme)
+    world.session.flush()
+    items = {
+        kind: lti.LineItem(
+            tenant_id=pk(world.tenant),
+            course_id=pk(course),
+            programme_id=pk(world.programme),
+            kind=kind,
+            url=f"{ISSUER}/columns/{kind.value}",
+            maximum_hundredths=300 if kind is lti.LineItemKind.POINTS else 2500,
+            created_at=NOW,
+        )
+        for kind in lti.LineItemKind
+    }
+    world.session.add_all(items.values())
+    world.session.flush()
+    state = lti.DeliveryState
+    stand = {
+        cast.CHEN: (state.FAILED, "ags.token_refused", "HTTP 400 invalid_client"),
+        cast.WANG: (state.FAILED, "ags.token_refused", "HTTP 400 invalid_client"),
+        cast.LI: (state.NOT_A_LEARNER, "ags.refused", "HTTP 400 Incorrect score received"),
+        cast.ZHAO: (state.OVERRIDDEN, "ags.refused", "HTTP 409 (0.9)"),
+        cast.SUN: (state.RETRYING, "net.timeout", ""),
+        cast.ZHOU: (state.DELIVERED, "", ""),
+    }
+    for who, (points, trouble, words) in stand.items():
+        world.session.add(_member(course, world.person(who), learner=True))
+        for item in items.values():
+            world.session.add(
+                lti.ScoreDelivery(
+                    tenant_id=pk(world.tenant),
+                    line_item_id=pk(item),
+                    person_id=pk(world.person(who)),
+                    subject=f"sub-{who.key}",
+                    given_hundredths=item.maximum_hundredths,
+                    maximum_hundredths=item.maximum_hundredths,
+                    state=points,
+                    trouble=trouble,
+                    host_words=words,
+                    updated_at=NOW,
+                )
+            )
+    world.session.add(
+        Notice(
+            tenant_id=pk(world.tenant),
+            kind=digest.STUCK,
+            key=course.uuid,
+            params={"course": course.title, "people": 3},
+            raised_at=NOW,
+        )
+    )
+    world.session.flush()
+    return course.uuid
 
 
 def _platforms(pages: Pages) -> None:

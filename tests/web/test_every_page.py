@@ -141,6 +141,11 @@ PAGES = (
     One("passport.reverse", "officer", at("/record/{P}/{chen}/awards/{award}/reverse"), "award"),
     One("passport.reverse", "officer", at("/record/{P}/{zhao}/awards/{revoked}/reverse"), "done"),
     One("passport.mine", "it", at("/record"), "nothing"),
+    One("deliveries.home", "officer", at("/scores")),
+    One("deliveries.home", "other_trainer", at("/scores"), "nothing"),
+    One("deliveries.page", "officer", at("/courses/{scores}/scores")),
+    One("deliveries.page", "it", at("/courses/{scores}/scores?standing=all"), "all"),
+    One("deliveries.page", "officer", at("/courses/{scores}/scores?standing=none"), "nobody"),
     One("oversee.home", "officer", at("/progress")),
     One("oversee.unit", "officer", at("/progress/{P}/{U}")),
     One("oversee.unit", "lead", at("/progress/{P}/{S}"), "school"),
@@ -201,6 +206,7 @@ NO_PAGES = {
     "roster.template",
     "roster.hours_template",
     "oversee.sheet",
+    "deliveries.sheet",
 }
 
 

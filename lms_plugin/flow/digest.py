@@ -1,0 +1,114 @@
+"""每天一次: which courses have scores that are stuck, as a notice on the first page of those who can do something.
+
+The product sends no mail, so the notice is the whole digest; it goes by itself when nothing of the course is stuck.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session, col, select
+
+from lms_plugin import outbox
+from lms_plugin.access import Actor, Permission, can
+from lms_plugin.db import get, pk, transaction
+from lms_plugin.flow import stuck
+from lms_plugin.flow.course_deliveries import somewhere
+from lms_plugin.flow.report import Post
+from lms_plugin.outbox import Job
+from lms_plugin.people import Course, Notice, Tenant
+
+STUCK = "scores.stuck"
+AT = time(7)  # of the district's day: before anybody opens the first page
+MOST = 20
+
+
+@dataclass(frozen=True)
+class StuckLine:
+    """A course with people whose scores have not arrived, as counted at `counted_at`."""
+
+    course_uuid: str
+    course_title: str
+    people: int
+    counted_at: datetime
+
+
+def ask_digests(session: Session, now: datetime) -> None:
+    """The worker's sweep: from 07:00 of each district's day on, asks once for that day's digest."""
+    wanted: dict[str, int] = {}
+    for tenant in session.exec(select(Tenant).order_by(col(Tenant.id))).all():
+        local = now.astimezone(ZoneInfo(tenant.timezone))
+        if local.time() >= AT:
+            wanted[f"{pk(tenant)}:{local.date().isoformat()}"] = pk(tenant)
+    asked = set(session.exec(select(Job.key).where(Job.kind == outbox.DIGEST, col(Job.key).in_(wanted))).all())
+    for key, tenant_id in wanted.items():
+        if key not in asked:
+            outbox.put(session, tenant_id, outbox.DIGEST, key, {"tenant_id": tenant_id}, now)
+
+
+def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
+    """The job: a notice for each course of the district with stuck scores, none for the others. Twice is once."""
+    with transaction(post.sessions) as session:
+        tenant = get(session, Tenant, ids["tenant_id"])
+        found = stuck.stuck_people(session, pk(tenant), now)
+        courses = session.exec(
+            select(Course).where(Course.tenant_id == pk(tenant), col(Course.id).in_(found)).order_by(col(Course.id))
+        ).all()
+        standing = {notice.key: notice for notice in _open(session, pk(tenant))}
+        for course in courses:
+            _say(session, course, standing.pop(course.uuid, None), len(found[pk(course)]), now)
+        _withdraw(session, standing.values(), now)
+
+
+def look_again(session: Session, course_id: int, now: datetime) -> None:
+    """A score of this course was tried: where a notice stands, it is put right or goes. Two queries, five where one
+    stands."""
+    course = get(session, Course, course_id)
+    for notice in _open(session, course.tenant_id, course.uuid):
+        people = stuck.stuck_people(session, course.tenant_id, now, course).get(course_id, set())
+        if people:
+            _say(session, course, notice, len(people), now)
+        else:
+            _withdraw(session, [notice], now)
+
+
+def _open(session: Session, tenant_id: int, course_uuid: str = "") -> list[Notice]:
+    statement = select(Notice).where(Notice.tenant_id == tenant_id, Notice.kind == STUCK, col(Notice.done_at).is_(None))
+    if course_uuid:
+        statement = statement.where(Notice.key == course_uuid)
+    return list(session.exec(statement.order_by(col(Notice.id))).all())
+
+
+def _say(session: Session, course: Course, notice: Notice | None, people: int, now: datetime) -> None:
+    if notice is None:
+        notice = Notice(tenant_id=course.tenant_id, kind=STUCK, key=course.uuid, raised_at=now)
+    notice.params, notice.raised_at = {"course": course.title, "people": people}, now
+    session.add(notice)
+    session.flush()
+
+
+def _withdraw(session: Session, notices: Iterable[Notice], now: datetime) -> None:
+    for notice in notices:
+        notice.done_at = now
+        session.add(notice)
+    session.flush()
+
+
+def stuck_notices(session: Session, actor: Actor) -> list[StuckLine]:
+    """What the last digest found within the person's reach, most people first; nothing for who could do nothing about
+    it. One query."""
+    if not can(actor, Permission.DELIVERIES_READ, somewhere(actor)):
+        return []
+    rows = session.exec(
+        select(Notice)
+        .where(
+            Notice.tenant_id == actor.tenant_id,
+            Notice.kind == STUCK,
+            col(Notice.done_at).is_(None),
+            col(Notice.key).in_(select(Course.uuid).where(stuck.courses_within(actor))),
+        )
+        .order_by(col(Notice.raised_at).desc(), col(Notice.id))
+    ).all()
+    lines = [StuckLine(row.key, row.params["course"], row.params["people"], row.raised_at) for row in rows]
+    return sorted(lines, key=lambda line: -line.people)[:MOST]

@@ -1,0 +1,298 @@
+"""Where everybody's scores of one course stand, and which of them go no further unless somebody does something."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, true
+from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+import competencies
+import lti
+from lms_plugin import outbox
+from lms_plugin.access import Actor, RoleScope
+from lms_plugin.db import pk
+from lms_plugin.outbox import Job, JobState
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, RoleKind
+
+STUCK_AFTER = timedelta(hours=6)  # by then the pauses between two tries have long grown to an hour
+SEES = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)
+STOPPED = frozenset({"failed", "not_a_learner", "lost"})
+ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
+_REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
+_LOST_WITH_IT = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)  # what stood in a column that is gone
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One person's score in one column. `state`: a `DeliveryState`'s value, "queued" (asked for, not tried yet),
+    "lost" (the host's column is no more) or "none" (nothing to send yet). `trouble`: the code of what went wrong."""
+
+    state: str
+    given_hundredths: int = 0
+    maximum_hundredths: int = 0
+    trouble: str = ""
+    host_words: str = ""
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PersonCells:
+    """One account of the course with its scores by column. `waits_since`: since when something is on its way."""
+
+    row_id: int
+    person_uuid: str
+    name: str
+    staff_number: str
+    is_learner: bool
+    cells: Mapping[lti.LineItemKind, Cell]
+    waits_since: datetime | None = None
+    is_late: bool = False
+
+    @property
+    def standing(self) -> str:
+        """The one word for all columns: stuck, changed (in the host), waiting, arrived, none."""
+        states = {cell.state for cell in self.cells.values()} - {"not_offered"}
+        if states & STOPPED or self.is_late:
+            return "stuck"
+        if "overridden" in states:
+            return "changed"
+        if states & ON_THE_WAY or self.waits_since is not None:
+            return "waiting"
+        return "arrived" if "delivered" in states else "none"
+
+    @property
+    def worst(self) -> Cell:
+        """The cell that says most: the one that stands still before the one on its way."""
+        order = ("lost", "failed", "not_a_learner", "overridden", "retrying", "waiting", "queued", "delivered")
+        return min(self.cells.values(), key=lambda cell: order.index(cell.state) if cell.state in order else 99)
+
+
+def columns_of(session: Session, course: Course) -> dict[lti.LineItemKind, lti.LineItem]:
+    """The columns of the programme that the course runs now."""
+    rows = session.exec(
+        select(lti.LineItem).where(
+            lti.LineItem.course_id == pk(course), lti.LineItem.programme_id == course.programme_id
+        )
+    ).all()
+    return {row.kind: row for row in sorted(rows, key=pk)}
+
+
+def is_lost(column: lti.LineItem) -> bool:
+    """The host gave this column up, and it has not been found or made again."""
+    return column.offered is lti.Offer.READY and not column.url
+
+
+def people_of(
+    session: Session, course: Course, items: Mapping[lti.LineItemKind, lti.LineItem], now: datetime
+) -> list[PersonCells]:
+    """Everybody who takes part in the course or to whom a score was ever sent there, those who need help first. Two
+    queries, three where no column could be made."""
+    human = aliased(Person)
+    statement: Any = (
+        columns(
+            col(CourseMember.person_id),
+            col(human.uuid),
+            col(human.name),
+            col(human.staff_number),
+            col(CourseMember.is_learner),
+            lti.ScoreDelivery,
+        )
+        .join(Person, col(Person.id) == col(CourseMember.person_id))
+        .join(human, col(human.id) == func.coalesce(col(Person.merged_into_id), col(Person.id)))
+        .join(
+            lti.ScoreDelivery,
+            and_(
+                col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+                col(lti.ScoreDelivery.line_item_id).in_([pk(item) for item in items.values()]),
+            ),
+            isouter=True,
+        )
+        .where(col(CourseMember.course_id) == pk(course))
+        .order_by(col(CourseMember.id), col(lti.ScoreDelivery.id))
+    )
+    jobs = _jobs(session, course)
+    blocked = _why_no_columns(session, course) if jobs and len(items) < len(lti.LineItemKind) else ""
+    kinds = {pk(item): kind for kind, item in items.items()}
+    accounts: dict[int, tuple[Any, ...]] = {}
+    sent: dict[int, dict[lti.LineItemKind, lti.ScoreDelivery]] = defaultdict(dict)
+    for row_id, uuid, name, number, is_learner, delivery in session.execute(statement):
+        accounts[row_id] = (uuid, name, number, is_learner)
+        if delivery is not None:
+            sent[row_id][kinds[delivery.line_item_id]] = delivery
+    found = [
+        _person(row_id, about, sent[row_id], items, jobs.get(row_id), blocked, now)
+        for row_id, about in accounts.items()
+        if about[3] or sent[row_id] or row_id in jobs
+    ]
+    first = ("stuck", "changed", "waiting", "arrived", "none")
+    return sorted(found, key=lambda one: (first.index(one.standing), one.staff_number, one.name, one.row_id))
+
+
+def _person(
+    row_id: int,
+    about: tuple[Any, ...],
+    sent: Mapping[lti.LineItemKind, lti.ScoreDelivery],
+    items: Mapping[lti.LineItemKind, lti.LineItem],
+    job: Job | None,
+    blocked: str,
+    now: datetime,
+) -> PersonCells:
+    cells = {kind: cell_of(row, is_lost(items[kind])) for kind, row in sent.items()}
+    if not cells:
+        cells = {lti.LineItemKind.POINTS: unsent_cell(job, blocked)}
+    waits = job.created_at if job is not None and job.state is not JobState.FAILED else None
+    late = waits is not None and now - waits >= STUCK_AFTER
+    uuid, name, number, is_learner = about
+    return PersonCells(row_id, uuid, name, number, is_learner, cells, waits, late)
+
+
+def cell_of(row: lti.ScoreDelivery, lost: bool) -> Cell:
+    """A delivery as pages show it; `lost`: its column is no more."""
+    return Cell(
+        "lost" if lost and row.state in _LOST_WITH_IT else row.state.value,
+        row.given_hundredths,
+        row.maximum_hundredths,
+        row.trouble,
+        row.host_words,
+        row.updated_at,
+    )
+
+
+def unsent_cell(job: Job | None, blocked: str) -> Cell:
+    """No score has left yet: nothing was asked for, or the host does not even let us make the column."""
+    if job is None:
+        return Cell("none")
+    code, _, words = (blocked or job.last_error).partition(" ")
+    state = "failed" if job.state is JobState.FAILED else "retrying" if code else "queued"
+    return Cell(state, trouble=code, host_words=words, updated_at=job.settled_at)
+
+
+def _jobs(session: Session, course: Course) -> dict[int, Job]:
+    """What is asked for and not done, by the row of the person; the newest job counts."""
+    rows = session.exec(
+        select(Job)
+        .where(
+            Job.kind == outbox.SCORE,
+            col(Job.key).startswith(f"{pk(course)}:", autoescape=True),
+            col(Job.state).in_([JobState.READY, JobState.RUNNING, JobState.FAILED]),
+        )
+        .order_by(col(Job.id))
+    ).all()
+    return {int(job.key.partition(":")[2]): job for job in rows}
+
+
+def _why_no_columns(session: Session, course: Course) -> str:
+    """The last error of the job that makes the course's columns."""
+    job = session.exec(
+        select(Job).where(Job.kind == outbox.COLUMNS, Job.key == str(pk(course))).order_by(col(Job.id).desc()).limit(1)
+    ).first()
+    return job.last_error if job is not None else ""
+
+
+def stuck_people(session: Session, tenant_id: int, now: datetime, course: Course | None = None) -> dict[int, set[int]]:
+    """Whose scores are stuck: rows of people by the course's id, in the whole district or in one course; by the same
+    rule as `PersonCells.standing`. Three queries."""
+    refused: Any = (
+        columns(col(lti.LineItem.course_id), col(lti.ScoreDelivery.person_id))
+        .select_from(lti.LineItem)
+        .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
+        .join(
+            Course,
+            and_(
+                col(Course.id) == col(lti.LineItem.course_id),
+                col(Course.programme_id) == col(lti.LineItem.programme_id),
+            ),
+        )
+        .where(
+            col(Course.tenant_id) == tenant_id,
+            or_(
+                col(lti.ScoreDelivery.state).in_(_REFUSED),
+                and_(
+                    col(lti.ScoreDelivery.state).in_(_LOST_WITH_IT),
+                    col(lti.LineItem.offered) == lti.Offer.READY,
+                    col(lti.LineItem.url) == "",
+                ),
+            ),
+        )
+    )
+    jobs: Any = columns(col(Job.key), col(Job.state), col(Job.created_at)).where(
+        col(Job.tenant_id) == tenant_id,
+        col(Job.kind) == outbox.SCORE,
+        col(Job.state).in_([JobState.READY, JobState.RUNNING, JobState.FAILED]),
+    )
+    if course is not None:
+        refused = refused.where(col(Course.id) == pk(course))
+        jobs = jobs.where(col(Job.key).startswith(f"{pk(course)}:", autoescape=True))
+    found = {(course_id, row) for course_id, row in session.execute(refused).all()}
+    newest: dict[tuple[int, int], tuple[JobState, datetime]] = {}
+    for key, state, created_at in session.execute(jobs.order_by(col(Job.id))).all():
+        where, _, row = key.partition(":")
+        newest[int(where), int(row)] = state, created_at
+    late = {key for key, (state, at) in newest.items() if state is not JobState.FAILED and now - at >= STUCK_AFTER}
+    failed = {key for key, (state, _at) in newest.items() if state is JobState.FAILED}
+    found |= late | (failed - _with_deliveries(session, failed))
+    people: dict[int, set[int]] = defaultdict(set)
+    for course_id, row in found:
+        people[course_id].add(row)
+    return dict(people)
+
+
+def _with_deliveries(session: Session, keys: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Of these (course, row), those of whom a delivery tells more than the failed job."""
+    rows = session.exec(
+        select(lti.LineItem.course_id, lti.ScoreDelivery.person_id)
+        .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
+        .join(
+            Course,
+            and_(
+                col(Course.id) == col(lti.LineItem.course_id),
+                col(Course.programme_id) == col(lti.LineItem.programme_id),
+            ),
+        )
+        .where(
+            col(lti.LineItem.course_id).in_({course for course, _row in keys}),
+            col(lti.ScoreDelivery.person_id).in_({row for _course, row in keys}),
+        )
+    ).all()
+    return {(course, row) for course, row in rows}
+
+
+def courses_within(actor: Actor) -> ColumnElement[bool]:
+    """Courses of the actor's district whose scores one of their roles may see: the rule of `access` for lists."""
+    inside = col(Course.tenant_id) == actor.tenant_id
+    ways = [_reaches(actor, role) for role in actor.roles if role.kind in SEES]
+    return and_(inside, or_(*ways)) if ways else false()
+
+
+def _reaches(actor: Actor, role: RoleScope) -> ColumnElement[bool]:
+    if role.course_id is not None:
+        return col(Course.id) == role.course_id
+    if role.is_district_wide:
+        return true()
+    below = col(OrgUnit.path).startswith(role.unit_path, autoescape=True)
+    members = (
+        select(CourseMember.course_id)
+        .join(OrgMembership, col(OrgMembership.person_id) == col(CourseMember.person_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+        .where(below, col(OrgMembership.ends_on).is_(None))
+    )
+    programmes = (
+        select(competencies.Programme.id)
+        .join(OrgUnit, col(OrgUnit.id) == col(competencies.Programme.org_unit_id))
+        .where(below, competencies.Programme.tenant_id == actor.tenant_id)
+    )
+    ways = [col(Course.id).in_(members), col(Course.programme_id).in_(programmes)]
+    if role.kind is RoleKind.TRAINER:
+        ways.append(
+            col(Course.id).in_(
+                select(CourseMember.course_id).where(
+                    col(CourseMember.person_id).in_(actor.person_ids), col(CourseMember.is_instructor).is_(True)
+                )
+            )
+        )
+    return or_(*ways)
