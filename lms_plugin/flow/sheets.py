@@ -1,7 +1,8 @@
 """Spreadsheets: what officers send is read as plain text with its place, what we send cannot run as a formula.
 
 A file is judged by its content, never by its name. Nothing is trusted about its size: a workbook of a few kilobytes can
-claim 17 000 million cells, so the claims are counted before any cell is built.
+claim 17 000 million cells, so the claims are counted before any cell is built, and cells are built in a process with
+limits of its own (`media.first_sheet`).
 """
 
 import csv
@@ -15,8 +16,8 @@ from datetime import date, datetime
 from typing import IO, Any
 
 import xlsxwriter
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, ZipError
 
+from lms_plugin import media
 from lms_plugin.errors import Refused
 
 MOST_BYTES = 10 * 1024 * 1024
@@ -175,18 +176,13 @@ def _rows(data: bytes) -> tuple[list[list[Any]], list[_Range]]:
     elif not data.startswith(b"\xd0\xcf\x11\xe0"):
         return _csv(data), []
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
-            visible = [index for index, sheet in enumerate(book.sheets_metadata) if "Visible" in str(sheet.visible)]
-            sheet = book.get_sheet_by_index(visible[0] if visible else 0)
-            if sheet.total_height > MOST_ROWS + HEADER_WITHIN:
-                raise Refused("sheet.too_many_rows", most=MOST_ROWS)
-            if sheet.total_width > MOST_COLUMNS:
-                raise Refused("sheet.too_many_columns", most=MOST_COLUMNS)
-            return sheet.to_python(skip_empty_area=False), list(sheet.merged_cell_ranges or [])
-    except PasswordError as error:
-        raise Refused("sheet.password") from error
-    except (CalamineError, ZipError, ValueError, OSError, IndexError) as error:
+        cells = media.first_sheet(data, MOST_ROWS + HEADER_WITHIN, MOST_COLUMNS)
+    except Refused as error:
         raise Refused("sheet.unreadable") from error
+    if cells.code:
+        most = {"too_many_rows": MOST_ROWS, "too_many_columns": MOST_COLUMNS, "too_large": MOST_BYTES // 1024 // 1024}
+        raise Refused(f"sheet.{cells.code}", most=most.get(cells.code, 0))
+    return cells.rows, cells.merged
 
 
 def _count_claims(data: bytes) -> None:
@@ -222,10 +218,8 @@ def _scan(member: IO[bytes]) -> None:
         text = tail + chunk
         for found in _PLACE.finditer(text):
             place = _CELL.fullmatch(found[1])
-            if place is None:
-                if b"&" in found[1]:  # a place written so that only the reader would understand it
-                    raise Refused("sheet.unreadable")
-                continue
+            if place is None:  # one that only the reader would understand, or none within any sheet
+                raise Refused("sheet.unreadable")
             if int(place[2]) > MOST_ROWS + HEADER_WITHIN:
                 raise Refused("sheet.too_many_rows", most=MOST_ROWS)
             if place[1] is not None and _index(place[1].upper()) >= MOST_COLUMNS:

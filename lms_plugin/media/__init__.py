@@ -16,6 +16,7 @@ from lms_plugin.media.pictures import jpeg as _jpeg
 from lms_plugin.media.pictures import to_pdf as photos_to_pdf
 from lms_plugin.media.reading import document_blocks, document_picture, document_text
 from lms_plugin.media.words import clean_filename, clean_link, clean_text
+from lms_plugin.media.workbooks import Cells, first_sheet
 
 
 def image_jpeg(path: Path, max_side: int) -> bytes:
@@ -35,6 +36,8 @@ __all__ = [
     "pdf_page_png",
     "image_jpeg",
     "photos_to_pdf",
+    "Cells",
+    "first_sheet",
     "Copy",
     "can_sanitize",
     "reviewer_copy",

@@ -11,12 +11,16 @@ _CHILD = Path(__file__).with_name("child.py")
 _SECONDS = 40  # of the clock; the child's own limit is 30 of the processor
 
 
-def run(task: str, path: Path, first: int, second: int = 0) -> bytes:
-    """What the task writes. Raises Broken, Refused("media.no_such_page"), or Bomb where a limit was reached."""
-    command = [sys.executable, "-I", "-B", str(_CHILD), task, str(path), str(first), str(second)]
+def run(task: str, source: Path | bytes, first: int, second: int = 0) -> bytes:
+    """What the task writes. `source`: the file, or what is in it.
+
+    Raises Broken, Refused("media.no_such_page"), or Bomb where a limit was reached.
+    """
+    path, given = (str(source), b"") if isinstance(source, Path) else ("-", source)
+    command = [sys.executable, "-I", "-B", str(_CHILD), task, path, str(first), str(second)]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and file, a list, no shell; the path is storage's
-            command, capture_output=True, timeout=_SECONDS, check=False
+            command, input=given, capture_output=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise Bomb from error

@@ -1,18 +1,23 @@
 """Run as a program of its own: reads one file under limits of time and memory, and writes to its output.
 
-pdfium is C++ that is not safe for threads, and the reader of old workbooks stops its process at some damaged files:
-neither may take a web worker with it. Exit codes: 0 done, 3 no such page, other positive ones the file cannot be read;
-a signal means that a limit was reached.
+pdfium is C++ that is not safe for threads, and the reader of workbooks stops its process at some damaged files and
+builds every cell between the corners that a sheet claims: neither may take a web worker with it. Exit codes: 0 done,
+3 no such page, other positive ones the file cannot be read; a signal means that a limit was reached.
 """
 
 import io
+import json
 import resource
 import sys
 from collections.abc import Callable
+from datetime import date, datetime
 
 SECONDS = 30
 MEMORY = 2 << 30  # bytes of address space; pages of maps with many layers take half of it
+SHEET_MEMORY = 1 << 30  # four million cells, each with a text of its own, take half of it
 TALLEST = 12_000
+SHEET_CHARACTERS = 10_000_000  # of all cells: 500 for each of 20 000 rows
+LONGEST_CELL = 2000  # characters
 
 
 def page(path: str, number: int, width: int) -> int:
@@ -62,11 +67,58 @@ def book(path: str, limit: int, _: int) -> int:
     return 0
 
 
-TASKS: dict[str, Callable[[str, int, int], int]] = {"page": page, "words": words, "book": book}
+def sheet(_: str, most_rows: int, most_columns: int) -> int:
+    """Writes as JSON the first sheet to be seen of the workbook that comes by standard input: {"rows": from A1 on,
+    "merged": 0-based ranges}, or {"code": why it cannot be used}. Days are {"day"} or {"moment"}, in ISO 8601.
+    """
+    import python_calamine  # noqa: PLC0415 - only after the limits
+
+    found: dict[str, object] = {}
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
+        seen = [index for index, one in enumerate(workbook.sheets_metadata) if "Visible" in str(one.visible)]
+        cells = workbook.get_sheet_by_index(seen[0] if seen else 0)
+    except python_calamine.PasswordError:
+        found = {"code": "password"}
+    else:
+        if cells.total_height > most_rows:
+            found = {"code": "too_many_rows"}
+        elif cells.total_width > most_columns:
+            found = {"code": "too_many_columns"}
+        else:
+            lines, room, left = [], SHEET_CHARACTERS, [""] * (cells.start[1] if cells.start else 0)
+            for row in cells.iter_rows():
+                lines.append(json.dumps([*left, *map(_told, row)], ensure_ascii=False, separators=(",", ":")))
+                room -= len(lines[-1])
+                if room < 0:
+                    break
+            merged = json.dumps((cells.merged_cell_ranges or [])[:most_rows])
+            written = f'{{"rows":[{",".join(lines)}],"merged":{merged}}}'
+            sys.stdout.buffer.write((written if room >= 0 else '{"code":"too_large"}').encode("utf-8", "replace"))
+            return 0
+    sys.stdout.write(json.dumps(found))
+    return 0
+
+
+def _told(value: object) -> object:
+    """A cell as JSON can say it; a text that nobody will take for a name or number is cut."""
+    if isinstance(value, str):
+        return value[:LONGEST_CELL]
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return {"moment": value.isoformat()}
+    if isinstance(value, date):
+        return {"day": value.isoformat()}
+    return str(value)
+
+
+TASKS: dict[str, Callable[[str, int, int], int]] = {"page": page, "words": words, "book": book, "sheet": sheet}
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    memory = SHEET_MEMORY if sys.argv[1] == "sheet" else MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.exit(TASKS[sys.argv[1]](sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -10,6 +10,7 @@ import strings
 from hypothesis import given
 from python_calamine import CalamineWorkbook
 
+from lms_plugin import media
 from lms_plugin.errors import Refused
 from lms_plugin.flow import online_hours, roster, sheets
 from tests.rosters import HEAD, workbook
@@ -102,10 +103,39 @@ def test_a_zip_of_something_else() -> None:
         ("<row r='999999'><c><v>1</v></c></row>", "sheet.too_many_rows"),
         ('<row r="1"><c r="&#88;FD1048576"><v>1</v></c></row>', "sheet.unreadable"),
         ('<row r="1"><c r="A1"><v>', "sheet.unreadable"),
+        ('<row r="1"><c r="A99999999"><v>1</v></c></row>', "sheet.unreadable"),
+        ('<row r="1"><c r="AAAA1"><v>1</v></c></row>', "sheet.unreadable"),
+        ('<row r="1"><c r=" A1048576"><v>1</v></c></row>', "sheet.unreadable"),
     ],
 )
 def test_claims_of_a_million_rows_are_refused_before_any_cell_is_built(cells: str, code: str) -> None:
     assert refused(claims(cells)) == code
+
+
+@pytest.mark.parametrize(
+    ("cells", "code"),
+    [
+        ('<row><c r="A1"><v>1</v></c><c 甲="1" r="E99999999"><v>1</v></c></row>', "sheet.unreadable"),
+        ('<row r="20000"><c r="A20000"><v>1</v></c></row>' + "<row><c><v>1</v></c></row>" * 99, "sheet.too_many_rows"),
+        (
+            "<row>" + f'<c t="inlineStr"><is><t>{"甲" * 3000}</t></is></c>' * 190 + "</row>" + "<row/>" * 5,
+            "sheet.no_header",
+        ),
+        (("<row>" + f'<c t="inlineStr"><is><t>{"甲" * 3000}</t></is></c>' * 190 + "</row>") * 40, "sheet.too_large"),
+    ],
+)
+def test_cells_are_built_apart_within_limits_of_their_own(cells: str, code: str) -> None:
+    """What the count of claims does not see: a sheet that takes all memory ends its reader, not us."""
+    assert refused(claims(cells)) == code
+
+
+def test_days_and_numbers_come_from_the_reader_as_they_were_typed() -> None:
+    head = (*HEAD, "日期")
+    (line,) = read(workbook([(), ("", *head), ("", *ROW[:2], 1001, *ROW[3:], date(2026, 11, 2))])).lines
+    assert line.row == 3
+    assert line.text("staff_number") == "1001"
+    cells = media.first_sheet(workbook([(date(2026, 11, 2), 2.5, True, "甲")]), 10, 10).rows
+    assert [sheets.as_day(cells[0][0]), *cells[0][1:]] == [date(2026, 11, 2), 2.5, True, "甲"]
 
 
 def test_a_bomb_is_refused() -> None:
