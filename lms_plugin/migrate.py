@@ -7,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 import migrations
 from lms_plugin.db import Model, engine
@@ -58,6 +59,11 @@ def is_at_head(url: str) -> bool:
     bind = engine(url)
     try:
         with bind.connect() as connection:
-            return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())
+            return at_head(connection)
     finally:
         bind.dispose()
+
+
+def at_head(connection: Connection) -> bool:
+    """The same for a connection that is there."""
+    return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())

@@ -9,10 +9,12 @@ import contextlib
 import ipaddress
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -20,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import HTTPError
 
 from lms_plugin import __version__
@@ -121,6 +124,7 @@ def _no_wait(_place: str) -> float:
 
 class Http:
     """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network.
+    `own_host`: the tool's own name, which may lead to a private address: the operator's settings say it, no stranger.
     `pace`: how many seconds a request to a place ("https://host:443") waits for its turn (`lti.Pace`)."""
 
     def __init__(
@@ -129,8 +133,10 @@ class Http:
         allow_loopback: bool = False,
         total_seconds: float = TOTAL_SECONDS,
         pace: Callable[[str], float] = _no_wait,
+        own_host: str = "",
     ) -> None:
         self.allow_loopback = allow_loopback
+        self.own_host = own_host.lower()
         self.total_seconds = total_seconds
         self._pace = pace
 
@@ -174,6 +180,30 @@ class Http:
                 raise Unavailable("net.redirected", permanent=True)
             url = target
         raise Unavailable("net.redirected", permanent=True)
+
+    def certificate(self, url: str, seconds: float = TOTAL_SECONDS) -> datetime:
+        """Until when the certificate of an https address is good.
+
+        Raises Unavailable: net.tls_expired, net.tls_name, net.tls_chain (`words`: the library's), else as `request`.
+        """
+        scheme, host, port = _place(url)
+        deadline = time.monotonic() + min(seconds, self.total_seconds)
+        address = self._address(scheme, host, port, deadline)
+        trust = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        try:
+            with (
+                socket.create_connection((address, port), timeout=max(deadline - time.monotonic(), 0.1)) as plain,
+                trust.wrap_socket(plain, server_hostname=host) as secured,
+            ):
+                ends = (secured.getpeercert() or {}).get("notAfter")
+        except ssl.SSLCertVerificationError as error:
+            code = _TLS_FAULTS.get(error.verify_code, "net.tls_chain")
+            raise Unavailable(code, words=error.verify_message) from error
+        except TimeoutError as error:
+            raise Unavailable("net.timeout") from error
+        except OSError as error:
+            raise Unavailable("net.unreachable", words=type(error).__name__) from error
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
 
     def _once(
         self, method: str, url: str, headers: Mapping[str, str], body: str | None, deadline: float, largest: int
@@ -227,11 +257,12 @@ class Http:
         for address in addresses:
             parsed = ipaddress.ip_address(address)
             loopback = self.allow_loopback and parsed.is_loopback
-            if not loopback and (scheme != "https" or not _is_public(parsed)):
+            if not loopback and (scheme != "https" or not (_is_public(parsed) or host == self.own_host)):
                 raise Unavailable("net.address_refused", permanent=True)
         return addresses[0]
 
 
+_TLS_FAULTS = {10: "net.tls_expired", 62: "net.tls_name", 64: "net.tls_name"}  # X509_V_ERR_* of OpenSSL
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,6 +170,15 @@ class Storage:
     def delete(self, key: str) -> None:
         """Removes the file and all that was derived from it; a key that holds nothing is fine."""
         shutil.rmtree(self._folder(key), ignore_errors=True)
+
+    def probe(self) -> int:
+        """Writes a file and takes it away again; gives how many bytes are free. Raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.root) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+        return shutil.disk_usage(self.root).free
 
     def _folder(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

@@ -1,16 +1,23 @@
 """`nengli`: the operator's commands on a database file of their own."""
 
+import secrets
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import SecretStr
 from sqlmodel import select
+from werkzeug.serving import make_server
 
 import lti
 from lms_plugin import db
 from lms_plugin.cli import main
+from lms_plugin.config import Settings
 from lms_plugin.people import Tenant
+from lms_plugin.web import create_app
+from lms_plugin.worker import Worker
 from tests.hosts.platform_server import platform_services
 
 
@@ -202,3 +209,47 @@ def test_keys_are_rotated_by_command(environment: dict[str, str]) -> None:
         shown = lti.tool_jwks(session, datetime.now(UTC))["keys"]
     engine.dispose()
     assert [key["kid"] in at_once for key in shown] == [True]
+
+
+def test_the_doctor_says_what_is_wrong_and_ends_with_one(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    told = refused(environment | {"NENGLI_PUBLIC_URL": "https://127.0.0.1:1"}, "doctor")
+    assert "✓ 数据库 / The database" in told
+    assert "✗ 后台任务 / The worker [doctor.worker_never]" in told
+    assert "✗ 安装密钥（NENGLI_SECRET_KEY） / NENGLI_SECRET_KEY [doctor.secret_weak]" in told
+    assert "systemctl start nengli-worker" in told
+
+
+def test_the_doctor_of_a_sound_installation_ends_with_nought(environment: dict[str, str]) -> None:
+    """On loopback, with a server that answers as the tool does."""
+    done(environment, "tenant", "add", "平安县")
+    own = environment | {"NENGLI_SECRET_KEY": secrets.token_urlsafe(48), "NENGLI_ALLOW_LOOPBACK": "1"}
+    server = make_server("127.0.0.1", 0, lambda *_given: [])
+    own["NENGLI_PUBLIC_URL"] = f"http://127.0.0.1:{server.server_port}"
+    settings = Settings(
+        database_url=own["NENGLI_DATABASE_URL"],
+        secret_key=SecretStr(own["NENGLI_SECRET_KEY"]),
+        public_url=own["NENGLI_PUBLIC_URL"],
+        data_dir=Path(own["NENGLI_DATA_DIR"]),
+        allow_loopback=True,
+    )
+    worker = Worker(settings)
+    worker.tick()
+    worker.close()
+    server.app = create_app(settings)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        told = done(own, "doctor")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "✗" not in told
+    assert "✓ 本工具的公钥地址" in told
+    assert "✓ 反向代理" in told
+
+
+def test_the_doctor_without_a_database(environment: dict[str, str], tmp_path: Path) -> None:
+    told = refused(environment | {"NENGLI_DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/x.sqlite3"}, "doctor")
+    assert "[doctor.database_down]" in told

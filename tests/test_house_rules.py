@@ -58,6 +58,7 @@ NEEDS_NO_PERMISSION = {
     "review_pool.*": "reads who takes part in reviews; only flow calls it, after `require`",
     "booking.*": "hours follow passes and rules; only flow and the worker call it, after `require`",
     "evidence_views.*": "turns rows that have been found into what pages show",
+    "doctor.proxy_line": "compares two addresses; nothing is read or written",
     "review.allocate_due": "the worker's sweep: no person acts",
     "award.decided": "reads what waits for release; only flow calls it, after `require`",
     "award.release_due": "the worker's sweep: no person acts",

@@ -1,14 +1,18 @@
-"""`nengli launches`: what the operator looks at when something is wrong."""
+"""`nengli launches` and `nengli doctor`: what the operator looks at when something is wrong."""
 
 import sys
+from datetime import UTC, datetime
 
 import click
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import lti
 from lms_plugin.cli.common import act
 from lms_plugin.db import pk
+from lms_plugin.flow import doctor as examination
 from lms_plugin.flow import people
 from lms_plugin.flow.launches import Entry, entry_of
+from lms_plugin.storage import Storage
 from lms_plugin.web.messages import sentence
 
 MARKS = {lti.Result.PASSED: "✓", lti.Result.NOTED: "–", lti.Result.FAILED: "✗", lti.Result.NOT_ASKED: " "}
@@ -49,3 +53,39 @@ def _explain(entry: Entry) -> None:
             click.echo(sentence(entry.outcome, entry.params, language))
     for name, value in entry.claims.items():
         click.echo(f"  {name}: {value}")
+
+
+@click.command("doctor")
+def doctor() -> None:
+    """Look at clock, database, worker, storage, secret, certificate, proxy and every platform; says what is wrong and
+    how to mend it. Exit code 1 when something is."""
+    try:
+        with act() as (session, settings, now):
+            place = examination.Place(
+                settings.public_url,
+                settings.proxies,
+                settings.secret_key.get_secret_value(),
+                Storage(settings.storage_dir),
+                settings.allow_loopback,
+                lambda: datetime.now(UTC),
+            )
+            begun = examination.begin_all(session, place, now)
+            jwks = settings.public_url + "/.well-known/jwks.json"
+    except (OperationalError, ProgrammingError) as error:
+        words = {"words": type(error.orig).__name__}
+        _tell(examination.Line("doctor.step_database", "doctor.database_down", words), "")
+        sys.exit(1)
+    lines = begun.run()
+    for line in lines:
+        _tell(line, jwks)
+    if any(line.is_wrong for line in lines):
+        sys.exit(1)
+
+
+def _tell(line: examination.Line, jwks: str) -> None:
+    mark = "✗" if line.is_wrong else "–" if line.code else "✓"
+    subject = f"{line.subject} · " if line.subject else ""
+    step = " / ".join(sentence(line.step, {}, language) for language in LANGUAGES)
+    click.echo(f"{mark} {subject}{step}{f' [{line.code}]' if line.code else ''}")
+    for language in LANGUAGES if line.code else ():
+        click.echo(f"    {sentence(line.code, {**line.params, 'jwks': jwks}, language)}")

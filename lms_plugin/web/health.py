@@ -1,6 +1,6 @@
 """For monitoring: is the process alive, can it do its work."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import text
 
 from lms_plugin.web.edge import db, parts
@@ -24,4 +24,12 @@ def ready() -> tuple[Response, int]:
         problems.append("database")
     if not parts().settings.data_dir.is_dir():
         problems.append("data_dir")
-    return jsonify(status="ok" if not problems else "not ready", problems=problems), 503 if problems else 200
+    state = "ok" if not problems else "not ready"
+    # How this tool sees itself addressed: the self-check compares it with NENGLI_PUBLIC_URL (proxy headers).
+    seen = {"seen": request.host_url.rstrip("/"), "forwarded": is_forwarded()}
+    return jsonify(status=state, problems=problems, **seen), 503 if problems else 200
+
+
+def is_forwarded() -> bool:
+    """Whether a proxy said how it was asked (believed or not)."""
+    return "X-Forwarded-Proto" in request.headers
