@@ -83,6 +83,8 @@ class Permission(enum.Enum):
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
     COURSE_REBIND = "course.rebind"
+    COURSE_CHECK = "course.check"
+    COURSE_PEOPLE = "course.people"
     LINK_CHOOSE = "link.choose"
     PLATFORM_MANAGE = "platform.manage"
     PROGRAMME_EDIT = "programme.edit"
@@ -149,6 +151,8 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer], [_it]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],
     Permission.COURSE_REBIND: [[_officer]],
+    Permission.COURSE_CHECK: [[_trainer], [_officer], [_it]],
+    Permission.COURSE_PEOPLE: [[_trainer], [_officer]],
     Permission.LINK_CHOOSE: [[_is_own, _trainer]],
     Permission.PLATFORM_MANAGE: [[_it], [_officer]],  # asked of the whole district: a part of it does not reach
     Permission.PROGRAMME_EDIT: [[_officer]],

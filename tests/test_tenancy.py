@@ -55,6 +55,7 @@ OWN_PAGES = {
     "roster.home",
     "schools.home",
     "platforms.home",
+    "courses.home",
     "launches.home",
     "doctor.home",
     "doctor.examine",

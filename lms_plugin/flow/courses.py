@@ -1,5 +1,6 @@
 """Which programme a course runs: asked of its first trainer, changed by an officer, and what becomes of its people."""
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,29 @@ def course_scope(session: Session, actor: Actor, course: Course) -> Scope:
     if actor.has(RoleKind.TRAINER) and _instructs(session, actor, course):
         paths |= {role.unit_path for role in actor.roles if role.kind is RoleKind.TRAINER and role.unit_path}
     return Scope(actor.tenant_id, unit_paths=tuple(sorted(paths)), course_ids=frozenset({pk(course)}))
+
+
+def whole_scope(session: Session, actor: Actor, course: Course) -> Scope:
+    """A course as the thing of who looks at all of it: within the unit of its programme, and within the smallest one
+    that everybody belongs to who came. A role of one school among several does not reach it; who instructs it does.
+    """
+    found = _common(_member_paths(session, course))
+    programme = session.exec(
+        select(OrgUnit.path)
+        .join(competencies.Programme, col(competencies.Programme.org_unit_id) == col(OrgUnit.id))
+        .where(competencies.Programme.id == course.programme_id)
+    ).first()
+    paths = {path for path in (found, programme) if path}
+    if actor.has(RoleKind.TRAINER) and _instructs(session, actor, course):
+        paths |= {role.unit_path for role in actor.roles if role.kind is RoleKind.TRAINER and role.unit_path}
+    return Scope(actor.tenant_id, unit_paths=tuple(sorted(paths)), course_ids=frozenset({pk(course)}))
+
+
+def _common(paths: set[str]) -> str:
+    """The path of the smallest unit that holds all of these ("/1/4/", "/1/5/" → "/1/"), "" for none."""
+    parts = [path.strip("/").split("/") for path in paths if path]
+    shared = [one[0] for one in itertools.takewhile(lambda one: len(set(one)) == 1, zip(*parts, strict=False))]
+    return f"/{'/'.join(shared)}/" if shared else ""
 
 
 def _member_paths(session: Session, course: Course) -> set[str]:

@@ -14,6 +14,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import deliveries, humans
+from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.scopes import courses_of, person_scope
 from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points, meets_rule
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
@@ -82,13 +83,14 @@ class Record:
     online_need_hundredths: int
     hours_kind: str
     deliveries: deliveries.Deliveries
+    as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
     can_resend: bool
     can_reverse: bool
     printed_at: datetime
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
-    """The record of a person (None: the actor's own): at most eight queries. Raises NotFound, Forbidden."""
+    """The record of a person (None: the actor's own): at most nine queries. Raises NotFound, Forbidden."""
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
@@ -161,6 +163,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
         deliveries=deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own),
+        as_instructor=tuple(as_instructor(session, person_ids, pk(programme))) if rows else (),
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         printed_at=now,

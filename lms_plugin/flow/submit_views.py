@@ -16,6 +16,7 @@ from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import humans
+from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.people import Course, Enrolment, Tenant
 
 Text = Mapping[str, str]
@@ -113,6 +114,7 @@ class Home:
     reviews_owed: int
     reviews_minutes: int
     reviews_due_at: datetime | None
+    as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
 
 
 def current_programme(session: Session, actor: Actor) -> str | None:
@@ -171,7 +173,7 @@ def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[compe
 
 
 def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Home:
-    """The teacher's home of one programme: six queries. Raises NotFound, also for who takes no part in it."""
+    """The teacher's home of one programme: seven queries. Raises NotFound, also for who takes no part in it."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme, rules = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
@@ -199,6 +201,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         reviews_owed=reviews.owed,
         reviews_minutes=reviews.owed * rules.review.minutes_per_review,
         reviews_due_at=reviews.due_at,
+        as_instructor=tuple(as_instructor(session, actor.person_ids, pk(programme))) if rows else (),
     )
 
 

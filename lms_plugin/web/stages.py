@@ -4,6 +4,7 @@ from flask import Blueprint
 
 from lms_plugin.web import (
     cases,
+    courses,
     curate,
     deliveries,
     doctor,
@@ -44,6 +45,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     roster.blueprint,
     schools.blueprint,
     platforms.blueprint,
+    courses.blueprint,
     launches.blueprint,
     doctor.blueprint,
     register.blueprint,

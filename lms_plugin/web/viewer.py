@@ -7,6 +7,7 @@ from flask import request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_plugin.access import Permission, Scope, can
+from lms_plugin.flow.course_check import LOOKS_AFTER
 from lms_plugin.flow.helpers import helpers_of
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
@@ -99,6 +100,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "release": "cases",
         "launches": "platforms",
         "doctor": "platforms",
+        "deliveries": "courses",
     }
     stage = within.get(request.blueprint or "", request.blueprint or "")
     actor = here.actor
@@ -115,6 +117,8 @@ def _menu() -> list[tuple[str, str, bool]]:
         entries.append(("submit", url_for("submit.mine"), _("我的能力点")))
         entries.append(("review", url_for("review.mine"), _("互评任务")))
         entries.append(("passport", url_for("passport.mine"), _("研修档案")))
+    if actor.has(*LOOKS_AFTER):
+        entries.append(("courses", url_for("courses.home"), _("课程")))
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):
         entries.append(("platforms", url_for("platforms.home"), _("平台")))
     return [(url, label, stage == name) for name, url, label in entries]

@@ -18,9 +18,20 @@ import lti
 import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
-from lms_plugin.db import pk
-from lms_plugin.flow import cases, digest, enter, exemptions, invitations, reversal, review, sessions, submit
-from lms_plugin.people import Course, CourseMember, Notice, Person, RoleKind
+from lms_plugin.db import get, pk
+from lms_plugin.flow import (
+    cases,
+    digest,
+    enter,
+    exemptions,
+    host_list,
+    invitations,
+    reversal,
+    review,
+    sessions,
+    submit,
+)
+from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
 from lms_plugin.web import create_app
 from tests import people as cast
 from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
@@ -124,6 +135,7 @@ def _populate(pages: Pages) -> None:
     uuids["scores"] = _one_course(world)
     _platforms(pages)
     _lists(pages)
+    _host_lists(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
     taught = world.session.exec(
         select(competencies.EvidenceRequirement).where(
@@ -338,6 +350,41 @@ def _lists(pages: Pages) -> None:
     again = loaded.model_copy(update={"framework": loaded.framework.model_copy(update={"notice_zh": "本县试用稿。"})})
     uuids["version"] = competencies.draft_from_pack(session, pk(world.tenant), again, NOW).uuid
     _row, uuids["code"] = invitations.invite(session, officer, RoleKind.TRAINER, world.county, NOW)
+
+
+def _host_lists(pages: Pages) -> None:
+    """The host lists the people of the course, some of whom never came, left, or are there as teachers alone; another
+    course's list is refused."""
+    world, uuids, session = pages.world, pages.uuids, pages.world.session
+    world.course.memberships_url = f"{ISSUER}/memberships"
+    listed = [
+        lti.Member(f"sub-{who.key}", who.name, "", "", "", frozenset({"Learner"}), groups=("g1",))
+        for who in cast.TEACHERS
+    ]
+    listed[0] = lti.Member("sub-chen", "陈小芳", "", "", "", frozenset({"Learner"}))
+    listed.append(lti.Member("77", "", "", "", "", frozenset({"Learner"})))
+    listed.append(lti.Member("78", "孟没来", "", "", "", frozenset({"Learner"}), "Inactive"))
+    gone = lti.Member("79", "走了的人", "", "", "", frozenset({"Learner"}))
+    host_list.keep(session, pk(world.course), lti.Roster([*listed, gone], ""), NOW - 30 * HOUR, is_whole=True)
+    host_list.keep(session, pk(world.course), lti.Roster(listed, ""), NOW - HOUR, is_whole=True)
+    host_list.keep_groups(session, pk(world.course), [lti.Group("g1", "第一组", "互评组")], NOW)
+    li = session.exec(
+        select(CourseMember).where(
+            CourseMember.course_id == pk(world.course), CourseMember.person_id == pk(world.person(cast.LI))
+        )
+    ).one()
+    li.is_learner, li.is_instructor, li.has_name = False, True, True
+    bad = course_of(session, world.tenant, "course-bad", NOW)
+    bad.title, bad.ags_scopes, bad.memberships_url = "成绩和名单都关着的课", [], f"{ISSUER}/refused"
+    stranger = _member(bad, world.person(cast.TRAINER), learner=False)
+    stranger.has_name = False
+    session.add_all([world.course, li, bad, stranger])
+    session.add(HostList(course_id=pk(bad), tried_at=NOW, error="ags.refused", words="HTTP 403 Forbidden"))
+    platform = get(session, lti.Platform, get(session, lti.Deployment, bad.deployment_id).platform_id)
+    platform.product, platform.name = "moodle", "县研修 Moodle"
+    session.add(platform)
+    session.flush()
+    uuids["bad"] = bad.uuid
 
 
 def _by_hand(pages: Pages, app: Flask) -> None:

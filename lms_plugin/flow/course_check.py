@@ -1,0 +1,292 @@
+"""课程检查: what a course's host lets through, told from what really arrived; and the courses one looks after."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
+from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+import competencies
+import lti
+from lms_plugin.access import Actor, Permission, can, require
+from lms_plugin.db import find, pk
+from lms_plugin.errors import Forbidden
+from lms_plugin.flow import courses
+from lms_plugin.flow.humans import same_human
+from lms_plugin.people import (
+    Course,
+    CourseMember,
+    HostList,
+    LinkRequest,
+    ListedMember,
+    OrgUnit,
+    Person,
+    RoleKind,
+)
+
+PAGE = 50
+LOOKS_AFTER = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)
+
+_here = col(Course.id)
+_is_on_list = col(ListedMember.absent_since_at).is_(None) & col(ListedMember.is_active).is_(True)
+
+
+def _came(*where: ColumnElement[bool]) -> Any:
+    return (
+        columns(func.count(col(CourseMember.id))).where(col(CourseMember.course_id) == _here, *where).scalar_subquery()
+    )
+
+
+def _listed(*where: ColumnElement[bool]) -> Any:
+    return (
+        columns(func.count(col(ListedMember.id)))
+        .where(col(ListedMember.course_id) == _here, _is_on_list, *where)
+        .scalar_subquery()
+    )
+
+
+def _sent(*states: "lti.DeliveryState") -> Any:
+    return (
+        columns(func.count(func.distinct(col(lti.ScoreDelivery.person_id))))
+        .join(lti.LineItem, col(lti.LineItem.id) == col(lti.ScoreDelivery.line_item_id))
+        .where(col(lti.LineItem.course_id) == _here, col(lti.ScoreDelivery.state).in_(states))
+        .scalar_subquery()
+    )
+
+
+def _with_points() -> ColumnElement[bool]:
+    """Whether the human being of a course member has chosen a point of the course's programme, under any row."""
+    one, other = aliased(Person), aliased(Person)
+    return exists().where(
+        col(one.id) == col(CourseMember.person_id),
+        same_human(one, other),
+        col(competencies.Selection.person_id) == col(other.id),
+        col(competencies.Selection.programme_id) == col(Course.programme_id),
+        col(competencies.Selection.dropped_at).is_(None),
+    )
+
+
+_learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember.is_instructor).is_(True)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What arrived from one course. `learners` and `instructors` came so last; `named`, `unnamed` of all who came; of
+    the host's list `listed_learners`, of them `absent` never came; `wrong_side` chose points and came as instructor
+    alone, and none of their scores has arrived; `refused` are not graded there."""
+
+    uuid: str
+    title: str
+    platform: str
+    platform_uuid: str
+    product: str
+    programme: str
+    programme_uuid: str
+    seen_at: datetime
+    is_disabled: bool
+    places: int
+    was_picked: bool
+    learners: int
+    instructors: int
+    named: int
+    unnamed: int
+    takes_scores: bool
+    makes_columns: bool
+    arrived: int
+    refused: int
+    stuck: int
+    offers_list: bool
+    read_at: datetime | None
+    tried_at: datetime | None
+    error: str
+    words: str
+    listed_learners: int
+    listed_instructors: int
+    listed_named: int
+    absent: int
+    wrong_side: int
+    may_see_people: bool = False
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """The lines of the check that have a cross, in the page's order."""
+        found = {
+            "active": self.is_disabled,
+            "programme": not self.programme,
+            "students": not self.learners,
+            "names": bool(self.unnamed) and not self.named,
+            "grades": not self.takes_scores,
+            "members": not self.offers_list or bool(self.error),
+            "wrong_side": bool(self.wrong_side or self.refused),
+        }
+        return tuple(name for name, is_wrong in found.items() if is_wrong)
+
+
+def check(session: Session, actor: Actor, course_uuid: str) -> Facts:
+    """The facts of one course: at most seven queries. Raises NotFound, Forbidden."""
+    course = find(session, Course, actor.tenant_id, course_uuid)
+    scope = courses.whole_scope(session, actor, course)
+    require(actor, Permission.COURSE_CHECK, scope)
+    row = session.execute(_facts().where(_here == pk(course))).one()
+    return _of(row, may_see_people=can(actor, Permission.COURSE_PEOPLE, scope))
+
+
+def listing(session: Session, actor: Actor, number: int) -> tuple[list[Facts], int]:
+    """(the courses that the person looks after, `PAGE` to a page, the one used last first; how many there are).
+
+    Raises Forbidden for who looks after none by any role.
+    """
+    require_somewhere(actor)
+    mine = _within(actor)
+    total = session.exec(select(func.count(_here)).where(Course.tenant_id == actor.tenant_id, mine)).one()
+    statement = (
+        _facts()
+        .where(col(Course.tenant_id) == actor.tenant_id, mine)
+        .order_by(col(Course.seen_at).desc(), _here.desc())
+        .offset((number - 1) * PAGE)
+        .limit(PAGE)
+    )
+    return [_of(row) for row in session.execute(statement)], total
+
+
+def require_somewhere(actor: Actor) -> None:
+    """Raises Forbidden for who holds no role that looks after courses."""
+    if not actor.has(*LOOKS_AFTER):
+        raise Forbidden(permission=Permission.COURSE_CHECK.value)
+
+
+def _within(actor: Actor) -> ColumnElement[bool]:
+    """The courses that these roles reach: all, those of a unit's programmes, one's own, and those one instructs."""
+    ways: list[ColumnElement[bool]] = [false()]
+    for role in actor.roles:
+        if role.kind not in LOOKS_AFTER:
+            continue
+        if role.course_id is not None:
+            ways.append(_here == role.course_id)
+        elif role.is_district_wide:
+            ways.append(true())
+        else:
+            units = select(competencies.Programme.id).join(
+                OrgUnit, col(OrgUnit.id) == col(competencies.Programme.org_unit_id)
+            )
+            below = units.where(col(OrgUnit.path).startswith(role.unit_path, autoescape=True))
+            ways.append(col(Course.programme_id).in_(below))
+            if role.kind is RoleKind.TRAINER:
+                taught = select(CourseMember.course_id).where(
+                    col(CourseMember.person_id).in_(actor.person_ids), _instructor
+                )
+                ways.append(_here.in_(taught))
+    return or_(*ways)
+
+
+def _facts() -> Any:
+    """One row a course: everything that `Facts` needs, counted by the database."""
+    arrived = exists().where(
+        col(lti.LineItem.course_id) == _here,
+        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+        col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
+    )
+    places = (
+        columns(func.count(col(lti.ResourceLink.id)))
+        .where(
+            col(lti.ResourceLink.deployment_id) == col(Course.deployment_id),
+            col(lti.ResourceLink.context_id) == col(Course.context_id),
+        )
+        .scalar_subquery()
+    )
+    came_too = exists().where(
+        col(CourseMember.course_id) == _here, col(CourseMember.subject) == col(ListedMember.subject)
+    )
+    states = lti.DeliveryState
+    return (
+        columns(
+            Course,
+            lti.Platform,
+            HostList,
+            competencies.Programme,
+            places,
+            exists().where(col(LinkRequest.course_id) == _here),
+            _came(_learner),
+            _came(_instructor, ~_learner),
+            _came(col(CourseMember.has_name).is_(True)),
+            _came(col(CourseMember.has_name).is_(False)),
+            _sent(states.DELIVERED),
+            _sent(states.NOT_A_LEARNER),
+            _sent(states.FAILED, states.RETRYING),
+            _listed(col(ListedMember.is_learner).is_(True)),
+            _listed(col(ListedMember.is_instructor).is_(True)),
+            _listed(col(ListedMember.name) != ""),
+            _listed(col(ListedMember.is_learner).is_(True), ~came_too),
+            _came(_instructor, ~_learner, _with_points(), ~arrived),
+        )
+        .select_from(Course)
+        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
+        .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
+        .outerjoin(HostList, col(HostList.course_id) == _here)
+        .outerjoin(competencies.Programme, col(competencies.Programme.id) == col(Course.programme_id))
+    )
+
+
+def _of(row: Any, *, may_see_people: bool = False) -> Facts:
+    course, platform, listing, programme, *counts = row
+    places, was_picked, learners, instructors, named, unnamed, arrived, refused, stuck, *listed = counts
+    scopes = {scope.rpartition("/")[2] for scope in course.ags_scopes}
+    listed_learners, listed_instructors, listed_named, absent, wrong_side = listed
+    return Facts(
+        uuid=course.uuid,
+        title=course.title,
+        platform=platform.name or platform.issuer,
+        platform_uuid=platform.uuid,
+        product=platform.product,
+        programme=programme.title if programme is not None else "",
+        programme_uuid=programme.uuid if programme is not None else "",
+        seen_at=course.seen_at,
+        is_disabled=platform.is_disabled,
+        places=places,
+        was_picked=bool(was_picked),
+        learners=learners,
+        instructors=instructors,
+        named=named,
+        unnamed=unnamed,
+        takes_scores="score" in scopes and bool(course.lineitems_url or course.lineitem_url),
+        makes_columns="lineitem" in scopes and bool(course.lineitems_url),
+        arrived=arrived,
+        refused=refused,
+        stuck=stuck,
+        offers_list=bool(course.memberships_url),
+        read_at=listing.read_at if listing is not None else None,
+        tried_at=listing.tried_at if listing is not None else None,
+        error=listing.error if listing is not None else "",
+        words=listing.words if listing is not None else "",
+        listed_learners=listed_learners,
+        listed_instructors=listed_instructors,
+        listed_named=listed_named,
+        absent=absent,
+        wrong_side=wrong_side,
+        may_see_people=may_see_people,
+    )
+
+
+def as_instructor(session: Session, person_ids: tuple[int, ...], programme_id: int) -> list[str]:
+    """Titles of the programme's courses from which the person came last as an instructor alone, where no score of
+    theirs has arrived: its gradebook may know no student of that name. None for who comes as a learner from another
+    course of it. One query."""
+    arrived = exists().where(
+        col(lti.LineItem.course_id) == _here,
+        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+        col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
+    )
+    rows = session.exec(
+        select(Course.title, CourseMember.is_learner, CourseMember.is_instructor, case((arrived, 1), else_=0))
+        .join(CourseMember, col(CourseMember.course_id) == _here)
+        .where(and_(col(Course.programme_id) == programme_id, col(CourseMember.person_id).in_(person_ids)))
+        .order_by(col(Course.title), _here)
+    ).all()
+    if any(is_learner for _title, is_learner, _instructor, _arrived in rows):
+        return []
+    return [title for title, _learner, is_instructor, has_arrived in rows if is_instructor and not has_arrived]
