@@ -88,6 +88,7 @@ class Permission(enum.Enum):
     LINK_CHOOSE = "link.choose"
     PLATFORM_MANAGE = "platform.manage"
     PROGRAMME_EDIT = "programme.edit"
+    PROGRAMME_READ = "programme.read"
     FRAMEWORK_CURATE = "framework.curate"
     PERSON_INTRODUCE = "person.introduce"
     PERSON_CONFIRM = "person.confirm"
@@ -156,6 +157,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.LINK_CHOOSE: [[_is_own, _trainer]],
     Permission.PLATFORM_MANAGE: [[_it], [_officer]],  # asked of the whole district: a part of it does not reach
     Permission.PROGRAMME_EDIT: [[_officer]],
+    Permission.PROGRAMME_READ: [[_officer], [_auditor]],
     Permission.FRAMEWORK_CURATE: [[_officer]],
     Permission.PERSON_INTRODUCE: [[_is_own]],
     Permission.PERSON_CONFIRM: [[_lead, _is_not_own], [_officer, _is_not_own]],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_
+from sqlalchemy import and_, or_
 from sqlalchemy import case as when
 from sqlmodel import Session, col, func, select
 
@@ -14,7 +14,7 @@ from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import cases, marking
 from lms_plugin.flow.queue_views import OPEN_FOR
-from lms_plugin.flow.reach import FILTERS, first_of, joined, within
+from lms_plugin.flow.reach import FILTERS, OTHERS, filters_of, first_of, joined, place_of, within
 from lms_plugin.flow.review_views import ItemView, item_views
 
 
@@ -42,13 +42,24 @@ class DecisionView:
 
 
 @dataclass(frozen=True)
+class Desk:
+    """Which part of the queue a trainer works through: a filter of it, and the level on which reviewers agree."""
+
+    state: str = "pending"
+    agreed: int | None = None
+
+
+USUAL = Desk()
+
+
+@dataclass(frozen=True)
 class CasePage:
     """A work on the trainer's desk.
 
     `person`: uuid of the author, for their record.
     `base`: the version of the decision that stands (0 = none), to be sent back with the next one. `agreed`: field →
-    level on which all reviewers agree. `squares`: field → what everybody says. `changes`: item key → "new", "changed",
-    "same" against the version that was returned.
+    level on which all reviewers agree. `can_return`: not once the programme is over. `squares`: field → what everybody
+    says. `changes`: item key → "new", "changed", "same" against the version that was returned.
     """
 
     uuid: str
@@ -63,6 +74,7 @@ class CasePage:
     is_late: bool
     submitted_at: datetime
     can_decide: bool
+    can_return: bool
     author_may_withdraw_until: datetime | None
     base: int
     reason: str
@@ -92,6 +104,7 @@ def case_page(
     typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None,
     typed_reason: str | None = None,
     case: cases.Case | None = None,
+    desk: Desk = USUAL,
 ) -> CasePage:
     """One case. `typed` stands in for the prefilled marks when a form was refused; `case`: what `open_case` gave."""
     case = case or cases.load_case(session, actor, uuid, Permission.CASE_READ)
@@ -103,7 +116,8 @@ def case_page(
     marks = dict(typed) if typed is not None else _prefill(sheet, version, together, standing, decisions, versions)
     opened = _others(actor, case, now)
     computed = sheet.compute(marks)
-    following = _next(session, actor, case)
+    following = _next(session, actor, case, desk)
+    can_decide = can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None)
     return CasePage(
         uuid=submission.uuid,
         programme=case.programme.uuid,
@@ -116,7 +130,8 @@ def case_page(
         number=version.number,
         is_late=version.is_late,
         submitted_at=version.submitted_at,
-        can_decide=can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None),
+        can_decide=can_decide,
+        can_return=can_decide and not cases.is_over(session, case, now),
         author_may_withdraw_until=_withdraw_until(case, now),
         base=standing.version if standing is not None else 0,
         reason=typed_reason if typed_reason is not None else (standing.reason if standing is not None else ""),
@@ -244,29 +259,37 @@ def _others(actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetim
     )
 
 
-def next_case(session: Session, actor: Actor, uuid: str) -> str:
+def next_case(session: Session, actor: Actor, uuid: str, desk: Desk = USUAL) -> str:
     """The uuid of the case that opens after this one; "" when none waits."""
-    return _next(session, actor, cases.load_case(session, actor, uuid, Permission.CASE_READ))[0]
+    return _next(session, actor, cases.load_case(session, actor, uuid, Permission.CASE_READ), desk)[0]
 
 
-def _next(session: Session, actor: Actor, case: cases.Case) -> tuple[str, int]:
-    """The next case that waits (the first one again after the last), and how many others wait.
+def _next(session: Session, actor: Actor, case: cases.Case, desk: Desk) -> tuple[str, int]:
+    """The next case of this part of the queue, in the queue's order (the first one again after the last), and how many
+    others are in it.
 
     What a colleague returned comes last: that colleague looks at it again.
     """
-    here = pk(case.submission)
+    submission, at = case.submission, col(competencies.SubmissionVersion.submitted_at)
+    key, whose = col(competencies.Submission.id), first_of(actor)
     wanted = and_(
         within(actor, case.programme),
-        FILTERS["pending"],
-        col(competencies.Submission.id) != here,
+        filters_of(actor).get(desk.state, FILTERS["pending"]),
+        key != pk(submission),
     )
+    if desk.agreed is not None:
+        wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == desk.agreed)
+    place, since = place_of(actor, submission), case.version.submitted_at
+    follows = or_(whose > place, and_(whose == place, or_(at > since, and_(at == since, key > pk(submission)))))
     row = session.exec(
         joined(select(competencies.Submission.uuid, func.count().over()))
         .where(col(competencies.Submission.tenant_id) == actor.tenant_id, wanted)
         .order_by(
-            when((first_of(actor) == 2, 1), else_=0),
-            when((col(competencies.Submission.id) > here, 0), else_=1),
-            col(competencies.Submission.id),
+            when((whose == OTHERS, 1), else_=0),
+            when((follows, 0), else_=1),
+            whose,
+            at,
+            key,
         )
         .limit(1)
     ).first()

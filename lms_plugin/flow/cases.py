@@ -18,7 +18,7 @@ from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import submission_scope, submission_scopes
-from lms_plugin.people import OrgUnit, Person
+from lms_plugin.people import OrgUnit, Person, Tenant
 
 MOST_AT_ONCE = 200
 MOST_PHRASES = 100
@@ -196,8 +196,11 @@ def decide(
 def return_work(
     session: Session, actor: Actor, uuid: str, judgement: competencies.Judgement, base: int, version: int, now: datetime
 ) -> competencies.Decision:
-    """退回修改 with reasons, which the teacher sees at once. Raises as `decide`; Invalid `reason` without any."""
+    """退回修改 with reasons, which the teacher sees at once. Raises as `decide`; Invalid `reason` without any, Refused
+    `decision.programme_over` once nothing can be handed in any more."""
     case = load_case(session, actor, uuid)
+    if is_over(session, case, now):
+        raise Refused("decision.programme_over")
     return _judge(session, actor, case, judgement, base, version, now, competencies.return_work)
 
 
@@ -242,6 +245,11 @@ def _judge(
     session.exec(delete(rubrics.CaseOpening).where(col(rubrics.CaseOpening.submission_id) == pk(submission)))
     session.flush()
     return row
+
+
+def is_over(session: Session, case: Case, now: datetime) -> bool:
+    """Whether the work's programme is over: whoever got it back could not hand it in again."""
+    return competencies.is_closed(case.programme, get(session, Tenant, case.programme.tenant_id).timezone, now)
 
 
 def _must_be_ripe(case: Case, now: datetime) -> None:

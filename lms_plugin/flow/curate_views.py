@@ -46,16 +46,19 @@ class ProgrammeLine:
 
 @dataclass(frozen=True)
 class CurateHome:
-    """项目: all frameworks and rounds of the district. `packs`: shipped ones that are not loaded yet."""
+    """项目: all frameworks and rounds of the district. `packs`: shipped ones that are not loaded yet. `may_edit`:
+    whether the reader sets up rounds, or only reads."""
 
     versions: tuple[VersionLine, ...]
     programmes: tuple[ProgrammeLine, ...]
     packs: tuple[str, ...]
+    may_edit: bool
 
 
 def home(session: Session, actor: Actor) -> CurateHome:
     """Newest first."""
-    _require_curator(actor)
+    somewhere = _somewhere(actor)
+    require(actor, Permission.PROGRAMME_READ, somewhere)
     versions = _versions(session, actor.tenant_id)
     courses = dict(
         session.exec(
@@ -85,13 +88,18 @@ def home(session: Session, actor: Actor) -> CurateHome:
             )
             for row, unit in rows
         ),
-        packs=competencies.packs.names() if not versions else (),
+        packs=competencies.packs.names() if not versions and _may_curate(actor) else (),
+        may_edit=can(actor, Permission.PROGRAMME_EDIT, somewhere),
     )
 
 
-def _require_curator(actor: Actor) -> None:
-    paths = tuple(role.unit_path for role in actor.roles if role.unit_path)
-    require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=paths))
+def _somewhere(actor: Actor) -> Scope:
+    """A scope that any of the actor's roles over units reaches."""
+    return Scope(actor.tenant_id, unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path))
+
+
+def _may_curate(actor: Actor) -> bool:
+    return can(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
 
 
 def _versions(session: Session, tenant_id: int) -> list[VersionLine]:
@@ -158,18 +166,19 @@ class PointView:
 
 @dataclass(frozen=True)
 class FrameworkView:
-    """A framework version with every line of it."""
+    """A framework version with every line of it. `may_curate`: whether the reader confirms and publishes it."""
 
     line: VersionLine
     notice: dict[str, str]
     points: tuple[PointView, ...]
     sources: tuple[tuple[str, str], ...]
+    may_curate: bool
 
 
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
     """A version, point by point, each line with its source."""
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
-    require(actor, Permission.FRAMEWORK_CURATE, Scope(version.tenant_id))
+    require(actor, Permission.PROGRAMME_READ, _somewhere(actor))
     head: dict[str, Any] = version.content["framework"]
     names = {kind: {part["code"]: _words(part, "") for part in head[kind]} for kind in ("dimensions", "environments")}
     return FrameworkView(
@@ -179,6 +188,7 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
             _point(point, names, version) for point in sorted(version.content["points"], key=lambda one: one["order"])
         ),
         sources=tuple(sorted((str(key), str(text)) for key, text in head.get("sources", {}).items())),
+        may_curate=_may_curate(actor),
     )
 
 
@@ -224,7 +234,7 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
 
 @dataclass(frozen=True)
 class ProgrammeView:
-    """One round with its rules and rule versions."""
+    """One round with its rules and rule versions. `may_edit`: whether the reader sets it up, or only reads."""
 
     uuid: str
     title: str
@@ -243,12 +253,14 @@ class ProgrammeView:
     courses: tuple[tuple[str, str], ...]  # uuid, title
     is_chosen_from: bool
     undeclared: int  # schools that have declared no environment, where the rule looks at it
+    may_edit: bool
 
 
 def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
     """For the page of a round and for its form."""
     row = find(session, Programme, actor.tenant_id, uuid)
-    require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, row))
+    scope = programme_unit_scope(session, row)
+    require(actor, Permission.PROGRAMME_READ, scope)
     unit = get(session, OrgUnit, row.org_unit_id)
     version, title, undeclared = session.exec(
         select(FrameworkVersion, CompetencyFramework.title, schools.count_undeclared(row.tenant_id, unit.path))
@@ -284,6 +296,7 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         courses=tuple(courses),
         is_chosen_from=is_chosen_from(session, row),
         undeclared=undeclared if rules.choice.environment_rule != "free" else 0,
+        may_edit=can(actor, Permission.PROGRAMME_EDIT, scope),
     )
 
 
@@ -297,7 +310,7 @@ class FormChoices:
 
 def form_choices(session: Session, actor: Actor) -> FormChoices:
     """Published framework versions, and the units that the officer's roles reach."""
-    _require_curator(actor)
+    require(actor, Permission.PROGRAMME_EDIT, _somewhere(actor))
     units = session.exec(owned(OrgUnit, actor.tenant_id).order_by(col(OrgUnit.path))).all()
     return FormChoices(
         versions=tuple(line for line in _versions(session, actor.tenant_id) if not line.is_draft),

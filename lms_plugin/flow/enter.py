@@ -14,6 +14,7 @@ from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import host_list, humans, links, report
 from lms_plugin.flow.blindness import end_reviews
+from lms_plugin.flow.invitations import reaches_district
 from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
 from lms_plugin.people import (
     Course,
@@ -194,9 +195,13 @@ def _ask_scores(session: Session, course: Course, person_id: int, now: datetime)
 
 def _provisional_trainer(session: Session, course: Course, rows: Collection[int], row_id: int, now: datetime) -> None:
     held = session.exec(select(Role).where(col(Role.person_id).in_(rows), Role.kind == RoleKind.TRAINER)).all()
-    # A role that was revoked stays revoked: an officer said no, a launch does not say yes again.
-    if any(role.course_id in {pk(course), None} for role in held):
-        return
+    # A role that was revoked stays revoked: an officer said no, a launch does not say yes again. What an officer gave
+    # for the whole district needs nothing beside it; what was given for a school takes no course away.
+    for role in held:
+        if role.course_id == pk(course):
+            return
+        if role.course_id is None and (role.revoked_at is not None or reaches_district(session, role.org_unit_id)):
+            return
     session.add(
         Role(
             tenant_id=course.tenant_id,

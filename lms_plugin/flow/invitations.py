@@ -7,7 +7,7 @@ from hashlib import sha256
 from sqlmodel import Session, col, select
 
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.people import Invitation, OrgUnit, Role, RoleKind, UnitKind
@@ -93,17 +93,22 @@ def grant(
     by_id: int | None,
     now: datetime,
 ) -> Role:
-    """A confirmed role; a provisional one of the same kind is no longer needed and ends, and so do blind reviews of
-    works that the role opens.
+    """A confirmed role; where it reaches the whole district, provisional ones of the same kind are no longer needed and
+    end (a narrower one takes nobody's course away), and so do blind reviews of works that the role opens.
     """
-    for role in session.exec(
-        select(Role).where(Role.person_id == person_id, Role.kind == kind, col(Role.revoked_at).is_(None))
-    ):
+    held = session.exec(
+        select(Role)
+        .where(Role.person_id == person_id, Role.kind == kind, col(Role.revoked_at).is_(None))
+        .order_by(col(Role.id))
+    ).all()
+    for role in held:
         if not role.is_provisional and role.org_unit_id == org_unit_id:
             return role
-        if role.is_provisional:
-            role.revoked_at = now
-            session.add(role)
+    if reaches_district(session, org_unit_id):
+        for role in held:
+            if role.is_provisional:
+                role.revoked_at = now
+                session.add(role)
     role = Role(
         tenant_id=tenant_id,
         person_id=person_id,
@@ -116,6 +121,11 @@ def grant(
     session.flush()
     end_reviews(session, [person_id], now)
     return role
+
+
+def reaches_district(session: Session, org_unit_id: int | None) -> bool:
+    """Whether a role of this unit reaches the whole district: that of no unit, or of the root of its tree."""
+    return org_unit_id is None or get(session, OrgUnit, org_unit_id).parent_id is None
 
 
 def units_within(session: Session, actor: Actor) -> list[OrgUnit]:

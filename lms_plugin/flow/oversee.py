@@ -32,7 +32,7 @@ from lms_plugin.flow.oversee_views import (
     UnitPage,
     UnitRef,
 )
-from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
+from lms_plugin.people import Course, OrgUnit, RoleKind, Tenant, UnitKind
 
 
 def rows_of(session: Session, statement: Select[Any], values: Mapping[str, int] | None = None) -> list[Any]:
@@ -71,14 +71,18 @@ class Place:
 
 
 def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
-    """All programmes of the district with the paths of their units: those that teachers see first, newest first."""
+    """All programmes of the district with the paths of their units: those first that teachers see and enter from
+    courses, newest first.
+    """
+    has_course = select_rows(Course.id).where(Course.programme_id == col(Programme.id)).exists()
     rows = session.exec(
-        select_rows(Programme, OrgUnit.path)
+        select_rows(Programme, OrgUnit.path, has_course)
         .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
         .where(Programme.tenant_id == tenant_id)
         .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
     ).all()
-    return sorted(rows, key=lambda row: row[0].state is ProgrammeState.DRAFT)
+    ranked = sorted(rows, key=lambda row: (row[0].state is ProgrammeState.DRAFT, not row[2]))
+    return [(programme, path) for programme, path, _has_course in ranked]
 
 
 def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Place:
@@ -102,10 +106,13 @@ def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str
 
 
 def home(session: Session, actor: Actor) -> tuple[str, str] | None:
-    """(programme uuid, unit uuid) of the newest programme within reach; None where there is none yet."""
+    """(programme uuid, unit uuid) of the programme of the course through which the person came, else of the newest one
+    within reach; None where there is none yet.
+    """
     paths = reach(actor)
     require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(paths)))
-    for programme, programme_path in _programmes(session, actor.tenant_id):
+    here = get(session, Course, actor.course_id).programme_id if actor.course_id is not None else None
+    for programme, programme_path in sorted(_programmes(session, actor.tenant_id), key=lambda row: row[0].id != here):
         path = opening_path(programme_path, paths)
         if path is not None:
             return programme.uuid, get(session, OrgUnit, int(path.split("/")[-2])).uuid

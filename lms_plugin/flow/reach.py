@@ -12,6 +12,7 @@ from lms_plugin.db import pk
 from lms_plugin.flow.humans import rows_like
 from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind
 
+MINE, NOBODYS, OTHERS = 0, 1, 2  # whose a work is that came back: of the person who returned it
 READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
 
 _state = col(competencies.Submission.state)
@@ -27,6 +28,7 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "late": _state == competencies.SubmissionState.LATE,  # 迟交
     "again": and_(_pending, col(competencies.Submission.trainer_id).is_not(None)),  # 退回后重交
     "decided": _state == competencies.SubmissionState.DECIDED,  # 已定，未发布
+    "returned": _state == competencies.SubmissionState.RETURNED,  # 退回修改中：参训教师正在改
 }
 
 
@@ -39,7 +41,14 @@ def filters_of(actor: Actor) -> dict[str, ColumnElement[bool]]:
 
 def first_of(actor: Actor) -> ColumnElement[int]:
     """Sorts works by whose they are: what this person returned comes back to them first, a colleague's last."""
-    return case((_trainer.in_(actor.person_ids), 0), (_trainer.is_(None), 1), else_=2)
+    return case((_trainer.in_(actor.person_ids), MINE), (_trainer.is_(None), NOBODYS), else_=OTHERS)
+
+
+def place_of(actor: Actor, submission: competencies.Submission) -> int:
+    """What `first_of` says of one work."""
+    if submission.trainer_id is None:
+        return NOBODYS
+    return MINE if actor.is_author(submission.trainer_id) else OTHERS
 
 
 def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) -> ColumnElement[bool]:

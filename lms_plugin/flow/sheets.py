@@ -267,7 +267,8 @@ def _csv(data: bytes) -> list[list[Any]]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a sheet we write. `kind`: "text" (whatever stands in it), "number", or "hours" (hundredths)."""
+    """A column of a sheet we write. `kind`: "text" (whatever stands in it), "number", "hours" (in hundredths of one) or
+    "tenths" (of one)."""
 
     head: str
     width: int = 12
@@ -298,7 +299,7 @@ def write(target: IO[bytes], pages: Sequence[Page]) -> None:
     )
     head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
     text, number = book.add_format({"num_format": "@"}), book.add_format({"num_format": "0"})
-    hours = book.add_format({"num_format": "0.00"})
+    hours, tenths = book.add_format({"num_format": "0.00"}), book.add_format({"num_format": "0.0"})
     for page in pages:
         sheet = book.add_worksheet(page.name[:31])
         sheet.freeze_panes(1, 0)
@@ -315,6 +316,8 @@ def write(target: IO[bytes], pages: Sequence[Page]) -> None:
                     sheet.write_number(last, index, value, number)
                 elif column.kind == "hours":
                     sheet.write_number(last, index, value / 100, hours)
+                elif column.kind == "tenths":
+                    sheet.write_number(last, index, value / 10, tenths)
                 else:
                     sheet.write_string(last, index, _safe(str(value)), text)
         for index, column in enumerate(page.columns):

@@ -39,6 +39,7 @@ class Round:
     is_late: bool  # the last day for handing in is over
     is_review_over: bool  # and that for reviewing, and for work that came back
     is_over: bool
+    ended_on: date | None  # its last day where that is past; None also where an officer closed it earlier
 
     @classmethod
     def of(cls, programme: competencies.Programme, rules: competencies.Rules, timezone: str, now: datetime) -> "Round":
@@ -58,6 +59,7 @@ class Round:
             is_late=now >= competencies.end_of_day(programme.submit_by_on, timezone),
             is_review_over=now >= competencies.end_of_day(programme.review_by_on, timezone),
             is_over=competencies.is_closed(programme, timezone, now),
+            ended_on=programme.closes_on if now >= competencies.end_of_day(programme.closes_on, timezone) else None,
         )
 
 
@@ -387,7 +389,7 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
     if not shown.is_begun:
         return NextStep("wait_open", on=None if shown.is_due else shown.opens_on)
     if shown.is_over:
-        return NextStep("over", on=shown.closes_on)
+        return NextStep("over", on=shown.ended_on)
     for phase, kind in (("returned", "revise"), ("again", "again")):
         for line in lines:
             if line.phase == phase:

@@ -112,6 +112,7 @@ def _templates(app: Flask) -> None:
         when=formats.when,
         until=formats.until,
         day=formats.day,
+        dated=formats.dated,
         deadline=formats.deadline,
         hours=formats.hours,
         filesize=formats.filesize,

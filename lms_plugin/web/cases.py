@@ -32,6 +32,7 @@ def state_word(state: str) -> str:
         "late": _("迟交"),
         "again": _("退回后重交"),
         "decided": _("已定未发布"),
+        "returned": _("退回修改中"),
     }
     return str(words[state])
 
@@ -60,6 +61,7 @@ def queue() -> str:
             role.kind is RoleKind.OFFICER or (role.kind is RoleKind.TRAINER and not role.is_provisional)
             for role in actor().roles
         ),
+        opened=lambda uuid: url_for("cases.page", uuid=uuid, **_desk_address(_desk())),
         address=lambda **changes: url_for("cases.queue", **(_filters(view) | changes)),
         paged=lambda number: url_for("cases.queue", **_filters(view), page=number),
     )
@@ -82,7 +84,18 @@ def _minutes_ago(at: Any) -> str:
 def page(uuid: str) -> str:
     """One case. Opening it is said to colleagues and written down."""
     case = cases.open_case(db(), actor(), uuid, edge().now)
-    return _render(case_views.case_page(db(), actor(), uuid, edge().now, case=case), {}, None)
+    return _render(case_views.case_page(db(), actor(), uuid, edge().now, case=case, desk=_desk()), {}, None)
+
+
+def _desk() -> case_views.Desk:
+    """The part of the queue that the trainer works through, as the address says."""
+    agreed = request.args.get("agreed", "")
+    return case_views.Desk(request.args.get("state", "pending"), AGREED.get(agreed))
+
+
+def _desk_address(desk: case_views.Desk) -> dict[str, Any]:
+    """What an address carries of it: nothing for the usual desk."""
+    return {"state": desk.state if desk.state != "pending" else None, "agreed": desk.agreed}
 
 
 def _render(
@@ -91,6 +104,7 @@ def _render(
     return render_template(
         "cases/page.html",
         view=view,
+        desk=_desk_address(_desk()),
         errors=errors,
         standing=standing,
         refusal=refusal,
@@ -131,6 +145,8 @@ def decide(uuid: str) -> BaseResponse | tuple[str, int]:
     """
     act = cases.return_work if request.form.get("act") == "return" else cases.decide
     base, number = whole(request.form.get("base"), 0, 0), whole(request.form.get("number"), 0, 0)
+    desk = _desk()
+    following = case_views.next_case(db(), actor(), uuid, desk)  # asked before: the act moves the work in the queue
     try:
         act(db(), actor(), uuid, _judgement(), base, number, edge().now)
     except (NotFound, Forbidden):
@@ -141,8 +157,8 @@ def decide(uuid: str) -> BaseResponse | tuple[str, int]:
         standing = error.params if isinstance(error, Conflict) and "name" in error.params else None
         said = "" if standing else messages.sentence(error.code, error.params)
         return _again(uuid, error, {}, standing, said), error.status
-    following = case_views.next_case(db(), actor(), uuid)
-    return redirect(url_for("cases.page", uuid=following) if following else url_for("cases.queue"), 303)
+    onward = url_for("cases.page", uuid=following, **_desk_address(desk)) if following else ""
+    return redirect(onward or url_for("cases.queue", **_desk_address(desk)), 303)
 
 
 def _again(
@@ -151,7 +167,8 @@ def _again(
     """The page once more with everything that was typed, and what is wrong or what stands."""
     db().rollback()
     typed = marks.drafts_of(request.form)
-    view = case_views.case_page(db(), actor(), uuid, edge().now, typed, marks.plain(request.form.get("reason", "")))
+    reason = marks.plain(request.form.get("reason", ""))
+    view = case_views.case_page(db(), actor(), uuid, edge().now, typed, reason, desk=_desk())
     if not view.can_decide:
         raise error  # nothing can be typed there any more: the refusal's own page shows what was
     return _render(view, errors, standing, refusal)
@@ -161,7 +178,7 @@ def _again(
 def accept(uuid: str) -> BaseResponse:
     """Lets a late work in."""
     cases.accept_late(db(), actor(), uuid, edge().now)
-    return redirect(url_for("cases.page", uuid=uuid), 303)
+    return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)
 
 
 @blueprint.get("/cases/agreed/<programme>")
@@ -169,15 +186,22 @@ def agreed(programme: str) -> str:
     """List mode: counts, and three drawn at random to open first."""
     level = AGREED.get(request.args.get("agreed", ""))
     view = queue_views.agreed_list(db(), actor(), programme, level, secrets.randbits(31), edge().now)
-    return render_template("cases/agreed.html", view=view, point_word=marks.point_word)
+    return render_template(
+        "cases/agreed.html",
+        view=view,
+        point_word=marks.point_word,
+        is_done="done" in request.args,
+        done=whole(request.args.get("done"), 0, 0),
+        untouched=whole(request.args.get("left"), 0, 0),
+    )
 
 
 @blueprint.post("/cases/agreed/<programme>")
-def confirm(programme: str) -> str:
+def confirm(programme: str) -> BaseResponse:
     """Confirms the works that were counted, where all still agree."""
     find(db(), competencies.Programme, actor().tenant_id, programme)
     done, left = cases.confirm_agreed(db(), actor(), request.form.getlist("case"), edge().now)
-    return render_template("cases/confirmed.html", done=done, left=left, programme=programme)
+    return redirect(url_for("cases.agreed", programme=programme, done=done, left=left), 303)
 
 
 @blueprint.route("/cases/phrases", methods=["GET", "POST"])

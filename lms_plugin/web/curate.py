@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import ProgrammeState
@@ -93,13 +93,11 @@ def new() -> BaseResponse | tuple[str, int]:
 def programme(programme: str) -> str:
     """A round: what its rules mean for teachers, its courses, opening and closing."""
     view = curate_views.programme(db(), actor(), programme)
-    allocation = "review.allocation" in current_app.view_functions
     return render_template(
         "curate/programme.html",
         view=view,
         words=programme_form.teacher_words(view),
         state=state_word(view.state),
-        allocation_url=url_for("review.allocation", programme=view.uuid) if allocation else "",
     )
 
 

@@ -6,8 +6,11 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import has_request_context
 from flask_babel import get_locale, get_translations
 from markupsafe import Markup
+
+from lms_plugin.web.edge import edge
 
 _DAYS_ZH = "一二三四五六日"
 _DAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -58,7 +61,7 @@ def _sentences(language: str) -> Callable[..., Markup]:
 
 
 def when(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
-    """11月30日 (周一) 14:32 in the tenant's time zone; "" for none."""
+    """11月30日 (周一) 14:32 in the tenant's time zone, with its year as `day` says; "" for none."""
     if value is None:
         return ""
     local = value.astimezone(ZoneInfo(timezone))
@@ -76,12 +79,26 @@ def until(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
 
 
 def day(value: date | None) -> str:
-    """11月30日 (周一)."""
+    """11月30日 (周一); with its year (2025年11月30日) unless that is the present one. Paper that is filed says the year
+    always: `dated`."""
     if value is None:
         return ""
+    is_present = not has_request_context() or value.year == edge().now.year
     if is_english():
-        return f"{value.day} {_MONTHS_EN[value.month - 1]} ({_DAYS_EN[value.weekday()]})"
-    return f"{value.month}月{value.day}日 (周{_DAYS_ZH[value.weekday()]})"
+        year = "" if is_present else f" {value.year}"
+        return f"{value.day} {_MONTHS_EN[value.month - 1]}{year} ({_DAYS_EN[value.weekday()]})"
+    year = "" if is_present else f"{value.year}年"
+    return f"{year}{value.month}月{value.day}日 (周{_DAYS_ZH[value.weekday()]})"
+
+
+def dated(value: date | None, timezone: str = "Asia/Shanghai") -> str:
+    """2026年11月30日: a day with its year, as a record or a ledger says it; "" for none."""
+    if value is None:
+        return ""
+    on = value.astimezone(ZoneInfo(timezone)).date() if isinstance(value, datetime) else value
+    if is_english():
+        return f"{on.day} {_MONTHS_EN[on.month - 1]} {on.year}"
+    return f"{on.year}年{on.month}月{on.day}日"
 
 
 def deadline(value: date | None) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.flow.course_check import LOOKS_AFTER
 from lms_plugin.flow.helpers import helpers_of
+from lms_plugin.flow.reach import READERS
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
 from lms_plugin.web.formats import gettext as _
@@ -107,11 +108,11 @@ def _menu() -> list[tuple[str, str, bool]]:
     entries: list[tuple[str, str, str]] = []
     if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
         entries.append(("oversee", url_for("oversee.home"), _("进度")))
-    if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD):
+    if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
         entries.append(("people", url_for("people.list_people"), _("名单")))
-    if actor.has(RoleKind.OFFICER):
+    if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
         entries.append(("curate", url_for("curate.home"), _("项目")))
-    if actor.has(RoleKind.TRAINER):
+    if actor.has(*READERS):
         entries.append(("cases", url_for("cases.queue"), _("待评材料")))
     if here.takes_part or not actor.has(RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.IT):
         entries.append(("submit", url_for("submit.mine"), _("我的能力点")))

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, invitations, queue_views, review
+from lms_plugin.flow import case_views, cases, invitations, queue_views, reach, review
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
@@ -152,6 +152,30 @@ def test_a_return_needs_a_reason_and_comes_back_to_the_same_trainer(
         assert following in {other.uuid for other in others}
 
 
+def test_the_next_case_follows_the_queue(world: World) -> None:
+    """By when it was handed in, within the filter that is worked through; after the last the first again."""
+    hours = {cast.CHEN: 2, cast.WANG: 5, cast.LI: 3, cast.ZHAO: 4}
+    for who, ago in hours.items():
+        hand_in(world, who, "A3", world.now - ago * HOUR)
+    trainer = world.actor(cast.TRAINER)
+    rows = queue_views.queue(world.session, trainer, "", "pending", None, 1, world.now).rows
+    order = [row.uuid for row in rows]
+    assert [row.author for row in rows] == [cast.WANG.name, cast.ZHAO.name, cast.LI.name, cast.CHEN.name]
+    for here, following in zip(order, [*order[1:], order[0]], strict=True):
+        assert case_views.next_case(world.session, trainer, here) == following
+    late = world.session.exec(
+        select(competencies.Submission).where(col(competencies.Submission.uuid).in_(order[1:3]))
+    ).all()
+    for one in late:
+        one.state = competencies.SubmissionState.LATE
+        world.session.add(one)
+    world.session.flush()
+    desk = case_views.Desk("late")
+    assert case_views.next_case(world.session, trainer, order[1], desk) == order[2]
+    assert case_views.next_case(world.session, trainer, order[2], desk) == order[1]
+    assert case_views.next_case(world.session, trainer, order[0]) == order[3]
+
+
 def test_returned_work_goes_to_no_peer_again(world: World, work: competencies.Submission) -> None:
     hand_in(world, cast.WANG, "A3", world.now - 2 * HOUR)
     hand_in(world, cast.LI, "A3", world.now - 2 * HOUR)
@@ -185,7 +209,7 @@ def test_the_queue_counts_and_filters(world: World) -> None:
     reviewed(world, (2, 2))
     trainer = world.actor(cast.TRAINER)
     found = queue_views.queue(world.session, trainer, world.programme.uuid, "agreed", None, 1, world.now)
-    assert dict(found.counts) == {"mine": 0, "pending": 6, "agreed": 6, "split": 0, "late": 0, "again": 0, "decided": 0}
+    assert dict(found.counts) == dict.fromkeys(reach.filters_of(trainer), 0) | {"pending": 6, "agreed": 6}
     assert {row.agreed_level for row in found.rows} == {2}
     assert queue_views.queue(world.session, trainer, world.programme.uuid, "agreed", 1, 1, world.now).total == 0
 

@@ -418,6 +418,24 @@ def test_a_confirmed_trainer_needs_no_provisional_role(world: World) -> None:
     assert (held.is_provisional, held.is_district_wide) == (False, True)
 
 
+def test_a_role_for_a_school_takes_no_course_away(world: World) -> None:
+    """Whoever teaches a course and is invited for one school still reads the works of that course."""
+    chen = world.person(cast.CHEN)
+    provisional = Role(
+        tenant_id=pk(world.tenant),
+        person_id=pk(chen),
+        kind=RoleKind.TRAINER,
+        course_id=pk(world.course),
+        is_provisional=True,
+        granted_at=world.now,
+    )
+    world.session.add(provisional)
+    code = invited(world, RoleKind.TRAINER, world.schools["平安小学"])
+    invitations.accept_invitation(world.session, world.actor(cast.CHEN), code, world.now)
+    assert provisional.revoked_at is None
+    assert len([role for role in world.actor(cast.CHEN).roles if role.kind is RoleKind.TRAINER]) == 2
+
+
 # --- units ---
 
 

@@ -206,7 +206,7 @@ def test_a_late_work_is_not_called_decided_in_the_queue(
     page = browse(cast.TRAINER).get("/cases").text
     assert "1 份迟交的材料，收不收等您定" in page
     assert "都定完了" not in page
-    assert f'href="/cases/{work.uuid}"' in browse(cast.TRAINER).get("/cases?state=late").text
+    assert f'href="/cases/{work.uuid}?state=late"' in browse(cast.TRAINER).get("/cases?state=late").text
     assert "1 份材料等评审员定" in browse(cast.OFFICER).get("/cases").text
 
 
@@ -234,8 +234,65 @@ def test_list_mode_shows_counts_and_three_then_confirms(
     assert "确认 6 份互评一致的材料" in page.text
     assert page.text.count('target="_blank"') == 3
     done = trainer.post(address, {"case": re.findall(r'name="case" value="([0-9a-f]+)"', page.text)})
-    assert "已确认 6 份" in done.text
+    assert done.status_code == 303
+    for _refreshed in range(2):
+        shown = trainer.get(done.location).text
+        assert "已确认 6 份" in shown
+        assert "没有动" not in shown
     assert "没有等您定的材料" in trainer.get("/cases").text
+
+
+def test_a_returned_work_is_found_and_the_return_taken_back(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    trainer = browse(cast.TRAINER)
+    back = form(world, work, **{"act": "return", "m.slides.rights": "0", "r.slides.rights": "图片没有出处"})
+    assert trainer.post(f"/cases/{work.uuid}", back).status_code == 303
+    listed = trainer.get("/cases?state=returned").text
+    assert "等参训教师修改" in listed
+    assert f'href="/cases/{work.uuid}?state=returned"' in listed
+    assert (
+        f"/cases?programme={world.programme.uuid}&amp;state=returned"
+        in browse(cast.OFFICER).get(f"/release/{world.programme.uuid}").text
+    )
+    world.session.expire_all()
+    assert trainer.post(f"/cases/{work.uuid}", form(world, work, base=1)).status_code == 303
+    world.session.expire_all()
+    assert work.state is competencies.SubmissionState.DECIDED
+
+
+def test_nothing_is_returned_once_the_programme_is_over(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    world.programme.state = competencies.ProgrammeState.CLOSED
+    world.session.add(world.programme)
+    world.session.commit()
+    trainer = browse(cast.TRAINER)
+    page = trainer.get(f"/cases/{work.uuid}").text
+    assert "项目已经结束" in page
+    assert 'value="return"' not in page
+    back = form(world, work, **{"act": "return", "m.slides.rights": "0", "r.slides.rights": "图片没有出处"})
+    refused = trainer.post(f"/cases/{work.uuid}", back)
+    assert refused.status_code == 422
+    assert "图片没有出处" in refused.text
+    world.session.expire_all()
+    assert work.state is competencies.SubmissionState.SUBMITTED
+    assert trainer.post(f"/cases/{work.uuid}", form(world, work)).status_code == 303
+
+
+def test_the_desk_is_reached_from_the_menu_by_who_may_read_it(world: World, browse: Browse) -> None:
+    for who, opens in (
+        (cast.TRAINER, True),
+        (cast.OFFICER, True),
+        (cast.AUDITOR, True),
+        (cast.LEAD, False),
+        (cast.IT, False),
+    ):
+        assert ('<a href="/cases"' in browse(who).get("/help").text) is opens, who
+    assert (
+        f'href="/release/{world.programme.uuid}"'
+        in browse(cast.OFFICER).get(f"/progress/{world.programme.uuid}/{world.county.uuid}").text
+    )
 
 
 def test_phrases_are_added_and_deleted(world: World, browse: Browse, work: competencies.Submission) -> None:

@@ -58,6 +58,14 @@ def programme(world, title="2027年春季校本应用考核"):
     ).one_or_none()
 
 
+def test_an_auditor_reads_the_rules_and_is_offered_no_act(browse, world):
+    for url in ("/curate", f"/curate/programmes/{world.programme.uuid}", f"/curate/frameworks/{world.framework.uuid}"):
+        page = browse(cast.AUDITOR).get(url).text
+        assert "<form" not in page.partition("<main")[2], url
+        for act in ("/edit", "/curate/programmes/new", "/hours/", "/release/", "/allocation"):
+            assert act not in page, (url, act)
+
+
 def test_only_officers_curate(browse, world):
     for url in (
         "/curate",
@@ -67,8 +75,10 @@ def test_only_officers_curate(browse, world):
         f"/curate/frameworks/{world.framework.uuid}",
     ):
         assert browse(None).get(url).status_code == 401
-        for who in (cast.CHEN, cast.LEAD, cast.TRAINER, cast.IT, cast.AUDITOR):
+        for who in (cast.CHEN, cast.LEAD, cast.TRAINER, cast.IT):
             assert browse(who).get(url).status_code == 403, (who, url)
+        reads = not url.endswith(("new", "edit"))
+        assert browse(cast.AUDITOR).get(url).status_code == (200 if reads else 403), url
         assert browse(cast.OFFICER).get(url).status_code == 200
         if world.tenant.uuid and url.count("/") > 2 and "new" not in url:
             assert browse(cast.NEIGHBOUR).get(url).status_code == 404

@@ -1,12 +1,15 @@
 """进度 in the browser: who may see it, what it says, what it costs, and the sheet that comes out of it."""
 
 import io
+from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
 from python_calamine import CalamineWorkbook
 
+from lms_plugin.db import pk
 from tests import people as cast
+from tests.factories import programme_of
 from tests.queries import count_queries
 from tests.rosters import add_entry, put_on_roster
 
@@ -109,3 +112,16 @@ def test_a_page_asks_the_database_as_often_for_hundreds(browse, county, world, c
 def test_help_is_open_to_all(browse):
     for who in (None, cast.CHEN):
         assert "参训教师" in browse(who).get("/help").text
+
+
+def test_an_officer_lands_in_the_programme_of_the_course_they_came_from(browse, world):
+    """A round opened this morning, with no course yet, takes nobody's place."""
+    later = world.now + timedelta(hours=1)
+    made = programme_of(world.session, world.tenant, world.county, world.framework, "新一期", later)
+    world.session.commit()
+    officer = browse(cast.OFFICER)
+    assert officer.get("/progress").location.split("/")[-2] == world.programme.uuid
+    world.course.programme_id = pk(made)
+    world.session.add(world.course)
+    world.session.commit()
+    assert officer.get("/progress").location.split("/")[-2] == made.uuid

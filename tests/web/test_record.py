@@ -143,7 +143,7 @@ def test_days_are_those_of_the_district(browse, world, clock):
     earn(world, cast.CHEN, "A3", "A5", "A6")
     world.session.commit()
     page = browse(cast.OFFICER).get(record(world)).text
-    assert "11月3日 (周二)" in page.partition("学时台账")[2]
+    assert "2026年11月3日" in page.partition("学时台账")[2]
     assert "11月2日" not in page.partition("学时台账")[2].partition("成绩回传")[0]
 
 
