@@ -79,6 +79,8 @@ from competencies.models import (
     VersionState,
 )
 from competencies.programmes import (
+    EARLIEST,
+    LATEST,
     check_dates,
     end_of_day,
     is_closed,
@@ -140,6 +142,8 @@ __all__ = [
     "is_open_for_work",
     "is_closed",
     "check_dates",
+    "EARLIEST",
+    "LATEST",
     # choosing
     "Selection",
     "ChoiceRule",

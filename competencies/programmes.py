@@ -10,6 +10,8 @@ from competencies.rules import Rules
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
 
+EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)  # days that a programme may have
+
 
 def set_rules(
     session: Session, programme: Programme, rules: Rules, made_by_id: int | None, now: datetime

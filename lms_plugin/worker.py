@@ -1,13 +1,14 @@
 """The worker: huey wakes, the outbox row decides. Claim (tx) → handler (its own short steps) → settle (tx)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from huey import Huey, PostgresHuey, SqliteHuey, crontab
 from sqlalchemy.engine import make_url
-from sqlmodel import delete
+from sqlmodel import Session, delete
 
 import lti
 from lms_plugin import outbox
@@ -96,12 +97,12 @@ class Worker:
     def tick(self) -> None:
         """What time brings: reviews to allot, decisions to release, lists to read, the digest, old rows to forget."""
         now = self.clock()
-        for act in (review.allocate_due, award.release_due, host_list.ask_due, digest.ask_digests):
-            try:
-                with transaction(self.sessions) as session:
-                    act(session, now)
-            except Exception:
-                log.exception("%s broke", act.__name__)
+        self._sweep(review.to_allot, review.allocate_due, now)
+        self._sweep(award.to_release, award.release_due, now)
+        with self._alone("ask_due") as session:
+            host_list.ask_due(session, now)
+        with self._alone("ask_digests") as session:
+            digest.ask_digests(session, now)
         with transaction(self.sessions) as session:
             every = timedelta(days=self.settings.key_days)
             lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)
@@ -111,6 +112,26 @@ class Worker:
             session.execute(
                 delete(WebSession).where(WebSession.expires_at < now - timedelta(days=30))  # type: ignore[arg-type]
             )
+
+    def _sweep(
+        self, find: Callable[[Session], list[int]], act: Callable[[Session, int, datetime], object], now: datetime
+    ) -> None:
+        """One transaction for each programme: what breaks in one district holds up no other."""
+        found: list[int] = []
+        with self._alone(find.__name__) as session:
+            found = find(session)
+        for programme_id in found:
+            with self._alone(f"{act.__name__} of programme {programme_id}") as session:
+                act(session, programme_id, now)
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[Session]:
+        """A transaction that may break without harm to what comes after it."""
+        try:
+            with transaction(self.sessions) as session:
+                yield session
+        except Exception:
+            log.exception("%s broke", what)
 
 
 def queue_of(settings: Settings) -> Huey:

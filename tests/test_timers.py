@@ -1,17 +1,20 @@
 """What the worker does because time goes by: keys take turns, the log is swept, and it says that it lives."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlmodel import select
 
 import lti
+import rubrics
 from lms_plugin import outbox
 from lms_plugin.config import Settings
-from lms_plugin.db import transaction
+from lms_plugin.db import pk, transaction
 from lms_plugin.worker import Worker
+from tests.factories import district, programme_of, published_framework, world_in
 
 DAY = timedelta(days=1)
 
@@ -73,3 +76,26 @@ def test_the_worker_says_when_it_last_lived(tick: Callable[[datetime], Worker], 
             found = outbox.last_beat(session)
             assert found is not None
             assert found.replace(tzinfo=at.tzinfo) == at
+
+
+def test_a_programme_that_breaks_the_sweep_holds_up_no_other(
+    own_district_url: str, tmp_path: Path, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="https://tool.example",
+        data_dir=tmp_path,
+        database_url=own_district_url,
+    )
+    worker = Worker(settings, clock=lambda: now + 30 * DAY)
+    with transaction(worker.sessions) as session:
+        world = world_in(session, now)
+        world.programme.submit_by_on = world.programme.review_by_on = world.programme.closes_on = date.max
+        broken = pk(world.programme)
+        tenant, county = district(session, "安平县", now)
+        whole = pk(programme_of(session, tenant, county, published_framework(session, tenant, now), "秋季", now))
+    worker.tick()
+    with transaction(worker.sessions) as session:
+        assert session.exec(select(rubrics.Allocation.programme_id)).all() == [whole]
+    assert f"allocate_due of programme {broken} broke" in caplog.text
+    worker.close()

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, can, require
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, NotFound
 from lms_plugin.flow import booking, report
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
@@ -76,28 +76,25 @@ def _must_be_released(session: Session, programme: competencies.Programme, uuids
         raise Conflict("page.changed_meanwhile")
 
 
-def release_due(session: Session, now: datetime) -> int:
-    """For the worker's sweep: releases decisions that have stood for the programme's number of days, MOST_AT_ONCE of a
-    programme in one sweep: the next one takes what is left."""
-    total = 0
-    programmes = session.exec(
-        select(competencies.Programme).where(
-            col(competencies.Programme.id).in_(
-                select(competencies.Submission.programme_id).where(
-                    competencies.Submission.state == competencies.SubmissionState.DECIDED
-                )
-            )
-        )
-    ).all()
-    for programme in programmes:
-        days = competencies.rules_of(session, programme).release.after_days
-        if days == 0:
-            continue
-        booking.take_turn(session, programme)
-        until = now - timedelta(days=days)
-        due = [row for row in decided(session, programme) if row[1].decided_at <= until]
-        total += _release(session, programme, due[:MOST_AT_ONCE], now).decisions
-    return total
+def to_release(session: Session) -> list[int]:
+    """For the worker's sweep: the programmes of all districts in which decisions wait for release."""
+    waiting = select(competencies.Submission.programme_id).where(
+        competencies.Submission.state == competencies.SubmissionState.DECIDED
+    )
+    return sorted(set(session.exec(waiting.distinct())))
+
+
+def release_due(session: Session, programme_id: int, now: datetime) -> int:
+    """For the worker's sweep: releases decisions that have stood for the programme's number of days, MOST_AT_ONCE in
+    one sweep: the next one takes what is left."""
+    programme = get(session, competencies.Programme, programme_id)
+    days = competencies.rules_of(session, programme).release.after_days
+    if days == 0:
+        return 0
+    booking.take_turn(session, programme)
+    until = now - timedelta(days=days)
+    due = [row for row in decided(session, programme) if row[1].decided_at <= until]
+    return _release(session, programme, due[:MOST_AT_ONCE], now).decisions
 
 
 def decided(

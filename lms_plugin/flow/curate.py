@@ -202,7 +202,11 @@ def _title(session: Session, actor: Actor, title: str, own: Programme | None) ->
 
 
 def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
-    """Dates in order, and rules that this framework's points can satisfy."""
+    """Dates of this age and in order, and rules that this framework's points can satisfy."""
+    for name in ("opens_on", "submit_by_on", "review_by_on", "closes_on"):
+        if not competencies.EARLIEST <= getattr(programme, name) <= competencies.LATEST:
+            years = {"first": competencies.EARLIEST.year, "last": competencies.LATEST.year}
+            raise Invalid({name: ("programme.day_of_no_term", years)})
     for earlier, later in (
         ("opens_on", "submit_by_on"),
         ("submit_by_on", "review_by_on"),

@@ -40,33 +40,32 @@ def allocate(
     return _run(session, programme, seed, actor.person_id, now)
 
 
-def allocate_due(session: Session, now: datetime) -> list[rubrics.Allocation]:
+def to_allot(session: Session) -> list[int]:
+    """For the worker's sweep: the open programmes of all districts, each looked at in a transaction of its own."""
+    open_ones = select(competencies.Programme.id).where(
+        competencies.Programme.state == competencies.ProgrammeState.OPEN
+    )
+    return [key for key in session.exec(open_ones.order_by(col(competencies.Programme.id))) if key is not None]
+
+
+def allocate_due(session: Session, programme_id: int, now: datetime) -> rubrics.Allocation | None:
     """For the worker's sweep: allots where the day of handing in is over, and tops up afterwards.
 
     A programme that has been allotted is looked at again only when something changed since: a work's withdraw time
     ended, a work was let in or came back, a reviewer asked for 回避.
     """
-    made = []
-    rows = session.exec(
-        select(competencies.Programme, Tenant.timezone)
-        .join(Tenant, col(Tenant.id) == col(competencies.Programme.tenant_id))
-        .where(competencies.Programme.state == competencies.ProgrammeState.OPEN)
-    ).all()
-    for programme, timezone in rows:
-        if competencies.is_closed(programme, timezone, now):
-            continue
-        rules = competencies.rules_of(session, programme)
-        wait = timedelta(minutes=rules.review.withdraw_minutes)
-        if rules.review.reviews_per_work == 0:
-            continue
-        end_reviews(session, None, now, pk(programme))
-        if programme.allotted_at is None:
-            is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
-        else:
-            is_due = _changed_since(session, programme, programme.allotted_at, wait, now)
-        if is_due:
-            made.append(_run(session, programme, _seed(programme, now), None, now))
-    return made
+    programme = get(session, competencies.Programme, programme_id)
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    rules = competencies.rules_of(session, programme)
+    if rules.review.reviews_per_work == 0 or competencies.is_closed(programme, timezone, now):
+        return None
+    wait = timedelta(minutes=rules.review.withdraw_minutes)
+    end_reviews(session, None, now, pk(programme))
+    if programme.allotted_at is None:
+        is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
+    else:
+        is_due = _changed_since(session, programme, programme.allotted_at, wait, now)
+    return _run(session, programme, _seed(programme, now), None, now) if is_due else None
 
 
 def _seed(programme: competencies.Programme, now: datetime) -> int:

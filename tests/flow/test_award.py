@@ -143,11 +143,11 @@ def test_the_page_says_what_the_release_then_does(world: World) -> None:
 
 def test_release_after_some_days_goes_by_itself(world: World) -> None:
     decided(world, cast.CHEN, "A3")
-    assert award.release_due(world.session, world.now + timedelta(days=30)) == 0
+    assert award.release_due(world.session, pk(world.programme), world.now + timedelta(days=30)) == 0
     world.set_rules(release={"after_days": 5})
-    assert award.release_due(world.session, world.now + timedelta(days=4, hours=23)) == 0
-    assert award.release_due(world.session, world.now + timedelta(days=5)) == 1
-    assert award.release_due(world.session, world.now + timedelta(days=6)) == 0
+    assert award.release_due(world.session, pk(world.programme), world.now + timedelta(days=4, hours=23)) == 0
+    assert award.release_due(world.session, pk(world.programme), world.now + timedelta(days=5)) == 1
+    assert award.release_due(world.session, pk(world.programme), world.now + timedelta(days=6)) == 0
 
 
 def test_a_release_takes_so_many_and_says_how_many_are_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

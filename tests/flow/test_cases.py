@@ -287,7 +287,7 @@ def test_who_becomes_trainer_reviews_blind_no_more(world: World) -> None:
         rubrics.ReviewState.SUBMITTED
     ]
     assert case_views.case_page(world.session, world.actor(who), work.uuid, world.now).author == "陈晓芳"
-    assert review.allocate_due(world.session, later)  # the sweep fills the place, and not with a trainer
+    assert review.allocate_due(world.session, pk(world.programme), later)  # fills the place, not with a trainer
     live = [one for one in reviews_of(world, work) if one.state in rubrics.LIVE]
     assert len(live) == 2
     assert row.reviewer_id not in {one.reviewer_id for one in live}

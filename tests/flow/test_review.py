@@ -74,18 +74,22 @@ def test_officer_and_confirmed_trainer_allot_and_nobody_else(
 def test_the_sweep_allots_after_the_last_day_and_tops_up_only_when_something_changed(
     world: World, works: dict[str, competencies.Submission]
 ) -> None:
-    assert review.allocate_due(world.session, world.now) == []
+    programme = pk(world.programme)
+    assert review.to_allot(world.session) == [programme]
+    assert review.allocate_due(world.session, programme, world.now) is None
     end = competencies.end_of_day(world.programme.submit_by_on, "Asia/Shanghai")
-    assert review.allocate_due(world.session, end + timedelta(minutes=29)) == []
+    assert review.allocate_due(world.session, programme, end + timedelta(minutes=29)) is None
     first = end + timedelta(minutes=30)
-    assert [one.assigned for one in review.allocate_due(world.session, first)] == [12]
-    assert review.allocate_due(world.session, first + timedelta(minutes=1)) == []
+    made = review.allocate_due(world.session, programme, first)
+    assert made is not None
+    assert made.assigned == 12
+    assert review.allocate_due(world.session, programme, first + timedelta(minutes=1)) is None
     # A reviewer steps back: the place is filled by the third colleague of the school.
     one = reviews_of(world, works["chen"])[0]
     review.recuse(world.session, world.actor(cast_of(world, one.reviewer_id)), one.uuid, first + HOUR)
-    again = review.allocate_due(world.session, first + 2 * HOUR)
-    assert len(again) == 1
-    assert again[0].shortages  # both other colleagues had it already: said, not hidden
+    again = review.allocate_due(world.session, programme, first + 2 * HOUR)
+    assert again is not None
+    assert again.shortages  # both other colleagues had it already: said, not hidden
 
 
 def test_opening_is_written_once_and_ends_withdrawing(world: World, works: dict[str, competencies.Submission]) -> None:
@@ -196,9 +200,10 @@ def test_where_nobody_is_free_for_a_third_the_page_says_so_at_once_and_the_sweep
 
     assert [(one.author, one.short, one.why) for one in page().shortages] == [("陈晓芳", 1, "no_reviewer_in_pool")]
     assert (page().needy, page().fillable) == (1, 0)
-    swept = review.allocate_due(world.session, later)
-    assert [[one["submission"] for one in run.shortages] for run in swept] == [[work.uuid]]
-    assert review.allocate_due(world.session, later) == []  # said once; nothing changed since
+    swept = review.allocate_due(world.session, pk(world.programme), later)
+    assert swept is not None
+    assert [one["submission"] for one in swept.shortages] == [work.uuid]
+    assert review.allocate_due(world.session, pk(world.programme), later) is None  # said once; nothing changed since
     # The officer widens the pool: the page offers it, the button does it.
     world.set_rules(review={"pool": "district"})
     assert (page().shortages, page().needy, page().fillable) == ((), 1, 1)

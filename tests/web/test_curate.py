@@ -178,6 +178,8 @@ def test_a_change_of_what_counts_asks_for_the_books_once(browse, world):
         ({"title": "甲\u202e乙"}, "看不见的字符"),
         ({"opens_on": "soon"}, "2026-11-30"),
         ({"closes_on": "2027-01-01"}, "日期要按先后排"),
+        ({"closes_on": "9999-12-31"}, "2000 年到 2100 年"),
+        ({"opens_on": "0001-01-01"}, "2000 年到 2100 年"),
         ({"required_points": "0"}, "1 到 30"),
         ({"min_dimensions": "4"}, "不能多于要选的"),
         ({"practice": "1.234"}, "0 到 1000"),
