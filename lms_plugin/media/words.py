@@ -13,38 +13,111 @@ TEXT_LIMIT = 200_000  # characters of one typed text; a long lesson plan has abo
 NAME_LIMIT = 120
 LINK_LIMIT = 2000
 _JOINERS = "\u200c\u200d"  # zero-width (non-)joiners stay: emoji families and some scripts need them
-_TAG = re.compile(r"<[!/?]?[a-zA-Z][^<>]*>")
+_VALUE = r"""(?:\s*+=\s*+(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'<>=`]++))"""
+_TAG = re.compile(
+    rf"<(?P<end>/?)(?P<name>[a-z][a-z0-9:]*+)(?P<attributes>(?:\s++[a-z_:@][a-z0-9_:.@-]*+{_VALUE}?)*+)\s*+/?>",
+    re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(rf"\s++([a-z_:@][a-z0-9_:.@-]*+)({_VALUE}?)", re.IGNORECASE)
+_ELEMENTS = frozenset(bleach.html5lib_shim.HTML_TAGS) | {  # those of today, and what old pages and Word still write
+    *("big", "center", "font", "frame", "frameset", "main", "marquee", "math", "o:p", "strike", "svg", "tt"),
+}
+_BARE = frozenset(  # attributes that need no value
+    [
+        "allowfullscreen",
+        "async",
+        "autofocus",
+        "autoplay",
+        "checked",
+        "compact",
+        "controls",
+        "default",
+        "defer",
+        "disabled",
+        "hidden",
+        "inert",
+        "ismap",
+        "loop",
+        "multiple",
+        "muted",
+        "nohref",
+        "noshade",
+        "novalidate",
+        "nowrap",
+        "open",
+        "playsinline",
+        "readonly",
+        "required",
+        "reversed",
+        "selected",
+    ]
+)
+_BREAKS = frozenset({"br", "hr"})
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$", re.IGNORECASE)
 _ROUNDS = 5
 
 
 def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
-    """The text without tags, scripts, NUL, direction overrides and other invisible controls; NFC; newlines are \\n.
+    """The text without HTML, scripts, NUL, direction overrides and other invisible controls; NFC; newlines are \\n.
 
-    A "<" that opens no tag stays ("x<5"), and so do entities as typed. Applying it twice changes nothing more.
-    Raises Refused("text.too_long") when more than `limit` characters come in.
+    What only looks like a tag stays as it was typed ("a<b 且 b>c", "List<Object>", "用 <table> 标签"), and so do
+    entities. Applying it twice changes nothing more. Raises Refused("text.too_long") above `limit` characters.
     """
     if len(text) > limit:
         raise Refused("text.too_long", limit=limit, length=len(text))
     text = _without_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
     for _ in range(_ROUNDS):
-        if "<!--" not in text and _TAG.search(text) is None:
+        cleaned = unicodedata.normalize("NFC", _without_tags(text))
+        if cleaned == text:
             return text
-        text = unicodedata.normalize("NFC", _without_tags(text))
+        text = cleaned
     return text.replace("<", "\uff1c")  # nested beyond reason: shown, but never a tag again
 
 
 def _without_tags(text: str) -> str:
     for start, end in _UNREAD:
         text = _without_spans(text, start, end)
+    tags = _tags(text)
+    if not tags:
+        return text
     pieces: list[str] = []
     last = 0
-    for tag in _TAG.finditer(text):  # all but true tags is escaped first, so that bleach cannot take it for one
-        pieces += [html.escape(text[last : tag.start()], quote=False), tag.group()]
-        last = tag.end()
+    for start_at, end_at in tags:  # all but true tags is escaped first, so that bleach cannot take it for one
+        pieces += [html.escape(text[last:start_at], quote=False), text[start_at:end_at]]
+        last = end_at
     pieces.append(html.escape(text[last:], quote=False))
     cleaned: str = bleach.clean("".join(pieces), tags=set(), attributes={}, strip=True, strip_comments=True)
     return html.unescape(cleaned)
+
+
+def _tags(text: str) -> list[tuple[int, int]]:
+    """Where the tags of the text stand.
+
+    A tag has an element's name and attributes as HTML writes them. Without attributes it needs its other half, or is a
+    line break: teachers write inequalities and program code, and what is not HTML must not go.
+    """
+    found = [tag for tag in _TAG.finditer(text) if tag["name"].lower() in _ELEMENTS and _has_true_attributes(tag)]
+    opened: set[str] = set()
+    closed = {tag["name"].lower() for tag in found if tag["end"]}
+    last_end = {tag["name"].lower(): tag.start() for tag in found if tag["end"]}
+    kept = []
+    for tag in found:
+        name = tag["name"].lower()
+        if tag["end"]:
+            is_tag = name in opened
+        else:
+            has_end = name in closed and last_end[name] > tag.start()
+            is_tag = bool(tag["attributes"].strip()) or has_end or name in _BREAKS
+            if is_tag:
+                opened.add(name)
+        if is_tag:
+            kept.append(tag.span())
+    return kept
+
+
+def _has_true_attributes(tag: re.Match[str]) -> bool:
+    """Whether all attributes without a value are those that HTML has: "a<b and b>c" is no tag."""
+    return all(value or name.lower() in _BARE for name, value in _ATTRIBUTE.findall(tag["attributes"]))
 
 
 # what stands between these is for machines: (beginning, end), the beginning of a comment needs no letter after it
@@ -56,14 +129,14 @@ _UNREAD = (
 
 
 def _without_spans(text: str, start: re.Pattern[str], end: re.Pattern[str]) -> str:
-    """The text without all from a beginning to its end; one that never ends goes alone. Reads the text once."""
+    """The text without all from a beginning to its end; one that never ends stays. Reads the text once."""
     kept: list[str] = []
     at = 0
     while (opened := start.search(text, at)) is not None:
-        kept.append(text[at : opened.start()])
         closed = end.search(text, opened.end())
         if closed is None:
-            return "".join(kept) + start.sub("", text[opened.start() :])
+            break
+        kept.append(text[at : opened.start()])
         at = closed.end()
     return "".join(kept) + text[at:]
 

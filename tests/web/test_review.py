@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from html import unescape
+from html import escape, unescape
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote
@@ -322,6 +322,19 @@ def test_no_byte_that_a_reviewer_gets_says_whose_work_it_is(
             waiting += [unescape(link) for link in found if not link.endswith(("/submit", "/marks", "/recuse"))]
     assert sum(address.endswith("/file") for address in seen) == 4
     assert any("/pages/1" in address for address in seen)
+
+
+def test_a_reviewer_reads_code_as_it_was_typed(world: World, browse: Browse) -> None:
+    text = "若 x<y 且 y>z，当 a<b 时 b>a；if (a<b && c>d) List<String>，用 <script> 标签"
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR, text)
+    for who in (cast.WANG, cast.LI):
+        hand_in(world, who, "A3", world.now - 2 * HOUR)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, world.now)
+    world.session.commit()
+    one = reviews_of(world, work)[0]
+    page = browse(cast_of(world, one.reviewer_id)).get(f"/reviews/{one.uuid}").text
+    assert escape(text, quote=False) in page.replace("&#34;", '"')
+    assert "<script> 标签" not in page
 
 
 def test_conflict_and_refusal_pages_name_nobody_either(

@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -467,6 +468,22 @@ def test_text_is_cleaned_and_ten_megabytes_are_refused_with_words(world: World, 
     long = chen.post(url, {"version": "1", "part.grounded": "长" * 3_400_000})
     assert long.status_code == 422
     assert "文字太长" in long.text
+
+
+def test_inequalities_and_code_come_back_as_they_were_typed(world: World, chen: Browser) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    url = f"/submissions/{work}/reflection/text"
+    text = "若 x<y 且 y>z，当 a<b 时 b>a\nif (a<b && c>d) List<String>\n用 <script> 标签 & &lt;b&gt;"
+    for version in ("0", "1"):  # what the page shows is sent again
+        assert chen.post(url, {"version": version, "part.grounded": text}).status_code == 303
+        shown = re.search(r'<textarea[^>]*name="part\.grounded"[^>]*>(.*?)</textarea>', chen.get(url).text, re.DOTALL)
+        assert shown is not None
+        assert "<" not in shown[1]
+        assert unescape(shown[1]).removeprefix("\n") == text
+    world.session.expire_all()
+    row = world.session.exec(select(competencies.Evidence).where(competencies.Evidence.kind == "text")).one()
+    assert row.parts == {"grounded": text}
+    assert row.text.endswith(text)
 
 
 @pytest.mark.parametrize(
