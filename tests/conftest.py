@@ -22,7 +22,6 @@ import hypothesis
 import pytest
 import system
 from flask import Flask
-from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
@@ -35,9 +34,9 @@ import lti.models
 import rubrics.models
 from lms_plugin import db
 from lms_plugin.config import Settings
-from lms_plugin.web import create_app
 from tests.factories import Browser, World, build_world, world_in
 from tests.people import Cast
+from tests.serving import application, settings_of
 
 TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
 
@@ -368,13 +367,7 @@ def world(session: Session, now: datetime) -> World:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a tool on loopback with an evidence folder of its own."""
-    return Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="http://localhost",
-        allow_loopback=True,
-        data_dir=tmp_path,
-        database_url="sqlite://",
-    )
+    return settings_of(tmp_path)
 
 
 @pytest.fixture
@@ -384,12 +377,13 @@ def clock(now: datetime) -> list[datetime]:
 
 
 @pytest.fixture
-def tool(connection: Connection, settings: Settings, clock: list[datetime]) -> Flask:
+def tool(connection: Connection, settings: Settings, clock: list[datetime]) -> Iterator[Flask]:
     """The whole web application on the test's connection; its commits are savepoints."""
     sessions = sessionmaker(
         connection, class_=Session, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
-    return create_app(settings, clock=lambda: clock[0], sessions=sessions)
+    with application(settings, clock=lambda: clock[0], sessions=sessions) as app:
+        yield app
 
 
 @pytest.fixture

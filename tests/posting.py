@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from pydantic import SecretStr
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 import lti
 from lms_plugin import db, outbox
@@ -26,19 +24,15 @@ from lms_plugin.practice import PracticeConfig, create_practice
 from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.factories import World, build_world
+from tests.hosts import loopback
+from tests.serving import SECRET, settings_of
 
-SECRET = "a secret key of the tests, long enough"
 SUBJECTS = {"chen": "11", "wang": "12", "li": "13", "zhao": "14", "sun": "15", "zhou": "16"}
 SCOPES = [
     "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem",
     "https://purl.imsglobal.org/spec/lti-ags/scope/result.readonly",
     "https://purl.imsglobal.org/spec/lti-ags/scope/score",
 ]
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 @dataclass
@@ -158,19 +152,6 @@ class Post:
 
 
 @contextmanager
-def _served(app: Callable[..., Any]) -> Iterator[BaseWSGIServer]:
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)  # type: ignore[arg-type]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@contextmanager
 def post_office(database_url: str, folder: Path) -> Iterator[Post]:
     """A committed world whose course is course 1 of a practice LMS."""
     engine = db.engine(database_url)
@@ -182,13 +163,13 @@ def post_office(database_url: str, folder: Path) -> Iterator[Post]:
         return [json.dumps(keys).encode()]
 
     line = Line(lambda *_given: [])
-    with _served(tool) as tool_server, _served(line) as server:
-        url = f"http://127.0.0.1:{server.server_port}"
-        tool_url = f"http://127.0.0.1:{tool_server.server_port}"
+    with loopback.served(tool) as tool_port, loopback.served(line) as port:
+        url = f"http://127.0.0.1:{port}"
+        tool_url = f"http://127.0.0.1:{tool_port}"
         config = PracticeConfig(
-            f"http://lms.localhost:{server.server_port}",
+            f"http://lms.localhost:{port}",
             url,
-            f"http://tool.localhost:{tool_server.server_port}",
+            f"http://tool.localhost:{tool_port}",
             tool_url,
             folder / "practice",
         )
@@ -197,14 +178,7 @@ def post_office(database_url: str, folder: Path) -> Iterator[Post]:
             world = _world(session, url)
             keys |= lti.tool_jwks(session, datetime.now(UTC))
             session.commit()
-            settings = Settings(
-                secret_key=SecretStr(SECRET),
-                public_url="http://localhost",
-                allow_loopback=True,
-                data_dir=folder,
-                database_url=database_url,
-                host_rate=0,
-            )
+            settings = settings_of(folder, database_url, host_rate=0)
             made = Post(url, line, world, settings, sessions)
             try:
                 yield made

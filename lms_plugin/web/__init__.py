@@ -70,16 +70,7 @@ def create_app(
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.jinja_options = {"autoescape": True, "trim_blocks": True, "lstrip_blocks": True}
-    if sessions is None:
-        sessions = database.session_factory(database.engine(settings.database_url))
-    app.extensions["nengli"] = Parts(
-        settings=settings,
-        sessions=sessions,
-        storage=Storage(settings.storage_dir),
-        http=Http(allow_loopback=settings.allow_loopback),
-        clock=clock,
-        wake=wake,
-    )
+    equip(app, settings, clock=clock, wake=wake, sessions=sessions)
     compile_catalogues()
     Babel(app, locale_selector=locale_of_request)
     load_assets(app)
@@ -105,6 +96,27 @@ def create_app(
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
         )
     return app
+
+
+def equip(
+    app: Flask,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    wake: Callable[[], None] = _asleep,
+    sessions: Any = None,
+) -> None:
+    """Gives the application the parts that its pages ask for; what stands before (routes, templates) knows none."""
+    if sessions is None:
+        sessions = database.session_factory(database.engine(settings.database_url))
+    app.extensions["nengli"] = Parts(
+        settings=settings,
+        sessions=sessions,
+        storage=Storage(settings.storage_dir),
+        http=Http(allow_loopback=settings.allow_loopback),
+        clock=clock,
+        wake=wake,
+    )
 
 
 def _templates(app: Flask) -> None:

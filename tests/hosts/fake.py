@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
+
+from tests.hosts import loopback
 
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 LINE_ITEM, READ, SCORE, RESULT = (_AGS + one for one in ("lineitem", "lineitem.readonly", "score", "result.readonly"))
@@ -965,17 +966,13 @@ def _float(value: Any) -> float | None:
 def serving(host: Host) -> Iterator[Host]:
     """The host on a loopback port."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         protocol_version = "HTTP/1.0"
-
-        def log_message(self, *_args: Any) -> None:
-            pass
 
         def serve(self) -> None:
             parts = urlsplit(self.path)
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            asked = Asked(self.command, parts.path, query, self.headers, body)
+            asked = Asked(self.command, parts.path, query, self.headers, self.heard().decode())
             with host.lock:
                 host.asked.append(asked)
             said = host.answer(asked)
@@ -994,14 +991,6 @@ def serving(host: Host) -> Iterator[Host]:
 
         do_GET = do_POST = do_PUT = do_DELETE = serve
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    host.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with loopback.handled(Handler) as port:
+        host.url = f"http://127.0.0.1:{port}"
         yield host
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

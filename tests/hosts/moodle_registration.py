@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+from tests.hosts import loopback
 
 RECORDED = Path(__file__).resolve().parent / "moodle_4_5"
 SITE = "http://localhost:8181"  # of the recordings
@@ -128,51 +129,27 @@ def moodle() -> Iterator[Moodle]:
     """A Moodle that is waiting for a tool."""
     made = Moodle()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             made.asked.append(("GET", self.path, dict(self.headers)))
             body = json.dumps(made.configuration())
             if made.mood == "redirects":
-                self.send_response(302)
-                self.send_header("Location", "http://127.0.0.1:1/openid")
-                self.end_headers()
-                return None
+                return self.say(302, "", Location="http://127.0.0.1:1/openid")
             if made.mood == "slow":
                 threading.Event().wait(5)  # the tool's patience in these tests is shorter
             status = 401 if made.mood == "jailed" else 200
             if self.path == "/admin":
-                return self._say(200, "text/html", ADMIN.format(src=escape(made.page(made.tool))))
+                return self.say(200, ADMIN.format(src=escape(made.page(made.tool))), "text/html")
             texts = {"huge": body + " " * 300_000, "html": "<html>sign in</html>", "list": "[1]", "jailed": JAILED}
-            return self._say(status, "application/json", texts.get(made.mood, body))
+            return self.say(status, texts.get(made.mood, body))
 
         def do_POST(self) -> None:
             made.asked.append(("POST", self.path, dict(self.headers)))
-            answer = made.register(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
+            status, kind, text = made.register(dict(self.headers), self.heard())
             if made.mood == "ponders":
                 threading.Event().wait(0.3)
-            self._say(*answer)
+            self.say(status, text, kind)
 
-        def _say(self, status: int, kind: str, text: str) -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            try:
-                self.wfile.write(body)
-            except OSError:
-                return  # the tool has heard enough
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    made.url = f"http://moodle.localhost:{server.server_port}"
-    try:
+    with loopback.handled(Handler) as port:
+        made.url = f"http://moodle.localhost:{port}"
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

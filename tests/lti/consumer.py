@@ -17,10 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 import stock
-from pydantic import SecretStr
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, select
-from werkzeug.serving import make_server
 
 import lti
 from lms_plugin import db, migrate
@@ -28,8 +26,9 @@ from lms_plugin.config import Settings
 from lms_plugin.db import pk, transaction
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember, Identity
-from lms_plugin.web import create_app
+from lms_plugin.web.edge import utc_now
 from lms_plugin.worker import Worker
+from tests import serving
 from tests.factories import World, build_world
 from tests.flow.earned import earn
 from tests.lti.conformance.bench import Jar
@@ -68,35 +67,15 @@ class Tool:
 def tool_on_loopback(folder: Path) -> Iterator[Tool]:
     """The tool over a SQLite database of its own."""
     url = f"sqlite:///{folder / 'tool.db'}"
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="http://localhost",
-        allow_loopback=True,
-        data_dir=folder,
-        database_url=url,
-    )
     migrate.upgrade(url)
-    engine = db.engine(url)
-    sessions = db.session_factory(engine)
-    app = create_app(settings, sessions=sessions)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    settings.public_url = f"http://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    with sessions() as session:
+    with serving.tool_on_loopback(url, folder, utc_now) as tool, tool.sessions() as session:
         db.writes(session)
-        world = build_world(session, datetime.now(UTC))
+        world = build_world(session, utc_now())
         world.course.programme_id = None  # that course is on no host that runs: no score goes there
         session.add(world.course)
-        lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), world.now)
+        lti.ensure_tool_key(session, serving.SECRET, world.now)
         session.commit()
-        thread.start()
-        try:
-            yield Tool(settings, sessions, world)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-    engine.dispose()
+        yield Tool(tool.settings, tool.sessions, world)
 
 
 @contextmanager

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from sqlalchemy.orm import sessionmaker
@@ -18,7 +16,7 @@ import lti
 from lms_plugin import db
 from lms_plugin.net import Http
 from lti import keywait
-from tests.hosts import resign
+from tests.hosts import loopback, resign
 from tests.lti.desk import CLAIMS, Desk
 
 MINUTE = timedelta(minutes=1)
@@ -38,7 +36,7 @@ class Keys:
 def key_address() -> Iterator[Keys]:
     keys = Keys()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             keys.asked += 1
             if keys.mood == "waits":
@@ -46,31 +44,17 @@ def key_address() -> Iterator[Keys]:
             body = {"huge": b'{"keys": [' + b" " * 10_000_000 + b"]}", "html": b"<html>sign in</html>"}.get(
                 keys.mood, json.dumps(resign.jwks()).encode()
             )
-            try:
-                self.send_response(302 if keys.mood == "redirects" else 200)
-                if keys.mood == "redirects":
-                    self.send_header("Location", "http://127.0.0.1:1/keys")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-            except OSError:
-                return  # cut off, as it should be
+            if keys.mood == "redirects":
+                self.say(302, body, Location="http://127.0.0.1:1/keys")
+            else:
+                self.say(200, body)
 
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    keys.url = f"http://127.0.0.1:{server.server_port}/keys"
-    try:
-        yield keys
-    finally:
-        keys.go_on.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback.handled(Handler) as port:
+        keys.url = f"http://127.0.0.1:{port}/keys"
+        try:
+            yield keys
+        finally:
+            keys.go_on.set()
 
 
 @dataclass

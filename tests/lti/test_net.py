@@ -5,66 +5,50 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from lms_plugin.errors import Unavailable
 from lms_plugin.net import CONNECT_SECONDS, MAX_BODY, Answer, Http, _is_public
+from tests.hosts import loopback
 
 
-class Host(BaseHTTPRequestHandler):
+class Host(loopback.Handler):
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def _answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def do_GET(self) -> None:
         if self.path == "/echo":
-            self._answer(200, f"{self.headers['Host']}|{self.headers['User-Agent']}".encode())
+            self.say(200, f"{self.headers['Host']}|{self.headers['User-Agent']}".encode())
         elif self.path == "/who":
-            self._answer(200, (self.headers["Authorization"] or "nobody").encode())
+            self.say(200, (self.headers["Authorization"] or "nobody").encode())
         elif self.path == "/json-as-html":
-            self._answer(200, b'{"keys": []}', **{"Content-Type": "text/html"})
+            self.say(200, b'{"keys": []}', "text/html")
         elif self.path == "/big":
-            self._answer(200, b"x" * (MAX_BODY + 1))
+            self.say(200, b"x" * (MAX_BODY + 1))
         elif self.path == "/here":
-            self._answer(302, b"", Location="/echo")
+            self.say(302, b"", Location="/echo")
         elif self.path == "/loop":
-            self._answer(302, b"", Location="/loop")
+            self.say(302, b"", Location="/loop")
         elif self.path == "/away":
-            self._answer(302, b"", Location="http://127.0.0.1:1/echo")
+            self.say(302, b"", Location="http://127.0.0.1:1/echo")
         elif self.path == "/busy":
-            self._answer(503, b"busy", **{"Retry-After": "7"})
+            self.say(503, b"busy", Retry_After="7")
         else:
-            self._answer(404, b"")
+            self.say(404, b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/moved":
-            self._answer(307, b"", Location="/echo")
+            self.say(307, b"", Location="/echo")
         else:
-            self._answer(200, f"{self.headers['Content-Type']}|".encode() + body)
+            self.say(200, f"{self.headers['Content-Type']}|".encode() + body)
 
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://lms.localhost:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.handled(Host) as port:
+        yield f"http://lms.localhost:{port}"
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Keys, tokens, columns, scores and rosters against a host that answers as the recorded ones do."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,7 +19,7 @@ from lms_plugin.errors import Refused, Unavailable
 from lms_plugin.net import Answer, Http
 from lti.hosts import TABLE, Canvas, Host, Line, Moodle, OpenEdx, Outcome, host_of
 from lti.services import links
-from tests.hosts import resign
+from tests.hosts import loopback, resign
 from tests.lti.desk import CLAIMS, Desk
 
 SECRET = "a secret of the installation"
@@ -51,32 +49,18 @@ class Fake:
 def host() -> Iterator[Fake]:
     fake = Fake()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
+    class Handler(loopback.Handler):
         def handle_one(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            fake.asked.append((self.command, self.path, dict(self.headers), body))
+            fake.asked.append((self.command, self.path, dict(self.headers), self.heard().decode()))
             listed = fake.answers.get(f"{self.command} {self.path.partition('?')[0]}", [(404, "", {}, "")])
             status, reason, headers, text = listed.pop(0) if len(listed) > 1 else listed[0]
-            self.send_response(status, reason or None)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
+            self.say(status, text, reason=reason, **headers)
 
         do_GET = do_POST = do_PUT = handle_one
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    fake.base = f"http://127.0.0.1:{server.server_address[1]}"
-    yield fake
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.handled(Handler) as port:
+        fake.base = f"http://127.0.0.1:{port}"
+        yield fake
 
 
 @pytest.fixture

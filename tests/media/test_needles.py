@@ -257,6 +257,13 @@ def with_parts(name: str, target: Path, parts: dict[str, bytes], rels: str, link
     return target
 
 
+def with_part(name: str, target: Path, kind: str, part: str, text: str) -> Path:
+    """The workbook or document with one more part of this kind, tied to its main part."""
+    folder, _, inside = part.partition("/")
+    main = {"xl": "workbook", "word": "document"}[folder]
+    return with_parts(name, target, {part: text.encode()}, f"{folder}/_rels/{main}.xml.rels", [(kind, inside)])
+
+
 def copy_of(source: Path, folder: Path) -> Path:
     found = media.inspect(source, source.name)
     assert found.ok, found.problem
@@ -310,13 +317,7 @@ SHEET_PARTS = {
 @pytest.mark.parametrize("kind", SHEET_PARTS)
 def test_what_a_workbook_says_of_people_and_places(kind: str, tmp_path: Path) -> None:
     part = f"xl/{kind}1.{'bin' if kind in {'vbaProject', 'thumbnail'} else 'xml'}"
-    source = with_parts(
-        "sheet.xlsx",
-        tmp_path / "a.xlsx",
-        {part: SHEET_PARTS[kind].encode()},
-        "xl/_rels/workbook.xml.rels",
-        [(kind, part.removeprefix("xl/"))],
-    )
+    source = with_part("sheet.xlsx", tmp_path / "a.xlsx", kind, part, SHEET_PARTS[kind])
     assert leaks(source.read_bytes())
     assert not leaks(copy_of(source, tmp_path).read_bytes())
 
@@ -346,13 +347,7 @@ DOCUMENT_PARTS = {
 @pytest.mark.parametrize("kind", DOCUMENT_PARTS)
 def test_what_a_document_says_of_people_and_places(kind: str, tmp_path: Path) -> None:
     part = f"word/part{kind}.{'html' if kind == 'aFChunk' else 'xml'}"
-    source = with_parts(
-        "plain.docx",
-        tmp_path / "a.docx",
-        {part: DOCUMENT_PARTS[kind].encode()},
-        "word/_rels/document.xml.rels",
-        [(kind, part.removeprefix("word/"))],
-    )
+    source = with_part("plain.docx", tmp_path / "a.docx", kind, part, DOCUMENT_PARTS[kind])
     assert leaks(source.read_bytes())
     target = copy_of(source, tmp_path)
     assert not leaks(target.read_bytes())

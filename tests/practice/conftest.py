@@ -2,10 +2,8 @@
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lms_plugin.practice import PracticeConfig, create_practice
+from tests.hosts import loopback
 
 BASE = "http://lms.localhost:8700"
 LOOPBACK = "http://127.0.0.1:8700"
@@ -40,25 +39,8 @@ class ToolKeyset:
         self.status = 200
         self.fetches = 0
         self.body: bytes | None = None
+        self.url = ""
         self.add("one")
-        keyset = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                keyset.fetches += 1
-                body = keyset.body if keyset.body is not None else keyset.public()
-                self.send_response(keyset.status)
-                if keyset.status == 302:
-                    self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def add(self, kid: str) -> None:
         self.private[kid] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -91,12 +73,16 @@ class ToolKeyset:
 @pytest.fixture(scope="session")
 def _keyset_server() -> Iterator[ToolKeyset]:
     keyset = ToolKeyset()
-    thread = threading.Thread(target=keyset.server.serve_forever, daemon=True)
-    thread.start()
-    yield keyset
-    keyset.server.shutdown()
-    keyset.server.server_close()
-    thread.join()
+
+    class Handler(loopback.Handler):
+        def do_GET(self) -> None:
+            keyset.fetches += 1
+            body = keyset.body if keyset.body is not None else keyset.public()
+            self.say(keyset.status, body, **({"Location": "/elsewhere"} if keyset.status == 302 else {}))
+
+    with loopback.handled(Handler) as port:
+        keyset.url = f"http://127.0.0.1:{port}"
+        yield keyset
 
 
 @pytest.fixture

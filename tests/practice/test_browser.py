@@ -1,8 +1,7 @@
 """A launch as Chromium makes it: the tool on another site, in a frame, third-party cookies blocked."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -10,10 +9,10 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask, make_response, redirect, render_template_string, request
 from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from lms_plugin.practice import PracticeConfig, create_practice
+from tests.hosts import loopback
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -34,20 +33,6 @@ class Site:
     lms: str
     tool: str
     hop: str = "redirect"
-
-
-@contextmanager
-def served(app: Flask, port: int = 0) -> Iterator[int]:
-    """The application on 127.0.0.1 in threads of its own."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def stand_in_tool(site: Site) -> Flask:
@@ -85,10 +70,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """Practice LMS and stand-in tool, each on its own site and a free port."""
     with ExitStack() as stack:
         found = Site("", "")
-        tool_port = stack.enter_context(served(stand_in_tool(found)))
+        tool_port = stack.enter_context(loopback.served(stand_in_tool(found)))
         found.tool = f"http://tool.localhost:{tool_port}"
         door = Flask("door")  # takes the port first, so that the LMS can know its own address
-        lms_port = stack.enter_context(served(door))
+        lms_port = stack.enter_context(loopback.served(door))
         found.lms = f"http://lms.localhost:{lms_port}"
         lms = create_practice(
             PracticeConfig(

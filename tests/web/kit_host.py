@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,10 +12,10 @@ from typing import Any
 import jinja2
 from flask import Flask, Response, g, redirect, render_template, request
 from flask_babel import Babel
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.web import typed
+from tests.hosts import loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 CSP = (
@@ -212,13 +211,6 @@ def digest(data: bytes) -> str:
 @contextmanager
 def serving(host: Host) -> Iterator[Host]:
     """The host on a free port of loopback, as long as the block lasts."""
-    server = make_server("127.0.0.1", 0, app_of(host), threaded=True)
-    host.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with loopback.served(app_of(host)) as port:
+        host.url = f"http://127.0.0.1:{port}"
         yield host
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,12 +1,10 @@
 """A host and browsers for tests of the door: keys served on loopback, launches signed with a test key."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +13,7 @@ from sqlmodel import Session
 
 import lti
 from lms_plugin.db import Model
-from tests.hosts import resign
+from tests.hosts import loopback, resign
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
@@ -102,28 +100,13 @@ def key_server() -> Iterator[tuple[str, list[int]]]:
     """A JWKS address on loopback and, in a list, one entry for each time that it was asked."""
     asked: list[int] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             asked.append(1)
-            body = json.dumps(resign.jwks()).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.say(200, json.dumps(resign.jwks()))
 
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/jwks", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with loopback.handled(Handler) as port:
+        yield f"http://127.0.0.1:{port}/jwks", asked
 
 
 def row_counts(session: Session) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """A district in the middle of its work, served on loopback: every page has something to show, in each of its states."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,15 +8,12 @@ from io import BytesIO
 from pathlib import Path
 
 from flask import Flask
-from pydantic import SecretStr
 from sqlmodel import col, select
-from werkzeug.serving import make_server
 
 import competencies
 import lti
 import rubrics
 from lms_plugin import db
-from lms_plugin.config import Settings
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
     cases,
@@ -32,12 +28,12 @@ from lms_plugin.flow import (
     submit,
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
-from lms_plugin.web import create_app
 from tests import people as cast
 from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
+from tests.serving import tool_on_loopback
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -60,38 +56,18 @@ class Pages:
 @contextmanager
 def served(database_url: str, folder: Path) -> Iterator[Pages]:
     """The district in that database and the whole tool serving it, as long as the block lasts."""
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="http://localhost",
-        allow_loopback=True,
-        data_dir=folder,
-        database_url=database_url,
-    )
-    engine = db.engine(database_url)
-    factory = db.session_factory(engine)
-    app = create_app(settings, clock=lambda: NOW, sessions=factory)
-    with factory() as session:
+    with tool_on_loopback(database_url, folder, lambda: NOW) as tool, tool.sessions() as session:
         db.writes(session)
-        pages = Pages(world_in(session, NOW))
+        pages = Pages(world_in(session, NOW), url=tool.url)
         pages.programme = pages.world.programme.uuid
         _populate(pages)
         session.commit()
-        _by_hand(pages, app)
+        _by_hand(pages, tool.app)
         session.commit()
         db.writes(session)
         _sign_in(pages)
         session.commit()
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        pages.url = f"http://localhost:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield pages
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-    engine.dispose()
+        yield pages
 
 
 def _populate(pages: Pages) -> None:

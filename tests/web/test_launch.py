@@ -3,7 +3,8 @@
 import html
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,9 +32,9 @@ from lms_plugin.people import (
     UnitKind,
     WebSession,
 )
-from lms_plugin.web import create_app
 from tests.factories import district
 from tests.hosts import resign
+from tests.serving import application
 from tests.web.launching import CLAIM, INSTRUCTOR, LEARNER, Host, claims_of, forget, key_server, row_counts, written
 
 COOKIE = "__Host-nengli"
@@ -463,18 +464,23 @@ REFUSED = {
 }
 
 
-def tool_at(origin: str, connection: Connection, settings: Settings, now: datetime) -> Flask:
+@pytest.fixture
+def tool_at(place: Place, connection: Connection, settings: Settings) -> Iterator[Callable[[str], Flask]]:
     """The tool at the address for which a launch was recorded."""
     sessions = sessionmaker(
         connection, class_=Session, expire_on_commit=False, join_transaction_mode="create_savepoint"
     )
-    return create_app(settings.model_copy(update={"public_url": origin}), clock=lambda: now, sessions=sessions)
+    with ExitStack() as stack:
+
+        def at(origin: str) -> Flask:
+            there = settings.model_copy(update={"public_url": origin})
+            return stack.enter_context(application(there, clock=lambda: place.now, sessions=sessions))
+
+        yield at
 
 
 @pytest.mark.parametrize("name", MOODLE)
-def test_moodle(
-    name: str, place: Place, connection: Connection, settings: Settings, keys: tuple[str, list[int]]
-) -> None:
+def test_moodle(name: str, place: Place, tool_at: Callable[[str], Flask], keys: tuple[str, list[int]]) -> None:
     form, claims = dict(MOODLE[name]["form"]), MOODLE[name]["claims"]
     whole = claims or MOODLE["resource_student"]["claims"]
     origin = "/".join(whole[CLAIM + "target_link_uri"].split("/")[:3])
@@ -489,7 +495,7 @@ def test_moodle(
         whole[CLAIM + "deployment_id"],
     )
     known_keys(place.session, host)
-    client = tool_at(origin, connection, settings, place.now).test_client()
+    client = tool_at(origin).test_client()
     sent = host.login(client)
     if claims:
         nonce = claims["nonce"] if name.startswith("nonce_with_html") else sent["nonce"]
@@ -549,7 +555,7 @@ OPEN_EDX = [
 
 @pytest.mark.parametrize(("version", "name"), OPEN_EDX)
 def test_no_open_edx_launch_makes_an_officer(
-    version: str, name: str, place: Place, connection: Connection, settings: Settings, keys: tuple[str, list[int]]
+    version: str, name: str, place: Place, tool_at: Callable[[str], Flask], keys: tuple[str, list[int]]
 ) -> None:
     claims = dict(resign.openedx_launches(version))[name]
     origin = "/".join(claims[CLAIM + "target_link_uri"].split("/")[:3])
@@ -564,7 +570,7 @@ def test_no_open_edx_launch_makes_an_officer(
         claims[CLAIM + "deployment_id"],
     )
     known_keys(place.session, host)
-    client = tool_at(origin, connection, settings, place.now).test_client()
+    client = tool_at(origin).test_client()
     assert host.launch(client, claims).status_code == 303
     identity = place.session.exec(select(Identity).where(Identity.subject == claims["sub"])).one()
     course = place.session.exec(select(Course).where(Course.context_id == claims[CLAIM + "context"]["id"])).one()

@@ -1,24 +1,19 @@
 """What bad input, a cut line or an expired session cost in a real browser: nothing that was typed or chosen."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
-from pydantic import SecretStr
-from werkzeug.serving import make_server
 
 from lms_plugin import db
-from lms_plugin.config import Settings
 from lms_plugin.flow import review, sessions, submit
-from lms_plugin.web import create_app
 from tests import people as cast
 from tests.factories import World, world_in
 from tests.flow.handed_in import cast_of, hand_in, reviews_of
+from tests.serving import tool_on_loopback
 from tests.web.test_submit import work_of
 
 pytestmark = pytest.mark.browser
@@ -50,35 +45,12 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with served(module_district_url, tmp_path_factory.mktemp("desk")) as found:
-        yield found
-
-
-@contextmanager
-def served(database_url: str, folder: Path) -> Iterator[Desk]:
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="http://localhost",
-        allow_loopback=True,
-        data_dir=folder,
-        database_url=database_url,
-    )
-    engine = db.engine(database_url)
-    factory = db.session_factory(engine)
-    server = make_server("127.0.0.1", 0, create_app(settings, clock=lambda: NOW, sessions=factory), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    with factory() as session:
+    folder = tmp_path_factory.mktemp("desk")
+    with tool_on_loopback(module_district_url, folder, lambda: NOW) as tool, tool.sessions() as session:
         db.writes(session)
-        made = Desk(world_in(session, NOW), f"http://localhost:{server.server_port}", {})
+        made = Desk(world_in(session, NOW), tool.url, {})
         _populate(made)
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-    engine.dispose()
+        yield made
 
 
 def _populate(desk: Desk) -> None:

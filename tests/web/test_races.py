@@ -23,10 +23,10 @@ from lms_plugin.config import Settings
 from lms_plugin.db import pk
 from lms_plugin.flow import award, cases, courses, enter, invitations, reversal, review, sessions
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, Person, Role, RoleKind, WebSession
-from lms_plugin.web import create_app
 from tests import people as cast
 from tests.factories import Browser, World, course_of, programme_of, world_in
 from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
+from tests.serving import application
 
 HOUR = timedelta(hours=1)
 TOGETHER = 4
@@ -70,8 +70,7 @@ class House:
 def opened(url: str, settings: Settings, now: datetime) -> Iterator[House]:
     made = db.engine(url)
     factory = db.session_factory(made)
-    app = create_app(settings, clock=lambda: now, sessions=factory)
-    with factory() as session:
+    with application(settings, clock=lambda: now, sessions=factory) as app, factory() as session:
         db.writes(session)
         world = world_in(session, now)
         session.commit()

@@ -2,32 +2,27 @@
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import requests
-from pydantic import SecretStr
 from sqlalchemy import Engine, func
 from sqlalchemy import select as columns
 from sqlmodel import Session, select
-from werkzeug.serving import make_server
 
 import lti
 from lms_plugin import db
-from lms_plugin.config import Settings
 from lms_plugin.db import Model, pk
 from lms_plugin.people import Tenant
-from lms_plugin.web import create_app
 from tests.factories import World, world_in
-from tests.hosts import resign
+from tests.hosts import loopback, resign
+from tests.serving import tool_on_loopback
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
@@ -50,7 +45,7 @@ def key_server() -> Iterator[Keys]:
     """A key set on loopback."""
     keys = Keys(body=resign.jwks())
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(loopback.Handler):
         def do_GET(self) -> None:
             keys.asked += 1
             if keys.mood == "hangs":
@@ -59,29 +54,14 @@ def key_server() -> Iterator[Keys]:
                 "html": b"<html>login</html>",
                 "huge": b'{"keys": [' + b" " * 10_000_000 + b"]}",
             }.get(keys.mood, json.dumps(keys.body).encode())
-            self.send_response(302 if keys.mood == "redirects" else 200)
             if keys.mood == "redirects":
-                self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            try:
-                self.wfile.write(body)
-            except OSError:
-                return  # the tool has heard enough
+                self.say(302, body, Location="http://127.0.0.1:1/elsewhere")
+            else:
+                self.say(200, body)
 
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    keys.url = f"http://127.0.0.1:{server.server_port}/jwks"
-    try:
+    with loopback.handled(Handler) as port:
+        keys.url = f"http://127.0.0.1:{port}/jwks"
         yield keys
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass
@@ -118,33 +98,17 @@ class Bench:
 @contextmanager
 def running(database_url: str, folder: Path, now: datetime) -> Iterator[Bench]:
     """The tool on loopback over a district with a course."""
-    engine = db.engine(database_url)
     clock = [now]
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="http://localhost",
-        allow_loopback=True,
-        data_dir=folder,
-        database_url=database_url,
-    )
-    factory = db.session_factory(engine)
-    app = create_app(settings, clock=lambda: clock[0], sessions=factory)
-    app.extensions["nengli"].http.total_seconds = 3.0  # a busy machine answers late, too
-    with factory() as session, key_server() as keys:
+    with (
+        tool_on_loopback(database_url, folder, lambda: clock[0]) as tool,
+        tool.sessions() as session,
+        key_server() as keys,
+    ):
+        tool.app.extensions["nengli"].http.total_seconds = 3.0  # a busy machine answers late, too
         db.writes(session)
         world = world_in(session, now)
         session.commit()
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        settings.public_url = f"http://localhost:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield Bench(f"http://localhost:{server.server_port}", engine, clock, world, keys)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-    engine.dispose()
+        yield Bench(tool.url, tool.engine, clock, world, keys)
 
 
 @dataclass

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from pydantic import SecretStr
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -28,8 +27,8 @@ from tests import people as cast
 from tests.flow.earned import earn
 from tests.hosts import fake
 from tests.lti.conformance.bench import Bench
+from tests.serving import SECRET, settings_of
 
-SECRET = "a secret key of the tests, long enough"
 AGS = [fake.LINE_ITEM, fake.RESULT, fake.SCORE]
 
 
@@ -194,14 +193,8 @@ def enrol(session: Session, course_id: int, person: Person, sub: str, now: datet
 def office(bench: Bench, host: fake.Host, folder: Path) -> Iterator[Office]:
     """The bench's course is course 2 of the host, which reads our key set where the tool shows it."""
     sessions = db.session_factory(bench.engine)
-    settings = Settings(
-        secret_key=SecretStr(SECRET),
-        public_url=bench.url,
-        allow_loopback=True,
-        data_dir=folder,
-        database_url=bench.engine.url.render_as_string(hide_password=False),
-        host_rate=0,
-    )
+    url = bench.engine.url.render_as_string(hide_password=False)
+    settings = settings_of(folder, url, public_url=bench.url, host_rate=0)
     host.tool_keys = lambda: requests.get(bench.url + "/.well-known/jwks.json", timeout=10).json()
     host.clock = lambda: bench.clock[0]
     with transaction(sessions) as session:

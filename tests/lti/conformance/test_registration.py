@@ -18,10 +18,10 @@ from lms_plugin.flow import invitations
 from lms_plugin.people import Invitation, OrgUnit, RoleKind, Tenant
 from tests.hosts.moodle_registration import SITE, TOOL, Moodle, moodle, recorded
 from tests.lti.conformance.bench import Bench, Platform
+from tests.serving import SECRET
 from tests.web.test_every_page import AXE, readable
 
 AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
-SECRET = "a secret key of the tests, long enough"
 
 
 def test_R11_R12_our_keys(bench: Bench) -> None:
@@ -92,7 +92,7 @@ def refused(bench: Bench, host: Moodle, code: str, words: str, **more: str) -> s
     assert 400 <= answer.status_code < 500, answer.status_code
     said = html.unescape(answer.text)
     assert words in said
-    assert re.search(r'<code class="ref">[0-9A-F]{8}</code>', said)
+    assert re.search(r'<code class="ref">[0-9A-Z]{4}-[0-9A-Z]{4}</code>', said)
     assert f'name="code" type="text" value="{code}"' in said
     assert host.configuration_url in said
     assert bench.counts() == before

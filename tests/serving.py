@@ -1,0 +1,61 @@
+"""The tool as tests have it: its settings, the application in this process, and a server of it on loopback."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from lms_plugin import db
+from lms_plugin.config import Settings
+from lms_plugin.web import create_app, equip
+from tests.hosts import loopback
+
+SECRET = "a secret key of the tests, long enough"
+_free: list[Flask] = []
+
+
+def settings_of(folder: Path, database_url: str = "sqlite://", **more: Any) -> Settings:
+    """Settings of a tool on loopback that keeps its files in that folder."""
+    plain = {"secret_key": SecretStr(SECRET), "public_url": "http://localhost", "allow_loopback": True}
+    return Settings(**{**plain, "data_dir": folder, "database_url": database_url, **more})
+
+
+@contextmanager
+def application(settings: Settings, *, clock: Callable[[], datetime], sessions: Any) -> Iterator[Flask]:
+    """The application with parts of its own, as long as the block lasts. It is lent again afterwards: to join its
+    addresses and to translate its templates takes longer than most tests, and is the same each time."""
+    assert not settings.proxies, "an application behind proxies is another one: create_app"
+    app = _free.pop() if _free else create_app(settings, sessions=sessions)
+    equip(app, settings, clock=clock, sessions=sessions)
+    yield app
+    app.extensions.pop("nengli")
+    _free.append(app)
+
+
+@dataclass
+class Served:
+    """The tool on loopback, and its database."""
+
+    app: Flask
+    url: str
+    settings: Settings
+    engine: Engine
+    sessions: Any
+
+
+@contextmanager
+def tool_on_loopback(database_url: str, folder: Path, clock: Callable[[], datetime]) -> Iterator[Served]:
+    """The whole tool over that database, at an address that it knows."""
+    settings = settings_of(folder, database_url)
+    engine = db.engine(database_url)
+    sessions = db.session_factory(engine)
+    with application(settings, clock=clock, sessions=sessions) as app, loopback.served(app) as port:
+        settings.public_url = f"http://localhost:{port}"
+        yield Served(app, settings.public_url, settings, engine, sessions)
+    engine.dispose()
