@@ -226,6 +226,7 @@ class StoredFile(Owned, table=True):
     findings_waived: bool = Field(default=False)  # "就这样提交"
     started_at: datetime
     completed_at: datetime | None = None
+    unused_since_at: datetime | None = None  # since when no draft and no version holds it
 
 
 class Evidence(Model, table=True):

@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     `key_days`: after so many days another signing key takes over, announced a day ahead (0 = only by command).
     `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
     `log_days`: how long the launch log is kept.
+    `keep_removed_days`: how long a file that its author took out of every draft can still be used again.
     `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
     """
 
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     key_days: int = 90
     host_rate: int = 5
     log_days: int = Field(default=90, ge=1)
+    keep_removed_days: int = Field(default=30, ge=1)
 
     @field_validator("secret_key")
     @classmethod

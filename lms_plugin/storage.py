@@ -13,7 +13,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -179,6 +180,14 @@ class Storage:
             file.flush()
             os.fsync(file.fileno())
         return shutil.disk_usage(self.root).free
+
+    def keys(self, first: str) -> Iterator[tuple[str, datetime]]:
+        """The keys that begin with this hexadecimal digit and hold something, each with when it last changed."""
+        for folder in self.root.glob(f"{first}?/??/*"):
+            if _KEY.fullmatch(folder.name):
+                with suppress(FileNotFoundError):  # deleted while we look
+                    changed = max(one.stat().st_mtime for one in (folder, *folder.iterdir()))
+                    yield folder.name, datetime.fromtimestamp(changed, UTC)
 
     def _folder(self, key: str) -> Path:
         if not _KEY.fullmatch(key):

@@ -15,9 +15,10 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, digest, host_list, report, review
+from lms_plugin.flow import award, booking, clearing, digest, host_list, report, review
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
+from lms_plugin.storage import Storage
 
 log = logging.getLogger("nengli.worker")
 
@@ -29,6 +30,7 @@ HANDLERS: dict[str, Handler] = {
     outbox.RULES: booking.apply_rules,
     outbox.DIGEST: digest.gather,
 }
+CLEARING = timedelta(hours=1)
 
 
 def utc_now() -> datetime:
@@ -49,6 +51,8 @@ class Worker:
             Http(allow_loopback=settings.allow_loopback, pace=lti.Pace(self.sessions, settings.host_rate)),
             settings.secret_key.get_secret_value(),
         )
+        self.storage = Storage(settings.storage_dir)
+        self.cleared_at: datetime | None = None
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -112,6 +116,32 @@ class Worker:
             session.execute(
                 delete(WebSession).where(WebSession.expires_at < now - timedelta(days=30))  # type: ignore[arg-type]
             )
+        if self.cleared_at is None or now - self.cleared_at >= CLEARING:
+            self.cleared_at = now
+            try:
+                self.clear_away(now)
+            except Exception:
+                log.exception("clear_away broke")
+
+    def clear_away(self, now: datetime) -> int:
+        """Deletes the bytes that nothing has needed for `keep_removed_days`; gives how many files. See `clearing`.
+
+        Each hour also looks through a sixteenth of the disk for bytes that belong to no file.
+        """
+        grace = timedelta(days=self.settings.keep_removed_days)
+        with transaction(self.sessions) as session:
+            clearing.mark_unused(session, now)
+        with transaction(self.sessions) as session:
+            gone = clearing.let_go(session, now, grace)
+        digit = f"{int(now.timestamp() // 3600) % 16:x}"
+        old = [key for key, changed_at in self.storage.keys(digit) if changed_at <= now - grace]
+        with self.sessions() as session:
+            lost = clearing.unknown(session, old)
+        for key in (*gone, *lost):
+            self.storage.delete(key)
+        with transaction(self.sessions) as session:
+            clearing.forget(session, gone)
+        return len(gone) + len(lost)
 
     def _sweep(
         self, find: Callable[[Session], list[int]], act: Callable[[Session, int, datetime], object], now: datetime

@@ -26,6 +26,7 @@ LONGEST_FILE = 450  # lines; the aim is 400
 ACROSS_TENANTS = {
     ("lms_plugin/outbox.py", "Job"): "the queue serves every district; handlers get ids of one job",
     ("lti/", "Platform"): "a launch names issuer and client id; which tenant that is, is what is being asked",
+    ("lms_plugin/flow/clearing.py", "StoredFile"): "the worker clears the disk, which holds every district's files",
 }
 
 # Public flow functions that nobody is yet signed in for, or that the machine calls by itself, and why.

@@ -64,6 +64,11 @@ MEANINGS = {
         "进入记录（每次登录、打开、登记的结果）保留多少天",
         "For how many days the launch log (what became of each login, launch and registration) is kept",
     ),
+    "keep_removed_days": (
+        "从草稿里拿掉、哪里都不再用的文件保留多少天，之后从磁盘删除；交过的材料一直保留",
+        "For how many days a file taken out of a draft and used nowhere else is kept before it is deleted from the "
+        "disk; what was handed in stays",
+    ),
 }
 
 HEAD = """# 设置 / Settings

@@ -323,12 +323,15 @@ def reuse_file(
     work = load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
+    session.refresh(file, with_for_update=True)  # it may be on its way out, unused for long
     if not actor.is_author(file.person_id) or file.state is not competencies.FileState.READY:
         raise NotFound
     if not work.fits(item, file):
         raise Refused("file.type_not_taken", accept="、".join(item.requirement.accept))
     if any(piece.file is not None and piece.file.id == file.id for piece in item.pieces):
         return next(piece.evidence for piece in item.pieces if piece.file is not None and piece.file.id == file.id)
+    file.unused_since_at = None
+    session.add(file)
     return attach(session, actor, work, item, now, kind="file", stored_file_id=pk(file))
 
 

@@ -177,11 +177,13 @@ def commit(
     new_schools_under: str,
     accept_renames: bool,
     other_people: Collection[str] = (),
+    environment: str = "",
     now: datetime,
 ) -> Imported:
     """Takes a checked file in. The same file again changes nothing; who is not in the file stays as they were.
 
-    `new_schools_under`: uuid of the unit that gets the schools which the district does not know ("" = make none).
+    `new_schools_under`: uuid of the unit that gets the schools which the district does not know ("" = make none);
+    `environment`: what these declare ("" = nobody has said yet).
     `other_people`: staff numbers under another name that now belong to somebody else; every other one is a name put
     right, and whoever holds the row keeps it.
     Raises Conflict `roster.has_problems` where the check finds faults, Invalid for a word that is still missing.
@@ -198,7 +200,7 @@ def commit(
     if wrong:
         raise Invalid(wrong)
     given_away = {*other_people, *(one.staff_number for one in found.renames if one.is_other)}
-    made = _make_schools(session, actor, found.new_schools, new_schools_under)
+    made = _make_schools(session, actor, found.new_schools, new_schools_under, environment)
     known = _known(session, actor)
     new = changed = same = 0
     for row in found.rows:
@@ -361,7 +363,7 @@ def _new_schools(rows: Sequence[Row], known: _Known) -> tuple[NewSchool, ...]:
     return tuple(result)
 
 
-def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str) -> int:
+def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str, environment: str) -> int:
     if not wanted:
         return 0
     parent = find(session, OrgUnit, actor.tenant_id, under)
@@ -369,7 +371,7 @@ def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], u
     if parent.kind is UnitKind.SCHOOL:
         raise Invalid({"new_schools": "roster.parent_is_school"})
     made = {
-        _plain(school.name): units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent)
+        _plain(school.name): units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent, environment)
         for school in wanted
     }
     return len(made)

@@ -20,7 +20,7 @@ from lms_plugin.config import Settings
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
-from lms_plugin.web import formats, messages, stages, typed
+from lms_plugin.web import formats, messages, stages, typed, uploads
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
@@ -215,8 +215,11 @@ def _close(_error: BaseException | None) -> None:
         here.db.close()
 
 
-def _page(code: str, params: dict[str, Any], status: int, reference: str = "") -> Response:
-    """The refusal page: what happened, who can mend it, what to click now, a reference id."""
+def _page(code: str, params: dict[str, Any], status: int, reference: str = "", **way: str) -> Response:
+    """The refusal page: what happened, who can mend it, what to click now, a reference id.
+
+    `way`: link_label and link_url of the way on.
+    """
     here = edge()
     here.db.rollback()
     reference = reference or secrets.token_hex(4).upper()
@@ -234,6 +237,7 @@ def _page(code: str, params: dict[str, Any], status: int, reference: str = "") -
             params=params,
             reference=reference,
             copies=typed.texts(),
+            **way,
         ),
         status=status,
         mimetype="text/html",
@@ -266,6 +270,9 @@ def _http_error(error: HTTPException) -> Response:
         if request.endpoint in CROSS_SITE_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
             refused = unread_launch("launch.token_too_long")
             return _page(refused.code, {}, 413, refused.params["reference"])
+        if request.endpoint in uploads.PLAIN_FORMS:
+            most = uploads.PLAIN_FORM_MB
+            return _page("upload.form_too_large", {"most": most}, 413, **uploads.way_on(request.endpoint or ""))
         return _page("page.too_large", {}, 413)
     if error.code in {404, 405}:
         if edge().actor is None:

@@ -157,6 +157,17 @@ def load_viewer() -> None:
     here.actor, here.takes_part = found.actor, found.takes_part
 
 
+def is_somebody() -> bool:
+    """Whether the request carries the cookie or bearer of a session that lives; asked before its transaction begins."""
+    here = parts()
+    given = [("bearer_hash", request.headers.get(BEARER_HEADER, "")), ("token_hash", request.cookies.get(COOKIE, ""))]
+    with here.sessions() as session:
+        return any(
+            value and sessions.visitor_of(session, here.clock(), **{name: digest(value)}) is not None
+            for name, value in given
+        )
+
+
 def guard() -> None:
     """Default deny: strangers reach only the open endpoints; changing requests prove where they come from."""
     if request.endpoint is None:

@@ -13,6 +13,7 @@ from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
+from lms_plugin.web.schools import choices as environments
 
 blueprint = Blueprint("roster", __name__)
 
@@ -95,7 +96,7 @@ def checked(token: str) -> BaseResponse | tuple[str, int]:
     """What the file would do; the second button does it."""
     kept = tray().open(actor(), ROSTER, token, edge().now)
     errors: dict[str, str] = {}
-    under = request.form.get("under", "")
+    under, environment = request.form.get("under", ""), request.form.get("environment", "")
     if request.method == "POST":
         try:
             done = roster.commit(
@@ -105,6 +106,7 @@ def checked(token: str) -> BaseResponse | tuple[str, int]:
                 new_schools_under=under if request.form.get("new_schools") == "1" else "",
                 accept_renames=request.form.get("renames") == "1",
                 other_people=request.form.getlist("other"),
+                environment=environment,
                 now=edge().now,
             )
             counts = {"new": done.new, "changed": done.changed, "same": done.same, "matched": done.matched}
@@ -122,6 +124,8 @@ def checked(token: str) -> BaseResponse | tuple[str, int]:
         problem_words=problem_words,
         parents=roster.parents(db(), actor()),
         under=under,
+        environments=[("", _("以后再填")), *environments()],
+        environment=environment,
         ticked={key: request.form.get(key) == "1" for key in ("new_schools", "renames")},
         others=request.form.getlist("other"),
         errors=errors,

@@ -12,7 +12,7 @@ import competencies
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import choose_view, courses, drafts, notices, point_view, submit, submit_views, uploads
 from lms_plugin.web import slots
-from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("submit", __name__)
@@ -253,7 +253,11 @@ def save_link(submission: str, key: str) -> BaseResponse | str:
 @blueprint.get("/submissions/<submission>/<key>/reuse")
 def reuse(submission: str, key: str) -> str:
     """用我已传的材料."""
-    return render_template("submit/reuse.html", shelf=point_view.own_files(db(), actor(), submission, key))
+    return render_template(
+        "submit/reuse.html",
+        shelf=point_view.own_files(db(), actor(), submission, key),
+        keep_days=parts().settings.keep_removed_days,
+    )
 
 
 @blueprint.post("/submissions/<submission>/<key>/reuse")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 from werkzeug.datastructures import FileStorage
@@ -19,7 +20,8 @@ from lms_plugin import media
 from lms_plugin.db import writes
 from lms_plugin.errors import Conflict, NotFound, Refused
 from lms_plugin.flow import drafts, uploads
-from lms_plugin.web.edge import BEARER_HEADER, COOKIE, actor, commit, db, edge, parts
+from lms_plugin.web import typed
+from lms_plugin.web.edge import BEARER_HEADER, COOKIE, actor, commit, db, edge, is_somebody, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.slots import sentence_of
@@ -29,16 +31,35 @@ blueprint = Blueprint("uploads", __name__)
 VERSION = "1.0.0"
 SLOT = re.compile(r"([0-9a-f]{32})-([A-Za-z0-9_-]{1,64})")
 MB = 1024 * 1024
+PLAIN_FORM_MB = 512  # of one form without script; with script a file comes in parts and may be larger
+PLAIN_FORMS = frozenset({"uploads.files", "uploads.photos"})
 
 
 @blueprint.before_app_request
 def take_in() -> None:
     """Forms with files are taken in before the request's transaction begins: a slow line must not hold up writers.
 
-    What comes is bounded (MAX_CONTENT_LENGTH) and goes to a temporary file; who sends it is checked right after.
+    What comes is bounded (MAX_CONTENT_LENGTH) and goes to a temporary file; who sends it is checked right after. Forms
+    of evidence may be larger, after a look at who sends them. What is too large stays unread: it is refused when it is
+    known whom the page of the refusal is for.
     """
-    if request.mimetype == "multipart/form-data" and (COOKIE in request.cookies or BEARER_HEADER in request.headers):
-        _ = request.files
+    if request.mimetype != "multipart/form-data" or not (COOKIE in request.cookies or BEARER_HEADER in request.headers):
+        return
+    size, most = request.content_length or 0, request.max_content_length or 0
+    if request.endpoint in PLAIN_FORMS and size > most and is_somebody():
+        request.max_content_length = most = PLAIN_FORM_MB * MB
+    if size > most:
+        typed.leave_unread()
+        return
+    _ = request.files
+
+
+def way_on(endpoint: str) -> dict[str, Any]:
+    """For the page that refuses a form of evidence as too large: the code, and the way back to where it was chosen."""
+    work = request.view_args or {}
+    is_photos = endpoint == "uploads.photos"
+    page = url_for("submit.photos", **work) if is_photos else url_for("submit.point", submission=work["submission"])
+    return {"link_label": _("回到这个能力点"), "link_url": page}
 
 
 def _most() -> int:

@@ -74,12 +74,14 @@ def test_unknown_schools_are_made_only_on_the_officers_word(browse, world):
     checked = send(officer, [HEAD, ("甲某", "希望小学校", "N1", "小学", "语文")]).headers["Location"]
     assert "是不是“希望小学”" in officer.get(checked).text
     assert officer.post(checked).status_code == 422
-    answer = officer.post(checked, {"new_schools": "1", "under": world.county.uuid})
-    assert answer.status_code == 303
+    said = {"new_schools": "1", "under": world.county.uuid, "environment": "blended"}
+    wrong = officer.post(checked, {**said, "environment": "made up"})
+    assert (wrong.status_code, "以后再填" in wrong.text) == (422, True)
+    assert officer.post(checked, said).status_code == 303
     made = world.session.exec(
         select(OrgUnit).where(OrgUnit.tenant_id == pk(world.tenant), OrgUnit.name == "希望小学校")
     ).one()
-    assert made.parent_id == pk(world.county)
+    assert (made.parent_id, made.environment) == (pk(world.county), "blended")
     assert [row.org_unit_id for row in entries(world)] == [pk(made)]
 
 

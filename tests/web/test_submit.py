@@ -324,6 +324,63 @@ def test_a_refused_file_says_why_beside_its_place_and_loses_nothing(
     assert words not in chen.get(f"/submissions/{work}").text  # the next try takes its place
 
 
+def too_much(browser: Browser, url: str, megabytes: int) -> Any:
+    """A form whose head promises so much; nobody reads it."""
+    return browser.client.post(
+        url,
+        data={"csrf_token": browser.csrf, "file": (BytesIO(b"x"), "课堂.mp4")},
+        environ_overrides={"CONTENT_LENGTH": str(megabytes * MB)},
+    )
+
+
+def send_large(browser: Browser, url: str, *files: tuple[str, bytes]) -> Any:
+    """As `send`, with a body that the test client keeps in memory."""
+    told = [('name="csrf_token"', browser.csrf.encode())]
+    told += [(f'name="file"; filename="{name}"', content) for name, content in files]
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (n.encode(), c) for n, c in told)
+    with browser.client.post(url, data=body + b"--x--", content_type="multipart/form-data; boundary=x") as answer:
+        answer.get_data()
+        return answer
+
+
+@pytest.mark.parametrize(("form", "back"), [("files", ""), ("photos", "/design/photos")])
+def test_a_plain_form_that_is_too_large_says_so_and_leads_back(
+    world: World, chen: Browser, form: str, back: str
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    type_text(chen, work, "design", "先写的内容")
+    answer = too_much(chen, f"/submissions/{work}/design/{form}", 513)
+    assert answer.status_code == 413
+    for words in (
+        "一共超过 512 MB，没有收",
+        "写好的内容和已经传好的文件都在",
+        "分几次选",
+        "回到这个能力点",
+        "我的能力点",
+    ):
+        assert words in answer.text
+    assert f'href="/submissions/{work}{back}"' in answer.text
+    assert "先写的内容" in chen.get(f"/submissions/{work}").text
+
+
+def test_a_plain_form_takes_more_than_other_forms_and_says_beside_its_place_what_is_too_large(
+    world: World, chen: Browser
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    good = (FILES / "plain.docx").read_bytes()
+    answer = send_large(chen, f"/submissions/{work}/design/files", ("大.docx", bytes(65 * MB)), ("好.docx", good))
+    assert answer.status_code == 422
+    assert "大.docx：文件有 65 MB，最大 50 MB" in answer.text
+    assert "好.docx" in answer.text
+    assert send_large(chen, "/people/introduce", ("x", bytes(65 * MB))).status_code == 413
+
+
+def test_a_stranger_s_large_form_is_not_read(tool: Any, world: World) -> None:
+    stranger = Browser(tool.test_client(), "x")
+    stranger.client.set_cookie("__Host-nengli", "made up", domain="localhost", secure=True)
+    assert too_much(stranger, f"/submissions/{'0' * 32}/design/files", 100).status_code == 401
+
+
 def test_hostile_file_names_are_tamed(world: World, chen: Browser) -> None:
     work = chosen(world, chen, "A6")["A6"]
     upload(chen, f"{work}-design", "../<script>\u202e\x00教案.docx", (FILES / "plain.docx").read_bytes())
