@@ -201,7 +201,9 @@ def is_late(items: Sequence[Item], ends_at: datetime, now: datetime) -> bool:
         return False
     finished: list[datetime] = []
     for piece in (piece for item in items for piece in item.usable):
-        begun = piece.file.started_at if piece.file is not None else piece.evidence.changed_at
+        begun = piece.evidence.changed_at  # of a file: since when it has been in this place
+        if piece.file is not None:
+            begun = max(begun, piece.file.started_at)
         if begun >= ends_at:
             return True
         if piece.file is not None and piece.file.completed_at is not None and piece.file.completed_at >= ends_at:

@@ -300,20 +300,26 @@ def replace_files(
     file_uuid: str,
     now: datetime,
 ) -> None:
-    """The new file takes the place of the old ones in the draft; versions handed in and other points keep them."""
+    """The new file takes the place of the old ones in the draft; versions handed in and other points keep them.
+
+    It was begun when they were: striking out one's name or joining photos makes nobody late.
+    """
     work = drafts.load_work(session, actor, submission_uuid, to_change=True)
     item = work.open_item(key)
     new = item.piece(file_uuid)
     if new.file is None or new.file.state is not competencies.FileState.READY:
         raise Conflict("upload.refused_copy")
-    new.evidence.position = min(item.piece(ref).evidence.position for ref in refs)
-    session.add(new.evidence)
+    old = [item.piece(ref) for ref in refs]
+    new.evidence.position = min(piece.evidence.position for piece in old)
+    new.evidence.changed_at = max(piece.evidence.changed_at for piece in old)
+    new.file.started_at = max((piece.file.started_at for piece in old if piece.file is not None), default=now)
+    session.add_all([new.evidence, new.file])
     for ref in refs:
         drafts.remove_piece(session, actor, submission_uuid, key, ref, now)
 
 
 def redact_text(session: Session, actor: Actor, submission_uuid: str, key: str, now: datetime) -> None:
-    """Strikes the author's own name, number and school out of a typed text."""
+    """Strikes the author's own name, number and school out of a typed text; it counts as typed when it was."""
     work = drafts.load_work(session, actor, submission_uuid)
     piece = work.open_item(key).piece("text")
     needles = drafts.own_traits(session, actor).named_in(piece.evidence.text)
@@ -322,7 +328,10 @@ def redact_text(session: Session, actor: Actor, submission_uuid: str, key: str, 
         for needle in needles:
             text = str(text).replace(needle, MASK)
         parts[name] = str(text)
-    drafts.save_text(session, actor, submission_uuid, key, parts, piece.evidence.version, now)
+    typed_at = piece.evidence.changed_at
+    row = drafts.save_text(session, actor, submission_uuid, key, parts, piece.evidence.version, now)
+    row.changed_at = typed_at
+    session.add(row)
 
 
 def waive_findings(session: Session, actor: Actor, submission_uuid: str, key: str, ref: str, now: datetime) -> None:

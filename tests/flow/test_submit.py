@@ -64,6 +64,14 @@ def film(world: World, actor: Actor, started: datetime, completed: datetime | No
     return row.uuid
 
 
+def put_beside(world: World, actor: Actor, work: competencies.Submission, file: str, at: datetime) -> None:
+    """One more film in its place, as while one takes the place of another."""
+    load = drafts.load_work(world.session, actor, work.uuid)
+    row = world.session.exec(select(competencies.StoredFile).where(competencies.StoredFile.uuid == file)).one()
+    empty = competencies.Item(load.item("clip").requirement, ())
+    drafts.attach(world.session, actor, load, empty, at, kind="file", stored_file_id=pk(row))
+
+
 def fill(world: World, actor: Actor, work: competencies.Submission, at: datetime, file: str | None = None) -> None:
     """Everything that A6 asks for, with own marks."""
     for key in TEXT_KEYS:
@@ -286,6 +294,30 @@ def test_an_upload_begun_before_the_end_may_finish(
     fill(world, chen, a6, world.now, film(world, chen, end + begun * MINUTE, end + completed * MINUTE))
     submit.submit(world.session, chen, a6.uuid, end + handed_in * MINUTE)
     assert (a6.state is competencies.SubmissionState.LATE) is late
+
+
+def test_striking_out_one_s_name_makes_nobody_late(world: World, chen: Actor) -> None:
+    (a6,) = choose(world, chen, "A6")
+    end = end_of(world)
+    begun = film(world, chen, end - 5 * MINUTE, end + 10 * MINUTE)
+    fill(world, chen, a6, world.now, begun)
+    type_text(world, chen, a6, "design", f"我是{cast.CHEN.name}，设计如下。", end - MINUTE)
+    struck = film(world, chen, end + 12 * MINUTE, end + 13 * MINUTE)
+    put_beside(world, chen, a6, struck, end + 13 * MINUTE)
+    uploads.replace_files(world.session, chen, a6.uuid, "clip", [begun], struck, end + 14 * MINUTE)
+    uploads.redact_text(world.session, chen, a6.uuid, "design", end + 15 * MINUTE)
+    submit.submit(world.session, chen, a6.uuid, end + 20 * MINUTE)
+    assert a6.state is competencies.SubmissionState.SUBMITTED
+
+
+def test_a_file_put_in_after_the_end_is_late_however_old_it_is(world: World, chen: Actor) -> None:
+    (a6,) = choose(world, chen, "A6")
+    end = end_of(world)
+    fill(world, chen, a6, world.now, film(world, chen, end - 5 * MINUTE, end + 10 * MINUTE))
+    old = film(world, chen, end - 60 * MINUTE, end - 50 * MINUTE)
+    put_beside(world, chen, a6, old, end + 12 * MINUTE)
+    submit.submit(world.session, chen, a6.uuid, end + 20 * MINUTE)
+    assert a6.state is competencies.SubmissionState.LATE
 
 
 def test_nothing_is_taken_before_the_first_day_and_after_the_last(world: World, chen: Actor) -> None:
