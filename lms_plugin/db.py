@@ -5,10 +5,13 @@ import re
 import uuid as uuid_module
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from select import POLLIN, poll
+from time import monotonic
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, Enum, MetaData, bindparam, create_engine, event
+from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Field, Session, SQLModel, col, select
@@ -23,6 +26,9 @@ NAMING = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
 }
+
+
+TRUSTED_SECONDS = 20.0  # so long a pooled connection is used without asking its server
 
 
 class Model(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
@@ -70,17 +76,19 @@ def engine(url: str) -> Engine:
     """An engine with the settings that keep writes safe.
 
     SQLite: WAL, foreign keys on, deferred BEGIN (a session's first write upgrades it, waiting up to 10 s), and
-    IMMEDIATE for sessions that say so through `writer`. PostgreSQL: pool with pre-ping, lock time-out 10 s.
+    IMMEDIATE for sessions that say so through `writer`. PostgreSQL: pool whose connections are looked at before they
+    are used, lock time-out 10 s.
     """
     if not url.startswith("sqlite"):
-        return create_engine(
+        pooled = create_engine(
             url,
-            pool_pre_ping=True,
             hide_parameters=True,  # a traceback in the log must not name people
             pool_size=10,
             max_overflow=10,
             connect_args={"options": "-c lock_timeout=10000 -c timezone=UTC"},
         )
+        event.listen(pooled, "checkout", partial(_still_there, pooled))
+        return pooled
     memory = ":memory:" in url or url == "sqlite://"
     options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
     made = create_engine(url, hide_parameters=True, connect_args={"timeout": 15, "check_same_thread": False}, **options)
@@ -104,6 +112,25 @@ def engine(url: str) -> Engine:
     return made
 
 
+def _still_there(bind: Engine, connection: Any, record: Any, _proxy: Any) -> None:
+    """Raises InvalidatePoolError for a pooled connection whose server is gone: the pool then makes a new one.
+
+    Asking the server before every use would cost as much as a query. A server that ended says so on the socket, so it
+    is asked when something lies there unread, and when the connection has been idle (a line may break in silence).
+    """
+    idle_since, record.info["used"] = record.info.get("used"), monotonic()
+    if idle_since is None:
+        return  # made this moment
+    waiting = poll()
+    waiting.register(connection.pgconn.socket, POLLIN)
+    if record.info["used"] - idle_since < TRUSTED_SECONDS and not waiting.poll(0):
+        return
+    try:
+        bind.dialect.do_ping(connection)
+    except bind.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
+
+
 def session_factory(bind: Engine) -> "sessionmaker[Session]":
     """Makes sessions; rows stay readable after commit."""
     return sessionmaker(bind, class_=Session, expire_on_commit=False)
@@ -116,6 +143,19 @@ def writes(session: Session) -> Session:
     """
     if session.get_bind().dialect.name == "sqlite" and not session.in_transaction():
         session.connection(execution_options={"writes": True})
+    return session
+
+
+def each_alone(session: Session) -> Session:
+    """Says that every statement of this session stands for itself: PostgreSQL is then not asked to begin and commit.
+
+    For an act of one statement that is run very often. To be called before the session's first statement; elsewhere
+    (SQLite, a session that was given a connection) it is an ordinary writing transaction.
+    """
+    bind = session.get_bind()
+    if not isinstance(bind, Engine) or bind.dialect.name == "sqlite":
+        return writes(session)
+    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
     return session
 
 
@@ -162,6 +202,11 @@ def get(session: Session, kind: type[R], key: int) -> R:
     if row is None:
         raise NotFound
     return row
+
+
+def table(kind: type[Model]) -> Table:
+    """The table of a class: for statements that are run so often that the way over objects costs too much."""
+    return cast("Table", kind.__table__)  # type: ignore[attr-defined]
 
 
 def pk(row: Any) -> int:

@@ -1,9 +1,9 @@
 """The tool side of LTI 1.3 and its services. Knows platforms, launches, columns and scores; nothing of learning.
 
-Outsiders write `import lti; lti.x(...)`. A launch takes three calls: `begin_login`, then `refresh_keys` (its own short
-transactions, HTTP between them) and `receive_launch`; `log_launch` says how it ended. A service call takes three steps:
-`service_client` (in a transaction), methods of the client (HTTP, in none), `ServiceClient.keep` (in a transaction; none
-is needed where the client was given `sessions`).
+Outsiders write `import lti; lti.x(...)`. A launch takes two calls: `begin_login`, then `receive_launch`, which may
+want `refresh_keys` first (its own short transactions, HTTP between them); `log_launch` says how it ended. A service
+call takes three steps: `service_client` (in a transaction), methods of the client (HTTP, in none),
+`ServiceClient.keep` (in a transaction; none is needed where the client was given `sessions`).
 """
 
 from lti.bearer import forget_refusals
@@ -17,7 +17,7 @@ from lti.history import row as launch_row
 from lti.history import rows as launch_rows
 from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
-from lti.keysets import refresh_keys
+from lti.keysets import KeysWanted, refresh_keys
 from lti.launch import Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.log import log_registration
 from lti.login import begin_login
@@ -70,6 +70,7 @@ from lti.trial import prepare as prepare_trial
 __all__ = [
     "begin_login",
     "refresh_keys",
+    "KeysWanted",
     "receive_launch",
     "Launch",
     "DeepLinking",

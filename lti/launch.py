@@ -8,20 +8,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import delete, update
-from sqlmodel import Session, col, select
+from sqlalchemy import Row, and_, bindparam, delete, update
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
 
-from lms_plugin.db import get, pk
+from lms_plugin.db import get, table
 from lti import claims as reader
-from lti import deep_linking, log, tokens, trails
+from lti import deep_linking, keysets, log, tokens, trails
 from lti import roles as role_rules
 from lti.claims import CLAIM, Launch, Malformed
-from lti.keysets import known_keys
 from lti.log import LaunchRefused, Trail
-from lti.models import Deployment, LaunchLog, LoginState, Platform, ResourceLink
+from lti.models import Deployment, KeySet, LaunchLog, LoginState, Platform, ResourceLink
+from lti.platforms import COLUMNS, Registration
 from lti.text import clean, is_identifier, origin, same_moment_or_later, sha256
+from lti.trails import LAUNCHED
 from lti.upsert import insert_unless_there
 
 LEEWAY = 60
@@ -31,6 +33,47 @@ _STATE = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _LAUNCH, _PICK, _REVIEW = "LtiResourceLinkRequest", "LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"
 _KNOWN_MESSAGES = ("LtiStartProctoring", "LtiEndAssessment")
 
+# Every launch asks these: put together once, and over columns, since objects cost more than the database does.
+_login, _keys, _link = table(LoginState).c, table(KeySet).c, table(ResourceLink).c
+_TAKE = (
+    update(table(LoginState))
+    .where(_login.state == bindparam("given"), _login.consumed_at.is_(None), _login.expires_at > bindparam("now"))
+    .values(consumed_at=bindparam("now"))
+)
+_KEPT = (
+    columns(
+        *COLUMNS,
+        _login.id.label("login"),
+        *(_login.nonce, _login.browser_hash, _login.consumed_at, _login.web_session_id),
+        *(_keys.body, _keys.fetched_at),
+    )
+    .join_from(table(LoginState), table(Platform), table(Platform).c.id == _login.platform_id)
+    .join(table(KeySet), _keys.url == table(Platform).c.jwks_url, isouter=True)
+    .where(_login.state == bindparam("given"))
+)
+_PLACE = (
+    columns(
+        table(Deployment).c.id.label("deployment"),
+        _link.id.label("link"),
+        *(_link.title, _link.custom, _link.seen_at),
+    )
+    .join_from(
+        table(Deployment),
+        table(ResourceLink),
+        and_(
+            _link.deployment_id == table(Deployment).c.id,
+            _link.context_id == bindparam("context"),
+            _link.resource_link_id == bindparam("link"),
+        ),
+        isouter=True,
+    )
+    .where(
+        table(Deployment).c.platform_id == bindparam("platform"),
+        table(Deployment).c.deployment_id == bindparam("given"),
+    )
+)
+_LED_TO = update(table(LoginState)).where(_login.id == bindparam("login")).values(web_session_id=bindparam("led_to"))
+
 
 @dataclass(frozen=True)
 class Replayed:
@@ -39,22 +82,39 @@ class Replayed:
     web_session_id: int
 
 
+class _Kept(NamedTuple):
+    """What is kept that a launch is held against: its login, the registration, the platform's keys as last read."""
+
+    state_id: int
+    nonce: str
+    platform: Registration
+    keys: dict[str, Any] | None
+    keys_at: datetime | None
+
+
 def receive_launch(
-    session: Session, form: Mapping[str, str], browser_secret: str | None, now: datetime, *, public_url: str
+    session: Session,
+    form: Mapping[str, str],
+    browser_secret: str | None,
+    now: datetime,
+    *,
+    public_url: str,
+    may_ask: bool = False,
 ) -> Launch | Replayed:
     """Checks a posted launch (`id_token` and `state`, or `error`), consuming its state.
 
     `browser_secret` is the value of the cookie that the login gave for this state, None when none came back.
-    `public_url` is our own address: a launch for another origin's link is refused. Does no HTTP: `refresh_keys` first.
-    Raises LaunchRefused (`launch.*`) after writing the launch-log row; the caller commits also then, and shows
-    the page. On success the row says "launched" until `log_launch` says otherwise.
+    `public_url` is our own address: a launch for another origin's link is refused. Does no HTTP: `may_ask` = the caller
+    can, so KeysWanted is raised where the platform's keys should be read first; it then rolls back, calls
+    `refresh_keys`, and comes again without. Raises LaunchRefused (`launch.*`) after writing the launch-log row; the
+    caller commits also then, and shows the page. On success the row says "launched" until `log_launch` says otherwise.
     """
     trail = Trail()
     try:
-        state = _consume(session, form.get("state", ""), browser_secret, now, trail)
-        if isinstance(state, Replayed):
-            return state
-        return _launch(session, form, state, browser_secret, now, public_url, trail)
+        kept = _consume(session, form.get("state", ""), browser_secret, now, trail)
+        if isinstance(kept, Replayed):
+            return kept
+        return _launch(session, form, kept, browser_secret is not None, now, public_url, may_ask, trail)
     except LaunchRefused as refused:
         log.write_refusal(session, trail, refused, now)
         raise
@@ -72,22 +132,22 @@ def log_launch(
     session: Session,
     launch: Launch,
     now: datetime,
-    outcome: str = "launched",
+    outcome: str = LAUNCHED,
     detail: str = "",
     web_session_id: int | None = None,
-) -> LaunchLog:
+) -> None:
     """Says how a verified launch ended: with a session (`web_session_id`, where a double click will go) or refused
     after all (`outcome` = the code). `detail` must hold no name and no token."""
-    row = log.by_reference(session, launch.reference)
-    if row is None:
-        row = LaunchLog(reference=launch.reference, outcome=outcome, at=now)
-    row.tenant_id, row.platform_id = launch.tenant_id, launch.platform_id
-    row.outcome, row.detail = outcome[:64], clean(detail, 500)
-    session.add(row)
+    if (outcome, detail) != (LAUNCHED, ""):  # else its row says so already
+        row = log.by_reference(session, launch.reference)
+        if row is None:
+            row = LaunchLog(reference=launch.reference, outcome=outcome, at=now)
+        row.tenant_id, row.platform_id = launch.tenant_id, launch.platform_id
+        row.outcome, row.detail = outcome[:64], clean(detail, 500)
+        session.add(row)
+        session.flush()
     if web_session_id is not None:
-        get(session, LoginState, launch.login_state_id).web_session_id = web_session_id
-    session.flush()
-    return row
+        session.connection().execute(_LED_TO, {"login": launch.login_state_id, "led_to": web_session_id})
 
 
 def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
@@ -97,58 +157,47 @@ def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
     return int(getattr(gone, "rowcount", 0))
 
 
-def _consume(
-    session: Session, given: str, browser_secret: str | None, now: datetime, trail: Trail
-) -> LoginState | Replayed:
-    """The login that this state belongs to, taken once: of two requests at once exactly one gets it."""
+def _consume(session: Session, given: str, browser_secret: str | None, now: datetime, trail: Trail) -> _Kept | Replayed:
+    """The login that this state belongs to, taken once: of two requests at once exactly one gets it. A launch in
+    another browser than the login's is refused here."""
     if not given:
         raise trail.refusal("state", "launch.state_missing")
     if not _STATE.fullmatch(given):
         raise trail.refusal("state", "launch.state_unknown")
-    taken = session.execute(
-        update(LoginState)
-        .where(col(LoginState.state) == given, col(LoginState.consumed_at).is_(None), col(LoginState.expires_at) > now)
-        .values(consumed_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    row = session.exec(
-        select(LoginState).where(col(LoginState.state) == given).execution_options(populate_existing=True)
-    ).one_or_none()
+    sql = session.connection()
+    taken = sql.execute(_TAKE, {"given": given, "now": now}).rowcount == 1
+    row = sql.execute(_KEPT, {"given": given}).one_or_none()
     if row is None:
         raise trail.refusal("state", "launch.state_unknown")
-    platform = get(session, Platform, row.platform_id)
+    platform = Registration(*row[: len(COLUMNS)])
     trail.platform, trail.issuer, trail.client_id = platform, platform.issuer, platform.client_id
-    if getattr(taken, "rowcount", 0) == 1:
-        trail.ok("state")
-        return row
-    if row.consumed_at is None:
-        raise trail.refusal("state", "launch.state_expired")
-    again = _is_same_browser(row, browser_secret) and same_moment_or_later(row.consumed_at, now - DOUBLE_CLICK)
-    if again and row.web_session_id is not None:
-        return Replayed(row.web_session_id)
-    raise trail.refusal("state", "launch.state_used")
-
-
-def _is_same_browser(row: LoginState, browser_secret: str | None) -> bool:
-    return browser_secret is not None and hmac.compare_digest(row.browser_hash, sha256(browser_secret))
+    same = browser_secret is not None and hmac.compare_digest(row.browser_hash, sha256(browser_secret))
+    if not taken:
+        if row.consumed_at is None:
+            raise trail.refusal("state", "launch.state_expired")
+        if same and same_moment_or_later(row.consumed_at, now - DOUBLE_CLICK) and row.web_session_id is not None:
+            return Replayed(row.web_session_id)
+        raise trail.refusal("state", "launch.state_used")
+    trail.ok("state")
+    if platform.is_disabled:
+        raise trail.refusal("platform", "launch.platform_disabled", name=platform.title)
+    if browser_secret is not None and not same:
+        raise trail.refusal("browser", "launch.browser_other")
+    return _Kept(row.login, row.nonce, platform, row.body, row.fetched_at)
 
 
 def _launch(
     session: Session,
     form: Mapping[str, str],
-    state: LoginState,
-    browser_secret: str | None,
+    kept: _Kept,
+    proved: bool,
     now: datetime,
     public_url: str,
+    may_ask: bool,
     trail: Trail,
 ) -> Launch:
-    platform = get(session, Platform, state.platform_id)
-    if platform.is_disabled:
-        raise trail.refusal("platform", "launch.platform_disabled", name=platform.name or platform.issuer)
-    if browser_secret is not None and not _is_same_browser(state, browser_secret):
-        raise trail.refusal("browser", "launch.browser_other")
-    binding: Literal["cookie", "none"] = "none" if browser_secret is None else "cookie"
-    if binding == "none":
+    binding: Literal["cookie", "none"] = "cookie" if proved else "none"
+    if not proved:
         trail.findings["browser"] = trails.NO_COOKIE
     trail.ok("browser")
     if form.get("error"):
@@ -157,19 +206,21 @@ def _launch(
         code = "launch.platform_login_required" if wants_login else "launch.platform_error"
         raise trail.refusal("answer", code, form["error"], words=words)
     trail.ok("answer")
-    claims = _verified(session, form.get("id_token", ""), platform, now, trail)
-    _check_standard(claims, platform, state, now, trail)
+    claims = _verified(form.get("id_token", ""), kept, now, may_ask, trail)
+    _check_standard(claims, kept, now, trail)
     try:
-        return _read(session, claims, platform, state, binding, public_url, trail, now)
+        return _read(session, claims, kept, binding, public_url, trail, now)
     except Malformed as malformed:
         raise trail.refusal("", "launch.claim_malformed", malformed.claim, claim=malformed.claim) from malformed
 
 
-def _verified(session: Session, token: str, platform: Platform, now: datetime, trail: Trail) -> dict[str, Any]:
+def _verified(token: str, kept: _Kept, now: datetime, may_ask: bool, trail: Trail) -> dict[str, Any]:
     try:
         kid = tokens.header(token)["kid"]
         trail.ok("token")
-        keys = known_keys(session, platform.jwks_url, kid, now)
+        if may_ask and not keysets.is_fresh(kept.keys, kept.keys_at, kid, now):
+            raise keysets.KeysWanted(kept.platform.jwks_url)
+        keys = keysets.usable(kept.platform.jwks_url, kept.keys, kept.keys_at, kid, now)
         trail.ok("key")
         found = tokens.claims(token, keys)
     except tokens.BadToken as bad:
@@ -180,10 +231,9 @@ def _verified(session: Session, token: str, platform: Platform, now: datetime, t
     return found
 
 
-def _check_standard(
-    claims: Mapping[str, Any], platform: Platform, state: LoginState, now: datetime, trail: Trail
-) -> None:
+def _check_standard(claims: Mapping[str, Any], kept: _Kept, now: datetime, trail: Trail) -> None:
     """iss, aud, azp, exp, iat, nbf, nonce: a token made by this platform, for us, now, for this login."""
+    platform = kept.platform
     if claims.get("iss") != platform.issuer:
         raise trail.refusal("issuer", "launch.issuer", repr(claims.get("iss"))[:200])
     trail.ok("issuer")
@@ -210,7 +260,7 @@ def _check_standard(
             raise trail.refusal("time", "launch.not_yet_valid", "nbf", seconds=int((begins or at) - at))
     trail.ok("time")
     nonce = claims.get("nonce")
-    if not isinstance(nonce, str) or not hmac.compare_digest(sha256(nonce), sha256(state.nonce)):
+    if not isinstance(nonce, str) or not hmac.compare_digest(sha256(nonce), sha256(kept.nonce)):
         raise trail.refusal("nonce", "launch.nonce")
     trail.ok("nonce")
 
@@ -218,13 +268,13 @@ def _check_standard(
 def _read(
     session: Session,
     claims: Mapping[str, Any],
-    platform: Platform,
-    state: LoginState,
+    kept: _Kept,
     binding: Literal["cookie", "none"],
     public_url: str,
     trail: Trail,
     now: datetime,
 ) -> Launch:
+    platform = kept.platform
     message, version = claims.get(CLAIM + "message_type"), claims.get(CLAIM + "version")
     if message not in (_LAUNCH, _PICK, _REVIEW):
         known = isinstance(message, str) and message in _KNOWN_MESSAGES
@@ -235,7 +285,7 @@ def _read(
     if version != "1.3.0":
         raise trail.refusal("version", "launch.version", repr(version)[:100], version=str(version)[:40])
     trail.ok("version")
-    deployment = _deployment(session, claims, platform, trail)
+    deployment, link = _deployment(session, claims, platform, trail)
     target = reader.identifier(claims, CLAIM + "target_link_uri", 2000)
     if not target and message == _LAUNCH:
         raise trail.refusal("target", "launch.target_missing")
@@ -264,19 +314,19 @@ def _read(
         raise trail.refusal("link", "launch.link_missing")
     trail.ok("link")
     if message == _LAUNCH:
-        _remember(session, platform, deployment, described, now)
+        _remember(session, platform, deployment, link, described, now)
     ours = {origin(platform.issuer), origin(platform.auth_url)}
     returns_to = origin(described["return_url"])
     return Launch(
-        reference=log.write(session, trail, "launched", "", now).reference,
+        reference=log.write(session, trail, LAUNCHED, "", now),
         tenant_id=platform.tenant_id,
-        platform_id=pk(platform),
-        deployment_id=pk(deployment),
-        login_state_id=pk(state),
+        platform_id=platform.id,
+        deployment_id=deployment,
+        login_state_id=kept.state_id,
         binding=binding,
         issuer=platform.issuer,
         client_id=platform.client_id,
-        platform_name=platform.name or platform.issuer,
+        platform_name=platform.title,
         platform_origin=returns_to if returns_to in ours else origin(platform.auth_url),
         subject=subject,
         message_type=message,
@@ -298,38 +348,59 @@ def _picking(claims: Mapping[str, Any], roles: frozenset[str], trail: Trail) -> 
     return found
 
 
-def _deployment(session: Session, claims: Mapping[str, Any], platform: Platform, trail: Trail) -> Deployment:
+def _deployment(
+    session: Session, claims: Mapping[str, Any], platform: Registration, trail: Trail
+) -> tuple[int, Row[*tuple[Any, ...]] | None]:
+    """The deployment's row, and what is kept of the place that the launch names in it."""
     given = claims.get(CLAIM + "deployment_id")
     if given is None or given == "":
         raise trail.refusal("deployment", "launch.deployment_missing")
     if not isinstance(given, str) or not is_identifier(given):
         raise Malformed("deployment_id")
-    found = session.exec(
-        select(Deployment).where(col(Deployment.platform_id) == platform.id, col(Deployment.deployment_id) == given)
-    ).one_or_none()
+    context_id, link_id = _place(claims)
+    found = (
+        session.connection()
+        .execute(_PLACE, {"platform": platform.id, "given": given, "context": context_id, "link": link_id})
+        .one_or_none()
+    )
     if found is None:
         raise trail.refusal("deployment", "launch.deployment_unknown", given, deployment=given)
     trail.ok("deployment")
-    return found
+    return found.deployment, found if found.link is not None else None
+
+
+def _place(claims: Mapping[str, Any]) -> tuple[str, str]:
+    """Ids of the context and link, "" where they are none: whether that is refused shows when all is read."""
+    try:
+        context = reader.identifier(reader.member(claims, CLAIM + "context", "context"), "id")
+        return context, reader.identifier(reader.member(claims, CLAIM + "resource_link", "resource_link"), "id")
+    except Malformed:
+        return "", ""
 
 
 def _remember(
-    session: Session, platform: Platform, deployment: Deployment, described: Mapping[str, Any], now: datetime
+    session: Session,
+    platform: Registration,
+    deployment: int,
+    link: Row[*tuple[Any, ...]] | None,
+    described: Mapping[str, Any],
+    now: datetime,
 ) -> None:
     """Keeps the product and the link. A class that clicks at once must not queue for one row, so it is written only
     when it changed or an hour passed; of the custom values only ours are kept, others may name a person."""
     if described["product"] and not platform.product:
-        platform.product = described["product"]
+        get(session, Platform, platform.id).product = described["product"]
+        session.flush()
     own = {key: value for key, value in described["custom"].items() if key.startswith("nengli_")}
-    key = {
-        "deployment_id": pk(deployment),
-        "context_id": described["context_id"],
-        "resource_link_id": described["resource_link_id"],
-    }
     title = described["resource_link_title"]
-    row = session.exec(select(ResourceLink).filter_by(**key)).one_or_none()
-    if row is None:
+    if link is None:
+        key = {
+            "deployment_id": deployment,
+            "context_id": described["context_id"],
+            "resource_link_id": described["resource_link_id"],
+        }
         insert_unless_there(session, ResourceLink, {**key, "title": title, "custom": own, "seen_at": now})
-    elif (row.title, row.custom) != (title, own) or not same_moment_or_later(row.seen_at, now - timedelta(hours=1)):
+    elif (link.title, link.custom) != (title, own) or not same_moment_or_later(link.seen_at, now - timedelta(hours=1)):
+        row = get(session, ResourceLink, link.link)
         row.title, row.custom, row.seen_at = title, own, now
-    session.flush()
+        session.flush()

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
+from lms_plugin.db import table
 from lms_plugin.errors import Refused
 from lti.models import LaunchLog, Platform
+from lti.platforms import Registration
 from lti.text import clean, is_identifier
 from lti.trails import LAUNCH, REGISTERED, after
 
@@ -27,7 +30,7 @@ class Trail:
     """What is known so far about one login or launch, for its log row. `passed` is the last check that found nothing;
     `claims` are those of a token whose signature was found right."""
 
-    platform: Platform | None = None
+    platform: Registration | Platform | None = None
     issuer: str = ""
     client_id: str = ""
     passed: str = ""
@@ -53,24 +56,31 @@ def new_reference() -> str:
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def write(session: Session, trail: Trail, outcome: str, detail: str, now: datetime) -> LaunchLog:
-    """Adds the row of one launch and flushes it."""
-    row = LaunchLog(
-        reference=new_reference(),
-        tenant_id=trail.platform.tenant_id if trail.platform else None,
-        platform_id=trail.platform.id if trail.platform else None,
-        issuer=clean(trail.issuer, 500),
-        client_id=clean(trail.client_id, 255),
-        outcome=outcome,
-        detail=clean(detail, 500),
-        checks=trail.findings,
-        claims=redacted(trail.claims) if trail.claims else {},
-        context_id=_context(trail.claims),
-        at=now,
+_ROW = insert(table(LaunchLog)).inline()
+
+
+def write(
+    session: Session, trail: Trail, outcome: str, detail: str, now: datetime, tenant_id: int | None = None
+) -> str:
+    """Writes the row of one launch (`tenant_id` where no platform tells it); gives its reference."""
+    reference = new_reference()
+    session.connection().execute(
+        _ROW,
+        {
+            "reference": reference,
+            "tenant_id": trail.platform.tenant_id if trail.platform else tenant_id,
+            "platform_id": trail.platform.id if trail.platform else None,
+            "issuer": clean(trail.issuer, 500),
+            "client_id": clean(trail.client_id, 255),
+            "outcome": outcome,
+            "detail": clean(detail, 500),
+            "checks": trail.findings,
+            "claims": redacted(trail.claims) if trail.claims else {},
+            "context_id": _context(trail.claims),
+            "at": now,
+        },
     )
-    session.add(row)
-    session.flush()
-    return row
+    return reference
 
 
 _CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -115,8 +125,7 @@ def _context(claims: Mapping[str, Any]) -> str:
 def write_refusal(session: Session, trail: Trail, refused: LaunchRefused, now: datetime) -> None:
     """Adds the row of a refusal and puts its reference on the error, for the page."""
     notes = " ".join(getattr(refused, "__notes__", []))
-    row = write(session, trail, refused.code, notes, now)
-    refused.params["reference"] = row.reference
+    refused.params["reference"] = write(session, trail, refused.code, notes, now)
 
 
 def log_registration(
@@ -131,12 +140,8 @@ def log_registration(
 ) -> str:
     """Adds the row of a registration that succeeded, or that a check refused with a code; gives its reference.
     `tenant_id`: the district whose code was given, once that is known."""
-    row = write(session, Trail(platform, issuer, findings={check: code} if code else {}), code or REGISTERED, "", now)
-    row.tenant_id = tenant_id
-    if platform is not None:
-        row.client_id = platform.client_id
-    session.flush()
-    return row.reference
+    trail = Trail(platform, issuer, platform.client_id if platform else "", findings={check: code} if code else {})
+    return write(session, trail, code or REGISTERED, "", now, tenant_id)
 
 
 def by_reference(session: Session, reference: str) -> LaunchLog | None:

@@ -7,16 +7,49 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+from sqlalchemy import Integer, bindparam, insert, literal_column, select
 from sqlmodel import Session
 
-from lms_plugin.db import pk
+from lms_plugin.db import table
 from lti import platforms
 from lti.log import LaunchRefused, Trail, write_refusal
 from lti.models import LoginState, Platform
+from lti.platforms import Registration
 from lti.text import clean, is_identifier, origin, sha256
 
 STATE_LIFE = timedelta(minutes=10)
 _LONGEST_HINT = 8000
+_login, _platform_c = table(LoginState).c, table(Platform).c
+_STATE = (
+    insert(table(LoginState))
+    .from_select(
+        (
+            *("platform_id", "state", "nonce", "deployment_hint", "target_link_uri", "browser_hash"),
+            *("created_at", "expires_at"),
+        ),
+        select(
+            _platform_c.id,
+            bindparam("new_state", type_=_login.state.type),
+            bindparam("new_nonce", type_=_login.nonce.type),
+            bindparam("hint", type_=_login.deployment_hint.type),
+            bindparam("target", type_=_login.target_link_uri.type),
+            bindparam("browser", type_=_login.browser_hash.type),
+            bindparam("now", type_=_login.created_at.type),
+            bindparam("until", type_=_login.expires_at.type),
+        ).where(
+            _platform_c.issuer == bindparam("issuer"),
+            _platform_c.client_id == bindparam("client"),
+            _platform_c.is_disabled.is_(False),
+        ),
+        include_defaults=False,
+    )
+    .returning(
+        # The new row's column as text: SQLAlchemy would name the new row's table once more in the subquery.
+        select(_platform_c.auth_url)
+        .where(_platform_c.id == literal_column("lti_login_state.platform_id", Integer))
+        .scalar_subquery()
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -46,60 +79,92 @@ def begin_login(session: Session, params: Mapping[str, str], redirect_uri: str, 
 def _begin(
     session: Session, params: Mapping[str, str], redirect_uri: str, now: datetime, trail: Trail
 ) -> LoginRedirect:
+    wrong = _wrong(params, redirect_uri)
+    begun = None
+    if wrong is None and trail.client_id and is_identifier(trail.client_id) and is_identifier(trail.issuer, 500):
+        begun = _remember(session, params, redirect_uri, trail.issuer, trail.client_id, now)
+    if begun is not None:
+        return begun
+    # Which check finds what, in the order in which the log tells them; or the one registration that needs no client id.
     platform = _platform(session, trail)
     trail.platform, trail.client_id = platform, platform.client_id
-    if platform.is_disabled:
-        raise trail.refusal("platform", "login.platform_disabled", name=platform.name or platform.issuer)
-    trail.ok("platform")
+    if not platform.is_disabled and wrong is None:
+        begun = _remember(session, params, redirect_uri, platform.issuer, platform.client_id, now)
+    if begun is None and (platform.is_disabled or wrong is None):
+        raise trail.refusal("platform", "login.platform_disabled", name=platform.title)
+    if wrong is not None:
+        check, code, told = wrong
+        raise trail.refusal(check, code, **told)
+    assert begun is not None
+    return begun
+
+
+def _wrong(params: Mapping[str, str], redirect_uri: str) -> tuple[str, str, dict[str, str]] | None:
+    """What is wrong with the parameters beside issuer and client: the check, its code, what to tell."""
     login_hint, message_hint = params.get("login_hint", ""), params.get("lti_message_hint", "")
     if not login_hint:
-        raise trail.refusal("login_hint", "login.hint_missing")
+        return "login_hint", "login.hint_missing", {}
     if len(login_hint) > _LONGEST_HINT or len(message_hint) > _LONGEST_HINT:
-        raise trail.refusal("login_hint", "login.hint_too_long")
-    trail.ok("login_hint")
+        return "login_hint", "login.hint_too_long", {}
     target = params.get("target_link_uri", "")
     if not is_identifier(target, 2000) or not origin(target) or origin(target) != origin(redirect_uri):
-        raise trail.refusal("target", "login.target_foreign", target=target)
-    trail.ok("target")
+        return "target", "login.target_foreign", {"target": target}
+    return None
+
+
+def _remember(
+    session: Session, params: Mapping[str, str], redirect_uri: str, issuer: str, client_id: str, now: datetime
+) -> LoginRedirect | None:
+    """Writes the login for the enabled registration of this pair: one statement. None where there is none."""
     state, nonce, secret = (secrets.token_urlsafe(32) for _ in range(3))
-    row = LoginState(
-        state=state,
-        nonce=nonce,
-        platform_id=pk(platform),
-        deployment_hint=clean(params.get("lti_deployment_id", ""), 255),
-        target_link_uri=target,
-        browser_hash=sha256(secret),
-        created_at=now,
-        expires_at=now + STATE_LIFE,
+    expires_at = now + STATE_LIFE
+    auth_url = (
+        session.connection()
+        .execute(
+            _STATE,
+            {
+                "issuer": issuer,
+                "client": client_id,
+                "new_state": state,
+                "new_nonce": nonce,
+                "hint": clean(params.get("lti_deployment_id", ""), 255),
+                "target": params["target_link_uri"],
+                "browser": sha256(secret),
+                "now": now,
+                "until": expires_at,
+            },
+        )
+        .scalar_one_or_none()
     )
-    session.add(row)
-    session.flush()
+    if auth_url is None:
+        return None
     query = {
         "scope": "openid",
         "response_type": "id_token",
         "response_mode": "form_post",
         "prompt": "none",
-        "client_id": platform.client_id,
+        "client_id": client_id,
         "redirect_uri": redirect_uri,
         "state": state,
         "nonce": nonce,
-        "login_hint": login_hint,
+        "login_hint": params["login_hint"],
     }
     if "lti_message_hint" in params:
-        query["lti_message_hint"] = message_hint
-    address, _, fragment = platform.auth_url.partition("#")
+        query["lti_message_hint"] = params["lti_message_hint"]
+    address, _, fragment = auth_url.partition("#")
     glue = "&" if "?" in address else "?"
     url = address + glue + urlencode(query, errors="replace") + (f"#{fragment}" if fragment else "")
-    return LoginRedirect(url, state, secret, row.expires_at)
+    return LoginRedirect(url, state, secret, expires_at)
 
 
-def _platform(session: Session, trail: Trail) -> Platform:
+def _platform(session: Session, trail: Trail) -> Registration:
     if not trail.issuer:
         raise trail.refusal("issuer", "login.issuer_missing")
     if not is_identifier(trail.issuer, 500):
         raise trail.refusal("issuer", "login.issuer_unknown", issuer=trail.issuer)
     if trail.client_id:
-        found = platforms.by_client(session, trail.issuer, trail.client_id) if is_identifier(trail.client_id) else None
+        is_one = is_identifier(trail.client_id)
+        found = platforms.registration(session, trail.issuer, trail.client_id) if is_one else None
         if found is not None:
             return found
         if platforms.by_issuer(session, trail.issuer):

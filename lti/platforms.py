@@ -4,10 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
-from lms_plugin.db import owned, pk
+from lms_plugin.db import owned, pk, table
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
@@ -15,6 +18,28 @@ from lti.trails import LAUNCHED
 
 UNKNOWN_DEPLOYMENT = "launch.deployment_unknown"
 MOST_OFFERED = 20  # unknown deployments on one page: a platform that makes them up floods nobody
+
+
+class Registration(NamedTuple):
+    """What a login or launch needs of a registration: read as plain columns, since every launch reads it."""
+
+    id: int
+    tenant_id: int
+    issuer: str
+    client_id: str
+    auth_url: str
+    jwks_url: str
+    name: str
+    product: str
+    is_disabled: bool
+
+    @property
+    def title(self) -> str:
+        """As people know it."""
+        return self.name or self.issuer
+
+
+COLUMNS = tuple(table(Platform).c[name] for name in Registration._fields)
 
 
 def add_platform(
@@ -192,6 +217,17 @@ def deployment_ids(session: Session, platform: Platform) -> list[str]:
     return list(session.exec(held.order_by(col(Deployment.id))).all())
 
 
+_BY_CLIENT = columns(*COLUMNS).where(
+    table(Platform).c.issuer == bindparam("issuer"), table(Platform).c.client_id == bindparam("client_id")
+)
+
+
+def registration(session: Session, issuer: str, client_id: str) -> Registration | None:
+    """`by_client` for a login."""
+    found = session.connection().execute(_BY_CLIENT, {"issuer": issuer, "client_id": client_id}).one_or_none()
+    return Registration(*found) if found is not None else None
+
+
 def by_client(session: Session, issuer: str, client_id: str) -> Platform | None:
     """The one registration of this pair, in whichever tenant: where a launch finds its district."""
     return session.exec(
@@ -199,9 +235,10 @@ def by_client(session: Session, issuer: str, client_id: str) -> Platform | None:
     ).one_or_none()
 
 
-def by_issuer(session: Session, issuer: str) -> list[Platform]:
+def by_issuer(session: Session, issuer: str) -> list[Registration]:
     """Up to two registrations of an issuer: enough to say "none", "this one" or "several"."""
-    return list(session.exec(select(Platform).where(col(Platform.issuer) == issuer).limit(2)).all())
+    found = session.connection().execute(columns(*COLUMNS).where(table(Platform).c.issuer == issuer).limit(2))
+    return [Registration(*one) for one in found]
 
 
 def platform_origins(platform: Platform) -> list[str]:

@@ -5,6 +5,7 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -77,7 +78,7 @@ def _key(n: str, e: str) -> RSAKey | None:
     return key if 2048 <= bits <= 8192 else None
 
 
-def keys_of(key_set: dict[str, Any], kid: str) -> list[RSAKey]:
+def keys_of(key_set: Mapping[str, Any], kid: str) -> list[RSAKey]:
     """The RSA signing keys of that kid. Hosts leave out `alg` and `use` (Open edX), so absence is no fault."""
     listed = key_set.get("keys")
     found = []

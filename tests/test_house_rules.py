@@ -39,6 +39,7 @@ NEEDS_NO_PERMISSION = {
     "courses.may_bind": "asks whether the signed-in person may",
     "notices.open_notices": "empty for who may not see to them; the page is everybody's",
     "sessions.open_session": "called with a person whom a launch, ticket or invitation has proved",
+    "sessions.open_for": "the same, by ids",
     "sessions.visitor_of": "asks who somebody is, before anything can be permitted",
     "sessions.person_of": "asks who a session belongs to, before anything can be permitted",
     "sessions.issue_ticket": "passes on the session that asks, and nothing more",

@@ -2,20 +2,22 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists
+from sqlalchemy import Row, and_, bindparam, exists, update
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
-from lms_plugin.db import get, pk
+from lms_plugin.db import get, pk, table
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import host_list, humans, links, report
+from lms_plugin.flow import host_list, humans, links, report, sessions
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.invitations import reaches_district
-from lms_plugin.flow.sessions import LOCALES, Entrance, open_session
+from lms_plugin.flow.sessions import LOCALES, Entrance
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -33,6 +35,56 @@ SEEN_AGAIN = timedelta(hours=1)
 TEXT_SIZES = ("standard", "large", "larger")
 THEMES = ("", "dark")
 
+_member, _course_c, _role = table(CourseMember).c, table(Course).c, table(Role).c
+_AS_KEPT = (
+    columns(
+        table(Person).c.id.label("person"),
+        *(table(Person).c.name, table(Person).c.absorbed_ids, table(Tenant).c.is_demo),
+        *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
+        *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
+        *(_course_c.groups_url, _course_c.group_sets_url),
+        *(_member.id.label("member"), _member.is_learner, _member.is_instructor),
+        table(Enrolment).c.id.label("enrolment"),
+        columns(_role.id)
+        .where(
+            _role.person_id == table(Person).c.id,
+            _role.kind == RoleKind.TRAINER,
+            _role.course_id == _course_c.id,
+        )
+        .correlate(table(Person), table(Course))
+        .exists()
+        .label("trains"),
+    )
+    .join_from(table(Identity), table(Person), table(Person).c.id == table(Identity).c.person_id)
+    .join(table(Tenant), table(Tenant).c.id == table(Identity).c.tenant_id)
+    .join(
+        table(Course),
+        and_(_course_c.deployment_id == bindparam("deployment"), _course_c.context_id == bindparam("context")),
+    )
+    .join(
+        table(CourseMember),
+        and_(
+            _member.course_id == _course_c.id,
+            _member.person_id == table(Person).c.id,
+            _member.subject == table(Identity).c.subject,
+        ),
+    )
+    .join(
+        table(Enrolment),
+        and_(
+            table(Enrolment).c.programme_id == _course_c.programme_id,
+            table(Enrolment).c.person_id == table(Person).c.id,
+        ),
+        isouter=True,
+    )
+    .where(
+        table(Identity).c.tenant_id == bindparam("tenant"),
+        table(Identity).c.issuer == bindparam("issuer"),
+        table(Identity).c.subject == bindparam("subject"),
+    )
+)
+_LAUNCHED = update(table(CourseMember)).where(_member.id == bindparam("member")).values(launched_at=bindparam("now"))
+
 
 def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: datetime) -> Entrance:
     """Makes or finds person, course and membership of a verified launch, and opens a session.
@@ -40,6 +92,18 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     A launch gives at most: enrolment as a teacher (learner role), or provisional trainer of that course (instructor
     role). It never gives an officer's, a school lead's or IT's role, whatever the host claims.
     """
+    told = sessions.Told(
+        locale=launch.locale,
+        return_url=launch.return_url,
+        platform_origin=launch.platform_origin,
+        document_target=launch.document_target,
+        asks_first=launch.binding == "none",
+    )
+    known = _known(session, launch, now)
+    if known is not None:
+        told.update({"wants": _wants(launch), "is_demo": known.is_demo})
+        whose = sessions.Whose(launch.tenant_id, known.person, known.course)
+        return sessions.open_for(session, whose, lifetime, now, **told)
     person, row_id = _person(session, launch, now)
     course = _course(session, launch, now)
     _membership(session, course, row_id, launch, now)
@@ -47,27 +111,61 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
         _provisional_trainer(session, course, humans.rows_of(person), row_id, now)
     if launch.is_learner:
         _learner(session, course, row_id, now)
-    tenant = get(session, Tenant, launch.tenant_id)
-    if launch.deep_linking is not None:
-        wants = links.ASKED + links.begin(session, launch, course, person, now).uuid
-    elif launch.for_user:
-        wants = links.OF + launch.for_user
-    else:
-        wants = links.wanted(launch.custom)
-    return open_session(
-        session,
-        person,
-        course,
-        lifetime,
-        now,
-        locale=launch.locale,
-        return_url=launch.return_url,
-        platform_origin=launch.platform_origin,
-        document_target=launch.document_target,
-        wants=wants,
-        is_demo=tenant.is_demo,
-        asks_first=launch.binding == "none",
+    asked = links.begin(session, launch, course, person, now).uuid if launch.deep_linking is not None else ""
+    told.update({"wants": _wants(launch, asked), "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
+    return sessions.open_session(session, person, course, lifetime, now, **told)
+
+
+def _wants(launch: "lti.Launch", asked: str = "") -> str:
+    """What the launched link was made for, as the session keeps it. `asked`: the uuid of a deep linking question."""
+    if asked:
+        return links.ASKED + asked
+    return links.OF + launch.for_user if launch.for_user else links.wanted(launch.custom)
+
+
+def _known(session: Session, launch: "lti.Launch", now: datetime) -> "Row[*tuple[Any, ...]] | None":
+    """Who came back, where all that is kept stands as this launch says it: the usual launch, in one query and one
+    update. None where something is to be made or changed, or rows were merged."""
+    found = (
+        session.connection()
+        .execute(
+            _AS_KEPT,
+            {
+                "tenant": launch.tenant_id,
+                "issuer": launch.issuer,
+                "subject": launch.subject,
+                "deployment": launch.deployment_id,
+                "context": launch.context_id,
+            },
+        )
+        .one_or_none()
     )
+    if found is None or launch.deep_linking is not None or found.absorbed_ids or (launch.name and not found.name):
+        return None
+    roles_stand = (found.is_learner, found.is_instructor) == (launch.is_learner, launch.is_instructor)
+    has_what_roles_give = (found.enrolment or not launch.is_learner) and (found.trains or not launch.is_instructor)
+    offers_stand = all(
+        told in (kept, empty)
+        for told, kept, empty in (
+            (launch.lineitems_url, found.lineitems_url, ""),
+            (launch.lineitem_url, found.lineitem_url, ""),
+            (sorted(launch.ags_scopes), found.ags_scopes, []),
+            (
+                (launch.memberships_url, launch.groups_url, launch.group_sets_url),
+                (found.memberships_url, found.groups_url, found.group_sets_url),
+                ("", launch.groups_url, launch.group_sets_url),  # groups count with the list alone, as in _course
+            ),
+        )
+    )
+    title_stands = _title(launch, found.title) == found.title and now - found.seen_at <= SEEN_AGAIN
+    if not (roles_stand and has_what_roles_give and offers_stand and title_stands):
+        return None
+    session.connection().execute(_LAUNCHED, {"member": found.member, "now": now})
+    return found
+
+
+def _title(launch: "lti.Launch", kept: str) -> str:
+    return (launch.context_title or kept or launch.resource_link_title)[:500]
 
 
 def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Person, int]:
@@ -123,7 +221,7 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
             context_id=launch.context_id,
             seen_at=now,
         )
-    course.title = (launch.context_title or course.title or launch.resource_link_title)[:500]
+    course.title = _title(launch, course.title)
     if now - course.seen_at > SEEN_AGAIN:  # a class that clicks at once must not queue for one row
         course.seen_at = now
     offered = (course.lineitems_url, course.lineitem_url, course.ags_scopes)

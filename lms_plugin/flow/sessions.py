@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin.access import Actor, RoleScope
-from lms_plugin.db import get, pk
+from lms_plugin.db import get, pk, table
 from lms_plugin.errors import Refused
 from lms_plugin.people import Course, Enrolment, OrgUnit, Person, Role, Tenant, Ticket, WebSession
 
@@ -24,11 +24,33 @@ URL_TICKET = timedelta(seconds=60)
 ANSWER_WITHIN = WINDOW_TICKET  # how long the question "is it you?" of a launch without cookie waits
 DOUBLE_CLICK = timedelta(seconds=10)
 LOCALES = ("zh-Hans", "en")
+_FIELDS = tuple(column.name for column in table(WebSession).c if not column.primary_key)
+
+
+class Whose(NamedTuple):
+    """Whose session it is, and the course they came from."""
+
+    tenant_id: int
+    person_id: int
+    course_id: int | None
+
+
+class Told(TypedDict, total=False):
+    """What a launch says of a session (the fields of WebSession)."""
+
+    locale: str
+    return_url: str
+    platform_origin: str
+    document_target: str
+    wants: str
+    is_demo: bool
+    asks_first: bool
 
 
 @dataclass(frozen=True)
 class Entrance:
-    """What a launch led to. The tokens leave here once, in a cookie or a page; only their hashes are kept."""
+    """What a launch led to. The tokens leave here once, in a cookie or a page; only their hashes are kept.
+    `session_row` is a copy: to change the row, read it."""
 
     session_row: WebSession
     token: str
@@ -53,42 +75,45 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+_ROW = insert(table(WebSession)).returning(table(WebSession).c.id)
+
+
 def open_session(
     session: Session,
     person: Person,
     course: Course | None,
     lifetime: timedelta,
     now: datetime,
-    *,
-    locale: str = "",
-    return_url: str = "",
-    platform_origin: str = "",
-    document_target: str = "",
-    wants: str = "",
-    is_demo: bool = False,
-    asks_first: bool = False,
+    **told: Unpack[Told],
 ) -> Entrance:
     """Opens a session for a person; tokens are 256 random bits each. `asks_first`: it serves nobody until `confirm`."""
+    course_id = course.id if course is not None else None
+    return open_for(session, Whose(person.tenant_id, pk(person), course_id), lifetime, now, **told)
+
+
+def open_for(session: Session, whose: Whose, lifetime: timedelta, now: datetime, **told: Unpack[Told]) -> Entrance:
+    """`open_session` where the person and course are known by their ids."""
     token, bearer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    locale = told.get("locale", "")
     row = WebSession(
         token_hash=_hash(token),
         bearer_hash=_hash(bearer),
         csrf=secrets.token_urlsafe(32),
-        tenant_id=person.tenant_id,
-        person_id=pk(person),
-        course_id=course.id if course is not None else None,
+        tenant_id=whose.tenant_id,
+        person_id=whose.person_id,
+        course_id=whose.course_id,
         locale=locale if locale in LOCALES else "",
-        return_url=return_url[:2000],
-        platform_origin=platform_origin[:300],
-        document_target=document_target[:16],
-        wants=wants,
-        is_demo=is_demo,
-        asks_first=asks_first,
+        return_url=told.get("return_url", "")[:2000],
+        platform_origin=told.get("platform_origin", "")[:300],
+        document_target=told.get("document_target", "")[:16],
+        wants=told.get("wants", ""),
+        is_demo=told.get("is_demo", False),
+        asks_first=told.get("asks_first", False),
         created_at=now,
         expires_at=now + lifetime,
     )
-    session.add(row)
-    session.flush()
+    values = {name: getattr(row, name) for name in _FIELDS}
+    row.id = session.connection().execute(_ROW, values).scalar_one()
     return Entrance(row, token, bearer)
 
 

@@ -184,7 +184,8 @@ def _headers(response: Response) -> Response:
     head = response.headers
     if request.endpoint != "static":
         head.setdefault("Cache-Control", "no-store")
-        ancestors = _ancestors() if response.mimetype == "text/html" else "'none'"
+        is_shown = response.mimetype == "text/html" and not 300 <= response.status_code < 400
+        ancestors = _ancestors() if is_shown else "'none'"
         here: Edge | None = request.environ.get("nengli.edge")
         forms = " ".join(["'self'", here.sends_to]).strip() if here is not None else "'self'"
         head.setdefault(

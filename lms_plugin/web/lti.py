@@ -81,25 +81,29 @@ def not_posted() -> BaseResponse:
 @blueprint.post("/lti/launch")
 def launch() -> BaseResponse | str:
     """The host's signed launch. Refused: the state is used up, a log row stands, nothing else is written."""
-    made, form = parts(), request.form.to_dict()
-    # Keys are fetched before this request's own transaction begins: nothing may hold a lock while a host answers.
-    lti.refresh_keys(made.sessions, made.http, form, made.clock())
-    for _attempt in range(4):
+    made, form, may_ask = parts(), request.form.to_dict(), True
+    for _attempt in range(5):
         try:
-            return _enter(form)
+            return _enter(form, may_ask)
+        except lti.KeysWanted as wanted:
+            # Nothing may hold a lock while a host answers: what this request has begun is given up meanwhile.
+            db().rollback()
+            lti.refresh_keys(made.sessions, made.http, wanted.url, made.clock())
+            edge().now, may_ask = made.clock(), False
+            writes(db())
         except IntegrityError:
             # Of a class that clicks at once two made the same course, or one person came twice: now it is there.
             db().rollback()
             writes(db())
-    return _enter(form)
+    return _enter(form, may_ask=False)
 
 
-def _enter(form: dict[str, str]) -> BaseResponse | str:
+def _enter(form: dict[str, str], may_ask: bool) -> BaseResponse | str:
     here, settings = edge(), parts().settings
     lifetime, cookie_name = timedelta(hours=settings.session_hours), _login_cookie(form.get("state", ""))
     secret = _browser_secret(cookie_name)
     try:
-        received = lti.receive_launch(db(), form, secret, here.now, public_url=settings.public_url)
+        received = lti.receive_launch(db(), form, secret, here.now, public_url=settings.public_url, may_ask=may_ask)
     except Refused as error:
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):

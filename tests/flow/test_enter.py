@@ -15,7 +15,18 @@ from lms_plugin.access import Permission, Scope, can
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import courses, enter, merges, sessions
-from lms_plugin.people import Course, CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, Role, RoleKind
+from lms_plugin.people import (
+    Course,
+    CourseMember,
+    Enrolment,
+    Identity,
+    IdentityMove,
+    Notice,
+    Person,
+    Role,
+    RoleKind,
+    WebSession,
+)
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, grant
 from tests.flow.earned import earn
@@ -123,7 +134,9 @@ def test_a_merge_points_identities_elsewhere_and_says_so(world: World) -> None:
         officer.person_id,
         "同一个人",
     )
-    assert entrance.session_row.ended_at == world.now  # the merged one is signed out
+    ended = world.session.get(WebSession, pk(entrance.session_row))
+    assert ended is not None
+    assert ended.ended_at == world.now  # the merged one is signed out
     assert (
         world.session.exec(select(Enrolment).where(Enrolment.person_id == pk(double))).one()  # history stays
     )

@@ -33,7 +33,7 @@ from lms_plugin.flow import (
     submit,
     submit_views,
 )
-from lms_plugin.people import CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, RoleKind
+from lms_plugin.people import CourseMember, Enrolment, Identity, IdentityMove, Notice, Person, RoleKind, WebSession
 from tests import people as cast
 from tests.factories import World, actor_of, grant
 from tests.flow.earned import earn
@@ -143,7 +143,9 @@ def test_an_undo_gives_every_account_back_and_says_so(world: World) -> None:
         undo(world, cast.LI, 2)
     entrance = sessions.open_session(world.session, wang, None, HOUR, world.now)
     undo(world, cast.CHEN, 2)
-    assert entrance.session_row.ended_at is not None
+    ended = world.session.get(WebSession, pk(entrance.session_row))
+    assert ended is not None
+    assert ended.ended_at is not None
     held = dict(world.session.exec(select(Identity.subject, Identity.person_id)).all())
     assert (held["sub-chen"], held["sub-li"], held["sub-wang"]) == (pk(chen), pk(chen), pk(wang))
     assert (wang.absorbed_ids, chen.absorbed_ids, li.merged_into_id) == ([], [pk(li)], pk(chen))

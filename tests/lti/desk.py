@@ -79,10 +79,10 @@ class Desk:
         return {key: value[0] for key, value in parse_qs(urlsplit(begun.url).query).items()}, begun.browser_secret
 
     def receive(
-        self, form: dict[str, str], secret: str | None, now: datetime | None = None
+        self, form: dict[str, str], secret: str | None, now: datetime | None = None, *, may_ask: bool = False
     ) -> "lti.Launch | lti.Replayed":
         """Posts to `/lti/launch`."""
-        return lti.receive_launch(self.session, form, secret, now or self.now, public_url=self.tool)
+        return lti.receive_launch(self.session, form, secret, now or self.now, public_url=self.tool, may_ask=may_ask)
 
     def launch(self, claims: dict[str, Any] | None = None, **changes: Any) -> "lti.Launch | lti.Replayed":
         """A login and a launch in one browser with these claims; `changes` by claim name, None removes."""

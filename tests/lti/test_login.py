@@ -47,6 +47,7 @@ def test_each_login_is_its_own(desk: Desk) -> None:
 
 def test_a_query_in_the_auth_address_is_kept(desk: Desk) -> None:
     desk.platform.auth_url = "https://lms.example.org/auth?site=3"
+    desk.session.flush()
     begun = lti.begin_login(desk.session, desk.initiation(), TOOL + "/lti/launch", desk.now)
     assert parse_qs(urlsplit(begun.url).query)["site"] == ["3"]
     assert begun.url.count("?") == 1
@@ -84,6 +85,7 @@ def test_what_is_no_login_of_a_known_platform_is_refused(desk: Desk, changes: di
 
 def test_a_disabled_registration_says_so(desk: Desk) -> None:
     desk.platform.is_disabled = True
+    desk.session.flush()
     assert refused(desk).code == "login.platform_disabled"
     assert lti.frame_ancestors(desk.session) == []
 
