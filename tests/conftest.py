@@ -41,7 +41,8 @@ from tests.serving import application, settings_of
 TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-hypothesis.settings.load_profile("ci")
+hypothesis.settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci")  # `--hypothesis-profile=long` takes its place (tests/fuzzing.py)
 
 SERVER = os.environ.get("NENGLI_TEST_DATABASE_URL", "")
 STRICT = os.environ.get("NENGLI_NOTHING_LEFT_OUT") == "1"

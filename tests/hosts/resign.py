@@ -1,5 +1,6 @@
 """Recorded launches made fresh: the host's claims as they were, signed with a test key for a login of ours."""
 
+import base64
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -49,6 +50,11 @@ def sign(claims: dict[str, Any] | bytes, name: str = "platform", **header: Any) 
     payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
     kept = {key: value for key, value in full.items() if value is not None}
     return jws.serialize_compact(kept, payload, signing_key(name), algorithms=["RS256"])
+
+
+def encoded(value: Any) -> str:
+    """JSON as a part of a token."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
 def fresh(claims: dict[str, Any], nonce: str, now: datetime, life: int = 60, /, **changes: Any) -> dict[str, Any]:

@@ -4,45 +4,21 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import Session
 
 import lti
 from lms_plugin.errors import Refused
+from tests.fuzzing import CLAIM_CHANGES, examples
 from tests.hosts import resign
-from tests.lti.desk import CLAIM, CLAIMS, Desk
+from tests.lti.desk import CLAIMS, Desk
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(), max_size=20)
-    | st.sampled_from(["x" * 5000, "\ud800", "\x00", "$x", "https://[", "javascript:x", "LtiResourceLinkRequest"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
-NAMES = st.sampled_from(
-    [
-        *CLAIMS,
-        "iat", "exp", "nbf", "azp", "nonce", "name", "given_name", "email", "locale",
-        *(CLAIM + n for n in ("custom", "launch_presentation", "tool_platform", "lis", "ext")),
-        "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint",
-        "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice",
-    ]
-)  # fmt: skip
-INNER = st.dictionaries(
-    st.sampled_from(
-        ["id", "title", "label", "locale", "return_url", "lineitems", "lineitem", "scope", "context_memberships_url"]
-    ),
-    JSON,
-)
-FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = examples(1.5)
 
 
 @FUZZ
-@given(changes=st.dictionaries(NAMES, JSON | INNER, max_size=5))
+@given(changes=CLAIM_CHANGES)
 def test_claims(session: Session, now: datetime, changes: dict[str, Any]) -> None:
     with session.begin_nested() as kept:
         desk = Desk(session, now)
