@@ -11,6 +11,7 @@ from competencies.choosing import (
     fitting_sets,
     meets,
     missing,
+    most_possible,
 )
 from competencies.decisions import (
     LONGEST_REASON,
@@ -42,7 +43,16 @@ from competencies.drafts import (
     returned_work,
 )
 from competencies.frameworks import confirm_points, draft_from_pack, freeze, unconfirmed
-from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total, entries_due, practice_total
+from competencies.hours import (
+    HoursKind,
+    HoursRule,
+    Passed,
+    RuleSince,
+    booked_total,
+    entries_due,
+    hundredths,
+    practice_total,
+)
 from competencies.ledger import (
     Basis,
     Imported,
@@ -209,6 +219,7 @@ __all__ = [
     "CreditEntry",
     "CreditKind",
     "HoursRule",
+    "most_possible",
     "HoursKind",
     "practice_total",
     "entries_due",
@@ -235,5 +246,6 @@ __all__ = [
     "practice_booked",
     "entries_of",
     "hours_rule",
+    "hundredths",
     "import_online",
 ]

@@ -154,6 +154,16 @@ def missing(
     )
 
 
+def most_possible(rule: ChoiceRule, points: Sequence[PointFacts], declared_environment: str) -> tuple[int, int]:
+    """What a teacher of a school with this environment can bring together at best: how many points there are to choose
+    from, and of how many dimensions those required can be, the compulsory ones among them."""
+    open_points = [point for point in points if allowed(rule, point, declared_environment)]
+    compulsory = {point.code: point.dimension for point in points if point.code in rule.compulsory}
+    dimensions = {point.dimension for point in open_points}
+    free_places = max(0, rule.required_points - len(compulsory))
+    return len(open_points), min(len(dimensions), len(set(compulsory.values())) + free_places)
+
+
 def meets(rule: ChoiceRule, passed: Sequence[PointFacts]) -> bool:
     """Whether passed points are what the rule wants of a finished person: enough, of enough dimensions, compulsory
     ones among them. The environment was asked when they were chosen: what a school declares later takes none back."""

@@ -3,6 +3,8 @@
 25 hours over 3 points cannot be 3 equal shares, so rules speak of running totals, and entries are differences.
 """
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +14,14 @@ from competencies.levels import Level
 from lms_plugin.errors import Invalid
 
 MOST_HUNDREDTHS = 100_000_00  # 100 000 学时: beyond any rule, far inside 32-bit integers
+
+_TYPED = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,2}))?")
+
+
+def hundredths(text: str) -> int | None:
+    """学时 as people type them ("2.5", "２．５"; two decimals at most) as hundredths; None for anything else."""
+    found = _TYPED.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found is not None else None
 
 
 class HoursKind(StrEnum):

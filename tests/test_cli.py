@@ -76,7 +76,6 @@ def test_a_district_from_nothing(environment: dict[str, str]) -> None:
     for path in ("/lti/login", "/lti/launch", "/.well-known/jwks.json"):
         assert f"https://tool.example{path}" in values
     assert "https://lms.example\tc-1\tenabled" in done(environment, "platform", "list")
-    assert done(environment, "platform", "list", "--tenant", "没有") == ""
     link = done(environment, "officer", "invite", "--tenant", "平安县")
     assert "https://tool.example/invitation/" in link
     lead = done(environment, "officer", "invite", "--tenant", "平安县", "--role", "school_lead", "--unit", "希望小学")
@@ -103,6 +102,7 @@ def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> Non
         ("unit", "add", "--tenant", "没有", "甲校"),
         ("officer", "invite", "--tenant", "没有"),
         ("platform", "add", *PLATFORM, "--tenant", "没有"),
+        ("platform", "list", "--tenant", "没有"),
     ):
         said = refused(environment, *words)
         assert "没有叫" in said
@@ -115,6 +115,24 @@ def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> Non
     done(environment, "tenant", "add", "邻县")
     assert "platform.taken" in refused(environment, "platform", "add", *PLATFORM, "--tenant", "邻县")
     assert "school" in refused(environment, "officer", "invite", "--tenant", "平安县", "--role", "school_lead")
+
+
+def test_names_are_kept_by_the_rules_of_the_pages(environment: dict[str, str]) -> None:
+    for name, said in (("  ", "form.required"), ("县\u202e平安", "form.unprintable"), ("县" * 201, "form.too_long")):
+        assert said in refused(environment, "tenant", "add", name)
+    assert "平安 县" in done(environment, "tenant", "add", " 平安  县 ")
+    add = ("unit", "add", "--tenant", "平安 县")
+    done(environment, *add, "希望小学")
+    for name, said in (("", "form.required"), ("希\u202e望", "form.unprintable"), ("希望 小学", "unit.name_taken")):
+        assert said in refused(environment, *add, name)
+    assert "unit.under_school" in refused(environment, *add, "--parent", "希望小学", "分校")
+
+
+def test_a_database_that_was_not_set_up_is_said(environment: dict[str, str], tmp_path: Path) -> None:
+    for url in (f"sqlite:///{tmp_path}/empty.db", f"sqlite:///{tmp_path}/nowhere/at-all.db"):
+        said = refused({**environment, "NENGLI_DATABASE_URL": url}, "tenant", "list")
+        assert "Run nengli db upgrade first" in said
+        assert "请先运行 nengli db upgrade" in said
 
 
 def test_what_is_not_given_again_stays_registered(environment: dict[str, str]) -> None:

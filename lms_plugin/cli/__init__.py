@@ -64,6 +64,7 @@ def tenant_add(name: str, timezone: str) -> None:
     with act() as (session, settings, now):
         if timezone not in available_timezones():
             raise Refused("tenant.timezone", name=timezone)
+        name = units.name_as_kept(name)
         if session.exec(select(Tenant.id).where(Tenant.name == name)).first() is not None:
             raise Refused("tenant.taken", name=name)
         row = Tenant(name=name, timezone=timezone, created_at=now)
@@ -106,6 +107,7 @@ def unit_add(tenant_name: str, kind: str, parent: str, environment: str | None, 
         wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
         if len(wanted) != 1:
             raise click.ClickException(f"No single unit called / 没有唯一的单位: {parent or tenant_name}")
+        name = units.name_as_kept(name)
         known = any(row.parent_id == wanted[0].id and row.name == name for row in rows)
         made = units.add_unit(session, pk(district), UnitKind(kind), name, wanted[0], environment or "")
         declared = f" ({made.environment})" if made.environment else ""
@@ -168,10 +170,11 @@ def platform_add(**given: Any) -> None:
 def platform_list(tenant_name: str) -> None:
     """Registered platforms with their deployments, without any secret."""
     with act() as (session, _, _now):
-        rows = session.exec(select(Tenant).order_by(col(Tenant.id))).all()
+        if tenant_name:
+            rows = [people.tenant_named(session, tenant_name)]
+        else:
+            rows = list(session.exec(select(Tenant).order_by(col(Tenant.id))))
         for district in rows:
-            if tenant_name and district.name != tenant_name:
-                continue
             for row in lti.platforms(session, pk(district)):
                 state = "disabled" if row.is_disabled else "enabled"
                 click.echo(f"{district.name}\t{row.issuer}\t{row.client_id}\t{state}\t{row.name}")

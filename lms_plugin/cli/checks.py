@@ -7,7 +7,7 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import lti
-from lms_plugin.cli.common import act
+from lms_plugin.cli.common import NotSetUp, act
 from lms_plugin.db import pk
 from lms_plugin.flow import doctor as examination
 from lms_plugin.flow import people
@@ -71,8 +71,9 @@ def doctor() -> None:
             )
             begun = examination.begin_all(session, place, now)
             jwks = settings.public_url + "/.well-known/jwks.json"
-    except (OperationalError, ProgrammingError) as error:
-        words = {"words": type(error.orig).__name__}
+    except (OperationalError, ProgrammingError, NotSetUp) as error:
+        cause = error.__cause__ if isinstance(error, NotSetUp) else error
+        words = {"words": type(getattr(cause, "orig", cause)).__name__}
         _tell(examination.Line("doctor.step_database", "doctor.database_down", words), "")
         sys.exit(1)
     lines = begun.run()

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 
 import click
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlmodel import Session
 
+from lms_plugin import migrate
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Invalid, Refused
@@ -40,6 +43,18 @@ def said() -> Iterator[None]:
         ) from error
 
 
+class NotSetUp(click.ClickException):
+    """The database lacks tables; the error of the database is its cause."""
+
+
+def _is_ready(url: str) -> bool:
+    """Whether `nengli db upgrade` would mend nothing."""
+    try:
+        return migrate.is_at_head(url)
+    except OperationalError:
+        return make_url(url).get_backend_name() != "sqlite"  # a server that does not answer is not to be upgraded
+
+
 @contextmanager
 def act() -> Iterator[tuple[Session, Settings, datetime]]:
     """One transaction; a refusal is said and changes nothing."""
@@ -48,5 +63,12 @@ def act() -> Iterator[tuple[Session, Settings, datetime]]:
     try:
         with said(), transaction(session_factory(bind)) as session:
             yield session, settings, datetime.now(UTC)
+    except (OperationalError, ProgrammingError) as error:
+        if _is_ready(settings.database_url):
+            raise
+        raise NotSetUp(
+            "数据库还没有建好，或不是最新的。请先运行 nengli db upgrade。\n"
+            "The database has not been set up or is behind. Run nengli db upgrade first."
+        ) from error
     finally:
         bind.dispose()

@@ -366,11 +366,13 @@ def agreements(
 
 
 def add_phrase(session: Session, actor: Actor, text: str, now: datetime) -> rubrics.Phrase:
-    """Adds to the actor's 常用评语. Raises Invalid for an empty one, Refused above 100 of them."""
+    """Adds to the actor's 常用评语. Raises Invalid for an empty or too long one, Refused above 100 of them."""
     require(actor, Permission.SETTINGS_CHOOSE, own(actor))
-    text = " ".join(text.split())[:LONGEST_PHRASE]
+    text = " ".join(text.split())
     if not text:
         raise Invalid({"text": "phrase.empty"})
+    if len(text) > LONGEST_PHRASE:
+        raise Invalid({"text": ("form.too_long", {"longest": LONGEST_PHRASE})})
     mine = session.exec(
         owned(rubrics.Phrase, actor.tenant_id).where(col(rubrics.Phrase.person_id).in_(actor.person_ids))
     ).all()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
@@ -13,7 +13,7 @@ from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Sel
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import booking, report
+from lms_plugin.flow import booking, report, units
 from lms_plugin.people import OrgUnit, Tenant
 
 
@@ -225,7 +225,32 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
         raise Invalid({"compulsory": ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
     if len(form.rules.choice.compulsory) > form.rules.choice.required_points:
         raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": form.rules.choice.required_points})})
+    _check_choice(session, programme, form.rules, points)
     _check_hours(form.rules)
+
+
+def _check_choice(session: Session, programme: Programme, rules: Rules, points: Sequence[dict[str, Any]]) -> None:
+    """In a school of any environment that is declared below the unit somebody must be able to choose what is asked."""
+    rule = competencies.choice_rule(rules)
+    facts = [competencies.PointFacts(one["code"], one["dimension"], one["environment"]) for one in points]
+    if competencies.most_possible(rule, facts, "")[1] < rule.min_dimensions:
+        raise Invalid({"compulsory": "programme.compulsory_one_sided"})
+    unit = get(session, OrgUnit, programme.org_unit_id)
+    declared = set(
+        session.exec(
+            select(OrgUnit.environment)
+            .where(OrgUnit.tenant_id == unit.tenant_id, col(OrgUnit.path).startswith(unit.path, autoescape=True))
+            .distinct()
+        )
+    )
+    for environment in units.ENVIRONMENTS:
+        if environment not in declared:
+            continue
+        most_points, most_dimensions = competencies.most_possible(rule, facts, environment)
+        if most_points < rule.required_points:
+            raise Invalid({"required_points": (f"programme.few_points_{environment}", {"most": most_points})})
+        if most_dimensions < rule.min_dimensions:
+            raise Invalid({"min_dimensions": (f"programme.few_dimensions_{environment}", {"most": most_dimensions})})
 
 
 def _check_hours(rules: Rules) -> None:

@@ -1,10 +1,8 @@
 """网络研修 hours from an officer's sheet (工号 姓名 学时 来源 日期): checked first, then in the ledger as 导入."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 
 from sqlmodel import Session, col, select
 
@@ -15,6 +13,7 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict
 from lms_plugin.flow import people, report, sheets
 from lms_plugin.flow.oversee import opening_path
+from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant, staff_number_as_kept
 
 HEADS = {
@@ -25,6 +24,7 @@ HEADS = {
     "day": ("日期", "完成日期", "Date"),
 }
 MOST_HOURS = 1000
+LONGEST_SOURCE = 300
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
     for line in table.lines:
         faults, amount, day = _cells(line, table, today)
         number = staff_number_as_kept(line.text("staff_number"))
-        name, source = line.text("name"), line.text("source")[:300]
+        name, source = line.text("name"), line.text("source")
         teacher = teachers.get(number)
         faults += _who(actor, line, table, teacher, number, name)
         if faults or teacher is None or amount is None:
@@ -180,6 +180,9 @@ def _cells(line: sheets.Line, table: sheets.Table, today: date) -> tuple[list[sh
         for key in ("staff_number", "name", "hours", "source")
         if not line.text(key)
     ]
+    if len(line.text("source")) > LONGEST_SOURCE:
+        longest = {"longest": LONGEST_SOURCE}
+        faults.append(sheets.Problem(line.row, table.columns["source"], "form.too_long", longest))
     amount = None
     if line.text("hours"):
         amount = _hundredths(line.cells["hours"])
@@ -200,13 +203,8 @@ def _hundredths(value: object) -> int | None:
     if isinstance(value, bool | datetime | date):
         return None
     text = str(value) if isinstance(value, float) else sheets.as_text(value)
-    try:
-        amount = Decimal(unicodedata.normalize("NFKC", text).removesuffix("学时")) * 100
-    except InvalidOperation:
-        return None
-    if not amount.is_finite() or not 0 < amount <= MOST_HOURS * 100 or amount != amount.to_integral_value():
-        return None
-    return int(amount)
+    amount = competencies.hundredths(text.removesuffix("学时"))
+    return amount if amount is not None and 0 < amount <= MOST_HOURS * 100 else None
 
 
 def _who(
@@ -221,7 +219,7 @@ def _who(
         return [sheets.Problem(line.row, column, "roster.number_beyond_reach", {"number": number[:64]})]
     if actor.person_id in teacher.person_ids:
         return [sheets.Problem(line.row, column, "hours.own_row", {})]  # nobody credits themselves
-    if teacher.name.replace(" ", "") != name.replace(" ", ""):
+    if plain_name(teacher.name) != plain_name(name):
         known = {"number": number[:64], "name": teacher.name}
         return [sheets.Problem(line.row, table.columns["name"], "hours.name_differs", known)]
     return []

@@ -1,8 +1,7 @@
 """名单: the officer's list of who should take part, a five-column sheet: checked first, then taken in, idempotent."""
 
 import difflib
-import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +22,8 @@ HEADS = {
     "stage": ("学段", "Stage"),
     "subject": ("学科", "任教学科", "Subject"),
 }
+MANY_NEW = 50  # so many schools that nobody knows, with one teacher each, are no schools
+MOST_COMPARED = 20_000  # pairs of names, about a second
 LONGEST = {"name": 100, "school": 200, "staff_number": 64, "subject": 64}
 STAGES = {
     "幼儿园": Stage.KINDERGARTEN,
@@ -131,7 +132,9 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
     table = sheets.read(data, HEADS, HEADS)
     known = _known(session, actor)
     rows, problems = _rows(table)
+    new_schools = _new_schools(rows, known)
     problems = [*table.problems, *problems, *_twice(rows, table), *_place_problems(rows, known, table)]
+    problems += _wrong_column(new_schools, table)
     new = changed = same = 0
     renames = []
     others = _others(session, actor, rows, known)
@@ -163,7 +166,7 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
         changed=changed,
         same=same,
         renames=tuple(renames),
-        new_schools=_new_schools(rows, known),
+        new_schools=new_schools,
         missing=len(missing),
         ignored_columns=table.ignored,
     )
@@ -310,7 +313,7 @@ def _place_problems(rows: Sequence[Row], known: _Known, table: sheets.Table) -> 
     """Schools beyond the officer's reach, and names that two schools share; also rows that would be taken away."""
     column, found = table.columns["school"], []
     for row in rows:
-        plain = _plain(row.school)
+        plain = units.plain(row.school)
         if len(known.schools.get(plain, ())) > 1:
             found.append(sheets.Problem(row.row, column, "roster.school_ambiguous", {"school": row.school}))
         elif plain not in known.schools and plain in known.beyond:
@@ -328,22 +331,17 @@ def _known(session: Session, actor: Actor) -> _Known:
         select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, OrgUnit.kind == UnitKind.SCHOOL)
     ):
         if can(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(unit.path,))):
-            known.schools[_plain(unit.name)].append(unit)
+            known.schools[units.plain(unit.name)].append(unit)
         else:
-            known.beyond |= {_plain(unit.name), f"#{pk(unit)}"}
+            known.beyond |= {units.plain(unit.name), f"#{pk(unit)}"}
     for entry in session.exec(select(RosterEntry).where(RosterEntry.tenant_id == actor.tenant_id)):
         known.entries[entry.staff_number] = entry
     return known
 
 
 def _school(known: _Known, name: str) -> OrgUnit | None:
-    found = known.schools.get(_plain(name), [])
+    found = known.schools.get(units.plain(name), [])
     return found[0] if len(found) == 1 else None
-
-
-def _plain(name: str) -> str:
-    """A name without blanks and with ordinary brackets: 希望 小学（东校区） is 希望小学(东校区)."""
-    return unicodedata.normalize("NFKC", name).replace(" ", "").casefold()
 
 
 def _differs(entry: RosterEntry, row: Row, school: OrgUnit | None) -> bool:
@@ -352,15 +350,27 @@ def _differs(entry: RosterEntry, row: Row, school: OrgUnit | None) -> bool:
 
 
 def _new_schools(rows: Sequence[Row], known: _Known) -> tuple[NewSchool, ...]:
-    names = Counter(
-        row.school for row in rows if _plain(row.school) not in known.schools and _plain(row.school) not in known.beyond
-    )
-    there = {plain: found[0].name for plain, found in known.schools.items() if found}
+    """The schools that nobody knows, each once however it is spelt. Looks for similar names unless that would be long:
+    to compare all with all is the work of names × names."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        plain = units.plain(row.school)
+        if plain not in known.schools and plain not in known.beyond:
+            found.setdefault(plain, []).append(row.school)
+    there = {plain: schools[0].name for plain, schools in known.schools.items() if schools}
+    among = there if len(found) * len(there) <= MOST_COMPARED else {}
     result = []
-    for name, count in names.items():
-        close = difflib.get_close_matches(_plain(name), there, n=1, cutoff=0.75)
-        result.append(NewSchool(name, count, there[close[0]] if close else ""))
+    for plain, spelt in found.items():
+        close = difflib.get_close_matches(plain, among, n=1, cutoff=0.75)
+        result.append(NewSchool(spelt[0], len(spelt), there[close[0]] if close else ""))
     return tuple(result)
+
+
+def _wrong_column(new: Sequence[NewSchool], table: sheets.Table) -> list[sheets.Problem]:
+    """One fault where nearly every row names a school of its own: the column holds something else."""
+    if len(new) <= MANY_NEW or sum(school.rows for school in new) >= 2 * len(new):
+        return []
+    return [sheets.Problem(table.lines[0].row, table.columns["school"], "roster.no_schools", {"number": len(new)})]
 
 
 def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str, environment: str) -> int:
@@ -370,11 +380,9 @@ def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], u
     require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(parent.path,)))
     if parent.kind is UnitKind.SCHOOL:
         raise Invalid({"new_schools": "roster.parent_is_school"})
-    made = {
-        _plain(school.name): units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent, environment)
-        for school in wanted
-    }
-    return len(made)
+    for school in wanted:
+        units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent, environment)
+    return len(wanted)
 
 
 def parents(session: Session, actor: Actor) -> list[tuple[str, str]]:

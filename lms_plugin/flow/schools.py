@@ -13,8 +13,6 @@ from lms_plugin.errors import Invalid
 from lms_plugin.flow import units
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind
 
-LONGEST_NAME = 200
-
 
 @dataclass(frozen=True)
 class SchoolLine:
@@ -84,23 +82,8 @@ def change(session: Session, actor: Actor, uuid: str, name: str, environment: st
     """
     unit = find(session, OrgUnit, actor.tenant_id, uuid)
     require(actor, Permission.UNIT_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    name = " ".join(name.split())
-    if not name:
-        raise Invalid({"name": "form.required"})
-    if len(name) > LONGEST_NAME:
-        raise Invalid({"name": ("form.too_long", {"longest": LONGEST_NAME})})
-    if not name.isprintable():
-        raise Invalid({"name": "form.unprintable"})
-    beside = session.exec(
-        select(OrgUnit.id).where(
-            OrgUnit.tenant_id == actor.tenant_id,
-            OrgUnit.parent_id == unit.parent_id,
-            OrgUnit.name == name,
-            OrgUnit.id != pk(unit),
-        )
-    ).first()
-    if beside is not None:
-        raise Invalid({"name": "unit.name_taken"})
+    name = units.name_as_kept(name)
+    units.require_free(session, actor.tenant_id, unit.parent_id, name, pk(unit))
     units.declare(unit, environment)
     unit.name = name
     session.add(unit)

@@ -1,11 +1,15 @@
 """The tree of org units: province, city, county, school group, school."""
 
+import unicodedata
+from typing import Any
+
 from sqlmodel import Session, col, select
 
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.people import OrgUnit, UnitKind
 
+LONGEST_NAME = 200
 ENVIRONMENTS = ("multimedia", "blended", "smart")  # what a school declares, the more basic first
 
 
@@ -15,14 +19,16 @@ def add_unit(
     """A unit under its parent; the same name under the same parent is the same unit, whose environment this may set.
 
     A district has one root: a role at the root reaches everything, so no second one may stand beside it.
-    Raises Refused `unit.second_root`, and what `declare` raises.
+    Raises Refused `unit.second_root` and `unit.under_school`, and what `name_as_kept`, `require_free` and `declare`
+    raise.
     """
+    name = name_as_kept(name)
+    if parent is not None and parent.kind is UnitKind.SCHOOL:
+        raise Refused("unit.under_school", name=parent.name)
     parent_id = pk(parent) if parent is not None else None
-    statement = select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, OrgUnit.name == name)
-    unit = session.exec(
-        statement.where(col(OrgUnit.parent_id).is_(None) if parent_id is None else OrgUnit.parent_id == parent_id)
-    ).one_or_none()
+    unit: OrgUnit | None = session.exec(_beside(tenant_id, parent_id).where(OrgUnit.name == name)).one_or_none()
     if unit is None:
+        require_free(session, tenant_id, parent_id, name)
         if parent is None and session.exec(select(OrgUnit.id).where(OrgUnit.tenant_id == tenant_id)).first():
             raise Refused("unit.second_root", name=name)
         unit = OrgUnit(tenant_id=tenant_id, parent_id=parent_id, kind=kind, name=name)
@@ -34,6 +40,37 @@ def add_unit(
     session.add(unit)
     session.flush()
     return unit
+
+
+def name_as_kept(name: str) -> str:
+    """A unit's name with single blanks. Raises Invalid at "name": empty, too long, characters that nobody sees."""
+    name = " ".join(name.split())
+    if not name:
+        raise Invalid({"name": "form.required"})
+    if len(name) > LONGEST_NAME:
+        raise Invalid({"name": ("form.too_long", {"longest": LONGEST_NAME})})
+    if not name.isprintable():
+        raise Invalid({"name": "form.unprintable"})
+    return name
+
+
+def plain(name: str) -> str:
+    """A name as it is compared, without blanks and with ordinary brackets: 希望 小学（东校区） is 希望小学(东校区)."""
+    return unicodedata.normalize("NFKC", name).replace(" ", "").casefold()
+
+
+def require_free(session: Session, tenant_id: int, parent_id: int | None, name: str, own_id: int | None = None) -> None:
+    """No other unit under the same parent has this name, however it is spelt: a roster could not tell them apart.
+
+    Raises Invalid `unit.name_taken` at "name".
+    """
+    if any(plain(one.name) == plain(name) and one.id != own_id for one in session.exec(_beside(tenant_id, parent_id))):
+        raise Invalid({"name": "unit.name_taken"})
+
+
+def _beside(tenant_id: int, parent_id: int | None) -> Any:
+    here = col(OrgUnit.parent_id).is_(None) if parent_id is None else OrgUnit.parent_id == parent_id
+    return select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, here)
 
 
 def declare(unit: OrgUnit, environment: str) -> None:

@@ -215,7 +215,9 @@ def phrases() -> BaseResponse | tuple[str, int]:
         except Invalid as error:
             errors = messages.field_errors(error)
     found = case_views.phrases_of(db(), actor())
-    return render_template("cases/phrases.html", phrases=found, errors=errors), 422 if errors else 200
+    typed = " ".join(request.form.get("text", "").split()) if errors else ""
+    page = render_template("cases/phrases.html", phrases=found, errors=errors, typed=typed)
+    return page, 422 if errors else 200
 
 
 @blueprint.post("/cases/phrases/<uuid>/delete")

@@ -1,10 +1,12 @@
 """The form of a round: text fields to typed rules and back, and every rule said in words."""
 
+import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import competencies
 from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
@@ -176,24 +178,19 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
 
 
 def _whole(text: Any, least: int, most: int, name: str, wrong: Wrong) -> int:
-    try:
-        value = int(str(text))
-    except ValueError:
-        value = least - 1
+    typed = unicodedata.normalize("NFKC", str(text)).strip()
+    value = int(typed) if re.fullmatch("[0-9]{1,6}", typed) else least - 1
     if not least <= value <= most:
         wrong[name] = ("form.number", {"least": least, "most": most})
     return value
 
 
 def _hundredths(text: Any, name: str, wrong: Wrong) -> int:
-    try:
-        amount = Decimal(str(text)) * 100
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or not 0 <= amount <= 100_000 or amount != amount.to_integral_value():
+    amount = competencies.hundredths(str(text))
+    if amount is None or amount > 100_000:
         wrong[name] = ("form.number", {"least": 0, "most": 1000})
         return 0
-    return int(amount)
+    return amount
 
 
 def _day(text: Any, name: str, wrong: Wrong) -> date:

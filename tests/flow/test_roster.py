@@ -198,3 +198,30 @@ def test_a_file_waits_a_day_for_its_owner(tmp_path: Path, world: World) -> None:
         tray.open(officer, "roster", token, later)
     tray.keep(officer, "roster", "b.xlsx", b"b", later)
     assert len(list((tmp_path / "imports").iterdir())) == 2
+
+
+def test_two_spellings_of_a_new_school_are_one(world: World) -> None:
+    spelt = ("东风小学（北区）", "东风小学(北区)", "东风 小学（北区）")
+    rows = [(f"甲{n}某", name, f"DF{n}", "小学", "语文") for n, name in enumerate(spelt)]
+    (found,) = roster.check(world.session, world.actor(cast.OFFICER), workbook([HEAD, *rows])).new_schools
+    assert (found.name, found.rows) == ("东风小学（北区）", 3)
+    done = commit(world, workbook([HEAD, *rows]))
+    assert (done.schools, done.new) == (1, 3)
+    assert len({entry.org_unit_id for entry in entries(world)}) == 1
+
+
+def test_a_column_of_names_in_the_place_of_schools_is_one_fault(world: World) -> None:
+    officer = world.actor(cast.OFFICER)
+    rows = [(f"甲{n}", f"王{n}", f"N{n}", "小学", "语文") for n in range(1000)]
+    found = roster.check(world.session, officer, workbook([HEAD, *rows]))
+    assert [(one.row, one.column, one.code) for one in found.problems] == [(2, "B", "roster.no_schools")]
+    many = [(f"甲{n}", f"新{n % 60}小学", f"N{n}", "小学", "语文") for n in range(120)]
+    assert len(roster.check(world.session, officer, workbook([HEAD, *many])).new_schools) == 60  # a district's first
+
+
+def test_so_many_names_are_not_compared_with_one_another(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    officer = world.actor(cast.OFFICER)
+    data = workbook([HEAD, ("甲某", "希望小学校", "N1", "小学", "语文")])
+    assert roster.check(world.session, officer, data).new_schools[0].similar == "希望小学"
+    monkeypatch.setattr(roster, "MOST_COMPARED", 0)
+    assert roster.check(world.session, officer, data).new_schools[0].similar == ""

@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from lms_plugin.db import pk
-from lms_plugin.errors import Forbidden, Invalid, NotFound
+from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import schools, submit, units
 from lms_plugin.people import OrgUnit, RoleKind, UnitKind
 from tests import people as cast
@@ -37,6 +37,7 @@ def test_an_officer_changes_a_school(world: World) -> None:
     for name, environment, field in (
         ("", "", "name"),
         ("平安小学", "", "name"),
+        ("平 安小学", "", "name"),
         ("x" * 201, "", "name"),
         ("a\u202eb", "", "name"),
         ("希望小学", "gold", "environment"),
@@ -49,6 +50,12 @@ def test_an_officer_changes_a_school(world: World) -> None:
             schools.change(world.session, world.actor(who), school.uuid, "别的名字", "")
     with pytest.raises(NotFound):
         schools.change(world.session, world.actor(cast.NEIGHBOUR), school.uuid, "别的名字", "")
+
+
+def test_no_unit_stands_below_a_school_or_beside_its_like(world: World) -> None:
+    for name, parent in (("分校", world.schools["希望小学"]), ("希望 小学", world.county), (" ", world.county)):
+        with pytest.raises(Refused):
+            units.add_unit(world.session, pk(world.tenant), UnitKind.SCHOOL, name, parent)
 
 
 def test_one_environment_for_all(world: World) -> None:

@@ -298,6 +298,10 @@ def test_the_desk_is_reached_from_the_menu_by_who_may_read_it(world: World, brow
 def test_phrases_are_added_and_deleted(world: World, browse: Browse, work: competencies.Submission) -> None:
     trainer = browse(cast.TRAINER)
     assert trainer.post("/cases/phrases", {"text": ""}).status_code == 422
+    long = trainer.post("/cases/phrases", {"text": "长" * 501})
+    assert long.status_code == 422
+    assert "最多 500" in long.text
+    assert "长" * 501 in long.text  # still in its field
     assert trainer.post("/cases/phrases", {"text": "请补上图片出处"}).status_code == 303
     assert "请补上图片出处" in trainer.get(f"/cases/{work.uuid}").text
     row = world.session.exec(select(rubrics.Phrase)).one()

@@ -184,6 +184,10 @@ def test_a_change_of_what_counts_asks_for_the_books_once(browse, world):
         ({"min_dimensions": "4"}, "不能多于要选的"),
         ({"practice": "1.234"}, "0 到 1000"),
         ({"cap": "nan"}, "0 到 1000"),
+        ({"cap": "1e999999"}, "0 到 1000"),
+        ({"cap": "1_0"}, "0 到 1000"),
+        ({"required_points": "1_0"}, "1 到 30"),
+        ({"compulsory": "A5 A6 A7"}, "凑不够要求的维度数"),
         ({"excellent_points": "9"}, "不能多于要选的"),
         ({"excellent": "1"}, "不能少于合格的学时"),
         ({"pool": "own_school", "exclude_own_school": "1"}, "不能再回避本校"),
@@ -202,6 +206,37 @@ def test_what_does_not_fit_is_said_beside_its_field(browse, world, changes, says
     assert says in answer.text
     assert 'value="2027-05-31"' in answer.text  # what was typed is kept
     assert programme(world) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "changes", "says"),
+    [
+        ("multimedia", {"required_points": "14"}, "申报多媒体教学环境的学校，按下面“环境”一栏只有 13 个"),
+        ("smart", {"required_points": "20", "environment_rule": "exact", "compulsory": ""}, "智慧学习环境"),
+        (
+            "smart",
+            {"environment_rule": "exact", "compulsory": "", "min_dimensions": "4", "required_points": "4"},
+            "3 个维度",
+        ),
+        ("smart", {"required_points": "14"}, ""),
+        ("multimedia", {"required_points": "14", "environment_rule": "free"}, ""),
+        ("", {"required_points": "14"}, ""),
+    ],
+)
+def test_in_every_environment_that_is_declared_somebody_can_pass(browse, world, environment, changes, says):
+    world.schools["希望小学"].environment = environment
+    world.schools["平安小学"].environment = ""
+    world.session.commit()
+    answer = browse(cast.OFFICER).post("/curate/programmes/new", form(world, **changes))
+    assert answer.status_code == (422 if says else 303)
+    assert says in answer.text
+
+
+def test_numbers_in_wide_digits_are_numbers(browse, world):
+    values = form(world, cap="３０．5", max_reviews="７")
+    assert browse(cast.OFFICER).post("/curate/programmes/new", values).status_code == 303
+    rules = competencies.rules_of(world.session, programme(world))
+    assert (rules.hours.cap_hundredths, rules.review.max_reviews) == (3050, 7)
 
 
 def test_the_framework_of_a_round_that_teachers_chose_from_stays(browse, world):

@@ -182,7 +182,7 @@ def test_online_hours_are_checked_then_in_the_ledger_once(browse, world):
     rows = [
         HOURS_HEAD,
         ("XW001", "陈晓芳", 12.5, "国培计划", date(2026, 10, 1)),
-        ("XW002", "王秀兰", "25", "国培计划", "2026年10月1日"),
+        ("XW002", "王•秀 兰", "２５ 学时", "国培计划", "2026年10月1日"),
         ("N1", "没来过", 25, "国培计划", ""),
     ]
     checked = send(officer, rows, url).headers["Location"]
@@ -213,10 +213,14 @@ def test_faults_of_hours_are_named(browse, world):
         ("XW001", "陈晓芳", 5, "国培", "2030-01-01"),
         ("XW001", "陈晓芳", 5, "国培", ""),
         ("XW001", "陈晓芳", 5, "国培", ""),
+        ("XW001", "陈晓芳", "1e999999", "国培", ""),
+        ("XW001", "陈晓芳", "1_0", "国培", ""),
+        ("XW001", "陈晓芳", 6, "国" * 301, ""),
     ]
     checked = send(officer, rows, url).headers["Location"]
     page = officer.get(checked).text
-    for place in ("第 2 行 C 列", "第 3 行 C 列", "第 4 行 B 列", "第 5 行 A 列", "第 6 行 E 列", "第 8 行"):
+    cells = ((2, "C"), (3, "C"), (4, "B"), (5, "A"), (6, "E"), (9, "C"), (10, "C"), (11, "D"))
+    for place in (*(f"第 {row} 行 {column} 列" for row, column in cells), "第 8 行"):
         assert place in page
     assert officer.post(checked).status_code == 409
     assert online(world) == []
