@@ -236,12 +236,32 @@ def _below_pass(items: Sequence[ItemSheet], marks: Marks) -> set[str]:
     }
 
 
-def accept_late(session: Session, submission: Submission, now: datetime) -> None:
-    """Lets a late work in: from now on it is like any other. Raises Refused `decision.not_late`."""
+def accept_late(session: Session, submission: Submission, version: SubmissionVersion, now: datetime) -> None:
+    """Lets a late work in, also one that was declined: from now on it is like any other. Raises Refused
+    `decision.not_late`."""
     if submission.state is not SubmissionState.LATE:
         raise Refused("decision.not_late")
     submission.state, submission.changed_at = SubmissionState.SUBMITTED, now
-    session.add(submission)
+    version.declined_at, version.declined_reason = None, ""
+    session.add_all([submission, version])
+    session.flush()
+
+
+def decline_late(
+    session: Session, submission: Submission, version: SubmissionVersion, reason: str, now: datetime
+) -> None:
+    """Does not let a late work in; its author reads why. Raises Refused `decision.not_late`, Invalid `declined` without
+    a reason."""
+    if submission.state is not SubmissionState.LATE:
+        raise Refused("decision.not_late")
+    reason = reason.strip()
+    if not reason:
+        raise Invalid({"declined": "decision.decline_reason_missing"})
+    if len(reason) > LONGEST_REASON:
+        raise Invalid({"declined": ("form.too_long", {"longest": LONGEST_REASON})})
+    version.declined_at, version.declined_reason = now, reason
+    submission.changed_at = now
+    session.add_all([submission, version])
     session.flush()
 
 

@@ -179,7 +179,10 @@ class Submission(Owned, Versioned, table=True):
 
 
 class SubmissionVersion(Model, table=True):
-    """What was handed in at one moment, never changed afterwards. `manifest` lists items with each file's SHA-256."""
+    """What was handed in at one moment, never changed afterwards. `manifest` lists items with each file's SHA-256.
+
+    `declined_at`, `declined_reason`: a late one that a trainer did not let in, and why; it may still be let in.
+    """
 
     __tablename__ = "submission_version"
     __table_args__ = (UniqueConstraint("submission_id", "number"),)
@@ -194,6 +197,8 @@ class SubmissionVersion(Model, table=True):
     submitted_at: datetime
     withdrawn_at: datetime | None = None
     opened_at: datetime | None = None  # first opened by a reviewer or trainer: no withdrawal after it
+    declined_at: datetime | None = None
+    declined_reason: str = Field(default="", max_length=4000)
 
 
 class FileState(enum.Enum):

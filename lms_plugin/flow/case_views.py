@@ -72,6 +72,8 @@ class CasePage:
     state: str
     number: int
     is_late: bool
+    declined_at: datetime | None
+    declined_reason: str
     submitted_at: datetime
     can_decide: bool
     can_return: bool
@@ -129,6 +131,8 @@ def case_page(
         state=submission.state.value,
         number=version.number,
         is_late=version.is_late,
+        declined_at=version.declined_at,
+        declined_reason=version.declined_reason,
         submitted_at=version.submitted_at,
         can_decide=can_decide,
         can_return=can_decide and not cases.is_over(session, case, now),

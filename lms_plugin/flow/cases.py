@@ -262,8 +262,22 @@ def _must_be_ripe(case: Case, now: datetime) -> None:
 def accept_late(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
     """Lets a late work in: it is then reviewed and decided like any other."""
     case = load_case(session, actor, uuid)
-    competencies.accept_late(session, case.submission, now)
+    session.refresh(case.submission, with_for_update=True)
+    competencies.accept_late(session, case.submission, case.version, now)
     rubrics.record_event(session, pk(case.version), actor.person_id, "late_accepted", now)
+    session.flush()
+
+
+def decline_late(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> None:
+    """Does not let a late work in; its author reads the reason at once. It may still be let in afterwards.
+
+    Raises Invalid `declined` without a reason, Refused `decision.not_late`.
+    """
+    case = load_case(session, actor, uuid)
+    session.refresh(case.submission, with_for_update=True)
+    marking.require_readable({"declined": reason})
+    competencies.decline_late(session, case.submission, case.version, reason, now)
+    rubrics.record_event(session, pk(case.version), actor.person_id, "late_declined", now)
     session.flush()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Subquery, and_, case, func, literal, select, union_all
+from sqlalchemy import CTE, ColumnElement, Subquery, and_, case, func, literal, or_, select, union_all
 from sqlmodel import col
 
 from competencies import (
@@ -16,8 +16,11 @@ from competencies import (
     Selection,
     Submission,
     SubmissionState,
+    SubmissionVersion,
 )
 from lms_plugin.people import Enrolment
+
+_was_declined = col(SubmissionVersion.declined_at).is_not(None)  # late and not let in: as if it had not been handed in
 
 
 def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
@@ -41,12 +44,15 @@ def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
         select(
             who.c.root_id,
             col(Submission.point_id),
-            case((col(Submission.state).in_(EDITABLE), 0), else_=1),
+            case(
+                (or_(col(Submission.state).in_(EDITABLE), col(SubmissionVersion.declined_at).is_not(None)), 0), else_=1
+            ),
             case((col(Submission.state) == SubmissionState.RETURNED, 1), else_=0),
             case((col(Submission.state) == SubmissionState.RELEASED, 1), else_=0),
             literal(-1),
         )
         .join(who, who.c.person_id == col(Submission.person_id))
+        .join(SubmissionVersion, col(SubmissionVersion.id) == col(Submission.current_version_id), isouter=True)
         .join(
             Selection,
             and_(

@@ -258,7 +258,7 @@ def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[Rec
                 name=row.point.name,
                 level=int(row.level) if row.level is not None else None,
                 awarded_at=row.decision.released_at if row.decision is not None else None,
-                phase=row.work.state.value if row.work is not None else "draft",
+                phase="declined" if row.is_declined else row.work.state.value if row.work is not None else "draft",
                 why=why,
                 award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
                 failings=_failings(row.decision) if why == "failed" and taken_back is None else (),

@@ -144,6 +144,7 @@ class PointPage:
     earlier: tuple[Told, ...]
     is_again: bool
     can_prepare_again: bool
+    declined: str | None  # why a late work was not let in
 
     @property
     def level(self) -> int | None:
@@ -220,6 +221,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         earlier=tuple(_told(one.version, one.decision, one.award) for one in work.earlier),
         is_again=work.returned is not None and work.returned.is_again,
         can_prepare_again=begins_again,
+        declined=version.declined_reason if version is not None and version.declined_at is not None else None,
     )
 
 

@@ -18,6 +18,7 @@ READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
 _state = col(competencies.Submission.state)
 _summary = rubrics.ReviewSummary
 _trainer = col(competencies.Submission.trainer_id)
+_late = _state == competencies.SubmissionState.LATE
 _pending = _state == competencies.SubmissionState.SUBMITTED
 _has_split = and_(col(_summary.submitted) >= 2, col(_summary.is_agreed).is_(False))
 
@@ -25,10 +26,11 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "pending": _pending,  # 待定
     "agreed": and_(_pending, col(_summary.is_agreed).is_(True)),  # 已一致
     "split": and_(_pending, _has_split),  # 分歧
-    "late": _state == competencies.SubmissionState.LATE,  # 迟交
+    "late": and_(_late, col(competencies.SubmissionVersion.declined_at).is_(None)),  # 迟交
     "again": and_(_pending, col(competencies.Submission.trainer_id).is_not(None)),  # 退回后重交
     "decided": _state == competencies.SubmissionState.DECIDED,  # 已定，未发布
     "returned": _state == competencies.SubmissionState.RETURNED,  # 退回修改中：参训教师正在改
+    "declined": and_(_late, col(competencies.SubmissionVersion.declined_at).is_not(None)),  # 迟交，没有接收
 }
 
 

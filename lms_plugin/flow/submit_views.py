@@ -65,7 +65,7 @@ class Round:
 
 @dataclass(frozen=True)
 class PointLine:
-    """One chosen point. `phase`: draft, ready, returned, again, late, submitted, reviewed, decided or released.
+    """One chosen point. `phase`: draft, ready, returned, again, late, declined, submitted, reviewed, decided, released.
 
     `level` once released. `failed_before`: an earlier version was released as 不合格 and a new one is on its way.
     `awaits_peers`: reviewers will be allotted to it.
@@ -231,6 +231,11 @@ class ChosenPoint:
         return competencies.level_that_stands(self.decision, self.award)
 
     @property
+    def is_declined(self) -> bool:
+        """Whether what was handed in came late and was not let in."""
+        return self.version is not None and self.version.declined_at is not None
+
+    @property
     def weight(self) -> tuple[int, int, float]:
         """Which of two works of one human being on the same point counts: the one that passed (the better level), else
         the one that went further, else the one worked on last."""
@@ -364,6 +369,7 @@ def _line(
         states.DRAFT: "draft" if missing else "ready",
         states.SUBMITTED: "reviewed" if total and done == total else "submitted",
         states.RETURNED: "again" if is_again else "returned",
+        states.LATE: "declined" if row.is_declined else "late",
     }
     is_released = work.state is states.RELEASED
     return PointLine(
@@ -397,6 +403,8 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
                     kind, 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
                 )
     for line in lines:
+        if line.phase == "declined":
+            return NextStep("declined", 1, line.uuid, line.code, line.name)
         if line.level == 0:
             return NextStep(
                 "failed", 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over

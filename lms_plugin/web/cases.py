@@ -33,6 +33,7 @@ def state_word(state: str) -> str:
         "again": _("退回后重交"),
         "decided": _("已定未发布"),
         "returned": _("退回修改中"),
+        "declined": _("迟交未接收"),
     }
     return str(words[state])
 
@@ -108,6 +109,7 @@ def _render(
         errors=errors,
         standing=standing,
         refusal=refusal,
+        declining=marks.plain(request.form.get("declined", "")),
         choices=lambda line: marks.choices(line, told),
         squares=lambda line: [
             (
@@ -178,6 +180,16 @@ def _again(
 def accept(uuid: str) -> BaseResponse:
     """Lets a late work in."""
     cases.accept_late(db(), actor(), uuid, edge().now)
+    return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)
+
+
+@blueprint.post("/cases/<uuid>/decline")
+def decline(uuid: str) -> BaseResponse | tuple[str, int]:
+    """Does not let a late work in, with a reason."""
+    try:
+        cases.decline_late(db(), actor(), uuid, marks.plain(request.form.get("declined", "")), edge().now)
+    except Invalid as error:
+        return _again(uuid, error, messages.field_errors(error)), error.status
     return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)
 
 

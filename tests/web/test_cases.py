@@ -377,3 +377,30 @@ def test_the_desk_costs_the_same_however_long_the_queue(
     after = [queries(world, lambda b=browser, a=address: b.get(a)) for browser, address in addresses]
     assert before == after
     assert max(after) <= 12, after
+
+
+def test_a_late_work_is_not_let_in_with_a_reason_and_may_still_be(
+    world: World, browse: Browse, work: competencies.Submission
+) -> None:
+    work.state = competencies.SubmissionState.LATE
+    world.session.add(work)
+    world.session.commit()
+    trainer, chen = browse(cast.TRAINER), browse(cast.CHEN)
+    address = f"/cases/{work.uuid}"
+    unsaid = trainer.post(f"{address}/decline", {"declined": "  "})
+    assert unsaid.status_code == 422
+    assert "请写一句为什么不接收" in unsaid.text
+    assert browse(cast.OFFICER).post(f"{address}/decline", {"declined": "晚了"}).status_code == 403
+    assert browse(cast.NEIGHBOUR).post(f"{address}/decline", {"declined": "晚了"}).status_code == 404
+    assert trainer.post(f"{address}/decline", {"declined": "晚了两周，没有说明"}).status_code == 303
+    assert "晚了两周，没有说明" in trainer.get(address).text
+    assert work.uuid not in trainer.get("/cases?state=late").text
+    assert work.uuid in trainer.get("/cases?state=declined").text
+    assert "晚了两周，没有说明" in chen.get(f"/submissions/{work.uuid}").text
+    assert "是迟交的，没有接收" in chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "迟交，没有接收" in chen.get(f"/record/{world.programme.uuid}").text
+    assert trainer.post(f"{address}/accept").status_code == 303
+    world.session.expire_all()
+    assert work.state is competencies.SubmissionState.SUBMITTED
+    assert "晚了两周" not in chen.get(f"/submissions/{work.uuid}").text
+    assert trainer.post(f"{address}/decline", {"declined": "晚了"}).status_code == 422
