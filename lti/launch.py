@@ -31,7 +31,10 @@ OLDEST = 600  # seconds since `iat`, whatever `exp` says
 DOUBLE_CLICK = timedelta(seconds=10)
 _STATE = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _LAUNCH, _PICK, _REVIEW = "LtiResourceLinkRequest", "LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"
-_KNOWN_MESSAGES = ("LtiStartProctoring", "LtiEndAssessment")
+_KNOWN_MESSAGES = (  # of specifications that we do not take part in: the page says so by name
+    "LtiStartProctoring", "LtiEndAssessment", "DataPrivacyLaunchRequest", "LtiDataPrivacyLaunchRequest",
+    "LtiEulaRequest", "LtiAssetProcessorSettingsRequest", "LtiReportReviewRequest",
+)  # fmt: skip
 
 # Every launch asks these: put together once, and over columns, since objects cost more than the database does.
 _login, _keys, _link = table(LoginState).c, table(KeySet).c, table(ResourceLink).c

@@ -39,6 +39,13 @@ reference of its row in the launch log, and nothing else written.
 此外，已发布的 Open edX 组件（两代）作为真实平台参加测试。Beside this table the published Open edX consumer, two
 generations of it, plays the platform in `tests/lti/test_stock_consumer.py`; see
 [tests/hosts/stock](../tests/hosts/stock/README.md).
+
+**没有做的**：平台通知（W）、附件处理（X）、隐私启动（V01、V02）。测试过的平台（Moodle 4.5、Open edX）都不发送；
+工具不订阅通知，登记时不声明这些消息，收到隐私启动会说明不支持，什么也不写。课程复制靠活动里的自定义参数认出内容。
+**Not offered**: notices (W), asset processing (X) and data privacy launches (V01, V02) are left out whole; none of the
+hosts that were tried sends them. The tool subscribes to no notice, claims none of these messages when it registers,
+and refuses such a launch by name, writing nothing. Copied courses are recognised by the links' own custom values.
+V03 holds: no e-mail address is asked for, and everything works without names (G09–G11).
 """
 
 

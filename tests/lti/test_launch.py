@@ -171,6 +171,8 @@ def test_a_signed_payload_that_is_no_object_is_refused(desk: Desk, payload: byte
         ({CLAIM + "message_type": "Other"}, "launch.message_unknown"),
         ({CLAIM + "message_type": ["LtiResourceLinkRequest"]}, "launch.message_unknown"),
         ({CLAIM + "message_type": "LtiStartProctoring"}, "launch.message_unsupported"),
+        ({CLAIM + "message_type": "DataPrivacyLaunchRequest"}, "launch.message_unsupported"),
+        ({CLAIM + "message_type": "LtiDataPrivacyLaunchRequest"}, "launch.message_unsupported"),
         ({CLAIM + "message_type": "LtiSubmissionReviewRequest"}, "launch.for_user_missing"),
         ({CLAIM + "roles": None}, "launch.roles_missing"),
         ({CLAIM + "roles": "Learner"}, "launch.claim_malformed"),

@@ -122,12 +122,21 @@ def test_a_refusal_leads_to_its_entry(browse, world: World) -> None:
     stranger = browse(None)
     platform = lti.platforms(world.session, pk(world.tenant))[0]
     page = stranger.get(f"/lti/login?iss={platform.issuer}&client_id={platform.client_id}").text
-    found = listed(page)
-    assert len(found) == 1
-    entry = browse(cast.IT).get(f"/launches/{found[0]}").text
+    found = re.search(r'href="(/launches\?reference=[A-Z0-9-]{9})"', page)
+    assert found is not None
+    answer = browse(cast.IT).get(found[1])
+    assert answer.status_code == 303
+    entry = browse(cast.IT).get(answer.headers["Location"]).text
     assert "平台说了是谁在打开" in entry
     assert "login_hint" in entry
-    assert listed(stranger.get("/nowhere").text) == []
+    assert "/launches" not in stranger.get("/nowhere").text
+
+
+def test_a_refusal_of_no_district_leads_to_whom_to_ask(browse, world: World) -> None:
+    page = browse(None).get("/lti/launch").text
+    found = re.search(r'href="(/launches\?reference=[A-Z0-9-]{9})"', page)
+    assert found is not None
+    assert "请运维在服务器上查" in browse(cast.IT).get(found[1]).text
 
 
 def test_a_refused_registration_stands_in_the_log_with_the_step(browse, world: World) -> None:
