@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import exists
+from sqlalchemy import exists, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
-from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews
 from lms_plugin.flow.humans import rows_by_row
@@ -166,10 +168,26 @@ def _run(
     session.add(allocation)
     session.flush()
     _allot(session, programme, plan.slots, pk(allocation), now)
-    programme.allotted_at = now
-    session.add(programme)
-    session.flush()
+    _stamp(session, programme, now)
     return allocation
+
+
+def _stamp(session: Session, programme: competencies.Programme, now: datetime) -> None:
+    """Notes when a programme was allotted. That is no change of what officers edit, so its version stays.
+
+    Raises Conflict `review.allotted_meanwhile` where somebody else allotted since it was read.
+    """
+    stamped: Any = session.connection().execute(
+        update(competencies.Programme)
+        .where(
+            col(competencies.Programme.id) == pk(programme),
+            col(competencies.Programme.allotted_at).is_not_distinct_from(programme.allotted_at),
+        )
+        .values(allotted_at=now)
+    )
+    if stamped.rowcount != 1:
+        raise Conflict("review.allotted_meanwhile")
+    set_committed_value(programme, "allotted_at", now)
 
 
 def _allot(

@@ -1,14 +1,16 @@
 """项目: the standards a district works by, and its rounds."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import ProgrammeState
-from lms_plugin.errors import Invalid
+from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import curate, curate_views
-from lms_plugin.web import messages, programme_form
+from lms_plugin.web import formats, messages, programme_form
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -110,12 +112,29 @@ def edit(programme: str) -> BaseResponse | tuple[str, int]:
     values = programme_form.typed_values(request.form)
     seen = whole(request.form.get("version"), 0, least=0)
     try:
-        curate.edit_programme(db(), actor(), programme, programme_form.parse(values), seen, edge().now)
+        form = programme_form.parse(values)
+        try:
+            curate.edit_programme(db(), actor(), programme, form, seen, edge().now)
+        except (Conflict, StaleDataError) as clash:
+            if isinstance(clash, Conflict) and clash.code != "programme.changed":
+                raise
+            return _both(values, form, programme)
     except Invalid as invalid:
         db().rollback()
-        return _form(values, messages.field_errors(invalid), view)
+        return _form(values, messages.field_errors(invalid), view, seen)
     wake_worker()
     return redirect(url_for("curate.programme", programme=programme), 303)
+
+
+def _both(values: dict[str, Any], form: curate.ProgrammeForm, programme: str) -> BaseResponse | tuple[str, int]:
+    """Somebody else saved meanwhile: the form comes back as it was typed, and says what stands now where that differs.
+    Nothing is to be done where both typed the same."""
+    db().rollback()
+    view = curate_views.programme(db(), actor(), programme)
+    stands = programme_form.differing(form, view)
+    if not stands:
+        return redirect(url_for("curate.programme", programme=programme), 303)
+    return _form(values, {}, view, stands=stands)
 
 
 @blueprint.post("/curate/programmes/<programme>/state")
@@ -129,15 +148,36 @@ def state(programme: str) -> BaseResponse:
     return redirect(url_for("curate.programme", programme=programme), 303)
 
 
-def _form(values: dict[str, Any], errors: dict[str, str], view: curate_views.ProgrammeView | None) -> tuple[str, int]:
+def _form(
+    values: dict[str, Any],
+    errors: dict[str, str],
+    view: curate_views.ProgrammeView | None,
+    seen: int | None = None,
+    stands: Mapping[str, str] | None = None,
+) -> tuple[str, int]:
+    """The form. `seen`: the version it was made from, if not the newest; `stands`: what somebody else has saved."""
     choices = curate_views.form_choices(db(), actor())
+    units = [(uuid, "　" * depth + name) for uuid, name, depth in choices.units]
+    if stands:
+        names = {"unit": dict(units), **{key: dict(words) for key, words in programme_form.choice_words().items()}}
+        names["framework_version"] = {one.uuid: _framework_name(one) for one in choices.versions}
+        errors = {
+            key: _("现在存的是：%(value)s", value=names.get(key, {}).get(value, value).strip() or _("（空）"))
+            for key, value in stands.items()
+        }
     page = render_template(
         "curate/form.html",
         values=values,
         errors=errors,
+        is_clash=bool(stands),
+        version=view.version if view is not None and seen is None else seen,
         view=view,
         versions=choices.versions,
-        units=[(uuid, "　" * depth + name) for uuid, name, depth in choices.units],
+        units=units,
         options=programme_form.choice_words(),
     )
-    return page, 422 if errors else 200
+    return page, 409 if stands else 422 if errors else 200
+
+
+def _framework_name(version: curate_views.VersionLine) -> str:
+    return f"{formats.told(version.title)} · {_('第 %(number)s 版', number=version.number)}"

@@ -76,6 +76,20 @@ def values_of(view: ProgrammeView) -> dict[str, Any]:
     }
 
 
+def differing(form: ProgrammeForm, view: ProgrammeView) -> dict[str, str]:
+    """What stands now, for each field that says something else; a box says whether it is ticked."""
+    typed = {
+        "title": " ".join(form.title.split()),
+        "framework_version": form.framework_version,
+        "unit": form.unit,
+        **{key: getattr(form, key).isoformat() for key in DATES},
+        **_values_of(form.rules),
+    }
+    stands = {key: value for key, value in values_of(view).items() if str(value) != str(typed[key])}
+    ticked = {True: _("勾上了"), False: _("没有勾")}
+    return {key: ticked[value] if isinstance(value, bool) else str(value) for key, value in stands.items()}
+
+
 def _values_of(rules: Rules) -> dict[str, Any]:
     hours = rules.hours
     return {

@@ -1,6 +1,7 @@
 """项目: a standard confirmed point by point, a round whose every rule is said in words."""
 
-from datetime import date
+from datetime import date, timedelta
+from html import unescape
 
 import pytest
 from sqlmodel import select
@@ -9,9 +10,10 @@ import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
-from lms_plugin.flow import curate
+from lms_plugin.flow import curate, review
 from tests import people as cast
 from tests.factories import district
+from tests.flow.handed_in import hand_in
 
 
 def form(world, **changes):
@@ -108,8 +110,6 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
     assert changed.status_code == 303
     assert "规则第 2 版" in officer.get(url).text
     assert "全区县合格率 95%" in officer.get(url).text
-    stale = officer.post(f"{url}/edit", form(world, version="0", goal_percent="80"))
-    assert stale.status_code == 409
     for state in ("open", "closed", "open"):
         assert officer.post(f"{url}/state", {"state": state}).status_code == 303
         assert programme(world).state.value == state
@@ -119,6 +119,50 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
     world.session.commit()
     assert "最后一天已经过了" in officer.post(f"{url}/state", {"state": "open"}).text
     assert officer.get("/curate").status_code == 200
+
+
+def test_what_two_officers_typed_at_once_stands_on_one_page(browse, world):
+    officer = browse(cast.OFFICER)
+    officer.post("/curate/programmes/new", form(world))
+    url = f"/curate/programmes/{programme(world).uuid}/edit"
+    seen = programme(world).version
+    other = form(world, version=seen, goal_percent="95", pool="district", closes_on="2027-07-31")
+    assert officer.post(url, {**other, "third_when_differing": ""}).status_code == 303
+    mine = form(world, version=seen, goal_percent="80", title="我改的名字")
+    wrong = officer.post(url, {**mine, "cap": "很多"})
+    assert wrong.status_code == 422
+    assert f'name="version" value="{seen}"' in wrong.text  # a form that is sent again still says what it was made from
+    clash = officer.post(url, {**mine, "title": mine["title"]})
+    assert clash.status_code == 409
+    page = unescape(clash.text)
+    assert "被别人改过" in page
+    for mine_typed in ('value="我改的名字"', 'value="80"', 'value="2027-06-30"'):
+        assert mine_typed in page
+    now = ("95", "2027-07-31", "全区县", "没有勾", "2027年春季校本应用考核")
+    assert [page.count(f"现在存的是：{value}<") for value in now] == [1] * len(now)
+    assert page.count("现在存的是") == len(now)
+    world.session.expire_all()
+    assert programme(world) is not None  # nothing was saved
+    newest = programme(world).version
+    assert f'name="version" value="{newest}"' in page
+    assert officer.post(url, {**mine, "version": newest}).status_code == 303
+    assert programme(world, "我改的名字").closes_on == date(2027, 6, 30)
+    same = officer.post(url, {**mine, "version": newest})  # both typed the same: nothing is to be done
+    assert same.status_code == 303
+
+
+def test_an_allotment_is_no_change_of_the_form(browse, world):
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}/edit"
+    for who in cast.TEACHERS:
+        hand_in(world, who, "A3", world.now - timedelta(hours=2))
+    world.session.commit()
+    before = world.programme.version
+    assert f'name="version" value="{before}"' in officer.get(url).text
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, world.now)
+    world.session.commit()
+    values = form(world, version=before, title="秋季", opens_on="2026-10-01", submit_by_on="2026-12-01")
+    assert officer.post(url, values).status_code == 303
+    assert programme(world, "秋季").allotted_at == world.now
 
 
 def test_columns_follow_the_rules(browse, world):
