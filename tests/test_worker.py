@@ -21,10 +21,10 @@ from lms_plugin.flow import booking
 from lms_plugin.flow.deliveries import deliveries, resend
 from lms_plugin.flow.report import offer_changed, queue_columns
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import Course, CourseMember, Ticket, WebSession
+from lms_plugin.people import Course, CourseMember, ListedMember, Ticket, WebSession
 from tests import people as cast
 from tests.flow.earned import earn
-from tests.posting import SECRET, Post, post_office
+from tests.posting import SECRET, SUBJECTS, Post, post_office
 
 
 @pytest.fixture
@@ -60,6 +60,20 @@ def test_a_release_arrives_in_two_columns(post: Post) -> None:
     post.ask(cast.CHEN)
     post.drain()
     assert post.host()["count"] == arrived  # the same truth is not said twice
+
+
+def test_the_practice_courses_list_is_read(post: Post) -> None:
+    course = post.world.course
+    course.memberships_url = post.url + "/nrps/1/memberships"
+    post.world.session.add(course)
+    post.world.session.commit()
+    worker = post.worker()
+    worker.tick()
+    worker.run_due()
+    with post.sessions() as session:
+        rows = {row.subject: row for row in session.exec(select(ListedMember)).all()}
+    assert rows.keys() > set(SUBJECTS.values())
+    assert {row.is_learner for row in rows.values()} == {True, False}
 
 
 def test_timestamps_rise_strictly_and_are_whole_seconds(post: Post) -> None:

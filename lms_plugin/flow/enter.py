@@ -43,7 +43,7 @@ _AS_KEPT = (
         *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
         *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
         *(_course_c.groups_url, _course_c.group_sets_url),
-        *(_member.id.label("member"), _member.is_learner, _member.is_instructor),
+        *(_member.id.label("member"), _member.is_learner, _member.is_instructor, _member.has_name),
         table(Enrolment).c.id.label("enrolment"),
         columns(_role.id)
         .where(
@@ -142,7 +142,8 @@ def _known(session: Session, launch: "lti.Launch", now: datetime) -> "Row[*tuple
     )
     if found is None or launch.deep_linking is not None or found.absorbed_ids or (launch.name and not found.name):
         return None
-    roles_stand = (found.is_learner, found.is_instructor) == (launch.is_learner, launch.is_instructor)
+    said = launch.is_learner, launch.is_instructor, bool(launch.name)
+    roles_stand = (found.is_learner, found.is_instructor, found.has_name) == said
     has_what_roles_give = (found.enrolment or not launch.is_learner) and (found.trains or not launch.is_instructor)
     offers_stand = all(
         told in (kept, empty)

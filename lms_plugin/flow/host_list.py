@@ -6,8 +6,11 @@ launched all the same stays what they are. Names of ours are not touched: the ho
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, update
+from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import lti
@@ -15,7 +18,7 @@ from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow.report import Post
-from lms_plugin.people import Course, HostList, ListedGroup, ListedMember
+from lms_plugin.people import Course, CourseMember, HostList, ListedGroup, ListedMember, Person
 
 AGAIN = timedelta(days=1)  # a list is read once a day,
 WHOLE_AGAIN = timedelta(days=7)  # with all that it holds once a week, where the host tells what has changed,
@@ -191,6 +194,33 @@ def _read_groups(
         kept = _list_of(session, course_id)
         kept.groups_error = code
         session.add(kept)
+
+
+def has_left(person: Any, programme_id: int) -> ColumnElement[bool]:
+    """The condition that a person (a row, or an alias of it) can come no more, as far as hosts say: every account from
+    which they came to the programme, under any row, is suspended or taken off its course's list, and they have not come
+    since. They get no new work; all that they have and did stays."""
+    since = func.coalesce(col(ListedMember.absent_since_at), col(ListedMember.last_seen_at))
+    is_out = and_(
+        or_(col(ListedMember.absent_since_at).is_not(None), col(ListedMember.is_active).is_(False)),
+        col(CourseMember.launched_at) < since,
+    )
+
+    row = aliased(Person)
+    today = func.coalesce(col(row.merged_into_id), col(row.id))
+    gone = (
+        columns(today)
+        .join(CourseMember, col(CourseMember.person_id) == col(row.id))
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .outerjoin(
+            ListedMember,
+            and_(col(ListedMember.course_id) == col(Course.id), col(ListedMember.subject) == col(CourseMember.subject)),
+        )
+        .where(col(Course.programme_id) == programme_id)
+        .group_by(today)
+        .having(func.count() == func.sum(case((is_out, 1), else_=0)))
+    )
+    return func.coalesce(col(person.merged_into_id), col(person.id)).in_(gone)
 
 
 def keep_groups(session: Session, course_id: int, groups: "list[lti.Group]", now: datetime) -> None:

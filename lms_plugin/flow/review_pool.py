@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
 from lms_plugin.db import pk
+from lms_plugin.flow import host_list
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
@@ -59,28 +61,35 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
-    blind what they read at the desk with its author's name.
+    blind what they read at the desk with its author's name. Who can come no more, as hosts say, gets nothing new.
     """
-    rows = session.exec(
-        select(competencies.Submission, competencies.SubmissionVersion, Person.subject, Person.merged_into_id)
+    rows: Sequence[Any] = session.execute(
+        columns(
+            competencies.Submission,
+            competencies.SubmissionVersion,
+            col(Person.subject),
+            col(Person.merged_into_id),
+            host_list.has_left(Person, pk(programme)),
+        )
         .join(
             competencies.SubmissionVersion,
             col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
         )
         .join(Person, col(Person.id) == col(competencies.Submission.person_id))
         .where(
-            competencies.Submission.programme_id == pk(programme),
+            col(competencies.Submission.programme_id) == pk(programme),
             col(competencies.Submission.state).in_(HANDED_IN),
             col(competencies.SubmissionVersion.withdrawn_at).is_(None),
         )
         .order_by(col(competencies.Submission.id))
     ).all()
     reviews = session.exec(select(rubrics.Review).where(rubrics.Review.programme_id == pk(programme))).all()
-    submissions = {pk(submission): submission for submission, _version, _subject, _into in rows}
-    versions = {pk(submission): version for submission, version, _subject, _into in rows}
+    submissions = {pk(submission): submission for submission, _version, _subject, _into, _left in rows}
+    versions = {pk(submission): version for submission, version, _subject, _into, _left in rows}
     # Two rows that are one human being are one author and one reviewer: nobody gets their own work.
-    authors = {pk(submission): into or submission.person_id for submission, _version, _subject, into in rows}
-    subjects = {authors[pk(submission)]: subject for submission, _version, subject, _into in rows}
+    authors = {pk(submission): into or submission.person_id for submission, _version, _subject, into, _left in rows}
+    subjects = {authors[pk(submission)]: subject for submission, _version, subject, _into, _left in rows}
+    left = {authors[pk(submission)] for submission, _version, _subject, _into, has_left in rows if has_left}
     existing: list[rubrics.Assignment] = []
     given, counts = Counter[int](), Counter[int]()
     refused: dict[int, set[int]] = {}
@@ -136,7 +145,9 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             group_id=units.get(schools.get(person, 0)),
             subject=subjects.get(person, ""),
             owed_now=given[person],
-            refused_works=frozenset(refused.get(person, set()) | read.get(person, set())),
+            refused_works=frozenset(
+                taking_part if person in left else refused.get(person, set()) | read.get(person, set())
+            ),
             recused_authors=frozenset(recused.get(person, ())),
         )
         for person in people

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
 import lti
+import rubrics
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import enter, host_list
-from lms_plugin.people import CourseMember, HostList, ListedGroup, ListedMember
-from tests.factories import World
+from lms_plugin.flow import enter, host_list, review
+from lms_plugin.people import Course, CourseMember, HostList, ListedGroup, ListedMember, Person
+from tests import people as cast
+from tests.factories import World, course_of
+from tests.flow.handed_in import hand_in
 from tests.web.launching import row_counts, written
 
 DAY = timedelta(days=1)
@@ -73,6 +76,60 @@ def test_an_empty_list_takes_nobody_off(world: World) -> None:
     assert rows(world.session)["a"].absent_since_at is None
     keep(world, days=1, is_whole=False)  # nothing has changed: no loss
     assert rows(world.session)["a"].last_seen_at == world.now + DAY
+
+
+def test_who_can_come_no_more_gets_no_new_work(world: World) -> None:
+    """By every account, and until they come again; what hosts do not say of somebody keeps nobody out."""
+    session, programme = world.session, pk(world.programme)
+    chen, wang = pk(world.persons["chen"]), pk(world.persons["wang"])
+    keep(world, member("sub-chen"), member("sub-wang"), days=1)
+    assert left(world) == set()
+    keep(world, member("sub-wang", status="Inactive"), days=2)  # 陈晓芳 is gone, 王秀兰 suspended, others never listed
+    assert left(world) == {chen, wang}
+    row = session.exec(select(CourseMember).where(CourseMember.person_id == wang)).one()
+    row.launched_at = world.now + 3 * DAY  # the host let them in all the same
+    session.add(row)
+    assert left(world) == {chen}
+    other = course_of(session, world.tenant, "course-2", world.now)
+    other.programme_id = programme
+    session.add_all([other, member_row(other, chen, world.now)])
+    session.flush()
+    assert left(world) == set()
+
+
+def left(world: World) -> set[int | None]:
+    who = select(Person.id).where(host_list.has_left(Person, pk(world.programme)))
+    return set(world.session.exec(who))
+
+
+def member_row(course: Course, person_id: int, now: datetime) -> CourseMember:
+    return CourseMember(
+        course_id=pk(course),
+        person_id=person_id,
+        subject="again",
+        is_learner=True,
+        is_instructor=False,
+        launched_at=now,
+    )
+
+
+def test_the_allotment_passes_over_who_left(world: World) -> None:
+    works = [hand_in(world, who, "A3", world.now - 2 * timedelta(hours=1)) for who in cast.TEACHERS]
+    keep(world, member("sub-chen"), days=-2)
+    keep(world, member("n1"), days=-1)
+    chen = pk(world.persons["chen"])
+    came = row_of(world, chen)
+    came.launched_at = world.now - 5 * DAY
+    world.session.add(came)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 3, world.now)
+    reviews = world.session.exec(select(rubrics.Review).order_by(col(rubrics.Review.id))).all()
+    assert reviews
+    assert chen not in {one.reviewer_id for one in reviews}
+    assert pk(works[0]) in {one.submission_id for one in reviews}  # their own work is reviewed as ever
+
+
+def row_of(world: World, person_id: int) -> CourseMember:
+    return world.session.exec(select(CourseMember).where(CourseMember.person_id == person_id)).one()
 
 
 def test_groups_that_are_gone_stay(world: World) -> None:
@@ -145,6 +202,9 @@ def test_the_first_launch_that_offers_the_list_asks_for_it(world: World) -> None
     person = pk(world.persons["chen"])
     row = session.exec(select(CourseMember).where(CourseMember.person_id == person)).one()
     assert row.has_name is True
+    enter.enter(session, launch(world, **{**offered, "name": ""}), lifetime, world.now)  # the host stops sharing it
+    session.refresh(row)
+    assert row.has_name is False
 
 
 PEOPLE = st.sampled_from(["1", "2", "3", "4"])

@@ -90,6 +90,7 @@ PAGES = (
     One("courses.people", "trainer", at("/courses/{C}/people")),
     One("courses.people", "officer", at("/courses/{C}/people?state=wrong_side"), "narrowed"),
     One("courses.people", "officer", at("/courses/{bad}/people"), "refused"),
+    One("courses.people", "trainer", at("/courses/{C}/people?state=gone"), "gone"),
     One("people.list_people", "officer", at("/people")),
     One("people.list_people", "lead", at("/people?waiting=1"), "lead"),
     One("people.merge", "officer", at("/people/merge?first={chen}&second={wang}")),

@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.flow import host_list
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import Course, HostList, ListedGroup, ListedMember
+from lms_plugin.people import Course, HostList, ListedGroup, ListedMember, Person
 from tests import people as cast
 from tests.hosts import fake
 from tests.hosts.fake import Host, Moodle, OpenEdx, Said
@@ -132,19 +134,82 @@ def test_N06_only_what_has_changed(at: Opened) -> None:
 @pytest.mark.parametrize("kind", [Moodle, Host])
 def test_N08_history(at: Opened, kind: type[Host]) -> None:
     """Suspended people are kept as such where the host lists them; whom it lists no more (Moodle never says why) stays
-    with the day since when, and who comes back is there again with the day of the first time."""
+    with the day since when and gets no new work, and who comes back is there again with the day of the first time."""
     here = at(kind)
+
+    def left() -> set[int]:
+        with here.sessions() as session:
+            who = select(Person.id).where(host_list.has_left(Person, pk(here.bench.world.programme)))
+            return set(session.exec(who))
+
+    here.later(60)
     read(here)
     gone = here.host.people.pop(subject(cast.CHEN))
     here.host.enrol(fake.Person("s", status="Inactive"))
     read(here)
     found = people(here)
     assert found[gone.key].absent_since_at is not None
+    assert left() == {pk(here.member(cast.CHEN))}
     assert [row.is_active for key, row in found.items() if key == "s"] == ([] if kind is Moodle else [False])
     here.host.enrol(gone)
     read(here)
     back = people(here)[gone.key]
     assert (back.absent_since_at, back.first_seen_at) == (None, found[gone.key].first_seen_at)
+    assert left() == set()
+
+
+WHOLE = st.lists(st.sampled_from("1234"), unique=True)
+FAULTS = st.sampled_from(["500", "no members", "nobody's entry", "loop", "no JSON", "cut"])
+
+
+def test_N08_N10_any_sequence_of_answers(at: Opened) -> None:
+    """Whole lists in pages, refusals, parts, loops, pages that are none and cut connections, in any order: whoever was
+    listed once stays for ever, a failure changes nobody, and a list is shortened only by a whole one that says so."""
+    here, said = at(Host), dict[str, Any](now=[])
+
+    def trouble(asked: fake.Asked) -> Said | None:
+        if asked.wants != "GET memberships":
+            return None
+        now, page = said["now"], int(asked.query.get("start", 0))
+        link = {"Link": f'<{here.host.memberships()}?start={page + 1}>; rel="next"'}
+        if isinstance(now, list):
+            rows = [{"user_id": one} for one in now[page * 2 : page * 2 + 2]]
+            return Said(200, {"members": rows}, headers=link if len(now) > page * 2 + 2 else {})
+        if not page:
+            return Said(200, {"members": [{"user_id": "1"}]}, headers=link)
+        faults = {
+            "500": Said(500),
+            "no members": Said(200, {}),
+            "nobody's entry": Said(200, {"members": [{"name": "x"}]}),
+            "loop": Said(200, {"members": []}, headers={"Link": f'<{here.host.memberships()}?start=1>; rel="next"'}),
+            "no JSON": Said(200, "<html>"),
+        }
+        return faults.get(now)
+
+    here.host.trouble = trouble
+    here.host.cut = lambda one: said["now"] == "cut" and one.wants == "GET memberships"
+
+    @settings(max_examples=15, deadline=None)
+    @given(answers=st.lists(WHOLE | FAULTS, min_size=1, max_size=5))
+    def holds(answers: list[Any]) -> None:
+        for answer in answers:
+            before = people(here)
+            listed = {key for key, row in before.items() if row.absent_since_at is None}
+            said["now"] = answer
+            read(here)
+            after = people(here)
+            assert set(after) >= set(before)
+            if isinstance(answer, str) or (not answer and listed):
+                assert {key: row.model_dump() for key, row in after.items()} == {
+                    key: row.model_dump() for key, row in before.items()
+                }
+                assert state(here).error
+            else:
+                assert {key for key, row in after.items() if row.absent_since_at is None} == set(answer)
+                assert all(after[key].first_seen_at == row.first_seen_at for key, row in before.items())
+                assert not state(here).error
+
+    holds()
 
 
 @pytest.mark.parametrize("body", [{}, {"members": None}, [], "<html>", {"members": []}])
