@@ -50,6 +50,7 @@ class Worker:
             self.sessions,
             Http(allow_loopback=settings.allow_loopback, pace=lti.Pace(self.sessions, settings.host_rate)),
             settings.secret_key.get_secret_value(),
+            f"{settings.public_url}/lti/launch",
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None

@@ -58,6 +58,7 @@ from lti.registration import Registered, is_configuration_address, read_offer
 from lti.registration import Tool as RegistrationTool
 from lti.registration import ask as ask_registration
 from lti.registration import request_of as registration_request
+from lti.review import SubmissionReview
 from lti.rosters import GROUPS as GROUPS_SCOPE
 from lti.rosters import MEMBERS as MEMBERS_SCOPE
 from lti.rosters import Group, Member, Roster
@@ -135,6 +136,7 @@ __all__ = [
     "MEMBERS_SCOPE",
     "GROUPS_SCOPE",
     "Outcome",
+    "SubmissionReview",
     "Pace",
     "HostTurn",
     "forget_refusals",

@@ -13,6 +13,7 @@ from lti import claims as reader
 from lti import keys, tokens
 from lti.claims import CLAIM, Malformed
 from lti.models import Deployment, Platform
+from lti.review import SubmissionReview
 from lti.text import clean, is_identifier
 
 SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
@@ -47,6 +48,7 @@ class Column:
     maximum: int
     resource_id: str
     tag: str
+    review: SubmissionReview | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class ContentItem:
                 "resourceId": self.column.resource_id[:512],
                 "tag": self.column.tag[:255],
             }
+            if self.column.review is not None:
+                item["lineItem"]["submissionReview"] = self.column.review.as_json()
         return item
 
 

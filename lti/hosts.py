@@ -98,6 +98,8 @@ class Host:
     follows_links = True
     results_are_grades = True  # a result shows what a trainer there has put in a score's place
     shows_linked_columns_only = False  # of the columns that we make
+    knows_reviews = True  # takes the `submissionReview` of a column, or passes over it
+    takes_reviews_by_put = False  # only when the column that was made is written once more
     score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
 
     def classify(self, answer: Answer) -> Outcome:
@@ -139,6 +141,7 @@ class Moodle(Host):
 
     product = _MOODLE
     follows_links = False
+    takes_reviews_by_put = True  # recorded: a POST drops it
 
     def is_doubtful(self, answer: Answer) -> bool:
         """Whether only the result tells what became of a score."""
@@ -164,6 +167,7 @@ class OpenEdx(Host):
     about the token only where it says so. Its gradebook shows nothing but the column that is linked to the block."""
 
     product = _EDX
+    knows_reviews = False
     results_are_grades = False
     shows_linked_columns_only = True
 

@@ -4,6 +4,7 @@ Three steps, so that no transaction waits for a host: `service_client` reads wha
 client's methods speak HTTP (outside of one), `ServiceClient.keep` stores what was learned (in a transaction).
 """
 
+import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from lms_plugin.net import Answer, Http
 from lti import bearer, keys, tokens
 from lti.hosts import Host, Outcome, added, below, host_of, number
 from lti.models import Platform
+from lti.review import SubmissionReview
 from lti.rosters import (
     GROUPS,
     GROUPS_TYPE,
@@ -169,10 +171,19 @@ class ServiceClient:
             raise Unavailable("ags.scope_refused", permanent=True, words=words)
 
     def find_or_create_line_item(
-        self, lineitems_url: str, *, resource_id: str, tag: str, label: str, maximum_hundredths: int, link: str = ""
+        self,
+        lineitems_url: str,
+        *,
+        resource_id: str,
+        tag: str,
+        label: str,
+        maximum_hundredths: int,
+        link: str = "",
+        review: SubmissionReview | None = None,
     ) -> Column | None:
         """The column of this resource id and tag in the course's `lineitems`, made if it is not there: linked to that
-        place of the course (`link`, a resource link's id) where the host's gradebook shows no others.
+        place of the course (`link`, a resource link's id) where the host's gradebook shows no others, with the
+        `review` behind its scores where the host knows of such a thing.
 
         None when the host lets us make none (no `lineitems` address or no right to write). The caller keeps the
         address and takes a lock: hosts do not mind two columns of one resource id.
@@ -186,7 +197,7 @@ class ServiceClient:
         if not self.may(LINE_ITEM):
             return None
         host, kind = host_of(self.product, lineitems_url), _TYPE + "lineitem+json"
-        body = {
+        body: dict[str, Any] = {
             "label": label[:255],
             "scoreMaximum": host.column_maximum(maximum_hundredths),
             "resourceId": resource_id[:512],
@@ -194,10 +205,16 @@ class ServiceClient:
         }
         if link and host.shows_linked_columns_only:
             body["resourceLinkId"] = link
+        if review is not None and host.knows_reviews:
+            body["submissionReview"] = review.as_json()
         answer = self._call("POST", lineitems_url, {"Accept": kind, "Content-Type": kind}, body)
         if answer.status not in (200, 201):
             raise self._failed(answer)
-        return _column(answer.json(), is_new=True)
+        made = _column(answer.json(), is_new=True)
+        if "submissionReview" in body and host.takes_reviews_by_put:
+            with contextlib.suppress(Unavailable):  # the column is there; scores do not wait for what is behind them
+                self._call("PUT", made.url, {"Accept": kind, "Content-Type": kind}, {**body, "id": made.url})
+        return made
 
     def resize_line_item(
         self,

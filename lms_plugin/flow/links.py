@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from sqlmodel import Session
 
+import competencies
 import lti
 from lms_plugin.db import pk
 from lms_plugin.people import Course, LinkRequest, Person
@@ -70,6 +71,12 @@ def wanted(custom: Mapping[str, str]) -> str:
     if view not in set(View) or (view == View.POINT) != bool(point):
         return ""
     return Target(custom.get(PROGRAMME, ""), View(view), point).key[:200]
+
+
+def review_of(programme: competencies.Programme, launch_url: str) -> "lti.SubmissionReview":
+    """What a click on somebody's score opens: that person's record in this programme (flow/landing.py)."""
+    custom = {PROGRAMME: programme.uuid, VIEW: View.RECORD.value}
+    return lti.SubmissionReview("研修档案 / Training record", launch_url, custom)
 
 
 def target_of(key: str) -> Target | None:

@@ -17,6 +17,7 @@ from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import humans
+from lms_plugin.flow.links import review_of
 from lms_plugin.flow.stuck import is_lost
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember
@@ -29,11 +30,13 @@ KINDS = (lti.LineItemKind.POINTS, lti.LineItemKind.HOURS)
 
 @dataclass(frozen=True)
 class Post:
-    """What a job needs to reach hosts: sessions for its short transactions, HTTP, the key that opens tokens."""
+    """What a job needs to reach hosts: sessions for its short transactions, HTTP, the key that opens tokens, and the
+    address of ours that hosts launch."""
 
     sessions: "sessionmaker[Session]"
     http: Http
     secret_key: str
+    launch_url: str
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         }
         names = {kind: column_name(programme, kind) for kind in KINDS}
         programme_id, own, listing = pk(programme), course.lineitem_url, course.lineitems_url
-        link = _only_link(session, course)
+        link, review = _only_link(session, course), review_of(programme, post.launch_url)
     for kind in KINDS:
         row = known.get(kind)
         url = row.url if row is not None else ""
@@ -193,6 +196,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
                 maximum_hundredths=most[kind],
                 # One column stands for a place in the course: two would write over each other's grade.
                 link=link if kind is lti.LineItemKind.POINTS else "",
+                review=review,
             )
             if column is not None:
                 url = column.url

@@ -309,7 +309,7 @@ def office(own_database_url: str, now: datetime) -> Any:
         db.writes(session)
         world = build_world(session, now)
         session.commit()
-        post = report.Post(sessions, None, "")  # type: ignore[arg-type]  # this job speaks to nobody
+        post = report.Post(sessions, None, "", "")  # type: ignore[arg-type]  # this job speaks to nobody
         yield SimpleNamespace(world=world, sessions=sessions, post=post)
     engine.dispose()
 

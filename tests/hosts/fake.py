@@ -357,7 +357,7 @@ class Host:
         body = asked.json()
         if not body.get("label") or not body.get("scoreMaximum", 0) > 0:
             return Said(400, {"error": "label and scoreMaximum"})
-        made = self.add_item(course=course, **self.values(body))
+        made = self.add_item(course=course, review=body.get("submissionReview"), **self.values(body))
         return Said(201, self.shape(made), ITEM)
 
     def values(self, body: Mapping[str, Any]) -> dict[str, Any]:

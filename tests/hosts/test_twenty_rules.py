@@ -203,6 +203,12 @@ def body(change: Callable[[str], str], end: str = SCORES, method: str = "POST") 
     return wire
 
 
+def column(change: Callable[[str], str]) -> Wire:
+    """A column as it is made, and as it is written once more with what is behind its scores."""
+    made, again = body(change, ITEMS), body(change, "/lineitem", "PUT")
+    return lambda how, url, headers, sent: again(*made(how, url, headers, sent))
+
+
 def header(name: str, value: Callable[[str], str], end: str = "") -> Wire:
     def wire(how: str, url: str, headers: dict[str, str], sent: str | None) -> Any:
         if name in headers and url.partition("?")[0].endswith(end):
@@ -256,15 +262,13 @@ RULES = {
     "2-learners": Rule(teachers_are_told, patch=(lti.hosts, "TABLE", silent)),
     "3-rising": Rule(seconds_rise, patch=(lti, "next_timestamp", same_second)),
     "4-fully-graded": Rule(nothing_is_erased, body(lambda sent: sent.replace("FullyGraded", "Pending"))),
-    "5-maximum": Rule(whole_maximum, body(lambda sent: sent.replace("12.5", "12"), ITEMS)),
+    "5-maximum": Rule(whole_maximum, column(lambda sent: sent.replace("12.5", "12"))),
     "6-limits": Rule(short_words, body(lambda sent: sent.replace('"t"', '"' + "t" * 256 + '"'), ITEMS)),
     "7-look-first": Rule(looked_for_first, address(lambda url: url.replace("resource_id=", "resource_id=x"), ITEMS)),
     "8-put-replaces": Rule(
         put_says_everything, body(lambda sent: sent.replace("submissionReview", "x"), "/lineitem", "PUT")
     ),
-    "9-no-link": Rule(
-        no_second_column_of_a_link, body(lambda sent: sent.replace("{", '{"resourceLinkId":"1",', 1), ITEMS)
-    ),
+    "9-no-link": Rule(no_second_column_of_a_link, column(lambda sent: sent.replace("{", '{"resourceLinkId":"1",', 1))),
     "10-accept": Rule(right_types, header("Accept", lambda value: value + ", application/json", ITEMS)),
     "10-accept-roster": Rule(right_types, header("Accept", lambda _value: "application/json", "/memberships")),
     "11-content-type": Rule(right_types, header("Content-Type", lambda _value: "application/json", SCORES)),

@@ -542,6 +542,46 @@ def test_A14_answer_lost(at: Opened, kind: type[Host], how: str) -> None:
     assert here.delivery(cast.CHEN).state is STATE.DELIVERED
 
 
+# --- S: what is behind a score ---
+
+
+@pytest.mark.parametrize("kind", [Host, fake.Canvas, fake.Brightspace, Moodle, OpenEdx])
+def test_S03_column_with_a_review(at: Opened, kind: type[Host]) -> None:
+    """The columns we make carry a submissionReview (Moodle takes it by PUT only; Open edX knows none and gets none): an
+    address of our registration, our own ids in custom; a host that refuses it gets its scores all the same."""
+    here = at(kind)
+    here.earn(cast.CHEN, "A3")
+    here.drain()
+    for item in (*here.ours("points"), *here.ours("hours")):
+        if kind is OpenEdx:
+            assert item.review is None
+            continue
+        assert item.review["url"] == here.bench.url + "/lti/launch"
+        assert item.review["label"]
+        assert "Completed" in item.review["reviewableStatus"]
+        assert item.review["custom"] == {
+            "nengli_programme": here.bench.world.programme.uuid,
+            "nengli_view": "record",
+        }
+        assert item.tag
+        assert item.maximum > 0
+    posted = [one.json() for one in here.host.asked if is_creation(one)]
+    assert ["submissionReview" in one for one in posted] == [kind is not OpenEdx] * 2
+    assert len([one for one in here.host.asked if one.method == "PUT"]) == (2 if kind is Moodle else 0)
+
+
+def test_S03_refused(at: Opened) -> None:
+    """The columns we make carry a submissionReview (Moodle takes it by PUT only; Open edX knows none and gets none): an
+    address of our registration, our own ids in custom; a host that refuses it gets its scores all the same."""
+    here = at(Moodle)
+    here.host.trouble = lambda one: Said(503) if one.method == "PUT" else None
+    here.earn(cast.CHEN, "A3")
+    here.drain()
+    assert here.ours()[0].review is None
+    assert here.delivery(cast.CHEN).state is STATE.DELIVERED
+    assert len(here.ours()) == 1
+
+
 # --- N: rosters ---
 
 

@@ -4,6 +4,7 @@ import pytest
 import requests
 from sqlmodel import Session, select
 
+from lms_plugin.flow.links import review_of
 from lms_plugin.people import Course
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, LEARNER, Jar, Platform
 from tests.lti.conformance.test_deep_linking import introduce
@@ -71,3 +72,22 @@ def test_S02_not_for_everybody(running: Platform) -> None:
     assert opened(running, "l-1", LEARNER, "l-2").status_code == 403
     assert opened(running, "nobody", LEARNER, "l-2").status_code == 403
     assert running.bad(**asks(None, INSTRUCTOR)) == "launch.for_user_missing"
+
+
+def test_S03_opens_from_the_gradebook(running: Platform) -> None:
+    """A launch with the address and the custom values that our columns carry opens that person's record."""
+    review = review_of(running.bench.world.programme, running.bench.url + "/lti/launch")
+    changed = asks("l-1", INSTRUCTOR, "t-1") | {
+        CLAIM + "target_link_uri": review.url,
+        CLAIM + "custom": dict(review.custom),
+    }
+    jar = Jar()
+    answer = running.launch(jar, **changed)
+    while answer.is_redirect:
+        if answer.headers["Location"] == "/people/introduce":
+            answer = introduce(running, jar, "t-1")
+        else:
+            answer = jar.ask("GET", running.bench.url + answer.headers["Location"])
+    assert answer.status_code == 200
+    assert "试用者" in answer.text
+    assert "/record/" in answer.url
