@@ -153,8 +153,9 @@ def main() -> int:
             if not url:
                 run.left_out.append("the browser journeys on PostgreSQL: they ran on SQLite instead")
             extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": path}
-            # A file stays with one worker: a journey is one story on one running product.
-            run.step(journeys, [*parallel, "--dist", "loadfile", "-m", "browser"], **extra)
+            run.step(
+                journeys, [*parallel, "--dist", "loadgroup", "-m", "browser"], **extra
+            )  # groups: tests/conftest.py
     return run.close(strict)
 
 
