@@ -18,7 +18,7 @@ from lti.history import rows as launch_rows
 from lti.hosts import Outcome
 from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import KeysWanted, refresh_keys
-from lti.launch import Replayed, log_launch, receive_launch, refuse_unread, sweep
+from lti.launch import Proof, Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.log import log_registration
 from lti.login import begin_login
 from lti.models import (
@@ -63,6 +63,8 @@ from lti.rosters import GROUPS as GROUPS_SCOPE
 from lti.rosters import MEMBERS as MEMBERS_SCOPE
 from lti.rosters import Group, Member, Roster
 from lti.services import Delivery, ServiceClient, next_timestamp, service_client
+from lti.storage import Storage, unchecked_return
+from lti.storage import of_launch as storage_of
 from lti.text import origin
 from lti.trails import MENDS, ORDERS, Mender, Result, Step, is_refused, steps, way_of
 from lti.trial import RIGHTS, Finding, Trial
@@ -78,7 +80,11 @@ __all__ = [
     "ContentItem",
     "LinkColumn",
     "answer_deep_linking",
+    "Proof",
     "Replayed",
+    "Storage",
+    "storage_of",
+    "unchecked_return",
     "log_launch",
     "log_registration",
     "refuse_unread",

@@ -16,6 +16,7 @@ AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GROUPS = "https://purl.imsglobal.org/spec/lti-gs/claim/groupsservice"
 _MOST_ENTRIES = 200
+Binding = Literal["cookie", "storage", "none"]
 
 
 class Malformed(Exception):
@@ -31,8 +32,9 @@ class Launch:
     """A verified launch: who came, from where, and what the host offers. Nothing in it is to be trusted for longer
     than this launch: a role here is what the host says now.
 
-    `binding` "cookie": this browser began the login. "none": no cookie came back, so nothing proves it (login CSRF):
-    the page must show whose name this is and let the person go on by their own click, before any session serves them.
+    `binding` "cookie" or "storage" (a proof from the host's own storage): this browser began the login. "none": neither
+    came back, so nothing proves it (login CSRF): the page must show whose name this is and let the person go on by
+    their own click, before any session serves them.
     `deep_linking`: the host asks what to put into its course; there is no resource link then.
     `for_user`: the host's `sub` of the person whose work is to be looked at; any student can make a host ask so, hence
     it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a URL "" = the host does not offer it.
@@ -43,7 +45,7 @@ class Launch:
     platform_id: int
     deployment_id: int
     login_state_id: int
-    binding: Literal["cookie", "none"]
+    binding: Binding
     issuer: str
     client_id: str
     platform_name: str

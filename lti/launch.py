@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, bindparam, delete, update
 from sqlalchemy import select as columns
@@ -18,7 +18,7 @@ from lms_plugin.db import get, table
 from lti import claims as reader
 from lti import deep_linking, keysets, log, tokens, trails
 from lti import roles as role_rules
-from lti.claims import CLAIM, Launch, Malformed
+from lti.claims import CLAIM, Binding, Launch, Malformed
 from lti.log import LaunchRefused, Trail
 from lti.models import Deployment, KeySet, LaunchLog, LoginState, Platform, ResourceLink
 from lti.platforms import COLUMNS, Registration
@@ -47,7 +47,7 @@ _KEPT = (
     columns(
         *COLUMNS,
         _login.id.label("login"),
-        *(_login.nonce, _login.browser_hash, _login.consumed_at, _login.web_session_id),
+        *(_login.nonce, _login.browser_hash, _login.storage_hash, _login.consumed_at, _login.web_session_id),
         *(_keys.body, _keys.fetched_at),
     )
     .join_from(table(LoginState), table(Platform), table(Platform).c.id == _login.platform_id)
@@ -85,6 +85,28 @@ class Replayed:
     web_session_id: int
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What a browser shows of having begun the login: the value of the cookie that the login gave for this state (None
+    when none came back), or what the host's storage kept for it ("" when it kept nothing)."""
+
+    cookie: str | None = None
+    stored: str = ""
+
+    def is_of(self, browser_hash: str, storage_hash: str) -> bool:
+        """Whether it is the proof of the login with these hashes: the cookie decides where there is one."""
+        if self.cookie is not None:
+            return hmac.compare_digest(browser_hash, sha256(self.cookie))
+        return bool(self.stored) and hmac.compare_digest(storage_hash, sha256(self.stored))
+
+    @property
+    def binding(self) -> Binding:
+        """By what it binds the launch to this browser."""
+        if self.cookie is not None:
+            return "cookie"
+        return "storage" if self.stored else "none"
+
+
 class _Kept(NamedTuple):
     """What is kept that a launch is held against: its login, the registration, the platform's keys as last read."""
 
@@ -98,7 +120,7 @@ class _Kept(NamedTuple):
 def receive_launch(
     session: Session,
     form: Mapping[str, str],
-    browser_secret: str | None,
+    proof: Proof,
     now: datetime,
     *,
     public_url: str,
@@ -106,7 +128,7 @@ def receive_launch(
 ) -> Launch | Replayed:
     """Checks a posted launch (`id_token` and `state`, or `error`), consuming its state.
 
-    `browser_secret` is the value of the cookie that the login gave for this state, None when none came back.
+    A `proof` that is none of this login is a refusal; no proof at all is for the caller to judge (`Launch.binding`).
     `public_url` is our own address: a launch for another origin's link is refused. Does no HTTP: `may_ask` = the caller
     can, so KeysWanted is raised where the platform's keys should be read first; it then rolls back, calls
     `refresh_keys`, and comes again without. Raises LaunchRefused (`launch.*`) after writing the launch-log row; the
@@ -114,10 +136,10 @@ def receive_launch(
     """
     trail = Trail()
     try:
-        kept = _consume(session, form.get("state", ""), browser_secret, now, trail)
+        kept = _consume(session, form.get("state", ""), proof, now, trail)
         if isinstance(kept, Replayed):
             return kept
-        return _launch(session, form, kept, browser_secret is not None, now, public_url, may_ask, trail)
+        return _launch(session, form, kept, proof.binding, now, public_url, may_ask, trail)
     except LaunchRefused as refused:
         log.write_refusal(session, trail, refused, now)
         raise
@@ -160,7 +182,7 @@ def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
     return int(getattr(gone, "rowcount", 0))
 
 
-def _consume(session: Session, given: str, browser_secret: str | None, now: datetime, trail: Trail) -> _Kept | Replayed:
+def _consume(session: Session, given: str, proof: Proof, now: datetime, trail: Trail) -> _Kept | Replayed:
     """The login that this state belongs to, taken once: of two requests at once exactly one gets it. A launch in
     another browser than the login's is refused here."""
     if not given:
@@ -174,7 +196,7 @@ def _consume(session: Session, given: str, browser_secret: str | None, now: date
         raise trail.refusal("state", "launch.state_unknown")
     platform = Registration(*row[: len(COLUMNS)])
     trail.platform, trail.issuer, trail.client_id = platform, platform.issuer, platform.client_id
-    same = browser_secret is not None and hmac.compare_digest(row.browser_hash, sha256(browser_secret))
+    same = proof.is_of(row.browser_hash, row.storage_hash)
     if not taken:
         if row.consumed_at is None:
             raise trail.refusal("state", "launch.state_expired")
@@ -184,7 +206,7 @@ def _consume(session: Session, given: str, browser_secret: str | None, now: date
     trail.ok("state")
     if platform.is_disabled:
         raise trail.refusal("platform", "launch.platform_disabled", name=platform.title)
-    if browser_secret is not None and not same:
+    if proof.binding != "none" and not same:
         raise trail.refusal("browser", "launch.browser_other")
     return _Kept(row.login, row.nonce, platform, row.body, row.fetched_at)
 
@@ -193,15 +215,14 @@ def _launch(
     session: Session,
     form: Mapping[str, str],
     kept: _Kept,
-    proved: bool,
+    binding: Binding,
     now: datetime,
     public_url: str,
     may_ask: bool,
     trail: Trail,
 ) -> Launch:
-    binding: Literal["cookie", "none"] = "cookie" if proved else "none"
-    if not proved:
-        trail.findings["browser"] = trails.NO_COOKIE
+    if binding != "cookie":
+        trail.findings["browser"] = trails.BY_STORAGE if binding == "storage" else trails.NO_COOKIE
     trail.ok("browser")
     if form.get("error"):
         words = clean(form.get("error_description", "") or form["error"], 200)
@@ -272,7 +293,7 @@ def _read(
     session: Session,
     claims: Mapping[str, Any],
     kept: _Kept,
-    binding: Literal["cookie", "none"],
+    binding: Binding,
     public_url: str,
     trail: Trail,
     now: datetime,

@@ -12,9 +12,11 @@ from sqlmodel import Session
 
 from lms_plugin.db import table
 from lti import platforms
+from lti import storage as storages
 from lti.log import LaunchRefused, Trail, write_refusal
 from lti.models import LoginState, Platform
 from lti.platforms import Registration
+from lti.storage import Storage
 from lti.text import clean, is_identifier, origin, sha256
 
 STATE_LIFE = timedelta(minutes=10)
@@ -25,7 +27,7 @@ _STATE = (
     .from_select(
         (
             *("platform_id", "state", "nonce", "deployment_hint", "target_link_uri", "browser_hash"),
-            *("created_at", "expires_at"),
+            *("storage_target", "storage_hash", "created_at", "expires_at"),
         ),
         select(
             _platform_c.id,
@@ -34,6 +36,8 @@ _STATE = (
             bindparam("hint", type_=_login.deployment_hint.type),
             bindparam("target", type_=_login.target_link_uri.type),
             bindparam("browser", type_=_login.browser_hash.type),
+            bindparam("storage", type_=_login.storage_target.type),
+            bindparam("stored", type_=_login.storage_hash.type),
             bindparam("now", type_=_login.created_at.type),
             bindparam("until", type_=_login.expires_at.type),
         ).where(
@@ -54,21 +58,33 @@ _STATE = (
 
 @dataclass(frozen=True)
 class LoginRedirect:
-    """Where to send the browser, and the secret to give it as a cookie of its own per `state`."""
+    """Where to send the browser, and the secret to give it as a cookie of its own per `state`.
+
+    `storage` where the host offers to keep a proof for the browser: then `storage_secret` is put there on the way, by a
+    page that the host's `origins` may frame.
+    """
 
     url: str
     state: str
     browser_secret: str
     expires_at: datetime
+    storage: Storage | None = None
+    storage_secret: str = ""
+    origins: tuple[str, ...] = ()
 
 
-def begin_login(session: Session, params: Mapping[str, str], redirect_uri: str, now: datetime) -> LoginRedirect:
+def begin_login(
+    session: Session, params: Mapping[str, str], redirect_uri: str, now: datetime, *, keeps_cookies: bool = False
+) -> LoginRedirect:
     """Answers a login initiation (GET query or POST form alike) and remembers it for ten minutes.
 
     `redirect_uri` is our own launch address; `target_link_uri` must have the same origin and is never used as one.
+    `keeps_cookies`: this browser has shown a cookie of ours, so the host's storage is not needed.
     Raises LaunchRefused (`login.*`) after writing a launch-log row: the caller commits, then shows the page.
     """
     trail = Trail(issuer=params.get("iss", ""), client_id=params.get("client_id", ""))
+    if keeps_cookies:
+        params = {key: value for key, value in params.items() if key != "lti_storage_target"}
     try:
         return _begin(session, params, redirect_uri, now, trail)
     except LaunchRefused as refused:
@@ -116,7 +132,9 @@ def _remember(
     session: Session, params: Mapping[str, str], redirect_uri: str, issuer: str, client_id: str, now: datetime
 ) -> LoginRedirect | None:
     """Writes the login for the enabled registration of this pair: one statement. None where there is none."""
-    state, nonce, secret = (secrets.token_urlsafe(32) for _ in range(3))
+    state, nonce, secret, stored = (secrets.token_urlsafe(32) for _ in range(4))
+    target = params.get("lti_storage_target", "")
+    offered = is_identifier(target)
     expires_at = now + STATE_LIFE
     auth_url = (
         session.connection()
@@ -130,6 +148,8 @@ def _remember(
                 "hint": clean(params.get("lti_deployment_id", ""), 255),
                 "target": params["target_link_uri"],
                 "browser": sha256(secret),
+                "storage": target if offered else "",
+                "stored": sha256(stored) if offered else "",
                 "now": now,
                 "until": expires_at,
             },
@@ -154,7 +174,8 @@ def _remember(
     address, _, fragment = auth_url.partition("#")
     glue = "&" if "?" in address else "?"
     url = address + glue + urlencode(query, errors="replace") + (f"#{fragment}" if fragment else "")
-    return LoginRedirect(url, state, secret, expires_at)
+    origins = tuple(sorted({origin(issuer), origin(auth_url)} - {""}))
+    return LoginRedirect(url, state, secret, expires_at, storages.of(auth_url, target, state), stored, origins)
 
 
 def _platform(session: Session, trail: Trail) -> Registration:

@@ -52,8 +52,9 @@ class Deployment(Model, table=True):
 class LoginState(Model, table=True):
     """One begun login: state and nonce in one row, consumed once.
 
-    `browser_hash` is the SHA-256 of a secret given to the browser as a cookie. `web_session_id` is where the launch
-    led, so that a second click in the same browser can go there.
+    `browser_hash` is the SHA-256 of a secret given to the browser as a cookie; `storage_hash` that of another one,
+    which the login's page puts into the host's own storage (the frame of the name `storage_target`), "" where the host
+    offers none. `web_session_id` is where the launch led, so that a second click in the same browser can go there.
     """
 
     __tablename__ = "lti_login_state"
@@ -64,6 +65,8 @@ class LoginState(Model, table=True):
     deployment_hint: str = Field(default="", max_length=255)
     target_link_uri: str = Field(max_length=2000)
     browser_hash: str = Field(default="", max_length=64)
+    storage_target: str = Field(default="", max_length=255)
+    storage_hash: str = Field(default="", max_length=64)
     created_at: datetime
     expires_at: datetime = Field(index=True)
     consumed_at: datetime | None = None

@@ -16,6 +16,7 @@ LAUNCH = (
 REGISTER = ("address", "code", "configuration", "answer", "kept")
 LAUNCHED, REGISTERED = "launched", "registered"
 NO_COOKIE = "no cookie"  # a finding that refuses nothing: the person is asked instead
+BY_STORAGE = "by storage"  # nor does this: what proved the browser came from the host's storage
 
 
 class Result(enum.Enum):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import firefox
 import hypothesis
 import pytest
 import system
@@ -90,6 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reason = ""
         if item.get_closest_marker("browser") and chromium is None:
             reason = "no Chromium on this machine"
+        elif item.get_closest_marker("firefox") and (absent := firefox.missing()):
+            reason = absent
         elif item.get_closest_marker("postgresql") and not SERVER:
             reason = "no PostgreSQL server (NENGLI_TEST_DATABASE_URL is not set)"
         if reason:

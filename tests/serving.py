@@ -50,12 +50,18 @@ class Served:
 
 
 @contextmanager
-def tool_on_loopback(database_url: str, folder: Path, clock: Callable[[], datetime]) -> Iterator[Served]:
-    """The whole tool over that database, at an address that it knows."""
+def tool_on_loopback(
+    database_url: str,
+    folder: Path,
+    clock: Callable[[], datetime],
+    host: str = "localhost",
+    behind: Callable[[Any], Any] = lambda app: app,
+) -> Iterator[Served]:
+    """The whole tool over that database, at an address that it knows; `behind` puts something before it."""
     settings = settings_of(folder, database_url)
     engine = db.engine(database_url)
     sessions = db.session_factory(engine)
-    with application(settings, clock=clock, sessions=sessions) as app, loopback.served(app) as port:
-        settings.public_url = f"http://localhost:{port}"
+    with application(settings, clock=clock, sessions=sessions) as app, loopback.served(behind(app)) as port:
+        settings.public_url = f"http://{host}:{port}"
         yield Served(app, settings.public_url, settings, engine, sessions)
     engine.dispose()

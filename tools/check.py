@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cluster
+import firefox
 import stock
 import system
 
@@ -130,6 +131,7 @@ def main() -> int:
     if needs:
         print(f"── 安装 / installing: {', '.join(need.name for need in needs)}", flush=True)
         reason = system.install(needs)
+    run.left_out += firefox.prepare()
     still = {need.name for need in system.missing()}
     for name in sorted(still & {"a Chinese font"}):
         run.left_out.append(f"{name} is missing, pages were drawn without it: {reason}")

@@ -56,6 +56,7 @@ def has_cjk_font() -> bool:
 NEEDS = (
     Need("PostgreSQL", ("postgresql",), lambda: cluster.programs() is not None),
     Need("Chromium", ("chromium",), lambda: browser() is not None),
+    Need("Firefox", ("firefox-esr",), lambda: shutil.which("firefox-esr") is not None),
     Need("a Chinese font", ("fonts-noto-cjk", "fontconfig"), has_cjk_font),
 )
 

@@ -24,8 +24,8 @@ from lms_plugin.web import formats, messages, stages, typed, uploads
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
-    CROSS_SITE_ENDPOINTS,
     GETS_THAT_COMMIT,
+    LAUNCH_ENDPOINTS,
     OPEN_CHANGES,
     Edge,
     Parts,
@@ -268,7 +268,7 @@ def _unavailable(error: Unavailable) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         typed.leave_unread()
-        if request.endpoint in CROSS_SITE_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
+        if request.endpoint in LAUNCH_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
             refused = unread_launch("launch.token_too_long")
             return _page(refused.code, {}, 413, refused.params["reference"])
         if request.endpoint in uploads.PLAIN_FORMS:

@@ -36,6 +36,7 @@ OPEN_ENDPOINTS = frozenset(
         "lti.login",
         "lti.launch",
         "lti.not_posted",
+        "lti.proved",
         "lti.jwks",
         "lti.window",
         "lti.redeem",
@@ -52,9 +53,13 @@ OPEN_ENDPOINTS = frozenset(
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
-OPEN_CHANGES = frozenset({"lti.login", "lti.launch", "lti.window", "lti.redeem", "lti.here", "register.begin"})
+OPEN_CHANGES = frozenset(
+    {"lti.login", "lti.launch", "lti.proved", "lti.window", "lti.redeem", "lti.here", "register.begin"}
+)
 # Changing requests that may come from another site: a host's login initiation and its launch.
 CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})
+# Requests of a launch: they bring a proof of their own, whoever is signed in, and are in the launch log, always.
+LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved"}
 
 
 @dataclass
@@ -143,7 +148,7 @@ class SignedOut(Refused):
 
 def load_viewer() -> None:
     """Before each request: finds the session by cookie or bearer and derives the person, their roles and locale."""
-    if request.endpoint in CROSS_SITE_ENDPOINTS:
+    if request.endpoint in LAUNCH_ENDPOINTS:
         return  # a launch brings its own proof, and must not open a transaction before the host's keys are here
     here = edge()
     bearer = request.headers.get(BEARER_HEADER, "")

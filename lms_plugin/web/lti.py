@@ -1,7 +1,7 @@
 """The door: login initiation, launch, key set, and the ways in for browsers that keep no cookie in a frame."""
 
 import hmac
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import IntegrityError
@@ -30,6 +30,7 @@ blueprint = Blueprint("lti", __name__)
 
 LOGIN_COOKIES = "__Host-nengli-login-"
 WINDOW_COOKIE = "__Host-nengli-window"
+PROOF_HEADER = "X-Nengli-Proof"
 MOST_LOGINS = 20  # begun and not finished in one browser at once
 
 
@@ -53,15 +54,24 @@ def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> N
 def login() -> BaseResponse:
     """OIDC third-party login initiation: remembers state and nonce, sends the browser back to its host."""
     here = edge()
+    params, keeps_cookies = request.values.to_dict(), _sends_cookies()
     try:
-        begun = lti.begin_login(db(), request.values.to_dict(), _launch_url(), here.now)
+        begun = lti.begin_login(db(), params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
     except Refused as error:
         raise _logged(error) from error
-    response = redirect(begun.url, 302)
+    response: BaseResponse = redirect(begun.url, 302)
+    if begun.storage is not None:
+        here.framed_by = list(begun.origins)
+        response = make_response(render_template("lti/remember.html", begun=begun, storage=begun.storage))
     for name in _surplus_cookies():
         set_cookie(response, name, "", 0)
     set_cookie(response, _login_cookie(begun.state), begun.browser_secret, 600)
     return response
+
+
+def _sends_cookies() -> bool:
+    """Whether this browser has shown here that it keeps cookies of ours."""
+    return any(name == COOKIE or name.startswith(LOGIN_COOKIES) for name in request.cookies)
 
 
 def _surplus_cookies() -> list[str]:
@@ -80,11 +90,38 @@ def not_posted() -> BaseResponse:
 
 @blueprint.post("/lti/launch")
 def launch() -> BaseResponse | str:
-    """The host's signed launch. Refused: the state is used up, a log row stands, nothing else is written."""
-    made, form, may_ask = parts(), request.form.to_dict(), True
+    """The host's signed launch. Refused: the state is used up, a log row stands, nothing else is written.
+
+    Without the login's cookie, where the login left a proof with the host: a page first that fetches it from there and
+    posts the launch on to `proved`. Nothing is used up by that page.
+    """
+    return _launch(request.form.to_dict())
+
+
+@blueprint.post("/lti/proved")
+def proved() -> BaseResponse | str:
+    """A launch whose proof our own page asked the host's storage for; without it where that had none or said nothing.
+
+    It comes in a header, which no other site's page can have a browser send here: whoever began a login knows its
+    proof, and could else have another's browser post both (login CSRF).
+    """
+    return _launch(request.form.to_dict(), request.headers.get(PROOF_HEADER, ""))
+
+
+def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | str:
+    """`stored`: what the host's storage gave, None when it has not been asked."""
+    made, may_ask = parts(), True
+    cookie = _browser_secret(_login_cookie(form.get("state", "")))
+    if stored is None and cookie is None:
+        storage = lti.storage_of(db(), form, edge().now)
+        if storage is not None:
+            # This page stays the tab's document, also for the answer to a host that asks for content.
+            edge().sends_to = lti.unchecked_return(form["id_token"])
+            return render_template("lti/recall.html", storage=storage, form=form, platform_origin=storage.origin)
+    proof = lti.Proof(cookie, stored or "")
     for _attempt in range(5):
         try:
-            return _enter(form, may_ask)
+            return _enter(form, proof, may_ask)
         except lti.KeysWanted as wanted:
             # Nothing may hold a lock while a host answers: what this request has begun is given up meanwhile.
             db().rollback()
@@ -95,15 +132,14 @@ def launch() -> BaseResponse | str:
             # Of a class that clicks at once two made the same course, or one person came twice: now it is there.
             db().rollback()
             writes(db())
-    return _enter(form, may_ask=False)
+    return _enter(form, proof, may_ask=False)
 
 
-def _enter(form: dict[str, str], may_ask: bool) -> BaseResponse | str:
+def _enter(form: dict[str, str], proof: lti.Proof, may_ask: bool) -> BaseResponse | str:
     here, settings = edge(), parts().settings
-    lifetime, cookie_name = timedelta(hours=settings.session_hours), _login_cookie(form.get("state", ""))
-    secret = _browser_secret(cookie_name)
+    lifetime = timedelta(hours=settings.session_hours)
     try:
-        received = lti.receive_launch(db(), form, secret, here.now, public_url=settings.public_url, may_ask=may_ask)
+        received = lti.receive_launch(db(), form, proof, here.now, public_url=settings.public_url, may_ask=may_ask)
     except Refused as error:
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):
@@ -111,16 +147,19 @@ def _enter(form: dict[str, str], may_ask: bool) -> BaseResponse | str:
     else:
         entrance = enter.enter(db(), received, lifetime, here.now)
         # Only a browser that proved itself may double-click its way to the session: the secret of a login that another
-        # browser finished without cookies is in the hands of whoever began it.
-        proved = received.binding == "cookie"
-        lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id if proved else None)
-        if not proved:
+        # browser finished without proof is in the hands of whoever began it.
+        is_proved = received.binding != "none"
+        lti.log_launch(db(), received, here.now, web_session_id=entrance.session_row.id if is_proved else None)
+        if not is_proved:  # this page stays the tab's document: its rules are those of all that follow in it
             here.framed_by = lti.frame_ancestors(db(), received.deployment_id)
+            here.sends_to = lti.origin(received.deep_linking.return_url) if received.deep_linking else ""
             return _ask_first(entrance)
+    if proof.cookie is None:
+        return jsonify(bearer=entrance.bearer, home=home_of(entrance.session_row))  # for the script of recall.html
     response = redirect(home_of(entrance.session_row), 303)
     set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)
     # Kept for the span of a double click: the second request then proves that it is the same browser.
-    set_cookie(response, cookie_name, secret or "", int(sessions.DOUBLE_CLICK.total_seconds()))
+    set_cookie(response, _login_cookie(form.get("state", "")), proof.cookie, int(sessions.DOUBLE_CLICK.total_seconds()))
     return response
 
 
@@ -133,9 +172,7 @@ def _browser_secret(cookie_name: str) -> str | None:
     """The secret that this browser got at login; None where it keeps no cookies here. A browser that keeps cookies, but
     not this one, did not begin this login (login CSRF): "" then matches nothing, and the launch is refused."""
     secret = request.cookies.get(cookie_name)
-    if secret is None and any(name == COOKIE or name.startswith(LOGIN_COOKIES) for name in request.cookies):
-        return ""
-    return secret
+    return "" if secret is None and _sends_cookies() else secret
 
 
 def _ask_first(entrance: sessions.Entrance) -> str:
@@ -194,9 +231,7 @@ def redeem() -> BaseResponse:
         raise Refused("session.no_cookie")
     entrance, _target = sessions.redeem_ticket(db(), token, "window", moment.now, browser)
     response = redirect(home_of(entrance.session_row), 303)
-    set_cookie(
-        response, COOKIE, entrance.token, max(60, int((entrance.session_row.expires_at - moment.now).total_seconds()))
-    )
+    set_cookie(response, COOKIE, entrance.token, _seconds_left(entrance, moment.now))
     return response
 
 
@@ -224,8 +259,13 @@ def download(token: str) -> BaseResponse:
     entrance, target = sessions.redeem_ticket(db(), token, "download", moment.now)
     response = redirect(target, 303)
     if moment.web_session is None or moment.web_session.person_id != entrance.session_row.person_id:
-        set_cookie(response, COOKIE, entrance.token, 600)
+        set_cookie(response, COOKIE, entrance.token, _seconds_left(entrance, moment.now))
     return response
+
+
+def _seconds_left(entrance: sessions.Entrance, now: datetime) -> int:
+    """How long a window's session goes on: as long as the one that it came from."""
+    return max(60, int((entrance.session_row.expires_at - now).total_seconds()))
 
 
 @blueprint.get("/.well-known/jwks.json")

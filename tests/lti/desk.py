@@ -82,7 +82,9 @@ class Desk:
         self, form: dict[str, str], secret: str | None, now: datetime | None = None, *, may_ask: bool = False
     ) -> "lti.Launch | lti.Replayed":
         """Posts to `/lti/launch`."""
-        return lti.receive_launch(self.session, form, secret, now or self.now, public_url=self.tool, may_ask=may_ask)
+        return lti.receive_launch(
+            self.session, form, lti.Proof(secret), now or self.now, public_url=self.tool, may_ask=may_ask
+        )
 
     def launch(self, claims: dict[str, Any] | None = None, **changes: Any) -> "lti.Launch | lti.Replayed":
         """A login and a launch in one browser with these claims; `changes` by claim name, None removes."""

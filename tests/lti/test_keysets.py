@@ -81,7 +81,7 @@ class Class_:
         at = now or self.now
         with self.factory() as session:
             try:
-                lti.receive_launch(session, form, None, at, public_url=self.desk.tool, may_ask=True)
+                lti.receive_launch(session, form, lti.Proof(), at, public_url=self.desk.tool, may_ask=True)
             except lti.KeysWanted as wanted:
                 url = wanted.url
             else:

@@ -27,7 +27,7 @@ def test_one_state_is_consumed_by_one_of_many(own_database_url: str, now: dateti
         with factory() as session:
             db.writes(session)
             try:
-                lti.receive_launch(session, form, secret, now, public_url=desk.tool)
+                lti.receive_launch(session, form, lti.Proof(secret), now, public_url=desk.tool)
             except Refused as refused:
                 outcomes.append(refused.code)
             else:

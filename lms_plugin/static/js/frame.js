@@ -9,6 +9,26 @@ if (origin && window.parent !== window) {
     window.parent.postMessage({ subject: "lti.frameResize", height }, origin);
   };
   new ResizeObserver(tell).observe(document.body);
+
+  // What else the host listens to, it says itself (1EdTech LTI Client Side postMessages).
+  const ask = (subject, id) => window.parent.postMessage({ subject, message_id: id }, origin);
+  const id = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  const asked = id();
+  window.addEventListener("message", ({ origin: from, data }) => {
+    if (from !== origin || data?.subject !== "lti.capabilities.response" || data.message_id !== asked) return;
+    const known = new Set(Array.isArray(data.supported_messages) ? data.supported_messages.map((one) => one?.subject) : []);
+    if (known.has("lti.scrollToTop")) {
+      const top = () => location.hash || ask("lti.scrollToTop", id());
+      top();
+      document.addEventListener("htmx:pushedIntoHistory", top);
+    }
+    if (!known.has("lti.close")) return;
+    nengli.each("button[data-lti-close]", (button) => {
+      button.hidden = false;
+      button.addEventListener("click", () => ask("lti.close", id()));
+    });
+  });
+  ask("lti.capabilities", asked);
 }
 
 // A form that came back with its mistakes is the answer to a POST: Back onto it would be a dead page, and refresh would

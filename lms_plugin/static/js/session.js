@@ -10,7 +10,9 @@ function stored(write) {
     else if (write) sessionStorage.setItem(SLOT, write);
     return sessionStorage.getItem(SLOT) ?? "";
   } catch {
-    return ""; // storage is refused in a frame whose cookies are blocked; memory has to do
+    // Storage is refused in a frame whose cookies are blocked: then the history's entry keeps it over a reload.
+    if (write !== undefined) history.replaceState({ ...history.state, [SLOT]: write ?? undefined }, "");
+    return history.state?.[SLOT] ?? "";
   }
 }
 
@@ -99,6 +101,11 @@ globalThis.nengli = Object.freeze({
   get fingerprint() {
     return fingerprint;
   },
+  /** A launch has proved this tab, which keeps no cookie. */
+  enter(given, home) {
+    bearer = given;
+    begin(home);
+  },
   /** Whether this tab lives by a bearer instead of a cookie. */
   get borne() {
     return Boolean(bearer);
@@ -166,6 +173,13 @@ function live(address) {
   else document.addEventListener("DOMContentLoaded", ask);
 }
 
+/** The launch is over: its address gives way, so that Back and reload never meet it again. */
+function begin(home) {
+  history.replaceState(null, "", "/");
+  stored(bearer);
+  live(home || "/");
+}
+
 if (asked && offered) {
   asked.hidden = false;
   let answered = false;
@@ -179,9 +193,7 @@ if (asked && offered) {
     if (!said) return; // the line is cut: the button stays
     if (!said.ok) return void asked.submit(); // asked too late: the server's page says so
     bearer = offered;
-    stored(bearer);
-    history.replaceState(null, "", "/"); // Back and reload must never meet the launch again
-    live(asked.dataset.home ?? "/");
+    begin(asked.dataset.home);
   });
 } else if (bearer) {
   // A reload came without the header and so without a person: ask once more, with it. Never a launch again.
@@ -200,6 +212,8 @@ function acknowledged() {
 }
 acknowledged();
 document.addEventListener("htmx:pushedIntoHistory", acknowledged);
+// Every entry of the history is to be reloaded too, one that htmx has written anew or gone back to as well.
+for (const name of ["htmx:pushedIntoHistory", "htmx:historyRestore"]) document.addEventListener(name, () => bearer && stored(bearer));
 for (const key of kept.keys("nengli:draft:")) {
   const copy = kept.get(key);
   if (!copy || Date.now() - copy.at > 30 * 24 * 3600 * 1000) kept.drop(key);

@@ -73,6 +73,8 @@ class Bench:
     clock: list[datetime]
     world: World
     keys: Keys
+    strips: list[str]  # attributes that this tool's cookies lose on the way
+    asked: list[str]  # the addresses that browsers asked the tool for
 
     @property
     def now(self) -> datetime:
@@ -95,12 +97,32 @@ class Bench:
             return row
 
 
+def stripping(inner: Any, strips: list[str], asked: list[str]) -> Any:
+    """The application, whose cookies lose those attributes: as in a browser that does not know them."""
+
+    def outer(environ: dict[str, Any], start_response: Any) -> Any:
+        asked.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            lost = "|".join(map(re.escape, strips)) or "(?!)"
+            kept = [(k, re.sub(rf"; ?({lost})(?=;|$)", "", v) if k.lower() == "set-cookie" else v) for k, v in headers]
+            return start_response(status, kept, *error)
+
+        return inner(environ, start)
+
+    return outer
+
+
 @contextmanager
-def running(database_url: str, folder: Path, now: datetime) -> Iterator[Bench]:
-    """The tool on loopback over a district with a course."""
+def running(database_url: str, folder: Path, now: datetime, host: str = "localhost") -> Iterator[Bench]:
+    """The tool on loopback, under that name, over a district with a course."""
     clock = [now]
+    strips: list[str] = []
+    asked: list[str] = []
     with (
-        tool_on_loopback(database_url, folder, lambda: clock[0]) as tool,
+        tool_on_loopback(
+            database_url, folder, lambda: clock[0], host, lambda inner: stripping(inner, strips, asked)
+        ) as tool,
         tool.sessions() as session,
         key_server() as keys,
     ):
@@ -108,7 +130,7 @@ def running(database_url: str, folder: Path, now: datetime) -> Iterator[Bench]:
         db.writes(session)
         world = world_in(session, now)
         session.commit()
-        yield Bench(tool.url, tool.engine, clock, world, keys)
+        yield Bench(tool.url, tool.engine, clock, world, keys, strips, asked)
 
 
 @dataclass
@@ -193,6 +215,10 @@ class Platform:
             CLAIM + "context": {"id": "course-1", "title": "信息技术研修"},
         }
         return resign.fresh(plain, nonce, self.bench.now, **changes)
+
+    def signed(self, nonce: str, state: str, /, **changes: Any) -> dict[str, str]:
+        """The form that answers a login."""
+        return {"id_token": resign.sign(self.claims(nonce, **changes)), "state": state}
 
     def post(self, jar: Jar, form: Mapping[str, str]) -> requests.Response:
         """The host's answer, posted by the browser."""

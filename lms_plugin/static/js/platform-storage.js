@@ -1,0 +1,78 @@
+// A browser that keeps no cookie in a host's frame can still prove at the launch that it began the login, where the host
+// lends its own storage (1EdTech LTI postMessage Storage): the login's page puts a secret there, the launch's page gets it.
+// Only the origin that the registration names hears us and is heard. No answer, or a "no": on without it.
+const PATIENCE = 1000; // ms for each question
+
+const place = document.querySelector("[data-remember], [data-recall]");
+const { target, origin, key } = place.dataset;
+
+/** The frame that keeps the values: the host's page itself, or one beside ours; null where there is none. */
+function keeper() {
+  if (window.parent === window) return null;
+  try {
+    const found = target === "_parent" ? window.parent : window.parent.frames[target];
+    return typeof found?.postMessage === "function" ? found : null;
+  } catch {
+    return null; // no frame of that name: the browser says so by an error
+  }
+}
+
+/** Asks the keeper; its answer, or null when it gave none in time. */
+function ask(subject, more = {}) {
+  const frame = keeper();
+  if (!frame) return Promise.resolve(null);
+  const id = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+  return new Promise((settle) => {
+    const hear = ({ origin: from, data }) => {
+      if (from !== origin || data?.message_id !== id || data.subject !== `${subject}.response`) return;
+      done(data);
+    };
+    const done = (answer) => {
+      window.removeEventListener("message", hear);
+      clearTimeout(timer);
+      settle(answer);
+    };
+    const timer = setTimeout(done, PATIENCE, null);
+    window.addEventListener("message", hear);
+    frame.postMessage({ subject, message_id: id, ...more }, origin);
+  });
+}
+
+/** Whether the host's own list leaves the message out; a host that gives no list may understand it all the same. */
+async function lacks(subject) {
+  const known = (await ask("lti.capabilities"))?.supported_messages;
+  return Array.isArray(known) && !known.some((one) => one?.subject === subject);
+}
+
+if ("remember" in place.dataset) {
+  const value = place.dataset.remember;
+  delete place.dataset.remember; // the secret has no business in the page once it has been read
+  if (!(await lacks("lti.put_data"))) await ask("lti.put_data", { key, value });
+  window.location.replace(place.dataset.go);
+} else {
+  let sent = false;
+  place.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault(); // pressed meanwhile: the launch is on its way
+    sent = true;
+  });
+  const { value } = (await ask("lti.get_data", { key })) ?? {};
+  if (!sent && typeof value === "string") {
+    sent = true;
+    await prove(value);
+    sent = false;
+  } else if (!sent) place.requestSubmit();
+}
+
+/** The launch goes on with its proof, in a header that no other site can send, and without a step in the history. */
+async function prove(value) {
+  const body = new URLSearchParams(new FormData(place));
+  const answer = await fetch(place.action, { method: "POST", body, headers: { "X-Nengli-Proof": value } }).catch(() => null);
+  if (!answer) return; // the line is cut: the button stays
+  if (answer.ok) {
+    const { bearer, home } = await answer.json();
+    nengli.enter(bearer, home);
+    return;
+  }
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.body.replaceWith(document.adoptNode(page.body)); // why it was refused
+}
