@@ -231,6 +231,7 @@ class StoredFile(Owned, table=True):
     findings_waived: bool = Field(default=False)  # "就这样提交"
     started_at: datetime
     completed_at: datetime | None = None
+    left_out: int = Field(default=0)  # objects inside it that no anonymous copy can hold (an old workbook, slides)
     unused_since_at: datetime | None = None  # since when no draft and no version holds it
 
 

@@ -23,7 +23,8 @@ PLAYABLE = frozenset({"mp4", "m4v", "mov", "webm", "3gp"})
 
 @dataclass(frozen=True)
 class Readable:
-    """A file as one viewer may have it. `is_blind`: only the anonymous copy, under the neutral `name`."""
+    """A file as one viewer may have it. `is_blind`: only the anonymous copy, under the neutral `name`; then `left_out`
+    objects inside it are missing."""
 
     uuid: str
     storage_key: str
@@ -34,6 +35,7 @@ class Readable:
     pages: int | None
     size_bytes: int
     is_blind: bool
+    left_out: int
 
     @property
     def has_file(self) -> bool:
@@ -216,4 +218,5 @@ def _as(file: competencies.StoredFile, name: str, is_blind: bool) -> Readable:
         pages=file.pages,
         size_bytes=file.size_bytes,
         is_blind=is_blind,
+        left_out=file.left_out if is_blind else 0,
     )

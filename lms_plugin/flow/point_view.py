@@ -21,7 +21,8 @@ Text = Mapping[str, str]
 class PieceLine:
     """A piece of evidence in its place. `state`: uploading, checking, ready or refused (`problem` says why).
 
-    `tells`: words in it that name the author; `can_strike`: whether we can take them out.
+    `tells`: words in it that name the author; `can_strike`: whether we can take them out. `left_out`: objects inside
+    it that reviewers do not get.
     """
 
     ref: str
@@ -37,6 +38,7 @@ class PieceLine:
     can_strike: bool
     over_seconds: int
     is_too_long: bool
+    left_out: int
     text: str
     pages: int | None
     url: str
@@ -341,6 +343,7 @@ def _piece(item: competencies.Item, piece: competencies.Piece, tells: Mapping[in
         can_strike=file is None or _can_strike(file, where),
         over_seconds=over,
         is_too_long=too_long,
+        left_out=file.left_out if file is not None else 0,
         text=row.text,
         pages=file.pages if file is not None else None,
         url=row.url,

@@ -44,6 +44,7 @@ class Examined:
     duration_ms: int | None = None
     problem: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,11 @@ class Incoming:
         if not problem and media.accepts(found, list(self.accept)) is None:
             problem = "file.type_not_taken"
         findings: list[dict[str, Any]] = []
+        left_out = 0
         if not problem:
             try:
                 text = media.document_text(path, found.mime)
+                left_out = media.left_out(path, found.mime)
             except Refused as error:
                 text, problem = "", error.code
             findings = self._named(text, found.properties)
@@ -87,6 +90,7 @@ class Incoming:
             duration_ms=round(seconds * 1000) if seconds is not None else None,
             problem=problem,
             findings=findings,
+            left_out=left_out,
         )
 
     def _named(self, text: str, properties: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -212,7 +216,7 @@ def finish(
     file.received_bytes, file.sha256 = file.size_bytes, examined.sha256
     file.kind, file.mime, file.extension = examined.kind, examined.mime, examined.extension
     file.pages, file.duration_ms = examined.pages, examined.duration_ms
-    file.problem, file.findings = examined.problem, examined.findings
+    file.problem, file.findings, file.left_out = examined.problem, examined.findings, examined.left_out
     file.state = competencies.FileState.REFUSED if examined.problem else competencies.FileState.READY
     file.completed_at = now
     session.add(file)

@@ -6,7 +6,7 @@ What is wrong with a file rises as `Refused` with the codes of `translations/mes
 
 from pathlib import Path
 
-from lms_plugin.media.copies import Copy, can_sanitize, redact_document, reviewer_copy
+from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
 from lms_plugin.media.inspection import Inspection, accepts, inspect
 from lms_plugin.media.office import Block
 from lms_plugin.media.pdf import page_count as pdf_page_count
@@ -41,6 +41,7 @@ __all__ = [
     "Copy",
     "can_sanitize",
     "reviewer_copy",
+    "left_out",
     "redact_document",
     "Finding",
     "find_personal",

@@ -30,12 +30,12 @@ def opened(source: Path | io.BytesIO) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(source, formats=_FORMATS)
-        with image:
-            pixels = image.width * image.height
-            if pixels > PIXELS or (pixels > DECODED and image.format not in {"JPEG", "MPO"}):
-                raise Bomb
-            yield image
+            warnings.simplefilter("ignore", UserWarning)  # of damaged EXIF: what can be read of it is read
+            with Image.open(source, formats=_FORMATS) as image:
+                pixels = image.width * image.height
+                if pixels > PIXELS or (pixels > DECODED and image.format not in {"JPEG", "MPO"}):
+                    raise Bomb
+                yield image
     except Image.DecompressionBombError as error:
         raise Bomb from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, struct.error) as error:

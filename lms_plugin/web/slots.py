@@ -190,6 +190,11 @@ def _file(piece: PieceLine, at: Mapping[str, Any], locked: bool) -> dict[str, An
             if piece.is_too_long
             else _("长了 %(seconds)s 秒，评审员会看到这条说明，不用重传。", seconds=piece.over_seconds)
         )
+    if piece.left_out:
+        note = _(
+            "里面有 %(n)s 个嵌入的对象（如旧版 Excel、PPT），互评的老师看不到。要让他们看到，请单独上传。",
+            n=piece.left_out,
+        )
     is_text = piece.kind == "text"
     return {
         "name": _("直接写的文字") if is_text else piece.name,

@@ -99,6 +99,25 @@ def test_what_is_written_on_the_page_stays_and_all_else_goes(name: str, tmp_path
     assert dict(found.properties) == {}
 
 
+def with_embedded(folder: Path, *names: str) -> Path:
+    """A document in which these files lie as objects."""
+    made = folder / "with.docx"
+    with zipfile.ZipFile(FILES / "plain.docx") as plain, zipfile.ZipFile(made, "w") as archive:
+        for entry in plain.infolist():
+            archive.writestr(entry, plain.read(entry))
+        for number, name in enumerate(names):
+            archive.writestr(f"word/embeddings/oleObject{number}{Path(name).suffix}", (FILES / name).read_bytes())
+    return made
+
+
+def test_what_no_copy_can_hold_is_counted(tmp_path: Path) -> None:
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    assert media.left_out(with_embedded(tmp_path, "sheet.xls", "slides.ppt", "sheet.xlsx", "lesson.doc"), kind) == 2
+    for name in ("plain.docx", "lesson.docx"):
+        assert media.left_out(FILES / name, kind) == 0
+    assert media.left_out(FILES / "reflection.pdf", "application/pdf") == 0
+
+
 def test_embedded_files_are_made_anonymous_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(FILES / "lesson.docx") as archive:
         assert leaks(archive.read("word/embeddings/sheet.xlsx"))

@@ -23,6 +23,7 @@ from lms_plugin.flow import award, cases
 from tests import people as cast
 from tests.factories import Browser, World
 from tests.flow.handed_in import all_marks, hand_in, judgement
+from tests.media.test_copies import with_embedded
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -379,6 +380,30 @@ def test_a_stranger_s_large_form_is_not_read(tool: Any, world: World) -> None:
     stranger = Browser(tool.test_client(), "x")
     stranger.client.set_cookie("__Host-nengli", "made up", domain="localhost", secure=True)
     assert too_much(stranger, f"/submissions/{'0' * 32}/design/files", 100).status_code == 401
+
+
+def test_objects_that_reviewers_do_not_get_are_said(
+    world: World, chen: Browser, browse: Browse, tmp_path: Path
+) -> None:
+    work = chosen(world, chen, "A6")["A6"]
+    file = upload(chen, f"{work}-design", "教案.docx", with_embedded(tmp_path, "sheet.xls").read_bytes())
+    assert "里面有 1 个嵌入的对象" in chen.get(f"/submissions/{work}").text
+    assert "没有给您" not in chen.get(f"/evidence/{file}").text
+    row = world.session.exec(select(competencies.Submission).where(competencies.Submission.uuid == work)).one()
+    piece = world.session.exec(
+        select(competencies.Evidence).where(competencies.Evidence.submission_id == pk(row))
+    ).one()
+    version = competencies.SubmissionVersion(
+        submission_id=pk(row), number=1, manifest={}, content_hash="0" * 64, self_marks={}, submitted_at=world.now
+    )
+    world.session.add(version)
+    world.session.flush()
+    world.session.add(competencies.Evidence(**piece.model_dump(exclude={"id", "version_id"}), version_id=pk(version)))
+    row.state, row.current_version_id = competencies.SubmissionState.SUBMITTED, pk(version)
+    slot = rubrics.Slot(pk(row), pk(version), pk(world.person(cast.WANG)))
+    rubrics.allot(world.session, row.tenant_id, row.programme_id, [slot], None, None, world.now)
+    world.session.commit()
+    assert "1 个嵌入的对象（如旧版 Excel、PPT）没有给您" in browse(cast.WANG).get(f"/evidence/{file}").text
 
 
 def test_hostile_file_names_are_tamed(world: World, chen: Browser) -> None:
