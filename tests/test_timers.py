@@ -1,6 +1,6 @@
 """What the worker does because time goes by: keys take turns, the log is swept, and it says that it lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def tick(own_database_url: str, tmp_path: Path) -> Callable[[datetime], Worker]:
+def tick(own_database_url: str, tmp_path: Path) -> Iterator[Callable[[datetime], Worker]]:
     """One sweep at a moment."""
     settings = Settings(
         secret_key=SecretStr("a secret key of the tests, long enough"),
@@ -31,13 +31,16 @@ def tick(own_database_url: str, tmp_path: Path) -> Callable[[datetime], Worker]:
         log_days=10,
     )
 
-    def sweep(at: datetime) -> Worker:
-        worker = Worker(settings, clock=lambda: at)
-        worker.tick()
-        worker.close()
-        return worker
+    workers: list[Worker] = []
 
-    return sweep
+    def sweep(at: datetime) -> Worker:
+        workers.append(Worker(settings, clock=lambda: at))
+        workers[-1].tick()
+        return workers[-1]
+
+    yield sweep
+    for worker in workers:
+        worker.close()
 
 
 def test_keys_take_turns_by_the_clock(tick: Callable[[datetime], Worker], now: datetime) -> None:
