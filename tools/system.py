@@ -90,6 +90,8 @@ def install(needs: list[Need]) -> str:
     if is_ubuntu() and any(need.name == "Chromium" for need in needs):
         packages = [package for package in packages if package != "chromium"]  # there it is a snap: see below
         by_playwright(root)
+    if is_ubuntu():
+        packages = [package for package in packages if package != "firefox-esr"]  # only Debian has it
     if not packages:
         return ""
     fresh = any(need.name == "PostgreSQL" for need in needs) and not CLUSTER_POLICY.exists()
