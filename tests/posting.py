@@ -25,7 +25,7 @@ from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.factories import World, build_world
 from tests.hosts import loopback
-from tests.serving import SECRET, settings_of
+from tests.serving import give_tool_key, settings_of
 
 SUBJECTS = {"chen": "11", "wang": "12", "li": "13", "zhao": "14", "sun": "15", "zhou": "16"}
 SCOPES = [
@@ -193,7 +193,7 @@ def _world(session: Session, url: str) -> World:
     db.writes(session)
     now = datetime.now(UTC)
     world = build_world(session, now)
-    lti.ensure_tool_key(session, SECRET, now)
+    give_tool_key(session, now)
     deployment = db.get(session, lti.Deployment, world.course.deployment_id)
     platform = db.get(session, lti.Platform, deployment.platform_id)
     platform.client_id, platform.token_url, platform.product = "nengli-practice", url + "/token", "nengli-practice"

@@ -10,7 +10,9 @@ from typing import Any
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Engine
+from sqlmodel import Session, select
 
+import lti
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.web import create_app, equip
@@ -18,6 +20,7 @@ from tests.hosts import loopback
 
 SECRET = "a secret key of the tests, long enough"
 _free: list[Flask] = []
+_key: dict[str, Any] = {}
 
 
 def settings_of(folder: Path, database_url: str = "sqlite://", **more: Any) -> Settings:
@@ -36,6 +39,18 @@ def application(settings: Settings, *, clock: Callable[[], datetime], sessions: 
     yield app
     app.extensions.pop("nengli")
     _free.append(app)
+
+
+def give_tool_key(session: Session, now: datetime) -> None:
+    """The tool has its key at that moment. It is made by the tool once and given to every later database: to make one
+    takes longer than most tests."""
+    if session.exec(select(lti.ToolKey)).first() is not None:
+        return
+    if not _key:
+        _key.update(lti.ensure_tool_key(session, SECRET, now).model_dump(exclude={"id"}))
+    else:
+        session.add(lti.ToolKey(**{**_key, "created_at": now, "active_from_at": now}))
+        session.flush()
 
 
 @dataclass

@@ -24,7 +24,8 @@ from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, ListedMember, Ticket, WebSession
 from tests import people as cast
 from tests.flow.earned import earn
-from tests.posting import SECRET, SUBJECTS, Post, post_office
+from tests.posting import SUBJECTS, Post, post_office
+from tests.serving import SECRET
 
 
 @pytest.fixture

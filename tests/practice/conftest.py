@@ -15,6 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lms_plugin.practice import PracticeConfig, create_practice
+from lms_plugin.practice.platform import new_private_key
+from lms_plugin.practice.store import Store
 from tests.hosts import loopback
 
 BASE = "http://lms.localhost:8700"
@@ -91,9 +93,17 @@ def tool(_keyset_server: ToolKeyset) -> ToolKeyset:
     return _keyset_server
 
 
+@pytest.fixture(scope="session")
+def _host_key() -> str:
+    return new_private_key()
+
+
 @pytest.fixture
-def config(tmp_path: Path, tool: ToolKeyset) -> PracticeConfig:
-    return PracticeConfig(BASE, LOOPBACK, TOOL, tool.url, tmp_path / "practice")
+def config(tmp_path: Path, tool: ToolKeyset, _host_key: str) -> PracticeConfig:
+    """A practice LMS that has its key already: to make one takes longer than the test."""
+    made = PracticeConfig(BASE, LOOPBACK, TOOL, tool.url, tmp_path / "practice")
+    Store(made.data_dir / "practice.sqlite3").setting("private_key", lambda: _host_key)
+    return made
 
 
 @pytest.fixture

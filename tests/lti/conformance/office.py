@@ -27,7 +27,7 @@ from tests import people as cast
 from tests.flow.earned import earn
 from tests.hosts import fake
 from tests.lti.conformance.bench import Bench
-from tests.serving import SECRET, settings_of
+from tests.serving import SECRET, give_tool_key, settings_of
 
 AGS = [fake.LINE_ITEM, fake.RESULT, fake.SCORE]
 
@@ -198,7 +198,7 @@ def office(bench: Bench, host: fake.Host, folder: Path) -> Iterator[Office]:
     host.tool_keys = lambda: requests.get(bench.url + "/.well-known/jwks.json", timeout=10).json()
     host.clock = lambda: bench.clock[0]
     with transaction(sessions) as session:
-        lti.ensure_tool_key(session, SECRET, bench.now)
+        give_tool_key(session, bench.now)
     with fake.serving(host):
         made = Office(bench, host, settings, sessions)
         audience = "" if host.audience == host.token_url else host.audience
