@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lms_plugin.net import Network, networks_of
+
 
 class Settings(BaseSettings):
     """What an installation may set.
@@ -18,6 +20,7 @@ class Settings(BaseSettings):
     `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
     `log_days`: how long the launch log is kept.
     `keep_removed_days`: how long a file that its author took out of every draft can still be used again.
+    `allow_networks`: private networks that course platforms stand in, by commas: 10.2.0.0/16.
     `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
     """
 
@@ -30,6 +33,7 @@ class Settings(BaseSettings):
     product_name: str = "教师能力点考核"
     product_name_en: str = "Teacher competency points"
     allow_loopback: bool = False
+    allow_networks: str = ""
     demo: bool = False
     session_hours: int = 8
     upload_max_mb: int = 2048
@@ -44,6 +48,15 @@ class Settings(BaseSettings):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
             raise ValueError("NENGLI_SECRET_KEY needs at least 32 characters / 至少 32 个字符")
+        return value
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        try:
+            networks_of(value)
+        except ValueError as error:
+            raise ValueError(f"NENGLI_ALLOW_NETWORKS: {error} / 只能写内网网段，例如 10.2.0.0/16") from error
         return value
 
     @field_validator("public_url")
@@ -61,6 +74,11 @@ class Settings(BaseSettings):
         if self.demo and not self.allow_loopback:
             raise ValueError("NENGLI_DEMO is for loopback only / 演示模式只能在本机使用")
         return self
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The private networks that requests may go to."""
+        return networks_of(self.allow_networks)
 
     @property
     def storage_dir(self) -> Path:

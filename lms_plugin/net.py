@@ -1,6 +1,7 @@
 """The one way out: every HTTP request the product makes to another machine goes through here.
 
-An address comes from a registration or a launch, so it may be anything. Therefore: https only, public addresses only,
+An address comes from a registration or a launch, so it may be anything. Therefore: https only, public addresses only
+(and those of private networks that the operator's settings name: a district's Moodle often stands in its intranet),
 the name resolved once and the connection pinned to what was checked (a second look-up could answer differently),
 no redirect to another host, at most 1 MiB read, no proxy or .netrc of the environment, and a time limit on all of it.
 """
@@ -12,7 +13,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,6 +34,8 @@ CONNECT_SECONDS = 3.0
 MAX_BODY = 1024 * 1024
 _MAX_REDIRECTS = 3
 _LONGEST_WAIT = 86400  # a Retry-After beyond a day is not believed
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def _no_wait(_place: str) -> float:
 
 class Http:
     """Makes requests. `allow_loopback` admits http and this very machine (demo and tests), never a private network.
+    `networks`: private networks that may be asked, by https as all others.
     `own_host`: the tool's own name, which may lead to a private address: the operator's settings say it, no stranger.
     `pace`: how many seconds a request to a place ("https://host:443") waits for its turn (`lti.Pace`)."""
 
@@ -134,8 +138,10 @@ class Http:
         total_seconds: float = TOTAL_SECONDS,
         pace: Callable[[str], float] = _no_wait,
         own_host: str = "",
+        networks: Sequence[Network] = (),
     ) -> None:
         self.allow_loopback = allow_loopback
+        self.networks = tuple(networks)
         self.own_host = own_host.lower()
         self.total_seconds = total_seconds
         self._pace = pace
@@ -257,7 +263,8 @@ class Http:
         for address in addresses:
             parsed = ipaddress.ip_address(address)
             loopback = self.allow_loopback and parsed.is_loopback
-            if not loopback and (scheme != "https" or not (_is_public(parsed) or host == self.own_host)):
+            is_known = _is_public(parsed) or _is_within(parsed, self.networks) or host == self.own_host
+            if not loopback and (scheme != "https" or not is_known):
                 raise Unavailable("net.address_refused", permanent=True)
         return addresses[0]
 
@@ -320,6 +327,46 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if any(address in block for block in _SPECIAL if block.version == address.version):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified
+
+
+_PRIVATE = tuple(  # RFC 1918 and RFC 4193; not 100.64.0.0/10, where a cloud keeps its metadata
+    ipaddress.ip_network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254")))  # of clouds, within fc00::/7
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """Private networks by name: "10.2.0.0/16, fd12:3456::/32". Raises ValueError for anything but parts of the private
+    blocks: this machine, link-local addresses and the clouds' metadata can never be named."""
+    found = tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split())
+    for network in found:
+        if not any(block.version == network.version and _lies_in(network, block) for block in _PRIVATE):
+            raise ValueError(f"{network} is no part of a private network")
+    return found
+
+
+def _lies_in(network: Network, block: Network) -> bool:
+    return network.network_address in block and network.prefixlen >= block.prefixlen
+
+
+def _is_within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[Network]) -> bool:
+    return address not in _METADATA and any(address in network for network in networks)
+
+
+def is_never_asked(url: str, *, allow_loopback: bool = False, networks: Sequence[Network] = ()) -> bool:
+    """Whether the address itself says that no request will ever go there: it names this machine, or is a number outside
+    what is public or allowed. Other names are looked up when they are asked."""
+    try:
+        _scheme, host, _port = _place(url)
+    except Unavailable:
+        return True
+    if host == "localhost" or host.endswith(".localhost"):
+        return not allow_loopback
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not (_is_public(address) or _is_within(address, networks) or (allow_loopback and address.is_loopback))
 
 
 def _read(response: requests.Response, deadline: float, largest: int) -> str:

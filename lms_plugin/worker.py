@@ -48,7 +48,11 @@ class Worker:
         self.sessions = session_factory(self.engine)
         self.post = report.Post(
             self.sessions,
-            Http(allow_loopback=settings.allow_loopback, pace=lti.Pace(self.sessions, settings.host_rate)),
+            Http(
+                allow_loopback=settings.allow_loopback,
+                networks=settings.networks,
+                pace=lti.Pace(self.sessions, settings.host_rate),
+            ),
             settings.secret_key.get_secret_value(),
             f"{settings.public_url}/lti/launch",
         )

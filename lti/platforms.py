@@ -12,6 +12,7 @@ from sqlmodel import Session, col, func, select
 
 from lms_plugin.db import owned, pk, table
 from lms_plugin.errors import Conflict, Invalid, NotFound
+from lms_plugin.net import Network, is_never_asked
 from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
 from lti.trails import LAUNCHED
@@ -57,6 +58,7 @@ def add_platform(
     name: str | None = None,
     product: str | None = None,
     allow_loopback: bool = False,
+    networks: Sequence[Network] = (),
     deployments_later: bool = False,
 ) -> Platform:
     """Registers a platform (or, for the same tenant, client and issuer, updates it) with its deployments.
@@ -65,7 +67,7 @@ def add_platform(
     `deployments_later`: the platform has not said any yet, so its first launch asks for approval. Raises Invalid with a
     code per field, Conflict("platform.taken") when another tenant holds this issuer and client id.
     """
-    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback=allow_loopback)
+    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback, networks)
     if not is_identifier(issuer, 500) or not origin(issuer):
         wrong["issuer"] = "platform.issuer_invalid"
     if not is_identifier(client_id):
@@ -104,12 +106,16 @@ def add_platform(
 Wrong = dict[str, str | tuple[str, dict[str, object]]]
 
 
-def _wrong_addresses(auth_url: str, token_url: str, jwks_url: str, *, allow_loopback: bool) -> Wrong:
-    """Fields whose address cannot be one of a platform."""
+def _wrong_addresses(
+    auth_url: str, token_url: str, jwks_url: str, allow_loopback: bool, networks: Sequence[Network]
+) -> Wrong:
+    """Fields whose address cannot be one of a platform. `auth_url` is for browsers, which may stand where we do not."""
     wrong: Wrong = {}
     for field_name, url in (("auth_url", auth_url), ("token_url", token_url), ("jwks_url", jwks_url)):
         if not is_identifier(url, 1000) or not origin(url) or not (url.startswith("https://") or allow_loopback):
             wrong[field_name] = "platform.url_invalid"
+        elif field_name != "auth_url" and is_never_asked(url, allow_loopback=allow_loopback, networks=networks):
+            wrong[field_name] = "platform.url_private"
     return wrong
 
 
@@ -123,9 +129,10 @@ def change_platform(
     token_audience: str,
     name: str,
     allow_loopback: bool = False,
+    networks: Sequence[Network] = (),
 ) -> None:
     """Other addresses, another name. Issuer and client id are what a registration is, so they stay. Raises Invalid."""
-    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback=allow_loopback)
+    wrong = _wrong_addresses(auth_url, token_url, jwks_url, allow_loopback, networks)
     if token_audience and not is_identifier(token_audience, 1000):
         wrong["audience"] = "platform.url_invalid"
     if wrong:

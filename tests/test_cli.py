@@ -135,6 +135,23 @@ def test_a_database_that_was_not_set_up_is_said(environment: dict[str, str], tmp
         assert "请先运行 nengli db upgrade" in said
 
 
+def test_an_address_that_is_never_reached_is_no_registration(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    add = ("platform", "add", "--tenant", "平安县")
+    for host in ("127.0.0.1", "localhost", "10.0.0.1", "[fd12::1]"):
+        inside = [word.replace("https://lms.example/token", f"https://{host}/token") for word in PLATFORM]
+        said = refused(environment, *add, *inside)
+        assert "token_url" in said
+        assert "platform.url_private" in said
+        own = {**environment, "NENGLI_ALLOW_NETWORKS": "10.0.0.0/24, fd12::/16"}
+        result = nengli(own, *add, *inside)
+        assert result.exit_code == (0 if host in ("10.0.0.1", "[fd12::1]") else 1)
+    browsers = [word.replace("https://lms.example/auth", "https://10.9.9.9/auth") for word in PLATFORM]
+    done(environment, *add, *browsers)  # only browsers go there
+    wrong = nengli({**environment, "NENGLI_ALLOW_NETWORKS": "127.0.0.0/8"}, *add, *PLATFORM)
+    assert (wrong.exit_code, "NENGLI_ALLOW_NETWORKS" in wrong.output) == (1, True)
+
+
 def test_what_is_not_given_again_stays_registered(environment: dict[str, str]) -> None:
     done(environment, "tenant", "add", "平安县")
     register = ("platform", "add", "--tenant", "平安县", *PLATFORM)

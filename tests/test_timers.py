@@ -13,6 +13,8 @@ import rubrics
 from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import pk, transaction
+from lms_plugin.net import networks_of
+from lms_plugin.web import create_app
 from lms_plugin.worker import Worker
 from tests.factories import district, programme_of, published_framework, world_in
 
@@ -41,6 +43,20 @@ def tick(own_database_url: str, tmp_path: Path) -> Iterator[Callable[[datetime],
     yield sweep
     for worker in workers:
         worker.close()
+
+
+def test_whoever_asks_a_platform_knows_the_networks_of_the_settings(own_database_url: str, tmp_path: Path) -> None:
+    settings = Settings(
+        secret_key=SecretStr("a secret key of the tests, long enough"),
+        public_url="https://tool.example",
+        data_dir=tmp_path,
+        database_url=own_database_url,
+        allow_networks="10.2.0.0/16",
+    )
+    worker, app = Worker(settings), create_app(settings)
+    wanted = networks_of("10.2.0.0/16")
+    assert (worker.post.http.networks, app.extensions["nengli"].http.networks) == (wanted, wanted)
+    worker.close()
 
 
 def test_keys_take_turns_by_the_clock(tick: Callable[[datetime], Worker], now: datetime) -> None:

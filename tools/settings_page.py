@@ -45,6 +45,13 @@ MEANINGS = {
         "允许 http 和本机地址，只供演示和测试；启动时会警告",
         "Admits http and loopback addresses, for demo and tests only; said loudly at start",
     ),
+    "allow_networks": (
+        "课程平台在内网时，允许访问的内网网段，用逗号隔开，例如 `10.2.0.0/16`；仍须 https。"
+        "网段里的任何机器都能被登记为平台，请写得尽量小。本机、链路本地和云主机元数据地址不会放行",
+        "Private networks that course platforms stand in, by commas, e.g. `10.2.0.0/16`; https alone there too. Any "
+        "machine in them can be registered as a platform, so keep them small. This machine, link-local and cloud "
+        "metadata addresses are never admitted",
+    ),
     "demo": ("演示模式，由 `make demo` 设置；正式环境不要用", "Demo mode, set by `make demo`; not for real use"),
     "session_hours": ("登录一次管几小时", "How many hours a sign-in lasts"),
     "upload_max_mb": ("单个文件最大多少 MB", "The largest file, in MB"),

@@ -151,6 +151,7 @@ def platform_add(**given: Any) -> None:
             product=given["product"],
             token_audience=given["audience"],
             allow_loopback=settings.allow_loopback,
+            networks=settings.networks,
             now=now,
         )
         lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
@@ -217,7 +218,7 @@ def platform_test(issuer: str, client_id: str) -> None:
         row = lti.by_client(session, issuer, client_id)
         if row is None:
             raise NotFound("platform.unknown", issuer=issuer, client_id=client_id)
-        http = Http(allow_loopback=settings.allow_loopback)
+        http = Http(allow_loopback=settings.allow_loopback, networks=settings.networks)
         secret = settings.secret_key.get_secret_value()
         trial = platforms.trial_of(session, row, now, secret_key=secret, http=http)
         jwks = settings.public_url + "/.well-known/jwks.json"

@@ -68,6 +68,7 @@ def doctor() -> None:
                 Storage(settings.storage_dir),
                 settings.allow_loopback,
                 lambda: datetime.now(UTC),
+                settings.networks,
             )
             begun = examination.begin_all(session, place, now)
             jwks = settings.public_url + "/.well-known/jwks.json"

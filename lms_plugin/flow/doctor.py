@@ -18,7 +18,7 @@ from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import pk
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow.platforms import trial_of
-from lms_plugin.net import Http
+from lms_plugin.net import Http, Network
 from lms_plugin.people import Tenant
 from lms_plugin.storage import Storage
 
@@ -63,11 +63,12 @@ class Place:
     storage: Storage
     allow_loopback: bool
     clock: Callable[[], datetime]
+    networks: tuple[Network, ...] = ()
 
     def http(self, *, own: bool = False) -> Http:
         """For requests to platforms; `own`: to the tool itself, whose name may lead to a private address."""
         host = (urlsplit(self.public_url).hostname or "") if own else ""
-        return Http(allow_loopback=self.allow_loopback, total_seconds=PATIENCE, own_host=host)
+        return Http(allow_loopback=self.allow_loopback, networks=self.networks, total_seconds=PATIENCE, own_host=host)
 
 
 def begin(session: Session, actor: Actor, place: Place, now: datetime) -> "Examination":

@@ -1,6 +1,6 @@
 """平台: IT and officers of the whole district see to the registrations of their course platforms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ import lti
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid
-from lms_plugin.net import Http
+from lms_plugin.net import Http, Network
 from lms_plugin.people import Course
 
 
@@ -81,6 +81,7 @@ def register(
     *,
     secret_key: str,
     allow_loopback: bool,
+    networks: Sequence[Network] = (),
 ) -> str:
     """Registers what was typed on a product's page; gives the registration's uuid.
 
@@ -105,6 +106,7 @@ def register(
             product=made.product,
             name=given.get("name", "").strip(),
             allow_loopback=allow_loopback,
+            networks=networks,
             now=now,
         )
     except Invalid as error:
@@ -115,7 +117,15 @@ def register(
     return row.uuid
 
 
-def change(session: Session, actor: Actor, uuid: str, given: Mapping[str, str], *, allow_loopback: bool) -> None:
+def change(
+    session: Session,
+    actor: Actor,
+    uuid: str,
+    given: Mapping[str, str],
+    *,
+    allow_loopback: bool,
+    networks: Sequence[Network] = (),
+) -> None:
     """Other addresses or another name. Raises Invalid."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     lti.change_platform(
@@ -127,6 +137,7 @@ def change(session: Session, actor: Actor, uuid: str, given: Mapping[str, str], 
         token_audience=given.get("audience", "").strip(),
         name=given.get("name", "").strip(),
         allow_loopback=allow_loopback,
+        networks=networks,
     )
 
 

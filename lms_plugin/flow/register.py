@@ -4,6 +4,7 @@ The code says which district; it is used up by the registration that succeeds, a
 another of the same role: the way in, to accept it, is only being built.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from lms_plugin.access import RoleScope
 from lms_plugin.db import get
 from lms_plugin.errors import Refused
 from lms_plugin.flow import invitations
+from lms_plugin.net import Network
 from lms_plugin.people import Invitation, OrgUnit, RoleKind, Tenant
 
 
@@ -59,6 +61,7 @@ def finish(
     is_confirmed: bool,
     secret_key: str,
     allow_loopback: bool,
+    networks: Sequence[Network] = (),
 ) -> Done:
     """Keeps what the platform answered, and uses up the code.
 
@@ -84,6 +87,7 @@ def finish(
         token_audience=offer.audience,
         product=offer.product or None,
         allow_loopback=allow_loopback,
+        networks=networks,
         now=now,
     )
     platform.is_disabled = stays_disabled

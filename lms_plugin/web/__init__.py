@@ -113,7 +113,7 @@ def equip(
         settings=settings,
         sessions=sessions,
         storage=Storage(settings.storage_dir),
-        http=Http(allow_loopback=settings.allow_loopback),
+        http=Http(allow_loopback=settings.allow_loopback, networks=settings.networks),
         clock=clock,
         wake=wake,
     )

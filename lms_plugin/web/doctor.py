@@ -32,6 +32,7 @@ def examine() -> str:
         made.storage,
         settings.allow_loopback,
         made.clock,
+        settings.networks,
     )
     begun = doctor.begin(db(), actor(), place, edge().now)
     commit()  # nothing may hold a lock while a host answers

@@ -104,6 +104,7 @@ def new(product: str) -> BaseResponse | tuple[str, int]:
                 edge().now,
                 secret_key=settings.secret_key.get_secret_value(),
                 allow_loopback=settings.allow_loopback,
+                networks=settings.networks,
             )
             return redirect(url_for("platforms.one", platform=made), 303)
         except Invalid as invalid:
@@ -130,7 +131,15 @@ def one(platform: str) -> BaseResponse | tuple[str, int]:
     if request.method == "GET":
         return _page(platform), 200
     try:
-        platforms.change(db(), actor(), platform, request.form, allow_loopback=parts().settings.allow_loopback)
+        settings = parts().settings
+        platforms.change(
+            db(),
+            actor(),
+            platform,
+            request.form,
+            allow_loopback=settings.allow_loopback,
+            networks=settings.networks,
+        )
         return redirect(url_for("platforms.one", platform=platform), 303)
     except Invalid as invalid:
         db().rollback()

@@ -110,6 +110,7 @@ def begin() -> BaseResponse:
             is_confirmed=is_confirmed,
             secret_key=settings.secret_key.get_secret_value(),
             allow_loopback=settings.allow_loopback,
+            networks=settings.networks,
         )
     except Invalid as invalid:
         words = "; ".join(messages.field_errors(invalid).values())

@@ -26,7 +26,7 @@ from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Unavailable
 from lms_plugin.flow import doctor
-from lms_plugin.net import Http
+from lms_plugin.net import Http, networks_of
 from lms_plugin.storage import Storage
 from tests import people as cast
 from tests.factories import World
@@ -55,6 +55,11 @@ def place_of(tmp_path: Path, url: str = "https://tool.example", **more: Any) -> 
 def codes(lines: list[doctor.Line]) -> dict[str, str]:
     """What was found at each step."""
     return {line.step.partition(".step_")[2]: line.code for line in lines}
+
+
+def test_platforms_of_an_allowed_network_are_examined(tmp_path: Path) -> None:
+    networks = networks_of("10.2.0.0/16")
+    assert place_of(tmp_path, networks=networks).http().networks == networks
 
 
 # --- inside ---

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lms_plugin.errors import Unavailable
-from lms_plugin.net import CONNECT_SECONDS, MAX_BODY, Answer, Http, _is_public
+from lms_plugin.net import CONNECT_SECONDS, MAX_BODY, Answer, Http, _is_public, is_never_asked, networks_of
 from tests.hosts import loopback
 
 
@@ -230,6 +230,51 @@ def test_each_redirect_is_looked_up_and_checked_again(base: str, monkeypatch: py
 def test_one_harmful_address_of_a_name_is_one_too_many(monkeypatch: pytest.MonkeyPatch, second: str) -> None:
     resolving(monkeypatch, ["93.184.216.34", second])
     assert code_of(Http(), "https://lms.example/keys") == "net.address_refused"
+
+
+@pytest.mark.parametrize(
+    ("answers", "may"),
+    [
+        (["10.2.3.4"], True),
+        (["fd12::5", "93.184.216.34"], True),
+        (["10.2.3.4", "10.3.0.1"], False),
+        (["10.2.3.4", "127.0.0.1"], False),
+        (["::ffff:169.254.169.254"], False),
+        (["fd00:ec2::254"], False),
+    ],
+)
+def test_a_private_network_that_the_operator_names(
+    monkeypatch: pytest.MonkeyPatch, answers: list[str], may: bool
+) -> None:
+    http = Http(networks=networks_of("10.2.0.0/16, fd00::/8"))
+    resolving(monkeypatch, *[answers] * 3)
+    if may:
+        assert http._address("https", "lms.example", 443, time.monotonic() + 5) == answers[0]
+    else:
+        assert code_of(http, "https://lms.example/keys") == "net.address_refused"
+    assert code_of(http, "http://lms.example/keys") == "net.address_refused"  # https there as well
+    assert code_of(Http(), "https://lms.example/keys") == "net.address_refused" or answers[-1][:2] == "93"
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10", "0.0.0.0/0", "10.0.0.0/7", "100.64.0.0/10", "8.8.8.0/24"],
+)
+def test_nothing_but_private_networks_can_be_named(network: str) -> None:
+    with pytest.raises(ValueError, match=r"private|host bits"):
+        networks_of(f"10.2.0.0/16,{network}")
+
+
+def test_what_an_address_says_by_itself() -> None:
+    own = networks_of("10.2.0.0/16")
+    for url in ("https://127.0.0.1/t", "https://localhost/t", "https://a.localhost/t", "https://[::1]/t", "no address"):
+        assert is_never_asked(url, networks=own)
+    assert not is_never_asked("https://127.0.0.1/t", allow_loopback=True)
+    assert not is_never_asked("https://localhost/t", allow_loopback=True)
+    assert is_never_asked("https://10.2.0.1/t", allow_loopback=True)
+    assert is_never_asked("https://10.3.0.1/t", networks=own)
+    for url in ("https://10.2.0.1/t", "https://93.184.216.34/t", "https://lms.example/t"):
+        assert not is_never_asked(url, networks=own)
 
 
 @pytest.mark.parametrize(

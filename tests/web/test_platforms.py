@@ -179,6 +179,9 @@ def test_it_is_disabled_enabled_and_changed(browse, world: World) -> None:
     row = held(world, "client-course-1")
     assert not row.is_disabled
     assert (row.name, row.token_url, row.token_audience) == ("新名字", given["token_url"], given["audience"])
+    inside = browser.post(f"/platforms/{row.uuid}", {**given, "token_url": "https://10.0.0.1/t"})
+    assert inside.status_code == 422
+    assert "本机或内网的地址" in inside.text
     wrong = browser.post(f"/platforms/{row.uuid}", {**given, "jwks_url": "file:///etc/passwd", "name": "写了一半"})
     assert wrong.status_code == 422
     assert 'id="f-jwks_url-error"' in wrong.text
