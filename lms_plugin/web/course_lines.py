@@ -8,6 +8,8 @@ from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import when
 from lms_plugin.web.platform_labels import FAMILIES
 
+REFUSED = ("ags.refused", "ags.scope_refused", "ags.token_refused", "nrps.emptied")  # what switching it on may mend
+
 
 @dataclass(frozen=True)
 class CheckLine:
@@ -143,22 +145,21 @@ def _grades(facts: Facts) -> CheckLine:
 
 
 def _members(facts: Facts, timezone: str, explain: Callable[[str], str]) -> CheckLine:
+    cures = {
+        "moodle": _(
+            "站点管理员在工具的设置里，“IMS LTI Names and Role Provisioning”选“Use this service to retrieve "
+            "members' information as per privacy settings”。"
+        ),
+        "openedx": _("组件里“Enable LTI NRPS”选“True”。"),
+    }
+    cure = cures.get(family(facts.product), _("请平台的管理员为本工具打开“名单服务”（Names and Role Provisioning）。"))
     if not facts.offers_list:
-        cures = {
-            "moodle": _(
-                "站点管理员在工具的设置里，“IMS LTI Names and Role Provisioning”选“Use this service to retrieve "
-                "members' information as per privacy settings”。"
-            ),
-            "openedx": _("组件里“Enable LTI NRPS”选“True”。"),
-        }
-        cure = cures.get(
-            family(facts.product), _("请平台的管理员为本工具打开“名单服务”（Names and Role Provisioning）。")
-        )
         return CheckLine("stop", _("平台没有给课程名单"), _("看不到谁还没进来过；选点、互评和认定不受影响。"), (cure,))
     last = _("上一次读到：%(when)s。", when=when(facts.read_at, timezone)) if facts.read_at else ""
     if facts.error:
+        more = (cure,) if facts.error in REFUSED else ()
         said = _("平台的回答：%(words)s", words=facts.words) if facts.words else ""
-        return CheckLine("stop", _("课程名单没有读到"), f"{last}{said}", (explain(facts.error),))
+        return CheckLine("stop", _("课程名单没有读到"), f"{last}{said}", (explain(facts.error), *more))
     if facts.read_at is None:
         return CheckLine("wait", _("课程名单还没有读"), _("通常几分钟以后就读到。"))
     named = _("其中 %(n)s 人有姓名。", n=facts.listed_named)

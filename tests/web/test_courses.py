@@ -77,6 +77,11 @@ def test_why_the_list_is_old(world: World, browse: Browse) -> None:
         text = browse(cast.TRAINER).get(f"/courses/{world.course.uuid}/{page}").text
         assert "课程平台的分页没有尽头" in text
     assert "甲" in text
+    row.error = "ags.refused"
+    world.session.add(row)
+    world.session.commit()
+    text = browse(cast.TRAINER).get(f"/courses/{world.course.uuid}/check").text
+    assert "请平台的管理员为本工具打开“名单服务”" in text
 
 
 def test_a_person_is_told_on_home_and_record(world: World, browse: Browse) -> None:
