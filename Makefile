@@ -34,8 +34,8 @@ migration: venv-test  ## Write a migration from the models: make migration m="wh
 strings: venv-test  ## Collect the pages' Chinese sentences into the English catalogue
 	@$(PY) tools/strings.py
 
-bench: venv-test  ## Measure a speed promise: make bench NAME=pages
-	@$(PY) benchmarks/$(NAME).py
+bench: venv-test  ## Measure a speed promise: make bench NAME=pages (or launch)
+	@$(PY) $(firstword $(wildcard benchmarks/$(NAME)/__main__.py) benchmarks/$(NAME).py)
 
 venv:
 	@tools/venv.sh runtime

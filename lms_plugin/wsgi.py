@@ -1,5 +1,7 @@
 """The entry for gunicorn: `gunicorn 'lms_plugin.wsgi:app()'`."""
 
+import ctypes
+import gc
 import logging
 
 from flask import Flask
@@ -9,6 +11,7 @@ from lms_plugin.config import Settings
 from lms_plugin.web import create_app
 
 log = logging.getLogger("nengli")
+_M_ARENA_MAX, _MOST_HEAPS = -8, 2  # of malloc.h
 
 
 def app() -> Flask:
@@ -18,4 +21,16 @@ def app() -> Flask:
     if settings.allow_loopback:
         log.warning("NENGLI_ALLOW_LOOPBACK=1: http and loopback hosts are admitted. For demo and tests only.")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return create_app(settings, wake=worker.waker(settings))
+    made = create_app(settings, wake=worker.waker(settings))
+    _share_memory()
+    return made
+
+
+def _share_memory() -> None:
+    """For `gunicorn --preload`, which forks its workers after this: what is loaded now stays common to them, since the
+    collector writes into it no more; and the C library keeps few heaps for many threads (glibc; others have no such
+    setting)."""
+    gc.collect()
+    gc.freeze()
+    if (setting := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        setting(_M_ARENA_MAX, _MOST_HEAPS)

@@ -52,7 +52,10 @@ class Trail:
 
 def new_reference() -> str:
     """Eight letters in two groups, about 39 bits: "K7QF-2M9X"."""
-    letters = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    drawn, letters = secrets.randbelow(len(_LETTERS) ** 8), ""
+    for _ in range(8):
+        drawn, at = divmod(drawn, len(_LETTERS))
+        letters += _LETTERS[at]
     return f"{letters[:4]}-{letters[4:]}"
 
 

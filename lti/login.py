@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from sqlalchemy import Integer, bindparam, insert, literal_column, select
@@ -158,24 +159,23 @@ def _remember(
     )
     if auth_url is None:
         return None
-    query = {
-        "scope": "openid",
-        "response_type": "id_token",
-        "response_mode": "form_post",
-        "prompt": "none",
-        "client_id": client_id,
-        "redirect_uri": redirect_uri,
-        "state": state,
-        "nonce": nonce,
-        "login_hint": params["login_hint"],
-    }
+    hints = {"login_hint": params["login_hint"]}
     if "lti_message_hint" in params:
-        query["lti_message_hint"] = params["lti_message_hint"]
+        hints["lti_message_hint"] = params["lti_message_hint"]
+    # State and nonce are of letters that an address takes as they are.
+    query = f"{_standard(client_id, redirect_uri)}&state={state}&nonce={nonce}&{urlencode(hints, errors='replace')}"
     address, _, fragment = auth_url.partition("#")
     glue = "&" if "?" in address else "?"
-    url = address + glue + urlencode(query, errors="replace") + (f"#{fragment}" if fragment else "")
+    url = address + glue + query + (f"#{fragment}" if fragment else "")
     origins = tuple(sorted({origin(issuer), origin(auth_url)} - {""}))
     return LoginRedirect(url, state, secret, expires_at, storages.of(auth_url, target, state), stored, origins)
+
+
+@lru_cache(maxsize=256)
+def _standard(client_id: str, redirect_uri: str) -> str:
+    """What every redirect to a registration's host says."""
+    fixed = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}
+    return urlencode({**fixed, "client_id": client_id, "redirect_uri": redirect_uri}, errors="replace")
 
 
 def _platform(session: Session, trail: Trail) -> Registration:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -21,6 +22,7 @@ def is_identifier(value: str, limit: int = 255) -> bool:
     return 0 < len(value) <= limit and not _UNSAFE.search(value) and not _BREAKS.search(value)
 
 
+@lru_cache(maxsize=1024)
 def origin(url: str) -> str:
     """scheme://host[:port] of an http(s) address, without a default port; "" for anything else."""
     try:

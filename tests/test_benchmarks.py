@@ -1,8 +1,14 @@
 """The benchmarks run: a smoke test with little data. What it measures here says nothing; that it measures does."""
 
+import http.client
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,3 +41,78 @@ def test_pages_are_measured_counted_and_split() -> None:
         small, large = line[54:66].strip().split("/")
         assert small == large, f"queries grow with rows: {line}"
         assert int(small) <= 12, line
+
+
+@pytest.fixture
+def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The launch benchmark as a module."""
+    folder = ROOT / "benchmarks" / "launch"
+    for path in (folder.parent, folder):
+        monkeypatch.syspath_prepend(str(path))
+    spec = importlib.util.spec_from_file_location("launch_benchmark", folder / "__main__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "launch_benchmark", made)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.mark.postgresql
+def test_prepared_launches_are_taken_and_what_they_cost_is_seen(
+    launch: ModuleType, database_url: str, tmp_path: Path
+) -> None:
+    """Without wrk and the peer, which the benchmark fetches from elsewhere."""
+    server = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("CREATE DATABASE benched"))
+    url = make_url(database_url).set(database="benched").render_as_string(hide_password=False)
+    sender, port = launch.host.Host(), launch.processes.free_port()
+    try:
+        with sender.keys() as keys:
+            launch.seed(url, f"http://127.0.0.1:{keys}/tool", 24)
+            environment, log = launch.settings(url, tmp_path), tmp_path / "log"
+            with launch.processes.gunicorn(sys.executable, "lms_plugin.wsgi:app()", port, environment, log) as tree:
+                before = tree.cpu_seconds()
+                for raw in sender.launches(port, ["PA00001", "PA00002", "PA00001", "PA00001"]):
+                    assert sent(port, raw) == 303, log.read_text(encoding="utf-8")
+                    assert sent(port, raw) in {303, 400}  # once more: a double click, or used up
+                assert sent(port, launch.host.logins(1)[0]) == 302
+                assert tree.cpu_seconds() > before
+                assert len(tree.pids()) == 1 + launch.processes.WORKERS
+                assert 50 < tree.pss_mb() < 500
+        assert sender.asked["/tool"] == 1
+    finally:
+        with server.connect() as connection:
+            connection.execute(text("DROP DATABASE benched WITH (FORCE)"))
+        server.dispose()
+
+
+def sent(port: int, raw: bytes) -> int:
+    """The status that a request written out whole gets."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.connect()
+    line.sock.sendall(raw)
+    answer = http.client.HTTPResponse(line.sock)
+    answer.begin()
+    answer.read()
+    line.close()
+    return answer.status
+
+
+@pytest.mark.parametrize(("cpu", "kept"), [(1.0, True), (1.4, False)])
+def test_every_promise_of_the_launch_has_its_line(
+    launch: ModuleType, capsys: pytest.CaptureFixture[str], tmp_path: Path, cpu: float, kept: bool
+) -> None:
+    def target(name: str, cpu_ms: float) -> object:
+        figures = launch.Figures(rate=1000, cpu_ms=cpu_ms, store_ms=0, p50_ms=4, p99_ms=20)
+        made = launch.Target(name, 1, launch.Tree(1), None, tmp_path, pss_mb=120)
+        made.rounds = {"login": [figures], "launch": [figures]}
+        return made
+
+    targets = [target("tool", cpu), target("peer", 1.2), target("floor", 0.5)]
+    assert launch.verdict(targets, 0) is kept
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith("launch: ") and line.endswith((" ok", " short")) for line in lines)
+    assert sum(line.endswith(" short") for line in lines) == (0 if kept else 2)

@@ -24,7 +24,6 @@ URL_TICKET = timedelta(seconds=60)
 ANSWER_WITHIN = WINDOW_TICKET  # how long the question "is it you?" of a launch without cookie waits
 DOUBLE_CLICK = timedelta(seconds=10)
 LOCALES = ("zh-Hans", "en")
-_FIELDS = tuple(column.name for column in table(WebSession).c if not column.primary_key)
 
 
 class Whose(NamedTuple):
@@ -95,25 +94,25 @@ def open_for(session: Session, whose: Whose, lifetime: timedelta, now: datetime,
     """`open_session` where the person and course are known by their ids."""
     token, bearer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     locale = told.get("locale", "")
-    row = WebSession(
-        token_hash=_hash(token),
-        bearer_hash=_hash(bearer),
-        csrf=secrets.token_urlsafe(32),
-        tenant_id=whose.tenant_id,
-        person_id=whose.person_id,
-        course_id=whose.course_id,
-        locale=locale if locale in LOCALES else "",
-        return_url=told.get("return_url", "")[:2000],
-        platform_origin=told.get("platform_origin", "")[:300],
-        document_target=told.get("document_target", "")[:16],
-        wants=told.get("wants", ""),
-        is_demo=told.get("is_demo", False),
-        asks_first=told.get("asks_first", False),
-        created_at=now,
-        expires_at=now + lifetime,
-    )
-    values = {name: getattr(row, name) for name in _FIELDS}
-    row.id = session.connection().execute(_ROW, values).scalar_one()
+    values: dict[str, Any] = {
+        "token_hash": _hash(token),
+        "bearer_hash": _hash(bearer),
+        "csrf": secrets.token_urlsafe(32),
+        "tenant_id": whose.tenant_id,
+        "person_id": whose.person_id,
+        "course_id": whose.course_id,
+        "locale": locale if locale in LOCALES else "",
+        "return_url": told.get("return_url", "")[:2000],
+        "platform_origin": told.get("platform_origin", "")[:300],
+        "document_target": told.get("document_target", "")[:16],
+        "wants": told.get("wants", ""),
+        "is_demo": told.get("is_demo", False),
+        "asks_first": told.get("asks_first", False),
+        "created_at": now,
+        "expires_at": now + lifetime,
+        "ended_at": None,
+    }
+    row = WebSession(**values, id=session.connection().execute(_ROW, values).scalar_one())
     return Entrance(row, token, bearer)
 
 

@@ -1,0 +1,124 @@
+"""Servers under measurement: started, ended, and what the kernel says that they used (with all their children)."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TICKS = os.sysconf("SC_CLK_TCK")
+START_SECONDS = 60
+WORKERS, THREADS = 2, 8
+
+
+class NotStarted(Exception):
+    """A server did not start; the text is the end of its log."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A process and all that it started."""
+
+    root: int
+
+    def pids(self) -> list[int]:
+        """The process and its descendants."""
+        found, waiting = [], [self.root]
+        while waiting:
+            pid = waiting.pop()
+            found.append(pid)
+            try:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    waiting += [int(one) for one in (task / "children").read_text(encoding="utf-8").split()]
+            except FileNotFoundError:
+                continue
+        return found
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all threads so far; what ended children used is in their parents' account."""
+        total = 0
+        for pid in self.pids():
+            try:
+                stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            total += sum(int(field) for field in stat[11:15])
+        return total / TICKS
+
+    def pss_mb(self) -> float:
+        """Memory of the tree: pages that several processes share are divided among them."""
+        total = 0
+        for pid in self.pids():
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+            total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return total / 1024
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def gunicorn(python: str, application: str, port: int, environment: Mapping[str, str], log: Path) -> Iterator[Tree]:
+    """An application under the gunicorn settings that all of them get."""
+    command = [
+        *(python, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", "--preload"),
+        *("--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS), "--timeout", "120"),
+        *("--no-control-socket", "--pythonpath", str(HERE)),
+    ]
+    with running(
+        command, {**os.environ, **environment}, log, lambda: _answers(port, b"GET /livez HTTP/1.0\r\n\r\n")
+    ) as at:
+        yield at
+
+
+@contextmanager
+def redis(program: Path, environment: Mapping[str, str]) -> Iterator[tuple[int, Tree]]:
+    """A Redis of this run's own that keeps nothing on disk; gives its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="nengli-redis-") as folder:
+        command = [str(program), "--bind", "127.0.0.1", "--port", str(port), "--dir", folder]
+        command += ["--save", "", "--appendonly", "no"]
+        log = Path(folder) / "log"
+        with running(command, environment, log, lambda: _answers(port, b"PING\r\n")) as at:
+            yield port, at
+
+
+@contextmanager
+def running(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, answers: Callable[[], bool]
+) -> Iterator[Tree]:
+    """Runs a command until it answers, and ends it whatever happens. Raises NotStarted."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not answers():
+            if process.poll() is not None or time.monotonic() > until:
+                raise NotStarted(log.read_text(encoding="utf-8", errors="replace")[-3000:])
+            time.sleep(0.1)
+        yield Tree(process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(port: int, asked: bytes) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+            line.sendall(asked)
+            return bool(line.recv(1))
+    except OSError:
+        return False
