@@ -326,7 +326,3 @@ def run_demo(port: str, data_dir: Path, reset: bool) -> None:
 
 main.add_command(checks.launches)
 main.add_command(checks.doctor)
-
-
-if __name__ == "__main__":
-    main()
