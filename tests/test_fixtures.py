@@ -9,6 +9,7 @@ from sqlmodel import Session, select
 
 from lms_plugin import db
 from lms_plugin.people import Tenant
+from tests.conftest import Stories
 
 
 def test_a_commit_of_a_test_stays_inside_it(session: Session, now: datetime) -> None:
@@ -53,3 +54,18 @@ def test_outside_names_do_not_exist() -> None:
 def test_this_machine_may_be_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         pass
+
+
+@pytest.mark.parametrize(
+    ("test", "story"),
+    [
+        ("tests/journey/test_whole_story.py::test_reviews_are_allotted_and_done", "tests/journey/test_whole_story.py"),
+        ("tests/web/test_every_page.py::test_page[help.page-stranger-en]", "tests/web/test_every_page.py en"),
+        ("tests/web/test_every_page.py::test_page[help.page-zh-Hans]", "tests/web/test_every_page.py zh-Hans"),
+        ("tests/web/test_every_page.py::test_no_page_is_left_out", "tests/web/test_every_page.py"),
+        ("tests/lti/test_stock_consumer.py::test_launch[9.16.1-lin]", "tests/lti/test_stock_consumer.py 9.16.1"),
+        ("tests/web/test_kit.py::test_axe[320-/kit-?lang=en]", "tests/web/test_kit.py"),
+    ],
+)
+def test_a_story_stays_with_one_worker(pytestconfig: pytest.Config, test: str, story: str) -> None:
+    assert Stories(pytestconfig)._split_scope(test) == story

@@ -124,7 +124,7 @@ def main() -> int:
     run.left_out += stock.prepare()
     consumers = "真实的 Open edX / the published Open edX consumers"
     # Each generation is a host with a story of its own: it stays with one worker.
-    run.step(consumers, [*parallel, "--dist", "loadgroup", "-m", "stock", "tests/lti"], NENGLI_TEST_DATABASE_URL="")
+    run.step(consumers, [*parallel, "--dist", "loadscope", "-m", "stock", "tests/lti"], NENGLI_TEST_DATABASE_URL="")
 
     reason = ""
     needs = system.missing()
@@ -155,9 +155,8 @@ def main() -> int:
             if not url:
                 run.left_out.append("the browser journeys on PostgreSQL: they ran on SQLite instead")
             extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": path}
-            run.step(
-                journeys, [*parallel, "--dist", "loadgroup", "-m", "browser"], **extra
-            )  # groups: tests/conftest.py
+            # What stays with one worker: tests/conftest.py.
+            run.step(journeys, [*parallel, "--dist", "loadscope", "-m", "browser"], **extra)
     return run.close(strict)
 
 

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.stock
 COLUMN = "application/vnd.ims.lis.v2.lineitem+json"
 
 
-GENERATIONS = [pytest.param(one, marks=pytest.mark.xdist_group(one)) for one in stock.GENERATIONS]
+GENERATIONS = stock.GENERATIONS  # each stays with one worker (tests/conftest.py)
 
 
 @pytest.fixture(scope="module", params=GENERATIONS)

@@ -345,5 +345,4 @@ def test_the_question_is_answered_before_the_bearer_counts(page: Page, host: Hos
 def test_the_host_is_told_the_height(page: Page, host: Host) -> None:
     page.goto(f"{host.url}/frame")
     told = page.evaluate("window.told")
-    assert told["subject"] == "lti.frameResize"
     assert told["height"] > 500
