@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import firefox
@@ -79,21 +79,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = []
 
 
-class Stories(LoadScopeScheduling):
-    """What stays with one worker when `--dist loadscope` shares tests out: a file, since a journey is one story on one
-    running product; of the two longest files each part. (xdist's own groups do nothing with this pytest: it writes
-    them to a field that pytest 9.2 has given up.)"""
+PARTS = {"tests/web/test_every_page.py": ("zh-Hans", "en"), "tests/lti/test_stock_consumer.py": stock.GENERATIONS}
 
-    PARTS: ClassVar[dict[str, tuple[str, ...]]] = {
-        "tests/web/test_every_page.py": ("zh-Hans", "en"),
-        "tests/lti/test_stock_consumer.py": stock.GENERATIONS,
-    }
+
+def story_of(nodeid: str) -> str:
+    """What stays with one worker: a file, since a journey is one story on one running product; of the two longest files
+    each part."""
+    file, _, rest = nodeid.partition("::")
+    told = re.split(r"[\[\]]", rest)[1:2]
+    parts = [part for part in PARTS.get(file, ()) for words in told if f"-{part}-" in f"-{words}-"]
+    return " ".join([file, *parts])
+
+
+class Stories(LoadScopeScheduling):
+    """Shares stories out. (xdist's own groups do nothing with pytest 9.2: they are written to a field that it has given
+    up.)"""
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, rest = nodeid.partition("::")
-        told = re.split(r"[\[\]]", rest)[1:2]
-        parts = [part for part in self.PARTS.get(file, ()) for words in told if f"-{part}-" in f"-{words}-"]
-        return " ".join([file, *parts])
+        return story_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from lms_plugin import db
 from lms_plugin.people import Tenant
-from tests.conftest import Stories
+from tests.conftest import story_of
 
 
 def test_a_commit_of_a_test_stays_inside_it(session: Session, now: datetime) -> None:
@@ -67,5 +67,5 @@ def test_this_machine_may_be_asked() -> None:
         ("tests/web/test_kit.py::test_axe[320-/kit-?lang=en]", "tests/web/test_kit.py"),
     ],
 )
-def test_a_story_stays_with_one_worker(pytestconfig: pytest.Config, test: str, story: str) -> None:
-    assert Stories(pytestconfig)._split_scope(test) == story
+def test_a_story_stays_with_one_worker(test: str, story: str) -> None:
+    assert story_of(test) == story

@@ -132,8 +132,8 @@ def app_of(host: Host) -> Flask:
     @app.get("/listen.js")
     def listen() -> Response:
         return Response(
-            "window.told = new Promise((done) => {",
-            "  onmessage = ({ data }) => { if (data.subject === 'lti.frameResize') done(data); };",
+            "window.told = new Promise((done) => {"
+            "  onmessage = ({ data }) => { if (data.subject === 'lti.frameResize') done(data); };"
             "});",
             content_type="text/javascript",
         )
