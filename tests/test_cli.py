@@ -271,7 +271,8 @@ def test_the_doctor_of_a_sound_installation_ends_with_nought(environment: dict[s
     worker = Worker(settings)
     worker.tick()
     worker.close()
-    server.app = create_app(settings)
+    engine = db.engine(settings.database_url)
+    server.app = create_app(settings, sessions=db.session_factory(engine))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -280,6 +281,7 @@ def test_the_doctor_of_a_sound_installation_ends_with_nought(environment: dict[s
         server.shutdown()
         thread.join()
         server.server_close()
+        engine.dispose()
     assert "✗" not in told
     assert "✓ 本工具的公钥地址" in told
     assert "✓ 反向代理" in told
