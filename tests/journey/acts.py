@@ -36,6 +36,7 @@ def open_point(where: Where, code: str) -> None:
     """From 我的能力点 to one point."""
     where.get_by_role("link", name="我的能力点").first.click()
     where.locator("ul.lines a.title", has_text=re.compile(rf"^{code}\b")).click()
+    expect(where.locator("section.slot").first).to_be_visible(timeout=45_000)  # two products may run on two cores
     expect(where.get_by_role("heading", level=1)).to_contain_text(code)
 
 
