@@ -92,7 +92,8 @@ def works(page: Page) -> None:
     is_home(page)
     where.locator("nav.menu").get_by_role("link", name="名单").click()
     expect(here).to_have_text("名单")
-    activity(page).evaluate("location.reload()")
+    with page.expect_event("framenavigated", lambda frame: frame.name == "activity"):  # else the old page is clicked
+        activity(page).evaluate("location.reload()")
     expect(here).to_have_text("名单", timeout=WAITS)
     with page.context.expect_page() as opened:
         where.locator("nav.menu").get_by_role("link", name="进度").click(modifiers=["Control"])
