@@ -202,7 +202,7 @@ def return_work(
 
     What fails is said by a mark below pass: such an item needs new material, one that passed stands, one without marks
     may be changed. Raises Invalid without a reason (at a criterion or on the whole) and where no item is below pass;
-    otherwise as `decide`. A late work may be returned too.
+    otherwise as `decide`. A late work may be returned too, also one that was declined.
     """
     _must_be_open(submission, version, standing, base, also=SubmissionState.LATE)
     stored = judgement.stored(items)
@@ -220,8 +220,9 @@ def return_work(
     row.item_levels = {key: 0 if key in below else level for key, level in computed.item_levels.items()}
     row.reason = judgement.reason.strip()[:LONGEST_REASON]
     submission.state, submission.trainer_id, submission.changed_at = SubmissionState.RETURNED, person_id, now
+    version.declined_at, version.declined_reason = None, ""  # its author is asked for more: that is the last word now
     session.add(row)
-    session.add(submission)
+    session.add_all([submission, version])
     session.flush()
     return row
 

@@ -46,7 +46,7 @@ def point_facts(point: CompetencyPoint) -> PointFacts:
 class Tie(enum.Enum):
     """How firmly a chosen point is held: may it be given back for another one?"""
 
-    FREE = "free"  # nothing handed in, or what was handed in did not pass in the end
+    FREE = "free"  # nothing handed in, or what was handed in did not pass in the end or came late and was not let in
     HANDED_IN = "handed_in"  # nobody has opened it: giving the point back withdraws it
     OPENED = "opened"  # somebody is at it: it stays
     DECIDED = "decided"  # returned, decided or passed: it stays
@@ -101,6 +101,8 @@ def _tie(
         return Tie.FREE
     if decision is not None and level_that_stands(decision, award) is not Level.FAIL:
         return Tie.DECIDED
+    if version is not None and version.declined_at is not None and work.state is SubmissionState.LATE:
+        return Tie.FREE
     if work.state in HANDED_IN:
         return Tie.HANDED_IN if can_withdraw(work, version, rules, now) else Tie.OPENED
     return Tie.FREE

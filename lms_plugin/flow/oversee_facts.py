@@ -44,9 +44,7 @@ def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
         select(
             who.c.root_id,
             col(Submission.point_id),
-            case(
-                (or_(col(Submission.state).in_(EDITABLE), col(SubmissionVersion.declined_at).is_not(None)), 0), else_=1
-            ),
+            case((or_(col(Submission.state).in_(EDITABLE), _was_declined), 0), else_=1),
             case((col(Submission.state) == SubmissionState.RETURNED, 1), else_=0),
             case((col(Submission.state) == SubmissionState.RELEASED, 1), else_=0),
             literal(-1),

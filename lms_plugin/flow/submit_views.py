@@ -88,8 +88,8 @@ class PointLine:
 
 @dataclass(frozen=True)
 class NextStep:
-    """The one thing to do now. `kind`: wait_open, revise, again, failed, choose, hand_in_more, submit, review, wait,
-    done, rule_unmet or over. `is_late`: the day in `on` is over, and what is handed in now is late."""
+    """The one thing to do now. `kind`: wait_open, revise, again, failed, choose, hand_in_more, submit, review,
+    declined, wait, done, rule_unmet or over. `is_late`: the day in `on` is over, and what is handed in now is late."""
 
     kind: str
     left: int = 0
@@ -391,7 +391,7 @@ def _line(
 
 def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bool) -> NextStep:
     """The first of these that holds: begin, mend what came back or failed, choose, hand in what is missing, submit,
-    review, wait."""
+    review, done, read why late work was not let in, wait."""
     if not shown.is_begun:
         return NextStep("wait_open", on=None if shown.is_due else shown.opens_on)
     if shown.is_over:
@@ -403,8 +403,6 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
                     kind, 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
                 )
     for line in lines:
-        if line.phase == "declined":
-            return NextStep("declined", 1, line.uuid, line.code, line.name)
         if line.level == 0:
             return NextStep(
                 "failed", 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
@@ -432,5 +430,8 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
     passed = sum(line.level is not None and line.level > 0 for line in lines)
     if passed >= shown.required:
         return NextStep("done" if meets else "rule_unmet", passed)
+    for line in lines:
+        if line.phase == "declined":
+            return NextStep("declined", 1, line.uuid, line.code, line.name)
     left = sum(line.phase != "released" for line in lines)
     return NextStep("wait", left, on=None if shown.is_review_over else shown.review_by_on)

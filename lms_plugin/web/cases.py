@@ -168,8 +168,8 @@ def _again(
 ) -> str:
     """The page once more with everything that was typed, and what is wrong or what stands."""
     db().rollback()
-    typed = marks.drafts_of(request.form)
-    reason = marks.plain(request.form.get("reason", ""))
+    typed = marks.drafts_of(request.form) or None  # a form without marks leaves what peers agree on
+    reason = marks.plain(request.form["reason"]) if "reason" in request.form else None
     view = case_views.case_page(db(), actor(), uuid, edge().now, typed, reason, desk=_desk())
     if not view.can_decide:
         raise error  # nothing can be typed there any more: the refusal's own page shows what was

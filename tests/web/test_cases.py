@@ -10,9 +10,10 @@ from sqlmodel import select
 import competencies
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import review
+from lms_plugin.flow import review, submit
 from tests import people as cast
 from tests.factories import Browser, World
+from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, finish_review, hand_in, reviews_of
 from tests.web.counting import queries
 
@@ -397,10 +398,80 @@ def test_a_late_work_is_not_let_in_with_a_reason_and_may_still_be(
     assert work.uuid not in trainer.get("/cases?state=late").text
     assert work.uuid in trainer.get("/cases?state=declined").text
     assert "晚了两周，没有说明" in chen.get(f"/submissions/{work.uuid}").text
-    assert "是迟交的，没有接收" in chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "迟交，没有接收" in chen.get(f"/programmes/{world.programme.uuid}").text
     assert "迟交，没有接收" in chen.get(f"/record/{world.programme.uuid}").text
     assert trainer.post(f"{address}/accept").status_code == 303
     world.session.expire_all()
     assert work.state is competencies.SubmissionState.SUBMITTED
     assert "晚了两周" not in chen.get(f"/submissions/{work.uuid}").text
     assert trainer.post(f"{address}/decline", {"declined": "晚了"}).status_code == 422
+
+
+def late_work(world: World, who: cast.Cast, code: str) -> competencies.Submission:
+    """Handed in after the last day, opened by the trainer, and not let in."""
+    found = hand_in(world, who, code, world.now - 2 * HOUR)
+    found.state = competencies.SubmissionState.LATE
+    world.session.add(found)
+    world.session.commit()
+    return found
+
+
+def test_who_was_declined_still_sees_what_else_is_to_do(world: World, browse: Browse) -> None:
+    work = late_work(world, cast.CHEN, "A3")
+    trainer, chen = browse(cast.TRAINER), browse(cast.CHEN)
+    trainer.get(f"/cases/{work.uuid}")
+    assert trainer.post(f"/cases/{work.uuid}/decline", {"declined": "晚了两周"}).status_code == 303
+    home = f"/programmes/{world.programme.uuid}"
+    assert "还要选 2 个能力点" in chen.get(home).text
+    for code in ("A5", "B1"):
+        hand_in(world, cast.CHEN, code, world.now - 2 * HOUR)
+    world.session.commit()
+    assert "是迟交的，没有接收" in chen.get(home).text  # nothing else is left
+    assert "可以在“我的能力点”里换一个能力点" in chen.get(f"/submissions/{work.uuid}").text
+    swapped = chen.post(f"{home}/points", {"point": ["A5", "B1", "A6"]})
+    assert swapped.status_code == 303
+    assert trainer.get(f"/cases/{work.uuid}").status_code == 404
+    assert "A3" not in chen.get(home).text
+
+
+def test_what_was_declined_and_then_returned_is_no_longer_declined(world: World, browse: Browse) -> None:
+    work = late_work(world, cast.CHEN, "A3")
+    trainer, chen = browse(cast.TRAINER), browse(cast.CHEN)
+    assert trainer.post(f"/cases/{work.uuid}/decline", {"declined": "晚了两周"}).status_code == 303
+    back = form(world, work, act="return", reason="请补一份")
+    back |= {"m.slides.rights": "0", "r.slides.rights": "没有写出处"}
+    assert trainer.post(f"/cases/{work.uuid}", back).status_code == 303
+    record = chen.get(f"/record/{world.programme.uuid}").text
+    assert "退回修改中" in record
+    assert "没有接收" not in record
+
+
+def test_a_decline_without_a_reason_keeps_what_the_page_was_filled_with(world: World, browse: Browse) -> None:
+    work = late_work(world, cast.CHEN, "A3")
+    trainer = browse(cast.TRAINER)
+    back = form(world, work, act="return", reason="请补一份")
+    back |= {"m.slides.rights": "0", "r.slides.rights": "没有写出处"}
+    assert trainer.post(f"/cases/{work.uuid}", back).status_code == 303
+    world.session.expire_all()
+    hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR, "补好了")
+    work.state = competencies.SubmissionState.LATE
+    world.session.add(work)
+    world.session.commit()
+    before = trainer.get(f"/cases/{work.uuid}").text.count(" checked")
+    assert before
+    refused = trainer.post(f"/cases/{work.uuid}/decline", {"declined": ""})
+    assert refused.status_code == 422
+    assert refused.text.count(" checked") == before
+
+
+def test_what_is_prepared_again_was_returned_by_nobody(world: World, browse: Browse) -> None:
+    earn(world, cast.SUN, "A7", level=0)
+    work = world.session.exec(
+        select(competencies.Submission).where(competencies.Submission.person_id == pk(world.person(cast.SUN)))
+    ).one()
+    submit.prepare_again(world.session, world.actor(cast.SUN), work.uuid, world.now)
+    world.session.commit()
+    page = browse(cast.TRAINER).get("/cases?state=returned").text
+    assert "不合格，重新准备中" in page
+    assert "等参训教师修改" not in page
+    assert "退回</span>" not in page
