@@ -221,11 +221,12 @@ def _is_of(client: Client) -> tuple[Any, Any]:
 
 
 def _opened(row: AccessToken, client: Client, secret_key: str, now: datetime) -> Token | None:
-    """The token in a row; None in a claim, where its time is over, and where it was kept in another form."""
+    """The token in a row; None in a claim, where its time is over, and where it was kept in another form or under
+    another secret: whoever needs one asks for it anew."""
     if not row.token_encrypted or utc(row.expires_at) <= utc(now):
         return None
     try:
         value, scopes = json.loads(keys.decrypt(row.token_encrypted, secret_key))
-    except ValueError:
+    except (ValueError, Unavailable):
         return None
     return Token(value, tuple(scopes), row.expires_at)

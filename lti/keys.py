@@ -63,8 +63,9 @@ def rotate_key(session: Session, secret_key: str, now: datetime, *, at_once: boo
         return newest
     begins = now if at_once else now + SHOWN_BEFORE
     for row in session.exec(select(ToolKey).where(_shown(now))).all():
-        row.retired_at = now if at_once else begins + SHOWN_AFTER
-        session.add(row)
+        if at_once or row.retired_at is None:  # one that has its end already keeps it, however often keys take turns
+            row.retired_at = now if at_once else begins + SHOWN_AFTER
+            session.add(row)
     return _make(session, secret_key, now, active_from_at=begins)
 
 

@@ -290,3 +290,24 @@ def test_the_doctor_of_a_sound_installation_ends_with_nought(environment: dict[s
 def test_the_doctor_without_a_database(environment: dict[str, str], tmp_path: Path) -> None:
     told = refused(environment | {"NENGLI_DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/x.sqlite3"}, "doctor")
     assert "[doctor.database_down]" in told
+
+
+def test_the_doctor_of_a_database_that_lacks_migrations(environment: dict[str, str], tmp_path: Path) -> None:
+    told = refused(environment | {"NENGLI_DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"}, "doctor")
+    assert "[doctor.not_at_head]" in told
+    assert "nengli db upgrade" in told
+    assert "[doctor.database_down]" not in told
+
+
+def test_a_registration_is_tried_with_a_secret_that_is_not_the_keys(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "平安县")
+    done(environment, "platform", "add", "--tenant", "平安县", *PLATFORM)
+    other = environment | {"NENGLI_SECRET_KEY": secrets.token_urlsafe(48)}
+    told = refused(other, "platform", "test", "--issuer", "https://lms.example", "--client-id", "c-1")
+    assert "[keys.secret_changed]" in told
+    assert "[keys.secret_changed]" in refused(other, "doctor")
+
+
+def test_the_launch_log_shows_one_row_at_least(environment: dict[str, str]) -> None:
+    for limit in ("0", "-1"):
+        assert nengli(environment, "launches", "--limit", limit).exit_code == 2

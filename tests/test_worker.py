@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,10 +23,12 @@ from lms_plugin.flow.deliveries import deliveries, resend
 from lms_plugin.flow.report import offer_changed, queue_columns
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, ListedMember, Ticket, WebSession
+from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.flow.earned import earn
+from tests.hosts import loopback
 from tests.posting import SUBJECTS, Post, post_office
-from tests.serving import SECRET
+from tests.serving import SECRET, settings_of
 
 
 @pytest.fixture
@@ -42,6 +45,23 @@ def earned(post: Post, who: cast.Cast, *codes: str) -> None:
 def views(post: Post, who: cast.Cast) -> list[Any]:
     with post.sessions() as session:
         return deliveries(session, [pk(post.world.person(who))], pk(post.world.programme)).lines
+
+
+def test_the_worker_asks_a_host_no_faster_than_the_settings_say(own_database_url: str, tmp_path: Path) -> None:
+    class Handler(loopback.Handler):
+        def do_GET(self) -> None:
+            self.say(200, b"{}")
+
+    with loopback.handled(Handler) as port:
+        for rate, fastest in ((4, 0.5), (0, 0.0)):
+            worker = Worker(settings_of(tmp_path, own_database_url, host_rate=rate))
+            begun = time.monotonic()
+            for _ in range(3):
+                worker.post.http.request("GET", f"http://127.0.0.1:{port}/")
+            took = time.monotonic() - begun
+            worker.close()
+            assert took > fastest - 0.02
+            assert rate or took < 0.4
 
 
 def test_a_release_arrives_in_two_columns(post: Post) -> None:

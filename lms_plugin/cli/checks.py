@@ -1,5 +1,6 @@
 """`nengli launches` and `nengli doctor`: what the operator looks at when something is wrong."""
 
+import contextlib
 import sys
 from datetime import UTC, datetime
 
@@ -7,7 +8,8 @@ import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import lti
-from lms_plugin.cli.common import NotSetUp, act
+from lms_plugin import migrate
+from lms_plugin.cli.common import NotSetUp, act, settings_or_end
 from lms_plugin.db import pk
 from lms_plugin.flow import doctor as examination
 from lms_plugin.flow import people
@@ -23,7 +25,7 @@ LANGUAGES = ("zh", "en")
 @click.argument("reference", default="")
 @click.option("--tenant", "tenant_name", default="", help="Of one district only.")
 @click.option("--refused", is_flag=True, help="Refusals only.")
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, the newest first.")
 def launches(reference: str, tenant_name: str, refused: bool, limit: int) -> None:
     """The launch log: all of it, also refusals for which no district is known; with a REFERENCE, check by check."""
     with act() as (session, _, _now):
@@ -73,15 +75,23 @@ def doctor() -> None:
             begun = examination.begin_all(session, place, now)
             jwks = settings.public_url + "/.well-known/jwks.json"
     except (OperationalError, ProgrammingError, NotSetUp) as error:
-        cause = error.__cause__ if isinstance(error, NotSetUp) else error
-        words = {"words": type(getattr(cause, "orig", cause)).__name__}
-        _tell(examination.Line("doctor.step_database", "doctor.database_down", words), "")
+        _tell(_of_database(error), "")
         sys.exit(1)
     lines = begun.run()
     for line in lines:
         _tell(line, jwks)
     if any(line.is_wrong for line in lines):
         sys.exit(1)
+
+
+def _of_database(error: Exception) -> examination.Line:
+    """What keeps us from reading the database: it lacks migrations, or does not answer."""
+    with contextlib.suppress(OperationalError):
+        if not migrate.is_at_head(settings_or_end().database_url):
+            return examination.Line("doctor.step_migrations", "doctor.not_at_head")
+    cause = error.__cause__ if isinstance(error, NotSetUp) else error
+    words = {"words": type(getattr(cause, "orig", cause)).__name__}
+    return examination.Line("doctor.step_database", "doctor.database_down", words)
 
 
 def _tell(line: examination.Line, jwks: str) -> None:

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from lms_plugin import migrate
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
-from lms_plugin.errors import Invalid, Refused
+from lms_plugin.errors import Invalid, Refused, Unavailable
 from lms_plugin.web.messages import sentence
 
 
@@ -37,9 +37,10 @@ def said() -> Iterator[None]:
             code, params = (problem, {}) if isinstance(problem, str) else problem
             lines.append(f"{field}: {sentence(code, params, 'zh')}\n{field}: {sentence(code, params, 'en')} [{code}]")
         raise click.ClickException("\n".join(lines)) from error
-    except Refused as error:
+    except (Refused, Unavailable) as error:
+        params = error.params if isinstance(error, Refused) else {"words": error.words}
         raise click.ClickException(
-            f"{sentence(error.code, error.params, 'zh')}\n{sentence(error.code, error.params, 'en')} [{error.code}]"
+            f"{sentence(error.code, params, 'zh')}\n{sentence(error.code, params, 'en')} [{error.code}]"
         ) from error
 
 

@@ -52,7 +52,11 @@ def _sent(*states: "lti.DeliveryState") -> Any:
     return (
         columns(func.count(func.distinct(col(lti.ScoreDelivery.person_id))))
         .join(lti.LineItem, col(lti.LineItem.id) == col(lti.ScoreDelivery.line_item_id))
-        .where(col(lti.LineItem.course_id) == _here, col(lti.ScoreDelivery.state).in_(states))
+        .where(
+            col(lti.LineItem.course_id) == _here,
+            col(lti.LineItem.programme_id) == col(Course.programme_id),
+            col(lti.ScoreDelivery.state).in_(states),
+        )
         .scalar_subquery()
     )
 
@@ -76,7 +80,8 @@ _learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember
 class Facts:
     """What arrived from one course. `learners` and `instructors` came so last; `named`, `unnamed` of all who came; of
     the host's list `listed_learners`, of them `absent` never came; `wrong_side` chose points and came as instructor
-    alone, and none of their scores has arrived; `refused` are not graded there."""
+    alone, and none of their scores has arrived; `refused` are not graded there; scores of `failed` were given up, those
+    of `waiting` are tried again by themselves."""
 
     uuid: str
     title: str
@@ -97,7 +102,8 @@ class Facts:
     makes_columns: bool
     arrived: int
     refused: int
-    stuck: int
+    failed: int
+    waiting: int
     offers_list: bool
     read_at: datetime | None
     tried_at: datetime | None
@@ -111,6 +117,11 @@ class Facts:
     may_see_people: bool = False
 
     @property
+    def has_come(self) -> bool:
+        """Whether anybody ever opened the tool from there: until then nothing is known of what the host offers."""
+        return bool(self.learners or self.instructors or self.places)
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """The lines of the check that have a cross, in the page's order."""
         found = {
@@ -118,8 +129,9 @@ class Facts:
             "programme": not self.programme,
             "students": not self.learners,
             "names": bool(self.unnamed) and not self.named,
-            "grades": not self.takes_scores,
-            "members": not self.offers_list or bool(self.error),
+            "grades": self.has_come and not self.takes_scores,
+            "stuck": bool(self.failed),
+            "members": self.has_come and (not self.offers_list or bool(self.error)),
             "wrong_side": bool(self.wrong_side or self.refused),
         }
         return tuple(name for name, is_wrong in found.items() if is_wrong)
@@ -216,7 +228,8 @@ def _facts() -> Any:
             _came(col(CourseMember.has_name).is_(False)),
             _sent(states.DELIVERED),
             _sent(states.NOT_A_LEARNER),
-            _sent(states.FAILED, states.RETRYING),
+            _sent(states.FAILED),
+            _sent(states.RETRYING, states.WAITING),
             _listed(col(ListedMember.is_learner).is_(True)),
             _listed(col(ListedMember.is_instructor).is_(True)),
             _listed(col(ListedMember.name) != ""),
@@ -233,7 +246,7 @@ def _facts() -> Any:
 
 def _of(row: Any, *, may_see_people: bool = False) -> Facts:
     course, platform, listing, programme, *counts = row
-    places, was_picked, learners, instructors, named, unnamed, arrived, refused, stuck, *listed = counts
+    places, was_picked, learners, instructors, named, unnamed, arrived, refused, failed, waiting, *listed = counts
     scopes = {scope.rpartition("/")[2] for scope in course.ags_scopes}
     listed_learners, listed_instructors, listed_named, absent, wrong_side = listed
     return Facts(
@@ -256,7 +269,8 @@ def _of(row: Any, *, may_see_people: bool = False) -> Facts:
         makes_columns="lineitem" in scopes and bool(course.lineitems_url),
         arrived=arrived,
         refused=refused,
-        stuck=stuck,
+        failed=failed,
+        waiting=waiting,
         offers_list=bool(course.memberships_url),
         read_at=listing.read_at if listing is not None else None,
         tried_at=listing.tried_at if listing is not None else None,

@@ -46,6 +46,8 @@ def lines(facts: Facts, timezone: str, explain: Callable[[str], str]) -> list[Ch
 def _active(facts: Facts, timezone: str) -> CheckLine:
     if facts.is_disabled:
         return CheckLine("stop", _("平台已停用，谁也进不来"), cures=(_("技术管理员在“平台”里把它启用。"),))
+    if not facts.has_come:
+        return CheckLine("note", _("已启用"), _("还没有人从这门课打开过。"))
     return CheckLine("good", _("已启用"), _("最近有人打开：%(when)s", when=when(facts.seen_at, timezone)))
 
 
@@ -116,6 +118,8 @@ def _names(facts: Facts) -> CheckLine:
 
 def _grades(facts: Facts) -> CheckLine:
     moodle = family(facts.product) == "moodle"
+    if not facts.has_come:
+        return CheckLine("note", _("平台收不收成绩还不知道"), _("有人打开一次以后就知道了。"))
     if not facts.takes_scores:
         cures = {
             "moodle": _(
@@ -138,9 +142,12 @@ def _grades(facts: Facts) -> CheckLine:
     if not facts.makes_columns:
         only = _("平台只给了这个活动自己的一栏，放能力点；学时只在本工具里看。")
         return CheckLine("wait", _("收成绩，但不能建栏目"), f"{only}{detail}", out, link)
-    if facts.stuck:
-        stuck = _("还有 %(n)s 人的没送到，会自动再试。", n=facts.stuck)
-        return CheckLine("wait", _("收成绩"), f"{detail}{stuck}", out, link)
+    if facts.failed:
+        cure = _("看每个人的成绩：那里写明为什么没送到、怎样处理，处理好以后再发一次。")
+        return CheckLine("stop", _("%(n)s 人的成绩没送到，不会自动再试", n=facts.failed), detail, (cure,), link)
+    if facts.waiting:
+        waiting = _("还有 %(n)s 人的在路上，会自动再试。", n=facts.waiting)
+        return CheckLine("wait", _("收成绩"), f"{detail}{waiting}", out, link)
     return CheckLine("good", _("收成绩"), detail, out, link)
 
 
@@ -153,6 +160,8 @@ def _members(facts: Facts, timezone: str, explain: Callable[[str], str]) -> Chec
         "openedx": _("组件里“Enable LTI NRPS”选“True”。"),
     }
     cure = cures.get(family(facts.product), _("请平台的管理员为本工具打开“名单服务”（Names and Role Provisioning）。"))
+    if not facts.has_come:
+        return CheckLine("note", _("平台给不给课程名单还不知道"), _("有人打开一次以后就知道了。"))
     if not facts.offers_list:
         return CheckLine("stop", _("平台没有给课程名单"), _("看不到谁还没进来过；选点、互评和认定不受影响。"), (cure,))
     last = _("上一次读到：%(when)s。", when=when(facts.read_at, timezone)) if facts.read_at else ""
@@ -162,7 +171,7 @@ def _members(facts: Facts, timezone: str, explain: Callable[[str], str]) -> Chec
         return CheckLine("stop", _("课程名单没有读到"), f"{last}{said}", (explain(facts.error), *more))
     if facts.read_at is None:
         return CheckLine("wait", _("课程名单还没有读"), _("通常几分钟以后就读到。"))
-    named = _("其中 %(n)s 人有姓名。", n=facts.listed_named)
+    named = _("名单上 %(n)s 人有姓名。", n=facts.listed_named)
     return CheckLine("good", _("课程名单读得到"), f"{last}{named}")
 
 

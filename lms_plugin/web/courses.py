@@ -21,6 +21,7 @@ def lack_word(name: str) -> str:
         "students": _("未见学生打开"),
         "names": _("没有姓名"),
         "grades": _("不收成绩"),
+        "stuck": _("有成绩没送到"),
         "members": _("读不到名单"),
         "wrong_side": _("有人不是“学生”"),
     }

@@ -17,6 +17,7 @@ from lms_plugin.people import Course, CourseMember, HostList, Role, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, course_of, grant
 from tests.flow.earned import earn
+from tests.flow.test_deliveries import column, sent
 from tests.rosters import put_on_roster
 
 HOUR = timedelta(hours=1)
@@ -158,6 +159,19 @@ def test_a_score_that_arrived_ends_the_notice(world: World) -> None:
     assert not passport.record(world.session, world.actor(cast.LI), world.programme.uuid, None, world.now).as_instructor
 
 
+def test_scores_that_were_given_up_are_a_cross_and_those_on_their_way_none(world: World) -> None:
+    item, states = column(world), lti.DeliveryState
+    for who, state in ((cast.LI, states.FAILED), (cast.CHEN, states.RETRYING), (cast.WANG, states.WAITING)):
+        sent(world, item, world.person(who), state)
+    found = facts(world)
+    assert (found.failed, found.waiting, found.lacks) == (1, 2, ("stuck", "members"))
+    other = course_of(world.session, world.tenant, "course-2", world.now)
+    item.course_id = pk(other)  # the column of a programme that the course does not run
+    world.session.add(item)
+    rows, _total = course_check.listing(world.session, world.actor(cast.IT), 1)
+    assert {(row.failed, row.waiting) for row in rows} == {(0, 0)}
+
+
 def test_the_people_of_a_course_side_by_side(world: World) -> None:
     choose(world, cast.CHEN)
     put_on_roster(world, cast.WANG)
@@ -248,7 +262,7 @@ def test_the_list_of_courses(world: World) -> None:
     second = course_of(world.session, world.tenant, "course-2", world.now + HOUR)
     rows, total = course_check.listing(world.session, world.actor(cast.IT), 1)
     assert ([row.uuid for row in rows], total) == ([second.uuid, world.course.uuid], 2)
-    assert rows[0].lacks == ("programme", "students", "members")
+    assert rows[0].lacks == ("programme", "students")  # nobody has come: what the host offers is not known
     assert course_check.listing(world.session, world.actor(cast.IT), 2) == ([], 2)
     assert course_check.listing(world.session, world.actor(cast.NEIGHBOUR), 1) == ([], 0)
     person = world.person(cast.ZHOU)

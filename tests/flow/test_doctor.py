@@ -129,6 +129,18 @@ def test_a_secret_that_can_be_guessed(session: Session, tmp_path: Path, secret: 
     assert inside(session, place_of(tmp_path, secret_key=secret), real_now())["secret"] == code
 
 
+def test_a_secret_that_does_not_open_the_keys(session: Session, world: World, tmp_path: Path) -> None:
+    """A restored database with another installation's secret: said in its place, and all other lines stand."""
+    lti.ensure_tool_key(session, "another secret, of the installation before", real_now())
+    begun = doctor.begin_all(session, place_of(tmp_path), real_now())
+    assert codes(begun.lines)["secret"] == "keys.secret_changed"
+    assert [line.step for line in begun.lines].count("doctor.step_secret") == 1
+    assert codes(begun.lines)["database"] == ""
+    assert not begun.patients
+    on_page = doctor.begin(session, world.actor(cast.IT), place_of(tmp_path), real_now())
+    assert codes(on_page.lines)["secret"] == "keys.secret_changed"
+
+
 @pytest.mark.parametrize(
     ("seen", "is_forwarded", "proxies", "code"),
     [

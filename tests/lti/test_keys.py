@@ -37,6 +37,14 @@ def test_a_new_key_is_shown_a_day_before_it_signs(session: Session, now: datetim
     assert shown(session, now + 8 * DAY) == {new.kid}
 
 
+def test_a_key_goes_a_week_after_its_last_day_however_often_keys_take_turns(session: Session, now: datetime) -> None:
+    old = lti.ensure_tool_key(session, SECRET, now)
+    for days in range(0, 8, 2):
+        lti.rotate_key(session, SECRET, now + days * DAY)
+    assert old.kid in shown(session, now + 8 * DAY - timedelta(seconds=1))
+    assert old.kid not in shown(session, now + 8 * DAY)
+
+
 def test_a_leaked_key_goes_at_once(session: Session, now: datetime) -> None:
     old = lti.ensure_tool_key(session, SECRET, now)
     waiting = lti.rotate_key(session, SECRET, now)

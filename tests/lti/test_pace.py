@@ -47,6 +47,15 @@ def test_all_workers_together_ask_no_faster(engines: list[Engine]) -> None:
     assert paces[0]("https://another.example:443") == 0.0
 
 
+def test_idle_hours_are_not_saved_up_for_a_burst(engines: list[Engine]) -> None:
+    with Session(engines[0]) as session:
+        session.add(HostTurn(place=PLACE, free_epoch_seconds=time.time() - 3600))
+        session.commit()
+    pace = Pace(db.session_factory(engines[0]), 1)
+    assert pace(PLACE) == 0.0
+    assert 0.5 < pace(PLACE) <= 1.0
+
+
 def test_a_host_that_was_left_alone_is_asked_at_once(engines: list[Engine]) -> None:
     pace = Pace(db.session_factory(engines[0]), 1000)
     assert pace(PLACE) == 0.0

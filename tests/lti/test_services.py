@@ -82,6 +82,19 @@ def test_the_private_key_is_kept_encrypted_and_the_public_one_is_shown(session: 
     assert caught.value.code == "keys.secret_changed"
 
 
+def test_a_lost_secret_costs_new_keys_and_no_score(session: Session, now: datetime, client: lti.ServiceClient) -> None:
+    """What the refusal advises: `nengli platform rotate-keys --at-once` under the new secret. Tokens that were kept
+    under the old one are asked for anew."""
+    client.access_token()
+    client.keep(session, SECRET)
+    with pytest.raises(Unavailable):
+        lti.service_client(session, client.client.platform_id, SCOPES, "another secret", client.http, now)
+    lti.rotate_key(session, "another secret", now, at_once=True)
+    again = lti.service_client(session, client.client.platform_id, SCOPES, "another secret", client.http, now)
+    assert again.token == ""
+    assert again.access_token() == "tok-2"
+
+
 def from_other(session: Session, now: datetime) -> None:
     desk = Desk(session, now)
     lti.service_client(session, pk(desk.platform), [], "another secret", Http(), now)

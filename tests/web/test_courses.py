@@ -12,7 +12,8 @@ from lms_plugin.db import pk
 from lms_plugin.flow import host_list
 from lms_plugin.people import CourseMember, HostList
 from tests import people as cast
-from tests.factories import Browser, World
+from tests.factories import Browser, World, course_of
+from tests.flow.test_deliveries import column, sent
 
 Browse = Callable[[cast.Cast | None], Browser]
 
@@ -65,6 +66,32 @@ def test_crosses_carry_the_cure_of_that_product(world: World, browse: Browse, pr
     assert "平台不收成绩" in text
     assert words in text
     assert ("参训教师" in text and "角色重命名" in text) is (product == "moodle")
+
+
+def test_where_nobody_has_come_nothing_is_said_of_the_host(world: World, browse: Browse) -> None:
+    made = course_of(world.session, world.tenant, "course-2", world.now)
+    world.session.commit()
+    text = browse(cast.IT).get(f"/courses/{made.uuid}/check").text
+    assert "还没有人从这门课打开过" in text
+    assert "平台收不收成绩还不知道" in text
+    assert "平台给不给课程名单还不知道" in text
+    assert "最近有人打开" not in text
+
+
+def test_scores_that_were_given_up_are_not_said_to_be_tried_again(world: World, browse: Browse) -> None:
+    item = column(world)
+    sent(world, item, world.person(cast.CHEN), lti.DeliveryState.FAILED, "ags.refused")
+    world.session.commit()
+    address = f"/courses/{world.course.uuid}/check"
+    text = browse(cast.IT).get(address).text
+    assert "1 人的成绩没送到，不会自动再试" in text
+    assert "会自动再试。" not in text
+    row = world.session.exec(select(lti.ScoreDelivery)).one()
+    row.state = lti.DeliveryState.RETRYING
+    world.session.add(row)
+    world.session.commit()
+    text = browse(cast.IT).get(address).text
+    assert "还有 1 人的在路上，会自动再试。" in text
 
 
 def test_why_the_list_is_old(world: World, browse: Browse) -> None:
