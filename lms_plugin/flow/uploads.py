@@ -22,7 +22,6 @@ from lms_plugin.flow import drafts
 from lms_plugin.storage import Storage, new_key
 
 MB = 1024 * 1024
-MASK = "＊＊"
 FILMS = frozenset({"mp4", "mov", "m4v", "3gp", "webm"})
 
 
@@ -265,9 +264,8 @@ class Redaction:
             target.unlink(missing_ok=True)
             raise
         name = self.file.filename
-        for finding in self.file.findings:
-            if finding["where"] == "filename":
-                name = name.replace(str(finding["needle"]), MASK)
+        if "filename" in places:
+            name = media.mask(name, self.needles)
         return target, name, copy.extension
 
 
@@ -326,12 +324,8 @@ def redact_text(session: Session, actor: Actor, submission_uuid: str, key: str, 
     """Strikes the author's own name, number and school out of a typed text; it counts as typed when it was."""
     work = drafts.load_work(session, actor, submission_uuid)
     piece = work.open_item(key).piece("text")
-    needles = drafts.own_traits(session, actor).named_in(piece.evidence.text)
-    parts = {}
-    for name, text in piece.evidence.parts.items():
-        for needle in needles:
-            text = str(text).replace(needle, MASK)
-        parts[name] = str(text)
+    needles = drafts.own_traits(session, actor).needles
+    parts = {name: media.mask(str(text), needles) for name, text in piece.evidence.parts.items()}
     typed_at = piece.evidence.changed_at
     row = drafts.save_text(session, actor, submission_uuid, key, parts, piece.evidence.version, now)
     row.changed_at = typed_at

@@ -11,7 +11,7 @@ from lms_plugin.media.inspection import Inspection, accepts, inspect
 from lms_plugin.media.office import Block
 from lms_plugin.media.pdf import page_count as pdf_page_count
 from lms_plugin.media.pdf import page_png as pdf_page_png
-from lms_plugin.media.personal import Finding, find_personal
+from lms_plugin.media.personal import Finding, find_personal, mask
 from lms_plugin.media.pictures import jpeg as _jpeg
 from lms_plugin.media.pictures import to_pdf as photos_to_pdf
 from lms_plugin.media.reading import document_blocks, document_picture, document_text
@@ -45,6 +45,7 @@ __all__ = [
     "redact_document",
     "Finding",
     "find_personal",
+    "mask",
     "clean_text",
     "clean_filename",
     "clean_link",

@@ -4,7 +4,6 @@ What is removed and where it stands follows ECMA-376 and Microsoft's extensions 
 """
 
 import io
-import itertools
 import re
 import zipfile
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any
 
 from lxml import etree
 
-from lms_plugin.media import embedded, zipped
+from lms_plugin.media import embedded, striking, zipped
 from lms_plugin.media.faults import Fault
-from lms_plugin.media.personal import MASK, mask, spans
+from lms_plugin.media.personal import spans
 from lms_plugin.media.zipped import local
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the least that a zip can say
@@ -150,7 +149,7 @@ def _clean(
                 element.getparent().remove(element)
         _unlink(root, {key for key, (_kind, to) in zipped.relationships(archive, name).items() if to in dropped})
         if needles:
-            _redact(root, needles)
+            striking.strike(root, needles)
         return _bytes(root)
     data = zipped.part(archive, name, _EMBEDDED)
     if data.startswith(b"PK\x03\x04"):
@@ -261,8 +260,9 @@ def _forget_paths(root: Any) -> None:
     """Fields that fetch a picture or a table say from which folder, out of sight and cut over several runs."""
     for paragraph in root.iter():
         if local(paragraph) == "p":
-            nodes = [t for t in paragraph.iter() if local(t) == "instrText" and _holder(t) is paragraph]
-            _cover(nodes, [found.span() for found in _INSTRUCTED_PATH.finditer("".join(t.text or "" for t in nodes))])
+            nodes = [t for t in paragraph.iter() if local(t) == "instrText" and striking.holder(t) is paragraph]
+            places = [found.span() for found in _INSTRUCTED_PATH.finditer("".join(t.text or "" for t in nodes))]
+            striking.cover(nodes, places)
         elif local(paragraph) == "fldSimple":
             for key, value in paragraph.attrib.items():
                 if str(key).rpartition("}")[2] == "instr":
@@ -278,52 +278,3 @@ def _unlink(root: Any, ids: set[str]) -> None:
                     element.getparent().remove(element)
                 else:
                     del element.attrib[key]
-
-
-def _redact(root: Any, needles: list[str]) -> None:
-    """Replaces needles first across the runs of each paragraph, then in each single text and attribute that is left."""
-    for paragraph in root.iter():
-        if local(paragraph) in {"p", "si", "is"}:
-            nodes = [t for t in paragraph.iter() if local(t) in {"t", "delText"} and _holder(t) is paragraph]
-            for needle in needles:
-                _across(nodes, needle)
-    for element in root.iter():
-        if element.text:
-            element.text = mask(element.text, needles)
-        if element.tail:
-            element.tail = mask(element.tail, needles)
-        for key, value in element.attrib.items():
-            if "}" not in str(key) or "relationships" not in str(key):
-                masked = mask(str(value), needles)
-                if masked != value:
-                    element.set(key, masked)
-
-
-def _holder(node: Any) -> Any:
-    """The paragraph that a text belongs to: a text box stands inside a paragraph and has its own."""
-    parent = node.getparent()
-    while parent is not None and local(parent) not in {"p", "si", "is"}:
-        parent = parent.getparent()
-    return parent
-
-
-def _across(nodes: list[Any], needle: str) -> None:
-    _cover(nodes, list(spans("".join(node.text or "" for node in nodes), needle)))
-
-
-def _cover(nodes: list[Any], places: list[tuple[int, int]]) -> None:
-    """Puts ＊＊ over these places of the joined texts of the nodes."""
-    texts = [node.text or "" for node in nodes]
-    starts = [0, *itertools.accumulate(len(t) for t in texts)][: len(texts)]
-    for start, end in reversed(places):
-        first = True
-        for index, begin in enumerate(starts):
-            low, high = max(start, begin), min(end, begin + len(texts[index]))
-            if low >= high:
-                continue
-            own = texts[index]
-            texts[index] = own[: low - begin] + (MASK if first else "") + own[high - begin :]
-            first = False
-    for node, changed in zip(nodes, texts, strict=True):
-        if (node.text or "") != changed:
-            node.text = changed

@@ -25,7 +25,8 @@ def spans(text: str, needle: str) -> Iterator[tuple[int, int]]:
     """Where the needle stands, as (start, end) in `text`.
 
     Full-width and half-width forms, letter case and spaces inside are one. A needle that begins or ends with a Latin
-    letter or digit must stand as a whole word there: number 1024 is not found in 310240, nor Li Na in "reliNAble".
+    letter or digit must stand as a whole word there: number 1024 is not found in 310240 or 1024.5, nor Li Na in
+    "reliNAble".
     One-character and empty needles are never found.
     """
     sought = _fold(needle)[0]
@@ -38,18 +39,21 @@ def _found(text: str, sought: str, folded: str, places: list[int]) -> Iterator[t
     at = folded.find(sought)
     while at >= 0:
         start, end = places[at], places[at + len(sought) - 1] + 1
-        if _edge(sought[0], text[start - 1 : start]) and _edge(sought[-1], text[end : end + 1]):
+        if _edge(sought[0], text[max(0, start - 2) : start][::-1]) and _edge(sought[-1], text[end : end + 2]):
             yield start, end
             at = folded.find(sought, at + len(sought))
         else:
             at = folded.find(sought, at + 1)
 
 
-def _edge(own: str, neighbour: str) -> bool:
+def _edge(own: str, beyond: str) -> bool:
+    """Whether a word ends where the two characters beyond follow, the nearer one first; 92.5 is not the number 92."""
     if not (own.isascii() and own.isalnum()):
         return True
-    neighbour = unicodedata.normalize("NFKC", neighbour)
-    return not (neighbour and neighbour.isascii() and neighbour.isalnum())
+    near, far = (unicodedata.normalize("NFKC", beyond[at : at + 1]) for at in (0, 1))
+    if own.isdigit() and near == "." and far.isdigit():
+        return False
+    return not (near and near.isascii() and near.isalnum())
 
 
 def _fold(text: str) -> tuple[str, list[int]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+import python_calamine
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -259,6 +262,51 @@ def test_redaction_across_runs_tables_footers_and_attributes(tmp_path: Path) -> 
     slides = media.inspect(FILES / "slides.pptx", "a.pptx").mime
     media.redact_document(FILES / "slides.pptx", tmp_path / "slides", slides, ["王秀兰"])
     assert "执教 ＊＊" in media.document_text(tmp_path / "slides", slides)
+
+
+OFFICE = "application/vnd.openxmlformats-officedocument."
+KINDS = {
+    "lesson.docx": OFFICE + "wordprocessingml.document",
+    "slides.pptx": OFFICE + "presentationml.presentation",
+    "sheet.xlsx": OFFICE + "spreadsheetml.sheet",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_number_that_a_program_wrote_is_no_staff_number(name: str, tmp_path: Path) -> None:
+    """Whose number is that of a slide, a margin or another cell's text strikes their name without breaking the file."""
+    with zipfile.ZipFile(FILES / name) as packed:
+        parts = [packed.read(part).decode("utf-8", "replace") for part in packed.namelist() if part.endswith(".xml")]
+    numbers = sorted({found for part in parts for found in re.findall(r'="([0-9]{2,8}|[0-9A-F]{6})"', part)})
+    assert numbers
+    media.redact_document(FILES / name, tmp_path / "bare", KINDS[name], [])
+    media.redact_document(FILES / name, tmp_path / "struck", KINDS[name], numbers)
+    with zipfile.ZipFile(tmp_path / "bare") as bare, zipfile.ZipFile(tmp_path / "struck") as struck:
+        for part in bare.namelist():
+            attributes = re.findall(rb'="([^"]*)"', bare.read(part))
+            assert re.findall(rb'="([^"]*)"', struck.read(part)) == attributes, part
+
+
+def test_a_staff_number_is_struck_out_of_a_workbook_however_its_cell_holds_it(tmp_path: Path) -> None:
+    book, made = tmp_path / "book.xlsx", tmp_path / "struck.xlsx"
+    with xlsxwriter.Workbook(book) as written:
+        sheet = written.add_worksheet("11")
+        for row in range(12):
+            sheet.write_string(row, 0, f"第 {row} 项")
+        sheet.write_number(0, 1, 11)
+        sheet.write_number(1, 1, 11.5)
+        sheet.write_number(2, 1, 1011)
+        sheet.write_string(3, 1, "工号 11")
+        sheet.write_formula(4, 1, '="11"&"号"', None, "11号")
+        sheet.write_formula(5, 1, "=B1+11", None, 22)
+    media.redact_document(book, made, KINDS["sheet.xlsx"], ["11"])
+    with python_calamine.load_workbook(str(made)) as read:
+        assert read.sheet_names == ["＊＊"]
+        rows = read.get_sheet_by_index(0).to_python()
+    assert [row[0] for row in rows] == [f"第 {row} 项" if row != 11 else "第 ＊＊ 项" for row in range(12)]
+    assert [row[1] for row in rows[:6]] == ["＊＊", 11.5, 1011, "工号 ＊＊", "＊＊号", 22]
+    text = media.document_text(made, KINDS["sheet.xlsx"])
+    assert media.find_personal(text=text, staff_numbers=["11"]) == []
 
 
 def test_redaction_of_plain_text_and_its_limits(tmp_path: Path) -> None:

@@ -748,6 +748,24 @@ def test_own_name_is_found_and_struck_out_or_let_pass(world: World, chen: Browse
     assert chen.post(f"/submissions/{work}/submit").status_code == 303
 
 
+def test_a_staff_number_is_struck_out_as_a_word_and_not_within_others(world: World, chen: Browser) -> None:
+    person = world.person(cast.CHEN)
+    person.staff_number = "12"
+    world.session.add(person)
+    world.session.commit()
+    work = complete(world, chen)
+    said = "工号 １２ 的陈 晓 芳带了 120 人，平均 12.5 分，电话 13712345678"
+    assert type_text(chen, work, "design", said, 1).status_code == 303
+    assert chen.post(f"/submissions/{work}/design/pieces/text/strike").status_code == 303
+    text = chen.get(f"/submissions/{work}/design/text").text
+    assert "工号 ＊＊ 的＊＊带了 120 人，平均 12.5 分，电话 13712345678" in text
+    old = upload(chen, f"{work}-design", "12号2012年12月.docx", (FILES / "plain.docx").read_bytes())
+    assert chen.post(f"/submissions/{work}/design/pieces/{old}/strike").status_code == 303
+    page = chen.get(f"/submissions/{work}").text
+    assert "＊＊号2012年＊＊月.docx" in page
+    assert "就这样提交" not in page
+
+
 def test_a_name_in_a_file_name_is_struck_out_by_a_new_copy(world: World, chen: Browser) -> None:
     work = chosen(world, chen, "A6")["A6"]
     old = upload(chen, f"{work}-design", "陈晓芳教案.docx", (FILES / "plain.docx").read_bytes())
