@@ -16,6 +16,7 @@ from lms_plugin import db, outbox
 from lms_plugin.db import pk, transaction
 from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import course_deliveries, digest, report, stuck
+from lms_plugin.flow import notices as waiting
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Notice, Person, RoleKind
 from tests import people as cast
@@ -335,6 +336,10 @@ def test_a_digest_says_what_is_stuck_and_nothing_else(office: Any) -> None:
         found = digest.stuck_notices(world.session, world.actor(who))
         assert [line.people for line in found] == [2] * lines, who.key
     assert digest.stuck_notices(world.session, world.actor(cast.NEIGHBOUR)) == []
+    officer = world.actor(cast.OFFICER)  # no case of theirs to settle: it goes by itself
+    assert waiting.open_notices(world.session, officer) == []
+    with pytest.raises(NotFound):
+        waiting.settle_notice(world.session, officer, notice.kind, notice.key, world.now)
     rows = world.session.exec(select(lti.ScoreDelivery).order_by(col(lti.ScoreDelivery.id))).all()
     rows[0].state = STATE.DELIVERED
     world.session.commit()
