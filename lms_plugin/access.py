@@ -191,3 +191,12 @@ def require(actor: Actor, permission: Permission, scope: Scope) -> None:
 def own(actor: Actor) -> Scope:
     """The scope of what is the actor's own."""
     return Scope(tenant_id=actor.tenant_id, owner_id=actor.person_id)
+
+
+def somewhere(actor: Actor) -> Scope:
+    """A scope that every role of the actor reaches: whether somebody may do a thing to anything at all."""
+    return Scope(
+        actor.tenant_id,
+        unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path),
+        course_ids=frozenset(role.course_id for role in actor.roles if role.course_id is not None),
+    )

@@ -73,7 +73,6 @@ NEEDS_NO_PERMISSION = {
     "stuck.*": "reads where scores stand; only flow and the worker call it, after `require`",
     "digest.*": "the worker's sweep: no person acts; what is shown is kept within the reader's reach",
     "course_deliveries.send_again": "only flow calls it, after `require`",
-    "course_deliveries.somewhere": "puts together what `can` is asked about",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 

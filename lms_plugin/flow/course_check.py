@@ -4,31 +4,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, func
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
 import lti
-from lms_plugin.access import Actor, Permission, can, require
+from lms_plugin.access import Actor, Permission, can, require, somewhere
 from lms_plugin.db import find, pk
-from lms_plugin.errors import Forbidden
 from lms_plugin.flow import courses
 from lms_plugin.flow.humans import same_human
+from lms_plugin.flow.reach import courses_within
 from lms_plugin.people import (
     Course,
     CourseMember,
     HostList,
     LinkRequest,
     ListedMember,
-    OrgUnit,
     Person,
-    RoleKind,
 )
 
 PAGE = 50
-LOOKS_AFTER = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)
 
 _here = col(Course.id)
 _is_on_list = col(ListedMember.absent_since_at).is_(None) & col(ListedMember.is_active).is_(True)
@@ -151,47 +148,13 @@ def listing(session: Session, actor: Actor, number: int) -> tuple[list[Facts], i
 
     Raises Forbidden for who looks after none by any role.
     """
-    require_somewhere(actor)
-    mine = _within(actor)
-    total = session.exec(select(func.count(_here)).where(Course.tenant_id == actor.tenant_id, mine)).one()
+    require(actor, Permission.COURSE_CHECK, somewhere(actor))
+    mine = courses_within(actor)
+    total = session.exec(select(func.count(_here)).where(mine)).one()
     statement = (
-        _facts()
-        .where(col(Course.tenant_id) == actor.tenant_id, mine)
-        .order_by(col(Course.seen_at).desc(), _here.desc())
-        .offset((number - 1) * PAGE)
-        .limit(PAGE)
+        _facts().where(mine).order_by(col(Course.seen_at).desc(), _here.desc()).offset((number - 1) * PAGE).limit(PAGE)
     )
     return [_of(row) for row in session.execute(statement)], total
-
-
-def require_somewhere(actor: Actor) -> None:
-    """Raises Forbidden for who holds no role that looks after courses."""
-    if not actor.has(*LOOKS_AFTER):
-        raise Forbidden(permission=Permission.COURSE_CHECK.value)
-
-
-def _within(actor: Actor) -> ColumnElement[bool]:
-    """The courses that these roles reach: all, those of a unit's programmes, one's own, and those one instructs."""
-    ways: list[ColumnElement[bool]] = [false()]
-    for role in actor.roles:
-        if role.kind not in LOOKS_AFTER:
-            continue
-        if role.course_id is not None:
-            ways.append(_here == role.course_id)
-        elif role.is_district_wide:
-            ways.append(true())
-        else:
-            units = select(competencies.Programme.id).join(
-                OrgUnit, col(OrgUnit.id) == col(competencies.Programme.org_unit_id)
-            )
-            below = units.where(col(OrgUnit.path).startswith(role.unit_path, autoescape=True))
-            ways.append(col(Course.programme_id).in_(below))
-            if role.kind is RoleKind.TRAINER:
-                taught = select(CourseMember.course_id).where(
-                    col(CourseMember.person_id).in_(actor.person_ids), _instructor
-                )
-                ways.append(_here.in_(taught))
-    return or_(*ways)
 
 
 def _facts() -> Any:

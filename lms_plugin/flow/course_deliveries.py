@@ -11,11 +11,12 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 from lms_plugin import outbox
-from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import stuck
 from lms_plugin.flow.courses import course_scope
+from lms_plugin.flow.reach import courses_within
 from lms_plugin.flow.stuck import Cell, PersonCells
 from lms_plugin.people import Course, OrgMembership, OrgUnit
 
@@ -159,7 +160,7 @@ def course_list(session: Session, actor: Actor, now: datetime) -> list[CourseLin
     require(actor, Permission.DELIVERIES_READ, somewhere(actor))
     courses = session.exec(
         select(Course)
-        .where(stuck.courses_within(actor), Course.tenant_id == actor.tenant_id, col(Course.programme_id).is_not(None))
+        .where(courses_within(actor, by_members=True), col(Course.programme_id).is_not(None))
         .order_by(col(Course.title), col(Course.id))
     ).all()
     sent = dict(_sent(session, [pk(course) for course in courses]))
@@ -179,15 +180,6 @@ def _sent(session: Session, courses: Collection[int]) -> Iterator[tuple[int, int
         .where(col(lti.LineItem.course_id).in_(courses))
         .group_by(col(lti.LineItem.course_id))
     ).all()
-
-
-def somewhere(actor: Actor) -> Scope:
-    """A scope that any role reaches which may see scores of any course."""
-    return Scope(
-        actor.tenant_id,
-        unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path),
-        course_ids=frozenset(role.course_id for role in actor.roles if role.course_id is not None),
-    )
 
 
 def resend_all(session: Session, actor: Actor, course_uuid: str, now: datetime, person_uuid: str = "") -> int:

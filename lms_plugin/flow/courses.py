@@ -24,9 +24,7 @@ def course_scope(session: Session, actor: Actor, course: Course) -> Scope:
     if course.programme_id is not None:
         programme = get(session, competencies.Programme, course.programme_id)
         paths.add(get(session, OrgUnit, programme.org_unit_id).path)
-    if actor.has(RoleKind.TRAINER) and _instructs(session, actor, course):
-        paths |= {role.unit_path for role in actor.roles if role.kind is RoleKind.TRAINER and role.unit_path}
-    return Scope(actor.tenant_id, unit_paths=tuple(sorted(paths)), course_ids=frozenset({pk(course)}))
+    return _scope(session, actor, course, paths)
 
 
 def whole_scope(session: Session, actor: Actor, course: Course) -> Scope:
@@ -39,7 +37,10 @@ def whole_scope(session: Session, actor: Actor, course: Course) -> Scope:
         .join(competencies.Programme, col(competencies.Programme.org_unit_id) == col(OrgUnit.id))
         .where(competencies.Programme.id == course.programme_id)
     ).first()
-    paths = {path for path in (found, programme) if path}
+    return _scope(session, actor, course, {path for path in (found, programme) if path})
+
+
+def _scope(session: Session, actor: Actor, course: Course, paths: set[str]) -> Scope:
     if actor.has(RoleKind.TRAINER) and _instructs(session, actor, course):
         paths |= {role.unit_path for role in actor.roles if role.kind is RoleKind.TRAINER and role.unit_path}
     return Scope(actor.tenant_id, unit_paths=tuple(sorted(paths)), course_ids=frozenset({pk(course)}))

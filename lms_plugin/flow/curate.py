@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Selection, VersionState
-from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import booking, report, units
@@ -167,7 +167,7 @@ def _tenant_scope(session: Session, actor: Actor, unit_uuid: str) -> Scope:
     unit = session.exec(owned(OrgUnit, actor.tenant_id).where(OrgUnit.uuid == unit_uuid)).one_or_none()
     if unit is not None:
         return Scope(actor.tenant_id, unit_paths=(unit.path,))
-    return Scope(actor.tenant_id, unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path))
+    return somewhere(actor)
 
 
 def _unit(session: Session, actor: Actor, uuid: str) -> OrgUnit:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import CompetencyFramework, FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
-from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.flow import schools
 from lms_plugin.flow.curate import is_chosen_from, programme_unit_scope
@@ -57,8 +57,7 @@ class CurateHome:
 
 def home(session: Session, actor: Actor) -> CurateHome:
     """Newest first."""
-    somewhere = _somewhere(actor)
-    require(actor, Permission.PROGRAMME_READ, somewhere)
+    require(actor, Permission.PROGRAMME_READ, somewhere(actor))
     versions = _versions(session, actor.tenant_id)
     courses = dict(
         session.exec(
@@ -89,13 +88,8 @@ def home(session: Session, actor: Actor) -> CurateHome:
             for row, unit in rows
         ),
         packs=competencies.packs.names() if not versions and _may_curate(actor) else (),
-        may_edit=can(actor, Permission.PROGRAMME_EDIT, somewhere),
+        may_edit=can(actor, Permission.PROGRAMME_EDIT, somewhere(actor)),
     )
-
-
-def _somewhere(actor: Actor) -> Scope:
-    """A scope that any of the actor's roles over units reaches."""
-    return Scope(actor.tenant_id, unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path))
 
 
 def _may_curate(actor: Actor) -> bool:
@@ -178,7 +172,7 @@ class FrameworkView:
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
     """A version, point by point, each line with its source."""
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
-    require(actor, Permission.PROGRAMME_READ, _somewhere(actor))
+    require(actor, Permission.PROGRAMME_READ, somewhere(actor))
     head: dict[str, Any] = version.content["framework"]
     names = {kind: {part["code"]: _words(part, "") for part in head[kind]} for kind in ("dimensions", "environments")}
     return FrameworkView(
@@ -310,7 +304,7 @@ class FormChoices:
 
 def form_choices(session: Session, actor: Actor) -> FormChoices:
     """Published framework versions, and the units that the officer's roles reach."""
-    require(actor, Permission.PROGRAMME_EDIT, _somewhere(actor))
+    require(actor, Permission.PROGRAMME_EDIT, somewhere(actor))
     units = session.exec(owned(OrgUnit, actor.tenant_id).order_by(col(OrgUnit.path))).all()
     return FormChoices(
         versions=tuple(line for line in _versions(session, actor.tenant_id) if not line.is_draft),

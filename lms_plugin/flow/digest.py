@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 
 from lms_plugin import outbox
-from lms_plugin.access import Actor, Permission, can
+from lms_plugin.access import Actor, Permission, can, somewhere
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.flow import stuck
-from lms_plugin.flow.course_deliveries import somewhere
+from lms_plugin.flow.reach import courses_within
 from lms_plugin.flow.report import Post
 from lms_plugin.outbox import Job
 from lms_plugin.people import Course, Notice, Tenant
@@ -106,7 +106,7 @@ def stuck_notices(session: Session, actor: Actor) -> list[StuckLine]:
             Notice.tenant_id == actor.tenant_id,
             Notice.kind == STUCK,
             col(Notice.done_at).is_(None),
-            col(Notice.key).in_(select(Course.uuid).where(stuck.courses_within(actor))),
+            col(Notice.key).in_(select(Course.uuid).where(courses_within(actor, by_members=True))),
         )
         .order_by(col(Notice.raised_at).desc(), col(Notice.id))
     ).all()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, select
 
-from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.errors import NotFound
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
@@ -32,7 +32,7 @@ class NoticeLine:
 
 def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
     """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
-    if not can(actor, Permission.ROSTER_IMPORT, _somewhere(actor)):
+    if not can(actor, Permission.ROSTER_IMPORT, somewhere(actor)):
         return []
     rows = session.exec(
         select(Notice)
@@ -46,7 +46,7 @@ def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
 
 def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: datetime) -> None:
     """ "知道了": the notice is done with. Raises NotFound where no such notice that reaches the person is open."""
-    require(actor, Permission.ROSTER_IMPORT, _somewhere(actor))
+    require(actor, Permission.ROSTER_IMPORT, somewhere(actor))
     row = session.exec(
         select(Notice).where(
             Notice.tenant_id == actor.tenant_id,
@@ -82,11 +82,6 @@ def officers_above(session: Session, actor: Actor) -> bool:
 
 def _offices(actor: Actor) -> list[str]:
     return [role.unit_path for role in actor.roles if role.kind is RoleKind.OFFICER]
-
-
-def _somewhere(actor: Actor) -> Scope:
-    """The scope of what reaches an officer of any unit."""
-    return Scope(actor.tenant_id, unit_paths=tuple(filter(None, _offices(actor))))
 
 
 def _reaches(actor: Actor) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Which works a person's roles reach, as a condition of a query: the same rule as `access`, for lists."""
+"""Which works and courses a person's roles reach, as a condition of a query: the same rule as `access`, for lists."""
 
 from typing import Any
 
@@ -7,13 +7,14 @@ from sqlmodel import col, select
 
 import competencies
 import rubrics
-from lms_plugin.access import Actor
+from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
 from lms_plugin.flow.humans import rows_like
 from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind
 
 MINE, NOBODYS, OTHERS = 0, 1, 2  # whose a work is that came back: of the person who returned it
 READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
+LOOKS_AFTER = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)  # of courses and what goes to their gradebooks
 
 _state = col(competencies.Submission.state)
 _summary = rubrics.ReviewSummary
@@ -90,6 +91,38 @@ def _of_unit(path: str) -> ColumnElement[bool]:
         col(competencies.SubmissionVersion.org_unit_id).in_(units)
     )
     return or_(col(competencies.Submission.person_id).in_(now_in), col(competencies.Submission.id).in_(then_in))
+
+
+def courses_within(actor: Actor, *, by_members: bool = False) -> ColumnElement[bool]:
+    """Courses of the actor's district that one of their roles looks after: the course of the role, all of them, those
+    that run a programme of its unit, and those that a trainer instructs. `by_members`: also those that people of its
+    unit come from."""
+    inside = col(Course.tenant_id) == actor.tenant_id
+    ways = [_looked_after(actor, role, by_members) for role in actor.roles if role.kind in LOOKS_AFTER]
+    return and_(inside, or_(*ways)) if ways else false()
+
+
+def _looked_after(actor: Actor, role: RoleScope, by_members: bool) -> ColumnElement[bool]:
+    if role.course_id is not None:
+        return col(Course.id) == role.course_id
+    if role.is_district_wide:
+        return true()
+    units = select(OrgUnit.id).where(col(OrgUnit.path).startswith(role.unit_path, autoescape=True))
+    programmes = select(competencies.Programme.id).where(col(competencies.Programme.org_unit_id).in_(units))
+    ways = [col(Course.programme_id).in_(programmes)]
+    if by_members:
+        members = (
+            select(CourseMember.course_id)
+            .join(OrgMembership, col(OrgMembership.person_id) == col(CourseMember.person_id))
+            .where(col(OrgMembership.org_unit_id).in_(units), col(OrgMembership.ends_on).is_(None))
+        )
+        ways.append(col(Course.id).in_(members))
+    if role.kind is RoleKind.TRAINER:
+        taught = select(CourseMember.course_id).where(
+            col(CourseMember.person_id).in_(actor.person_ids), col(CourseMember.is_instructor).is_(True)
+        )
+        ways.append(col(Course.id).in_(taught))
+    return or_(*ways)
 
 
 def owes_review(actor: Actor) -> ColumnElement[bool]:

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, true
+from sqlalchemy import and_, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-import competencies
 import lti
 from lms_plugin import outbox
-from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, RoleKind
+from lms_plugin.people import Course, CourseMember, Person
 
 STUCK_AFTER = timedelta(hours=6)  # by then the pauses between two tries have long grown to an hour
-SEES = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)
 STOPPED = frozenset({"failed", "not_a_learner", "lost"})
 ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
 _REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
@@ -260,39 +257,3 @@ def _with_deliveries(session: Session, keys: Collection[tuple[int, int]]) -> set
         )
     ).all()
     return {(course, row) for course, row in rows}
-
-
-def courses_within(actor: Actor) -> ColumnElement[bool]:
-    """Courses of the actor's district whose scores one of their roles may see: the rule of `access` for lists."""
-    inside = col(Course.tenant_id) == actor.tenant_id
-    ways = [_reaches(actor, role) for role in actor.roles if role.kind in SEES]
-    return and_(inside, or_(*ways)) if ways else false()
-
-
-def _reaches(actor: Actor, role: RoleScope) -> ColumnElement[bool]:
-    if role.course_id is not None:
-        return col(Course.id) == role.course_id
-    if role.is_district_wide:
-        return true()
-    below = col(OrgUnit.path).startswith(role.unit_path, autoescape=True)
-    members = (
-        select(CourseMember.course_id)
-        .join(OrgMembership, col(OrgMembership.person_id) == col(CourseMember.person_id))
-        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
-        .where(below, col(OrgMembership.ends_on).is_(None))
-    )
-    programmes = (
-        select(competencies.Programme.id)
-        .join(OrgUnit, col(OrgUnit.id) == col(competencies.Programme.org_unit_id))
-        .where(below, competencies.Programme.tenant_id == actor.tenant_id)
-    )
-    ways = [col(Course.id).in_(members), col(Course.programme_id).in_(programmes)]
-    if role.kind is RoleKind.TRAINER:
-        ways.append(
-            col(Course.id).in_(
-                select(CourseMember.course_id).where(
-                    col(CourseMember.person_id).in_(actor.person_ids), col(CourseMember.is_instructor).is_(True)
-                )
-            )
-        )
-    return or_(*ways)

@@ -7,9 +7,8 @@ from flask import request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_plugin.access import Permission, Scope, can
-from lms_plugin.flow.course_check import LOOKS_AFTER
 from lms_plugin.flow.helpers import helpers_of
-from lms_plugin.flow.reach import READERS
+from lms_plugin.flow.reach import LOOKS_AFTER, READERS
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import COOKIE, edge, fingerprint
 from lms_plugin.web.formats import gettext as _
