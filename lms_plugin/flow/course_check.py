@@ -45,7 +45,8 @@ def _listed(*where: ColumnElement[bool]) -> Any:
     )
 
 
-def _sent(*states: "lti.DeliveryState") -> Any:
+def _sent(*states: lti.DeliveryState) -> Any:
+    """Scores of what the course runs now: an earlier programme's column is no concern of today."""
     return (
         columns(func.count(func.distinct(col(lti.ScoreDelivery.person_id))))
         .join(lti.LineItem, col(lti.LineItem.id) == col(lti.ScoreDelivery.line_item_id))

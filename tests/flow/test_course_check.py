@@ -17,7 +17,7 @@ from lms_plugin.people import Course, CourseMember, HostList, Role, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, course_of, grant
 from tests.flow.earned import earn
-from tests.flow.test_deliveries import column, sent
+from tests.gradebooks import column, score
 from tests.rosters import put_on_roster
 
 HOUR = timedelta(hours=1)
@@ -130,27 +130,7 @@ def test_a_score_that_arrived_ends_the_notice(world: World) -> None:
     earn(world, cast.LI, "A3")
     member_of(world, cast.LI, is_learner=False, is_instructor=True)
     assert facts(world).wrong_side == 1
-    column = lti.LineItem(
-        tenant_id=pk(world.tenant),
-        course_id=pk(world.course),
-        programme_id=pk(world.programme),
-        kind=lti.LineItemKind.POINTS,
-        maximum_hundredths=300,
-        created_at=world.now,
-    )
-    world.session.add(column)
-    world.session.flush()
-    sent = lti.ScoreDelivery(
-        tenant_id=pk(world.tenant),
-        line_item_id=pk(column),
-        person_id=pk(world.person(cast.LI)),
-        subject="sub-li",
-        given_hundredths=100,
-        maximum_hundredths=300,
-        state=lti.DeliveryState.NOT_A_LEARNER,
-        updated_at=world.now,
-    )
-    world.session.add(sent)
+    sent = score(world, column(world), world.person(cast.LI), lti.DeliveryState.NOT_A_LEARNER)
     assert (facts(world).wrong_side, facts(world).refused) == (1, 1)
     assert passport.record(world.session, world.actor(cast.LI), world.programme.uuid, None, world.now).as_instructor
     sent.state = lti.DeliveryState.DELIVERED
@@ -162,7 +142,7 @@ def test_a_score_that_arrived_ends_the_notice(world: World) -> None:
 def test_scores_that_were_given_up_are_a_cross_and_those_on_their_way_none(world: World) -> None:
     item, states = column(world), lti.DeliveryState
     for who, state in ((cast.LI, states.FAILED), (cast.CHEN, states.RETRYING), (cast.WANG, states.WAITING)):
-        sent(world, item, world.person(who), state)
+        score(world, item, world.person(who), state)
     found = facts(world)
     assert (found.failed, found.waiting, found.lacks) == (1, 2, ("stuck", "members"))
     other = course_of(world.session, world.tenant, "course-2", world.now)

@@ -1,6 +1,6 @@
 """A course gets its programme, and another one later; officers and trainers of a part do it within their reach."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlmodel import col, select
@@ -17,6 +17,7 @@ from tests import people as cast
 from tests.factories import World, actor_of, add_person, course_of, grant, programme_of
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
+from tests.gradebooks import column, score
 
 HOUR = timedelta(hours=1)
 EAST = cast.Cast("east", "东片员", "平安县", "E001")
@@ -246,35 +247,6 @@ def test_whether_anybody_is_told(world: World, east: OrgUnit) -> None:
 # --- gradebooks of before ---
 
 
-def sent(world: World, who: cast.Cast, state: lti.DeliveryState, at: datetime | None) -> None:
-    """A score of the world's programme in the points column of the world's course."""
-    column = lti.LineItem(
-        tenant_id=pk(world.tenant),
-        course_id=pk(world.course),
-        programme_id=pk(world.programme),
-        kind=lti.LineItemKind.POINTS,
-        url="https://lms.example/1",
-        maximum_hundredths=300,
-        created_at=world.now,
-    )
-    world.session.add(column)
-    world.session.flush()
-    world.session.add(
-        lti.ScoreDelivery(
-            tenant_id=pk(world.tenant),
-            line_item_id=pk(column),
-            person_id=pk(world.person(who)),
-            subject="s",
-            given_hundredths=100,
-            maximum_hundredths=300,
-            state=state,
-            sent_timestamp_at=at,
-            updated_at=world.now,
-        )
-    )
-    world.session.flush()
-
-
 @pytest.mark.parametrize(
     ("state", "was_sent", "given"),
     [
@@ -289,7 +261,7 @@ def test_a_gradebook_of_before_is_said_to_have_stopped(
     world: World, state: lti.DeliveryState, was_sent: bool, given: int | None
 ) -> None:
     earn(world, cast.CHEN, "A3")
-    sent(world, cast.CHEN, state, world.now if was_sent else None)
+    score(world, column(world), world.person(cast.CHEN), state, sent_timestamp_at=world.now if was_sent else None)
     officer, new = world.actor(cast.OFFICER), other_programme(world)
     before = passport.record(world.session, world.actor(cast.CHEN), world.programme.uuid, None, world.now).deliveries
     assert (before.courses, "stopped" in {line.state for line in before.lines}) == (1, False)

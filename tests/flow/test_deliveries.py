@@ -18,50 +18,14 @@ from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import course_deliveries, digest, report, stuck
 from lms_plugin.flow import notices as waiting
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import Course, CourseMember, Notice, Person, RoleKind
+from lms_plugin.people import CourseMember, Notice, Person, RoleKind
 from tests import people as cast
 from tests.factories import World, build_world, course_of, grant
+from tests.gradebooks import column, score
 from tests.posting import Post, post_office
 from tests.queries import count_queries
 
 STATE = lti.DeliveryState
-
-
-def column(world: World, course: Course | None = None, **values: Any) -> lti.LineItem:
-    """A column of the course; one that the host has, unless told otherwise."""
-    row = lti.LineItem(
-        **{
-            "tenant_id": pk(world.tenant),
-            "course_id": pk(course or world.course),
-            "programme_id": pk(world.programme),
-            "kind": lti.LineItemKind.POINTS,
-            "url": "https://lms.example/1",
-            "maximum_hundredths": 300,
-            "created_at": world.now,
-            **values,
-        }
-    )
-    world.session.add(row)
-    world.session.flush()
-    return row
-
-
-def sent(world: World, item: lti.LineItem, person: Person, state: lti.DeliveryState, trouble: str = "") -> None:
-    world.session.add(
-        lti.ScoreDelivery(
-            tenant_id=pk(world.tenant),
-            line_item_id=pk(item),
-            person_id=pk(person),
-            subject="s",
-            given_hundredths=100,
-            maximum_hundredths=300,
-            state=state,
-            trouble=trouble,
-            host_words="HTTP 400 no" if trouble else "",
-            updated_at=world.now,
-        )
-    )
-    world.session.flush()
 
 
 def asked(world: World, person: Person, at: datetime, state: JobState = JobState.READY, error: str = "") -> Job:
@@ -104,7 +68,7 @@ def stands(world: World) -> dict[str, str]:
 )
 def test_where_a_score_stands(world: World, state: lti.DeliveryState, standing: str) -> None:
     item = column(world)
-    sent(world, item, world.person(cast.CHEN), state)
+    score(world, item, world.person(cast.CHEN), state)
     found = stands(world)
     assert found[cast.CHEN.name] == standing
     assert set(found) >= {who.name for who in cast.TEACHERS}  # who has no score yet is there too
@@ -113,8 +77,8 @@ def test_where_a_score_stands(world: World, state: lti.DeliveryState, standing: 
 
 def test_a_column_that_is_gone_takes_what_had_arrived_with_it(world: World) -> None:
     item = column(world, url="", lost_at=world.now)
-    sent(world, item, world.person(cast.CHEN), STATE.DELIVERED)
-    sent(world, item, world.person(cast.WANG), STATE.WAITING)
+    score(world, item, world.person(cast.CHEN), STATE.DELIVERED)
+    score(world, item, world.person(cast.WANG), STATE.WAITING)
     found = stands(world)
     assert (found[cast.CHEN.name], found[cast.WANG.name]) == ("stuck", "waiting")
     (line,) = page(world, cast.OFFICER).rows
@@ -215,8 +179,8 @@ def test_lists_end_where_a_role_ends(world: World) -> None:
 def test_send_again_one_or_all_that_are_stuck(world: World) -> None:
     item = column(world, lost_at=world.now)
     for who, state in ((cast.CHEN, STATE.FAILED), (cast.WANG, STATE.NOT_A_LEARNER), (cast.LI, STATE.OVERRIDDEN)):
-        sent(world, item, world.person(who), state, "ags.refused")
-    sent(world, item, world.person(cast.SUN), STATE.DELIVERED)
+        score(world, item, world.person(who), state, "ags.refused")
+    score(world, item, world.person(cast.SUN), STATE.DELIVERED)
     officer = world.actor(cast.OFFICER)
     assert course_deliveries.resend_all(world.session, officer, world.course.uuid, world.now) == 2
     found = stands(world)
@@ -255,7 +219,7 @@ def test_pages_of_fifty_at_a_constant_price(world: World, engine: Engine) -> Non
                 launched_at=world.now,
             )
         )
-        sent(world, item, person, STATE.FAILED, "ags.refused" if number % 3 else "ags.token_refused")
+        score(world, item, person, STATE.FAILED, "ags.refused" if number % 3 else "ags.token_refused")
     world.session.flush()
     with count_queries(engine) as queries:
         first = page(world, cast.OFFICER)
@@ -326,7 +290,7 @@ def test_a_digest_says_what_is_stuck_and_nothing_else(office: Any) -> None:
     assert notices(office) == []
     item = column(world)
     for who in (cast.CHEN, cast.WANG):
-        sent(world, item, world.person(who), STATE.FAILED, "ags.refused")
+        score(world, item, world.person(who), STATE.FAILED, "ags.refused")
     world.session.commit()
     for _ in range(2):  # a worker that died in between runs it again
         digest.gather(office.post, ids, world.now)

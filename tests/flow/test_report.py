@@ -11,6 +11,7 @@ from lms_plugin.flow import deliveries, report
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
+from tests.gradebooks import column, score
 
 
 def test_points_are_counted_up_to_what_is_required(world: World) -> None:
@@ -52,30 +53,7 @@ def test_nothing_to_send_is_said(world: World) -> None:
 
 def test_giving_up_is_visible(world: World) -> None:
     chen = pk(world.person(cast.CHEN))
-    column = lti.LineItem(
-        tenant_id=pk(world.tenant),
-        course_id=pk(world.course),
-        programme_id=pk(world.programme),
-        kind=lti.LineItemKind.POINTS,
-        url="https://lms.example/1",
-        maximum_hundredths=300,
-        created_at=world.now,
-    )
-    world.session.add(column)
-    world.session.flush()
-    row = lti.ScoreDelivery(
-        tenant_id=pk(world.tenant),
-        line_item_id=pk(column),
-        person_id=chen,
-        subject="s",
-        given_hundredths=100,
-        maximum_hundredths=300,
-        state=lti.DeliveryState.RETRYING,
-        host_words="503",
-        updated_at=world.now,
-    )
-    world.session.add(row)
-    world.session.flush()
+    score(world, column(world), world.person(cast.CHEN), lti.DeliveryState.RETRYING, host_words="503")
     report.give_up(world.session, {"course_id": pk(world.course), "person_id": chen}, world.now)
     (view,) = deliveries.deliveries(world.session, [chen], pk(world.programme)).lines
     assert (view.state, view.host_words, view.can_resend) == ("failed", "503", True)

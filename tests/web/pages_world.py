@@ -32,6 +32,7 @@ from tests import people as cast
 from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
+from tests.gradebooks import column, score
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
 from tests.serving import tool_on_loopback
 
@@ -156,32 +157,9 @@ def _deliveries(world: World) -> None:
         course = course_of(world.session, world.tenant, f"course-{place + 10}", NOW)
         course.title = f"信息技术应用能力提升（{place + 1}班）"
         course.programme_id = pk(world.programme) if place + 1 < len(states) else None
-        column = lti.LineItem(
-            tenant_id=pk(world.tenant),
-            course_id=pk(course),
-            programme_id=pk(world.programme),
-            kind=lti.LineItemKind.POINTS,
-            url=f"{ISSUER}/columns/{place}",
-            label="能力点",
-            maximum_hundredths=300,
-            created_at=NOW,
-        )
-        world.session.add_all([_member(course, chen, learner=True), column])
-        world.session.flush()
-        world.session.add(
-            lti.ScoreDelivery(
-                tenant_id=pk(world.tenant),
-                line_item_id=pk(column),
-                person_id=pk(chen),
-                subject="sub-chen",
-                given_hundredths=300,
-                maximum_hundredths=300,
-                state=state,
-                host_words=words.get(state, ""),
-                updated_at=NOW,
-            )
-        )
-    world.session.flush()
+        world.session.add(_member(course, chen, learner=True))
+        item = column(world, course, url=f"{ISSUER}/columns/{place}", label="能力点")
+        score(world, item, chen, state, given_hundredths=300, host_words=words.get(state, ""))
 
 
 def _one_course(world: World) -> str:
@@ -189,20 +167,11 @@ def _one_course(world: World) -> str:
     course = course_of(world.session, world.tenant, "course-scores", NOW)
     course.title, course.programme_id = "信息技术应用能力提升（骨干班）", pk(world.programme)
     world.session.flush()
-    items = {
-        kind: lti.LineItem(
-            tenant_id=pk(world.tenant),
-            course_id=pk(course),
-            programme_id=pk(world.programme),
-            kind=kind,
-            url=f"{ISSUER}/columns/{kind.value}",
-            maximum_hundredths=300 if kind is lti.LineItemKind.POINTS else 2500,
-            created_at=NOW,
-        )
-        for kind in lti.LineItemKind
-    }
-    world.session.add_all(items.values())
-    world.session.flush()
+    most = {lti.LineItemKind.POINTS: 300, lti.LineItemKind.HOURS: 2500}
+    items = [
+        column(world, course, kind=kind, url=f"{ISSUER}/columns/{kind.value}", maximum_hundredths=hundredths)
+        for kind, hundredths in most.items()
+    ]
     state = lti.DeliveryState
     stand = {
         cast.CHEN: (state.FAILED, "ags.token_refused", "HTTP 400 invalid_client"),
@@ -214,21 +183,9 @@ def _one_course(world: World) -> str:
     }
     for who, (points, trouble, words) in stand.items():
         world.session.add(_member(course, world.person(who), learner=True))
-        for item in items.values():
-            world.session.add(
-                lti.ScoreDelivery(
-                    tenant_id=pk(world.tenant),
-                    line_item_id=pk(item),
-                    person_id=pk(world.person(who)),
-                    subject=f"sub-{who.key}",
-                    given_hundredths=item.maximum_hundredths,
-                    maximum_hundredths=item.maximum_hundredths,
-                    state=points,
-                    trouble=trouble,
-                    host_words=words,
-                    updated_at=NOW,
-                )
-            )
+        for item in items:
+            given = item.maximum_hundredths
+            score(world, item, world.person(who), points, trouble, given_hundredths=given, host_words=words)
     world.session.add(
         Notice(
             tenant_id=pk(world.tenant),

@@ -13,7 +13,7 @@ from lms_plugin.flow import host_list
 from lms_plugin.people import CourseMember, HostList
 from tests import people as cast
 from tests.factories import Browser, World, course_of
-from tests.flow.test_deliveries import column, sent
+from tests.gradebooks import column, score
 
 Browse = Callable[[cast.Cast | None], Browser]
 
@@ -80,7 +80,7 @@ def test_where_nobody_has_come_nothing_is_said_of_the_host(world: World, browse:
 
 def test_scores_that_were_given_up_are_not_said_to_be_tried_again(world: World, browse: Browse) -> None:
     item = column(world)
-    sent(world, item, world.person(cast.CHEN), lti.DeliveryState.FAILED, "ags.refused")
+    score(world, item, world.person(cast.CHEN), lti.DeliveryState.FAILED, "ags.refused")
     world.session.commit()
     address = f"/courses/{world.course.uuid}/check"
     text = browse(cast.IT).get(address).text

@@ -7,13 +7,13 @@ import pytest
 from sqlmodel import select
 
 import competencies
-import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.flow import curate, review
 from tests import people as cast
 from tests.factories import district
 from tests.flow.handed_in import hand_in
+from tests.gradebooks import column
 
 
 def form(world, **changes):
@@ -170,17 +170,7 @@ def test_columns_follow_the_rules(browse, world):
     officer.post("/curate/programmes/new", form(world))
     made = programme(world)
     world.course.programme_id = pk(made)
-    world.session.add(
-        lti.LineItem(
-            tenant_id=pk(world.tenant),
-            course_id=pk(world.course),
-            programme_id=pk(made),
-            kind=lti.LineItemKind.POINTS,
-            url="https://lms.example/1",
-            maximum_hundredths=300,
-            created_at=world.now,
-        )
-    )
+    column(world, programme_id=pk(made))
     world.session.commit()
     for changes, jobs in (({"goal_percent": "91"}, 0), ({"required_points": "4"}, 1), ({"required_points": "4"}, 1)):
         values = form(world, version=programme(world).version, **changes)

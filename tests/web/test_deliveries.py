@@ -13,16 +13,16 @@ from lms_plugin.people import Notice
 from lms_plugin.web.deliveries import told
 from tests import people as cast
 from tests.factories import World
-from tests.flow.test_deliveries import STATE, column, sent
+from tests.gradebooks import column, score
 
 
 @pytest.fixture
 def stuck(world: World) -> str:
     """The page of a course where two are stuck and one has arrived."""
     item = column(world)
-    sent(world, item, world.person(cast.CHEN), STATE.FAILED, "ags.token_refused")
-    sent(world, item, world.person(cast.WANG), STATE.NOT_A_LEARNER, "ags.refused")
-    sent(world, item, world.person(cast.LI), STATE.DELIVERED)
+    score(world, item, world.person(cast.CHEN), lti.DeliveryState.FAILED, "ags.token_refused")
+    score(world, item, world.person(cast.WANG), lti.DeliveryState.NOT_A_LEARNER, "ags.refused")
+    score(world, item, world.person(cast.LI), lti.DeliveryState.DELIVERED)
     return f"/courses/{world.course.uuid}/scores"
 
 

@@ -15,7 +15,8 @@ from tests import people as cast
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_award import decided
-from tests.flow.test_courses import other_programme, sent
+from tests.flow.test_courses import other_programme
+from tests.gradebooks import column, score
 from tests.rosters import add_entry, put_on_roster
 from tests.web.test_roster import send
 
@@ -179,7 +180,7 @@ def test_who_releases_is_said_as_it_is(browse, world, days, says):
 
 def test_a_course_that_moved_on_keeps_the_old_number_and_the_pages_say_so(browse, world):
     earn(world, cast.CHEN, "A3")
-    sent(world, cast.CHEN, lti.DeliveryState.DELIVERED, world.now)
+    score(world, column(world), world.person(cast.CHEN), lti.DeliveryState.DELIVERED)
     award_uuid = world.session.exec(select(competencies.Award.uuid)).one()
     reverse, officer = f"{record(world)}/awards/{award_uuid}/reverse", browse(cast.OFFICER)
     assert "成绩自动重新回传到课程" in officer.get(reverse).text
