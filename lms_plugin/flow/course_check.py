@@ -1,10 +1,11 @@
 """课程检查: what a course's host lets through, told from what really arrived; and the courses one looks after."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func
+from sqlalchemy import ColumnElement, case, exists, func
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -71,6 +72,12 @@ def _with_points() -> ColumnElement[bool]:
     )
 
 
+_has_arrived = exists().where(  # some score of a course member in the course's gradebook
+    col(lti.LineItem.course_id) == _here,
+    col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+    col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+    col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
+)
 _learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember.is_instructor).is_(True)
 
 
@@ -160,12 +167,6 @@ def listing(session: Session, actor: Actor, number: int) -> tuple[list[Facts], i
 
 def _facts() -> Any:
     """One row a course: everything that `Facts` needs, counted by the database."""
-    arrived = exists().where(
-        col(lti.LineItem.course_id) == _here,
-        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
-        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
-        col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
-    )
     places = (
         columns(func.count(col(lti.ResourceLink.id)))
         .where(
@@ -198,7 +199,7 @@ def _facts() -> Any:
             _listed(col(ListedMember.is_instructor).is_(True)),
             _listed(col(ListedMember.name) != ""),
             _listed(col(ListedMember.is_learner).is_(True), ~came_too),
-            _came(_instructor, ~_learner, _with_points(), ~arrived),
+            _came(_instructor, ~_learner, _with_points(), ~_has_arrived),
         )
         .select_from(Course)
         .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
@@ -249,22 +250,16 @@ def _of(row: Any, *, may_see_people: bool = False) -> Facts:
     )
 
 
-def as_instructor(session: Session, person_ids: tuple[int, ...], programme_id: int) -> list[str]:
+def as_instructor(session: Session, person_ids: Collection[int], programme_id: int) -> tuple[str, ...]:
     """Titles of the programme's courses from which the person came last as an instructor alone, where no score of
     theirs has arrived: its gradebook may know no student of that name. None for who comes as a learner from another
     course of it. One query."""
-    arrived = exists().where(
-        col(lti.LineItem.course_id) == _here,
-        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
-        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
-        col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
-    )
     rows = session.exec(
-        select(Course.title, CourseMember.is_learner, CourseMember.is_instructor, case((arrived, 1), else_=0))
+        select(Course.title, CourseMember.is_learner, CourseMember.is_instructor, case((_has_arrived, 1), else_=0))
         .join(CourseMember, col(CourseMember.course_id) == _here)
-        .where(and_(col(Course.programme_id) == programme_id, col(CourseMember.person_id).in_(person_ids)))
+        .where(col(Course.programme_id) == programme_id, col(CourseMember.person_id).in_(person_ids))
         .order_by(col(Course.title), _here)
     ).all()
     if any(is_learner for _title, is_learner, _instructor, _arrived in rows):
-        return []
-    return [title for title, _learner, is_instructor, has_arrived in rows if is_instructor and not has_arrived]
+        return ()
+    return tuple(title for title, _learner, is_instructor, has_arrived in rows if is_instructor and not has_arrived)

@@ -16,11 +16,9 @@ from lms_plugin.flow import humans
 from lms_plugin.flow.course_deliveries import send_again
 from lms_plugin.flow.people import person_scope
 from lms_plugin.flow.report import KINDS
-from lms_plugin.flow.stuck import Cell, cell_of, is_lost, unsent_cell
+from lms_plugin.flow.stuck import ARRIVED, Cell, cell_of, is_lost, unsent_cell
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Person
-
-ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)
 
 
 @dataclass(frozen=True)
@@ -65,14 +63,14 @@ def deliveries(
         .order_by(col(Course.title), col(Course.id), col(CourseMember.id))
     ).all()
     rows = session.exec(
-        select(lti.ScoreDelivery, lti.LineItem, Course)
+        select(lti.ScoreDelivery, lti.LineItem, Course, _is_in_gradebook())
         .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
         .join(Course, col(Course.id) == col(lti.LineItem.course_id))
         .where(lti.LineItem.programme_id == programme_id, col(lti.ScoreDelivery.person_id).in_(person_ids))
         .order_by(col(Course.title), col(Course.id), col(lti.ScoreDelivery.id))
     ).all()
     by_column = {
-        (column.course_id, row.person_id, column.kind): cell_of(row, is_lost(column)) for row, column, _course in rows
+        (column.course_id, row.person_id, column.kind): cell_of(row, is_lost(column)) for row, column, *_ in rows
     }
     jobs = _jobs(session, [(pk(course), person_id) for course, person_id in members])
     views = []
@@ -89,8 +87,8 @@ def deliveries(
             views.append(_view(course, KINDS[0], cell, can_resend=cell.state == "failed"))
     views += [
         _stopped(course, column, row)
-        for row, column, course in rows
-        if course.programme_id != programme_id and (row.state in ARRIVED or row.sent_timestamp_at is not None)
+        for row, column, course, is_in_gradebook in rows
+        if course.programme_id != programme_id and is_in_gradebook
     ]
     return Deliveries(tuple(views), len({pk(course) for course, _person_id in members}))
 

@@ -62,8 +62,8 @@ def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
 
 
 def look_again(session: Session, course_id: int, now: datetime) -> None:
-    """A score of this course was tried: where a notice stands, it is put right or goes. Two queries, five where one
-    stands."""
+    """A score of this course was tried: where a notice stands, it is put right or goes. Two queries, five at most
+    where one stands."""
     course = get(session, Course, course_id)
     for notice in _open(session, course.tenant_id, course.uuid):
         people = stuck.stuck_people(session, course.tenant_id, now, course).get(course_id, set())

@@ -163,7 +163,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
         deliveries=deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own),
-        as_instructor=tuple(as_instructor(session, person_ids, pk(programme))) if rows else (),
+        as_instructor=as_instructor(session, person_ids, pk(programme)) if rows else (),
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         printed_at=now,

@@ -18,7 +18,7 @@ from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import humans
 from lms_plugin.flow.links import review_of
-from lms_plugin.flow.stuck import is_lost
+from lms_plugin.flow.stuck import ARRIVED, is_lost
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember
 
@@ -339,7 +339,7 @@ def _prepare(
             score.comment,
         )
         # What somebody changed in the host's gradebook stays until ours is another one or is asked for.
-        if same and row.state in (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN):
+        if same and row.state in ARRIVED:
             continue
         row.subject, row.comment, row.updated_at = member.subject, score.comment[:500], now
         row.given_hundredths, row.maximum_hundredths = score.given_hundredths, score.maximum_hundredths

@@ -21,7 +21,8 @@ STUCK_AFTER = timedelta(hours=6)  # by then the pauses between two tries have lo
 STOPPED = frozenset({"failed", "not_a_learner", "lost"})
 ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
 _REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
-_LOST_WITH_IT = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)  # what stood in a column that is gone
+ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)  # stands in the host's column, and goes with it
+_NOT_DONE = (JobState.READY, JobState.RUNNING, JobState.FAILED)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _person(
 def cell_of(row: lti.ScoreDelivery, lost: bool) -> Cell:
     """A delivery as pages show it; `lost`: its column is no more."""
     return Cell(
-        "lost" if lost and row.state in _LOST_WITH_IT else row.state.value,
+        "lost" if lost and row.state in ARRIVED else row.state.value,
         row.given_hundredths,
         row.maximum_hundredths,
         row.trouble,
@@ -176,7 +177,7 @@ def _jobs(session: Session, course: Course) -> dict[int, Job]:
         .where(
             Job.kind == outbox.SCORE,
             col(Job.key).startswith(f"{pk(course)}:", autoescape=True),
-            col(Job.state).in_([JobState.READY, JobState.RUNNING, JobState.FAILED]),
+            col(Job.state).in_(_NOT_DONE),
         )
         .order_by(col(Job.id))
     ).all()
@@ -193,39 +194,27 @@ def _why_no_columns(session: Session, course: Course) -> str:
 
 def stuck_people(session: Session, tenant_id: int, now: datetime, course: Course | None = None) -> dict[int, set[int]]:
     """Whose scores are stuck: rows of people by the course's id, in the whole district or in one course; by the same
-    rule as `PersonCells.standing`. Three queries."""
-    refused: Any = (
-        columns(col(lti.LineItem.course_id), col(lti.ScoreDelivery.person_id))
-        .select_from(lti.LineItem)
-        .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
-        .join(
-            Course,
+    rule as `PersonCells.standing`. Two queries, three where a job was given up."""
+    refused = _sent().where(
+        col(Course.tenant_id) == tenant_id,
+        or_(
+            col(lti.ScoreDelivery.state).in_(_REFUSED),
             and_(
-                col(Course.id) == col(lti.LineItem.course_id),
-                col(Course.programme_id) == col(lti.LineItem.programme_id),
+                col(lti.ScoreDelivery.state).in_(ARRIVED),
+                col(lti.LineItem.offered) == lti.Offer.READY,
+                col(lti.LineItem.url) == "",
             ),
-        )
-        .where(
-            col(Course.tenant_id) == tenant_id,
-            or_(
-                col(lti.ScoreDelivery.state).in_(_REFUSED),
-                and_(
-                    col(lti.ScoreDelivery.state).in_(_LOST_WITH_IT),
-                    col(lti.LineItem.offered) == lti.Offer.READY,
-                    col(lti.LineItem.url) == "",
-                ),
-            ),
-        )
+        ),
     )
     jobs: Any = columns(col(Job.key), col(Job.state), col(Job.created_at)).where(
         col(Job.tenant_id) == tenant_id,
         col(Job.kind) == outbox.SCORE,
-        col(Job.state).in_([JobState.READY, JobState.RUNNING, JobState.FAILED]),
+        col(Job.state).in_(_NOT_DONE),
     )
     if course is not None:
         refused = refused.where(col(Course.id) == pk(course))
         jobs = jobs.where(col(Job.key).startswith(f"{pk(course)}:", autoescape=True))
-    found = {(course_id, row) for course_id, row in session.execute(refused).all()}
+    found = {(course_id, row) for course_id, row in session.execute(refused)}
     newest: dict[tuple[int, int], tuple[JobState, datetime]] = {}
     for key, state, created_at in session.execute(jobs.order_by(col(Job.id))).all():
         where, _, row = key.partition(":")
@@ -241,8 +230,21 @@ def stuck_people(session: Session, tenant_id: int, now: datetime, course: Course
 
 def _with_deliveries(session: Session, keys: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
     """Of these (course, row), those of whom a delivery tells more than the failed job."""
-    rows = session.exec(
-        select(lti.LineItem.course_id, lti.ScoreDelivery.person_id)
+    if not keys:
+        return set()
+    rows = session.execute(
+        _sent().where(
+            col(lti.LineItem.course_id).in_({course for course, _row in keys}),
+            col(lti.ScoreDelivery.person_id).in_({row for _course, row in keys}),
+        )
+    ).all()
+    return {(course, row) for course, row in rows}
+
+
+def _sent() -> Any:
+    """(course, row) of every score in the columns of what its course runs now."""
+    return (
+        columns(col(lti.LineItem.course_id), col(lti.ScoreDelivery.person_id))
         .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
         .join(
             Course,
@@ -251,9 +253,4 @@ def _with_deliveries(session: Session, keys: Collection[tuple[int, int]]) -> set
                 col(Course.programme_id) == col(lti.LineItem.programme_id),
             ),
         )
-        .where(
-            col(lti.LineItem.course_id).in_({course for course, _row in keys}),
-            col(lti.ScoreDelivery.person_id).in_({row for _course, row in keys}),
-        )
-    ).all()
-    return {(course, row) for course, row in rows}
+    )

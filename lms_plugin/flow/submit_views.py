@@ -203,7 +203,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         reviews_owed=reviews.owed,
         reviews_minutes=reviews.owed * rules.review.minutes_per_review,
         reviews_due_at=reviews.due_at,
-        as_instructor=tuple(as_instructor(session, actor.person_ids, pk(programme))) if rows else (),
+        as_instructor=as_instructor(session, actor.person_ids, pk(programme)) if rows else (),
     )
 
 
