@@ -4,6 +4,7 @@ One worker asks while the others wait: its claim is the row itself, without a to
 """
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -140,7 +141,7 @@ def _remember(session: Session, client: Client, error: Unavailable, now: datetim
 
 def _refusal(row: AccessToken, now: datetime) -> Unavailable | None:
     """What is still believed of the last refusal."""
-    left = int((utc(row.expires_at) - utc(now)).total_seconds())
+    left = math.ceil((utc(row.expires_at) - utc(now)).total_seconds())
     if not row.refusal or left <= 0:
         return None
     return Unavailable(

@@ -120,6 +120,18 @@ def test_T04_one_token_request_where_it_is_refused(at: Opened) -> None:
     assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.DELIVERED, pytest.approx(2 / 3))
 
 
+def test_T04_a_refusal_is_believed_to_its_last_moment(at: Opened) -> None:
+    """Whoever comes within the last second of the minute hears it too, and waits for nobody."""
+    here = at(fake.Canvas)
+    here.set_platform(token_audience="https://elsewhere.example/token")
+    for moments_later in (0.0, 59.5):
+        with pytest.raises(Unavailable) as told:
+            here.later(moments_later).client().access_token()
+        assert told.value.code == "ags.token_refused"
+    assert told.value.retry_after == 1
+    assert len(token_requests(here)) == 1
+
+
 @pytest.mark.parametrize("kind", [Moodle, OpenEdx, fake.Canvas])
 def test_T05_token_refused(at: Opened, kind: type[Host]) -> None:
     """A service refuses the token (401; Open edX: 403): forgotten, asked for once, the call repeated once; refused
