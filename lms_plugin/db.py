@@ -10,7 +10,7 @@ from select import POLLIN, poll
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event
+from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event, inspect
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
 from sqlalchemy.pool import StaticPool
@@ -206,7 +206,7 @@ def get(session: Session, kind: type[R], key: int) -> R:
 
 def table(kind: type[Model]) -> Table:
     """The table of a class: for statements that are run so often that the way over objects costs too much."""
-    return cast("Table", kind.__table__)  # type: ignore[attr-defined]
+    return cast("Table", inspect(kind).local_table)
 
 
 def pk(row: Any) -> int:

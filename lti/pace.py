@@ -4,14 +4,37 @@ Its clock counts, so that workers on several machines agree. One statement of it
 nobody but those who draw for the same host in this moment.
 """
 
-from sqlalchemy import text
+from typing import Any
+
+from sqlalchemy import Float, bindparam, case, cast, extract, func
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
-from lms_plugin.db import transaction
+from lms_plugin.db import table, transaction
+from lti.models import HostTurn
 
-_NOW = {"postgresql": "extract(epoch FROM clock_timestamp())", "sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
-_LATER = {"postgresql": "greatest", "sqlite": "max"}
+LONGEST = 60.0  # seconds; no queue is that long, so a turn beyond it was drawn before the clock was put back
+
+_turn = table(HostTurn)
+
+
+def _draw(make: Any, now: Any) -> Any:
+    """Takes the next turn at `given`, `pause` seconds after the last one; gives the seconds until it comes."""
+    free, pause = _turn.c.free_epoch_seconds, bindparam("pause", type_=Float)
+    turn = case((free.between(now, now + LONGEST), free), else_=now)
+    return (
+        make(_turn)
+        .values(place=bindparam("given"), free_epoch_seconds=now + pause)
+        .on_conflict_do_update(index_elements=[_turn.c.place], set_={"free_epoch_seconds": turn + pause})
+        .returning(free - pause - now)
+    )
+
+
+_DRAW = {
+    "postgresql": _draw(postgresql.insert, cast(extract("epoch", func.clock_timestamp()), Float)),
+    "sqlite": _draw(sqlite.insert, (func.julianday("now", type_=Float) - 2440587.5) * 86400.0),
+}
 
 
 class Pace:
@@ -26,15 +49,6 @@ class Pace:
         if not self.pause:
             return 0.0
         with transaction(self.sessions) as session:
-            kind = session.get_bind().dialect.name
-            now, later = _NOW[kind], _LATER[kind]
-            drawn = session.connection().execute(
-                text(
-                    f"INSERT INTO lti_host_turn (place, free_epoch_seconds) VALUES (:place, {now} + :pause) "  # noqa: S608 - the two dialects' words for now and later
-                    f"ON CONFLICT (place) DO UPDATE "
-                    f"SET free_epoch_seconds = {later}(lti_host_turn.free_epoch_seconds, {now}) + :pause "
-                    f"RETURNING free_epoch_seconds - :pause - {now}"
-                ),
-                {"place": place[:300], "pause": self.pause},
-            )
+            draw = _DRAW[session.get_bind().dialect.name]
+            drawn = session.connection().execute(draw, {"given": place[:300], "pause": self.pause})
             return max(0.0, float(drawn.scalar_one()))

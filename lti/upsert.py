@@ -5,11 +5,10 @@ from typing import Any
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
-from lms_plugin.db import Model
+from lms_plugin.db import Model, table
 
 
 def insert_unless_there(session: Session, kind: type[Model], values: dict[str, Any]) -> None:
     """Inserts the row unless a unique key of it is taken; no error either way, on SQLite and PostgreSQL alike."""
-    table = kind.__table__  # type: ignore[attr-defined]
     make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(make(table).values(**values).on_conflict_do_nothing())
+    session.execute(make(table(kind)).values(**values).on_conflict_do_nothing())

@@ -61,3 +61,12 @@ def test_a_host_that_was_left_alone_is_asked_at_once(engines: list[Engine]) -> N
     assert pace(PLACE) == 0.0
     assert pace(PLACE) < 0.01
     assert Pace(db.session_factory(engines[0]), 0)("x") == 0.0
+
+
+def test_a_clock_that_was_put_back_holds_up_nobody(engines: list[Engine]) -> None:
+    pace = Pace(db.session_factory(engines[0]), 5)
+    with Session(engines[0]) as session:
+        session.add(HostTurn(place=PLACE, free_epoch_seconds=time.time() + 3600))
+        session.commit()
+    assert pace(PLACE) < 0.01
+    assert 0.1 < pace(PLACE) <= 0.21  # and from then on they come in turns again
