@@ -8,7 +8,7 @@ from typing import Any
 
 from huey import Huey, PostgresHuey, SqliteHuey, crontab
 from sqlalchemy.engine import make_url
-from sqlmodel import Session, delete
+from sqlmodel import Session, col, delete
 
 import lti
 from lms_plugin import outbox
@@ -104,29 +104,36 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time brings: reviews to allot, decisions to release, lists to read, the digest, old rows to forget."""
+        """What time brings: reviews to allot, decisions to release, lists to read, the digest, old rows to forget.
+
+        Each for itself: what breaks is logged and holds up nothing else, least of all the sign that the worker lives.
+        """
         now = self.clock()
+        with self._alone("beat") as session:
+            outbox.beat(session, now)
         self._sweep(review.to_allot, review.allocate_due, now)
         self._sweep(award.to_release, award.release_due, now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
         with self._alone("ask_digests") as session:
             digest.ask_digests(session, now)
-        with transaction(self.sessions) as session:
+        with self._alone("rotate_when_due") as session:
             every = timedelta(days=self.settings.key_days)
             lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)
-            lti.sweep(session, now, timedelta(days=self.settings.log_days))
-            outbox.beat(session, now)
-            session.execute(delete(Ticket).where(Ticket.expires_at < now - timedelta(days=1)))  # type: ignore[arg-type]
-            session.execute(
-                delete(WebSession).where(WebSession.expires_at < now - timedelta(days=30))  # type: ignore[arg-type]
-            )
+        with self._alone("forget_old") as session:
+            self._forget_old(session, now)
         if self.cleared_at is None or now - self.cleared_at >= CLEARING:
             self.cleared_at = now
             try:
                 self.clear_away(now)
             except Exception:
                 log.exception("clear_away broke")
+
+    def _forget_old(self, session: Session, now: datetime) -> None:
+        """Rows that nobody will ask for again: logins, the launch log, tickets, sessions."""
+        lti.sweep(session, now, timedelta(days=self.settings.log_days))
+        session.execute(delete(Ticket).where(col(Ticket.expires_at) < now - timedelta(days=1)))
+        session.execute(delete(WebSession).where(col(WebSession.expires_at) < now - timedelta(days=30)))
 
     def clear_away(self, now: datetime) -> int:
         """Deletes the bytes that nothing has needed for `keep_removed_days`; gives how many files. See `clearing`.

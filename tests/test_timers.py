@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlmodel import select
 
 import lti
@@ -95,6 +96,23 @@ def test_the_worker_says_when_it_last_lived(tick: Callable[[datetime], Worker], 
             found = outbox.last_beat(session)
             assert found is not None
             assert found.replace(tzinfo=at.tzinfo) == at
+
+
+def test_what_breaks_in_a_sweep_holds_up_nothing_else(
+    tick: Callable[[datetime], Worker], now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = tick(now)
+    with transaction(worker.sessions) as session:
+        lti.log_registration(session, "https://lms.example", now, check="code", code="register.code_role")
+        session.connection().execute(text("DROP TABLE lti_tool_key"))
+    later = now + 11 * DAY
+    tick(later)
+    assert "rotate_when_due broke" in caplog.text
+    with worker.sessions() as session:
+        assert lti.count_launches(session, lti.Wanted(None)) == 0
+        found = outbox.last_beat(session)
+    assert found is not None
+    assert found.replace(tzinfo=later.tzinfo) == later
 
 
 def test_a_programme_that_breaks_the_sweep_holds_up_no_other(
