@@ -15,7 +15,7 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, clearing, digest, host_list, report, review
+from lms_plugin.flow import award, booking, clearing, digest, host_list, report, retry, review
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 from lms_plugin.storage import Storage
@@ -104,7 +104,8 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time brings: reviews to allot, decisions to release, lists to read, the digest, old rows to forget.
+        """What time brings: reviews to allot, decisions to release, lists to read, scores to send once more, the
+        digest, old rows to forget.
 
         Each for itself: what breaks is logged and holds up nothing else, least of all the sign that the worker lives.
         """
@@ -115,6 +116,8 @@ class Worker:
         self._sweep(award.to_release, award.release_due, now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
+        with self._alone("ask_again") as session:
+            retry.ask_again(session, now)
         with self._alone("ask_digests") as session:
             digest.ask_digests(session, now)
         with self._alone("rotate_when_due") as session:

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import lti
-from lms_plugin.flow import course_deliveries, sheets
+from lms_plugin.flow import course_deliveries, retry, sheets
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
@@ -50,9 +50,9 @@ def told(state: str, trouble: str = "", *, own: bool = False) -> Told:
             return Told("stop", _("这一栏没有了"), happened, _("点“再发一次”，会重新建一栏再送。"))
         case "not_a_learner":
             if own:
-                todo = _("请让培训老师把您以“学生”身份加入课程，再从课程打开一次。")
+                todo = _("请让培训老师把您以“学生”身份加入课程，再从课程打开一次，就会再送。")
                 return Told("stop", _("成绩册不收"), _("您在平台的课程里不是“学生”，成绩册不收。"), todo)
-            todo = _("请在平台的课程里把此人加为“学生”，请本人从课程打开一次，再点“再发一次”。")
+            todo = _("请在平台的课程里把此人加为“学生”，请本人从课程打开一次，就会再送；也可以点“再发一次”。")
             return Told("stop", _("成绩册不收"), _("此人在平台的课程里不是“学生”，成绩册不收。"), todo)
     happened, todo = _failed_words(trouble)
     if own:
@@ -72,10 +72,12 @@ def _late_words(trouble: str) -> str:
 
 def _failed_words(trouble: str) -> tuple[str, str]:
     """What happened and what to do where a score stands still."""
-    if trouble in ("ags.token_refused", "keys.secret_changed", "net.address_refused", "net.redirected", "net.not_json"):
-        todo = _("请技术管理员在“平台”里打开这个平台，点“测试这个登记”，改好以后点“再发一次”。")
+    if trouble in retry.REFUSES_US:
+        todo = _(
+            "请技术管理员在“平台”里打开这个平台，点“测试这个登记”，改好以后点“再发一次”；不点也会每几小时自动再试。"
+        )
         return _("平台不认本工具的登记，一个成绩也送不出去。"), todo
-    if trouble == "ags.scope_refused":
+    if trouble == retry.NO_RIGHT:
         todo = _("请技术管理员在平台上打开写成绩的权限，有人从课程打开一次，再点“再发一次”。")
         return _("平台没有允许本工具写成绩。"), todo
     if trouble == "ags.gone":

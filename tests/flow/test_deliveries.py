@@ -15,7 +15,7 @@ import lti
 from lms_plugin import db, outbox
 from lms_plugin.db import pk, transaction
 from lms_plugin.errors import Forbidden, NotFound, Refused
-from lms_plugin.flow import course_deliveries, digest, report, stuck
+from lms_plugin.flow import course_deliveries, digest, report, retry, stuck
 from lms_plugin.flow import notices as waiting
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import CourseMember, Notice, Person, RoleKind
@@ -351,3 +351,55 @@ def _read(sessions: Any, world: World) -> list[digest.StuckLine]:
     with sessions() as session:
         fresh: Session = session
         return digest.stuck_notices(fresh, world.actor(cast.OFFICER))
+
+
+# --- what is sent once more by itself ---
+
+
+def again(world: World, at: datetime) -> set[int]:
+    """For whom the sweep asks at that time; what it asked for is taken away again."""
+    asked_for = retry.ask_again(world.session, at)
+    jobs = world.session.exec(select(Job).where(Job.kind == outbox.SCORE)).all()
+    assert asked_for == len(jobs)
+    for job in jobs:
+        assert job.key == f"{pk(world.course)}:{job.ids['person_id']}"
+        world.session.delete(job)
+    world.session.flush()
+    return {job.ids["person_id"] for job in jobs}
+
+
+def test_who_launches_after_the_host_said_no_student_is_sent_again(world: World) -> None:
+    """Also where the launch says what it said before: Moodle names a teacher who is a student too a teacher."""
+    chen = world.person(cast.CHEN)
+    score(world, column(world), chen, STATE.NOT_A_LEARNER)
+    score(world, column(world, kind=lti.LineItemKind.HOURS), chen, STATE.NOT_A_LEARNER)
+    member = world.session.exec(select(CourseMember).where(CourseMember.person_id == pk(chen))).one()
+    assert again(world, world.now + timedelta(days=9)) == set()
+    member.launched_at = world.now + timedelta(seconds=1)
+    world.session.add(member)
+    assert again(world, world.now) == {pk(chen)}
+    platform = world.session.exec(select(lti.Platform)).one()
+    platform.is_disabled = True
+    world.session.add(platform)
+    assert again(world, world.now) == set()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "is_asked"),
+    [("ags.token_refused", True), ("ags.scope_refused", True), ("net.not_json", True), ("ags.refused", False)],
+)
+def test_what_waits_on_the_registration_is_tried_again_every_few_hours(
+    world: World, trouble: str, is_asked: bool
+) -> None:
+    score(world, column(world), world.person(cast.CHEN), STATE.FAILED, trouble)
+    score(world, column(world, kind=lti.LineItemKind.HOURS), world.person(cast.WANG), STATE.DELIVERED)
+    assert again(world, world.now + retry.AGAIN - timedelta(seconds=1)) == set()
+    assert again(world, world.now + retry.AGAIN) == ({pk(world.person(cast.CHEN))} if is_asked else set())
+    assert again(world, world.course.seen_at + retry.RESTING) == set()
+
+
+def test_a_course_that_runs_another_programme_is_sent_nothing(world: World) -> None:
+    score(world, column(world), world.person(cast.CHEN), STATE.FAILED, "ags.token_refused")
+    world.course.programme_id = None
+    world.session.add(world.course)
+    assert again(world, world.now + retry.AGAIN) == set()

@@ -14,7 +14,7 @@ from lms_plugin import db
 from lms_plugin.db import pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow.report import queue_columns
-from lms_plugin.people import Course
+from lms_plugin.people import Course, CourseMember
 from tests import people as cast
 from tests.hosts import fake
 from tests.hosts.fake import Host, Moodle, OpenEdx, Said
@@ -441,6 +441,28 @@ def test_A11_not_a_learner_there(at: Opened, kind: type[Host]) -> None:
     assert here.delivery(cast.WANG).state is STATE.DELIVERED
     assert len(here.scores(cast.CHEN)) == 2  # one a column
     assert len(token_requests(here)) == 1
+
+
+@pytest.mark.parametrize("kind", [fake.Canvas, Moodle])
+def test_A11_a_learner_there_at_last(at: Opened, kind: type[Host]) -> None:
+    """Somebody whom the host did not grade is enrolled as a student there and launches once, with whatever roles: the
+    score arrives, and nobody has pressed a button."""
+    here = at(kind)
+    here.host.people[subject(cast.CHEN)].is_graded = False
+    here.earn(cast.CHEN, "A3")
+    here.drain()
+    here.host.people[subject(cast.CHEN)].is_graded = True
+    here.later(60).worker().tick()
+    here.drain()
+    assert here.delivery(cast.CHEN).state is STATE.NOT_A_LEARNER  # nobody has come since
+    with transaction(here.sessions) as session:
+        member = session.exec(select(CourseMember).where(CourseMember.person_id == pk(here.member(cast.CHEN)))).one()
+        member.launched_at, member.is_learner, member.is_instructor = here.now, False, True
+        session.add(member)
+    here.later(60).worker().tick()
+    here.drain()
+    assert here.delivery(cast.CHEN).state is STATE.DELIVERED
+    assert here.grade(cast.CHEN) == pytest.approx(1 / 3)
 
 
 def test_A11_column_gone(at: Opened) -> None:

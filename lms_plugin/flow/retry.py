@@ -1,0 +1,66 @@
+"""What a host refused and somebody may have mended since is sent once more by itself: nobody has to find the button."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin import outbox
+from lms_plugin.people import Course, CourseMember
+
+# The host does not know us, or lets us write nothing: the same for every score there, and mended outside of this tool.
+REFUSES_US = ("ags.token_refused", "keys.secret_changed", "net.address_refused", "net.redirected", "net.not_json")
+NO_RIGHT = "ags.scope_refused"
+AGAIN = timedelta(hours=3)
+RESTING = timedelta(days=60)  # and no more where nobody has come from the course for so long
+
+
+def ask_again(session: Session, now: datetime) -> int:
+    """The worker's sweep: asks for the scores of people who have launched since the host said that they are no
+    students, and every `AGAIN` for those that waited on the registration. Gives the number; a constant number of
+    queries for each district."""
+    delivery, states = lti.ScoreDelivery, lti.DeliveryState
+    rows = session.exec(
+        select(Course.id, Course.tenant_id, delivery.person_id)
+        .select_from(delivery)
+        .join(lti.LineItem, col(lti.LineItem.id) == col(delivery.line_item_id))
+        .join(
+            Course,
+            and_(
+                col(Course.id) == col(lti.LineItem.course_id),
+                col(Course.programme_id) == col(lti.LineItem.programme_id),
+            ),
+        )
+        .join(
+            CourseMember,
+            and_(col(CourseMember.course_id) == col(Course.id), col(CourseMember.person_id) == col(delivery.person_id)),
+        )
+        .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
+        .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
+        .where(
+            col(lti.Platform.is_disabled).is_(False),
+            or_(
+                and_(
+                    col(delivery.state) == states.NOT_A_LEARNER,
+                    col(CourseMember.launched_at) > col(delivery.updated_at),
+                ),
+                and_(
+                    col(delivery.state) == states.FAILED,
+                    col(delivery.trouble).in_((*REFUSES_US, NO_RIGHT)),
+                    col(delivery.updated_at) <= now - AGAIN,
+                    col(Course.seen_at) > now - RESTING,
+                ),
+            ),
+        )
+        .distinct()
+        .order_by(col(Course.id), col(delivery.person_id))
+    ).all()
+    wanted: dict[int, dict[str, dict[str, int]]] = defaultdict(dict)
+    for course_id, tenant_id, person_id in rows:
+        assert course_id is not None
+        wanted[tenant_id][f"{course_id}:{person_id}"] = {"course_id": course_id, "person_id": person_id}
+    for tenant_id, jobs in wanted.items():
+        outbox.put_many(session, tenant_id, outbox.SCORE, jobs, now)
+    return len(rows)
