@@ -1,7 +1,6 @@
 """The tree of org units: province, city, county, school group, school."""
 
 import unicodedata
-from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -19,16 +18,17 @@ def add_unit(
     """A unit under its parent; the same name under the same parent is the same unit, whose environment this may set.
 
     A district has one root: a role at the root reaches everything, so no second one may stand beside it.
-    Raises Refused `unit.second_root` and `unit.under_school`, and what `name_as_kept`, `require_free` and `declare`
-    raise.
+    Raises Refused `unit.second_root` and `unit.under_school`, Invalid as `name_as_kept`, `require_free` and `declare`.
     """
     name = name_as_kept(name)
     if parent is not None and parent.kind is UnitKind.SCHOOL:
         raise Refused("unit.under_school", name=parent.name)
     parent_id = pk(parent) if parent is not None else None
-    unit: OrgUnit | None = session.exec(_beside(tenant_id, parent_id).where(OrgUnit.name == name)).one_or_none()
+    alike = _named_alike(session, tenant_id, parent_id, name)
+    unit = next((one for one in alike if one.name == name), None)
     if unit is None:
-        require_free(session, tenant_id, parent_id, name)
+        if alike:
+            raise Invalid({"name": "unit.name_taken"})
         if parent is None and session.exec(select(OrgUnit.id).where(OrgUnit.tenant_id == tenant_id)).first():
             raise Refused("unit.second_root", name=name)
         unit = OrgUnit(tenant_id=tenant_id, parent_id=parent_id, kind=kind, name=name)
@@ -64,13 +64,16 @@ def require_free(session: Session, tenant_id: int, parent_id: int | None, name: 
 
     Raises Invalid `unit.name_taken` at "name".
     """
-    if any(plain(one.name) == plain(name) and one.id != own_id for one in session.exec(_beside(tenant_id, parent_id))):
+    if any(one.id != own_id for one in _named_alike(session, tenant_id, parent_id, name)):
         raise Invalid({"name": "unit.name_taken"})
 
 
-def _beside(tenant_id: int, parent_id: int | None) -> Any:
-    here = col(OrgUnit.parent_id).is_(None) if parent_id is None else OrgUnit.parent_id == parent_id
-    return select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, here)
+def _named_alike(session: Session, tenant_id: int, parent_id: int | None, name: str) -> list[OrgUnit]:
+    """The units under this parent (None: the district's root) that a roster could not tell from one of this name."""
+    beside = session.exec(
+        select(OrgUnit).where(OrgUnit.tenant_id == tenant_id, col(OrgUnit.parent_id).is_not_distinct_from(parent_id))
+    )
+    return [one for one in beside if plain(one.name) == plain(name)]
 
 
 def declare(unit: OrgUnit, environment: str) -> None:
