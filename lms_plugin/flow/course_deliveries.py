@@ -1,7 +1,7 @@
 """成绩回传 of a whole course: who has which score where, what is stuck and why, and "再发一次" for one or for all."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,11 +17,10 @@ from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import stuck
 from lms_plugin.flow.courses import course_scope
 from lms_plugin.flow.reach import courses_within
-from lms_plugin.flow.stuck import Cell, PersonCells
+from lms_plugin.flow.stuck import STANDINGS, Cell, PersonCells
 from lms_plugin.people import Course, OrgMembership, OrgUnit
 
 PAGE = 50
-STANDINGS = ("stuck", "changed", "waiting", "arrived", "none")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class ColumnState:
 
 @dataclass(frozen=True)
 class Line:
-    """A person of the course with the names of their schools now."""
+    """A person of the course with the name of their school now."""
 
     about: PersonCells
     school: str
@@ -53,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class CoursePage:
-    """One page of a course's scores. `counts`: people by standing (stuck, changed, waiting, arrived, none).
+    """One page of a course's scores. `counts`: people by standing.
     `commonest`: what most of those who are stuck are stuck at, and how many they are."""
 
     uuid: str
@@ -65,15 +64,11 @@ class CoursePage:
     standing: str
     rows: tuple[Line, ...]
     page: int
+    pages: int
     total: int
     commonest: tuple[Cell, int] | None
     may_resend: bool
     may_open_records: bool
-
-    @property
-    def pages(self) -> int:
-        """How many pages of 50 there are, at least one."""
-        return max(1, -(-self.total // PAGE))
 
 
 def _found(session: Session, actor: Actor, course_uuid: str) -> tuple[Course, Scope]:
@@ -113,6 +108,7 @@ def course_page(
         standing=standing,
         rows=tuple(Line(one, schools.get(one.row_id, "")) for one in shown),
         page=page,
+        pages=pages,
         total=len(chosen),
         commonest=_commonest(everybody),
         may_resend=can(actor, Permission.SCORE_RESEND, scope),
@@ -163,7 +159,7 @@ def course_list(session: Session, actor: Actor, now: datetime) -> list[CourseLin
         .where(courses_within(actor, by_members=True), col(Course.programme_id).is_not(None))
         .order_by(col(Course.title), col(Course.id))
     ).all()
-    sent = dict(_sent(session, [pk(course) for course in courses]))
+    sent = _sent(session, [pk(course) for course in courses])
     waiting = stuck.stuck_people(session, actor.tenant_id, now)
     lines = [
         CourseLine(course.uuid, course.title, len(waiting.get(pk(course), ())), sent.get(pk(course), 0))
@@ -172,14 +168,16 @@ def course_list(session: Session, actor: Actor, now: datetime) -> list[CourseLin
     return sorted(lines, key=lambda line: -line.stuck)
 
 
-def _sent(session: Session, courses: Collection[int]) -> Iterator[tuple[int, int]]:
+def _sent(session: Session, courses: Collection[int]) -> dict[int, int]:
+    """Course → to how many people any score was sent."""
     people = func.count(func.distinct(col(lti.ScoreDelivery.person_id)))
-    yield from session.exec(
+    rows = session.exec(
         select(lti.LineItem.course_id, people)
         .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
         .where(col(lti.LineItem.course_id).in_(courses))
         .group_by(col(lti.LineItem.course_id))
     ).all()
+    return dict(rows)
 
 
 def resend_all(session: Session, actor: Actor, course_uuid: str, now: datetime, person_uuid: str = "") -> int:

@@ -222,6 +222,7 @@ def _leave(session: Session, course: Course, running: competencies.Programme) ->
     enrolments = session.exec(
         select(Enrolment)
         .where(Enrolment.programme_id == pk(running), col(Enrolment.person_id).in_(learners))
+        .order_by(col(Enrolment.id))
         .with_for_update()
     ).all()
     elsewhere = session.exec(

@@ -208,9 +208,8 @@ class Patient:
     def _line(self, finding: "lti.Finding") -> Line:
         step, code = f"trial.step_{finding.step}", finding.code
         if code == "trial.token_keys" and self.product == "moodle":
-            code = (
-                "doctor.moodle_keys"  # Moodle answers 400 to whatever it cannot verify, and fetches our keys each time
-            )
+            # Moodle answers 400 to whatever it cannot verify, and fetches our keys each time.
+            code = "doctor.moodle_keys"
         return Line(step, code, {"words": finding.words}, finding.is_note, self.name)
 
     def _reach(self, http: Http, clock: Callable[[], datetime]) -> Line:

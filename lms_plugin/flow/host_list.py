@@ -134,7 +134,7 @@ def keep(session: Session, course_id: int, roster: "lti.Roster", now: datetime, 
         .values(last_seen_at=now)
     )
     kept.read_at, kept.error, kept.words = now, "", ""
-    kept.differences_url = roster.differences_url[:1000] if len(roster.differences_url) <= 1000 else ""
+    kept.differences_url = roster.differences_url if len(roster.differences_url) <= 1000 else ""
     session.add(kept)
     session.flush()
 

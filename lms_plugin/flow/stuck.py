@@ -18,6 +18,7 @@ from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember, Person
 
 STUCK_AFTER = timedelta(hours=6)  # by then the pauses between two tries have long grown to an hour
+STANDINGS = ("stuck", "changed", "waiting", "arrived", "none")  # those who need help first
 STOPPED = frozenset({"failed", "not_a_learner", "lost"})
 ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
 _REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
@@ -53,7 +54,7 @@ class PersonCells:
 
     @property
     def standing(self) -> str:
-        """The one word for all columns: stuck, changed (in the host), waiting, arrived, none."""
+        """The one of STANDINGS for all columns; "changed" is that in the host."""
         states = {cell.state for cell in self.cells.values()} - {"not_offered"}
         if states & STOPPED or self.is_late:
             return "stuck"
@@ -127,8 +128,7 @@ def people_of(
         for row_id, about in accounts.items()
         if about[3] or sent[row_id] or row_id in jobs
     ]
-    first = ("stuck", "changed", "waiting", "arrived", "none")
-    return sorted(found, key=lambda one: (first.index(one.standing), one.staff_number, one.name, one.row_id))
+    return sorted(found, key=lambda one: (STANDINGS.index(one.standing), one.staff_number, one.name, one.row_id))
 
 
 def _person(

@@ -25,7 +25,7 @@ def page_count(path: Path) -> int:
 def page_png(path: Path, page: int, width: int) -> bytes:
     """Page `page` (from 1) as a PNG `width` pixels wide (64 to 2400).
 
-    Raises Refused("media.no_such_page"), Broken or Bomb (a page that takes more than 5 s or 1 GiB to draw).
+    Raises Refused("media.no_such_page"), Broken or Bomb (a page that takes more than 5 s of the processor or 2 GiB).
     """
     return apart.run("page", path, page, max(64, min(width, WIDEST)))
 

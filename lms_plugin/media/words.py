@@ -98,7 +98,6 @@ def _tags(text: str) -> list[tuple[int, int]]:
     """
     found = [tag for tag in _TAG.finditer(text) if tag["name"].lower() in _ELEMENTS and _has_true_attributes(tag)]
     opened: set[str] = set()
-    closed = {tag["name"].lower() for tag in found if tag["end"]}
     last_end = {tag["name"].lower(): tag.start() for tag in found if tag["end"]}
     kept = []
     for tag in found:
@@ -106,7 +105,7 @@ def _tags(text: str) -> list[tuple[int, int]]:
         if tag["end"]:
             is_tag = name in opened
         else:
-            has_end = name in closed and last_end[name] > tag.start()
+            has_end = last_end.get(name, -1) > tag.start()
             is_tag = bool(tag["attributes"].strip()) or has_end or name in _BREAKS
             if is_tag:
                 opened.add(name)
