@@ -25,6 +25,7 @@ import pytest
 import stock
 import system
 from flask import Flask
+from playwright import sync_api as playwright
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import sessionmaker
@@ -162,6 +163,15 @@ def chromium() -> str:
     path = system.browser()
     assert path is not None, "tests that use the browser carry the marker `browser`"
     return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[playwright.Browser]:
+    """A plain Chromium for the tests of a file."""
+    with playwright.sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 # --- no test reaches beyond this machine ---

@@ -6,7 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from sqlmodel import select
 
 import lti
@@ -104,7 +104,7 @@ def of_host(pages: Pages, origin: str) -> None:
     ("keeps_cookies", "lends", "way"), [(True, False, "cookie"), (False, True, "storage"), (False, False, "bearer")]
 )
 def test_the_page_names_the_way_that_this_browser_takes(
-    pages: Pages, chromium: str, keeps_cookies: bool, lends: bool, way: str
+    pages: Pages, browser: Browser, keeps_cookies: bool, lends: bool, way: str
 ) -> None:
     """In the frame of a course's page that does or does not lend its storage."""
     html = HOST.format(src=pages.url + "/doctor", lends=str(lends).lower())
@@ -124,9 +124,7 @@ def test_the_page_names_the_way_that_this_browser_takes(
     origin = f"http://localhost:{server.server_port}"
     of_host(pages, origin)
     try:
-        with sync_playwright() as engine:
-            browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            context = browser.new_context(locale="zh-CN")
+        with browser.new_context(locale="zh-CN") as context:
             session = {"name": "__Host-nengli", "value": pages.cookies["it", "zh-Hans"], "secure": True}
             context.add_cookies([{**session, "url": pages.url.replace("http:", "https:"), "sameSite": "None"}])
             window = context.new_page()
@@ -136,7 +134,6 @@ def test_the_page_names_the_way_that_this_browser_takes(
             frame = window.frame_locator("iframe")
             frame.locator(f"[data-way={way}]").wait_for(timeout=10_000)
             assert frame.locator("[data-result=framed]").inner_text().strip() == "在框里"
-            browser.close()
     finally:
         server.shutdown()
         server.server_close()

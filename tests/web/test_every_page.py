@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from babel.support import Translations
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import lms_plugin
 from lms_plugin.web import messages
@@ -226,14 +226,6 @@ NO_PAGES = {
 def pages(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with served(module_district_url, tmp_path_factory.mktemp("pages")) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 class Windows:

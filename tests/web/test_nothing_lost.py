@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from lms_plugin import db
 from lms_plugin.flow import review, sessions, submit
@@ -62,14 +62,6 @@ def _populate(desk: Desk) -> None:
     hand_in(world, cast.WANG, "A3", NOW - 2 * HOUR)
     review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, NOW)
     world.session.commit()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from sqlmodel import Session, col, select
 
 import lti
@@ -378,27 +378,23 @@ def test_R10_another_district_holds_it(bench: Bench, host: Moodle) -> None:
 
 
 @pytest.mark.browser
-def test_R07_in_a_browser(bench: Bench, host: Moodle, chromium: str) -> None:
+def test_R07_in_a_browser(bench: Bench, host: Moodle, browser: Browser) -> None:
     """In the platform's frame: the page shows, registers by its button, and the platform hears that it may close."""
     host.tool, host.mood = bench.url, "ponders"
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        window = browser.new_context(locale="zh-CN").new_page()
+    with browser.new_context(locale="zh-CN") as context:
+        window = context.new_page()
         window.goto(f"{host.url}/admin")
         frame = window.frame_locator("iframe")
         frame.get_by_label("邀请码").fill(invited(bench))
         frame.get_by_role("button", name="登记").dblclick(delay=120)  # Moodle's token is good once
         frame.get_by_role("button", name="记好了，关闭").click()
         expect(window).to_have_title(f"org.imsglobal.lti.close {bench.url}")
-        browser.close()
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
-def test_every_state_of_the_page_is_readable(bench: Bench, host: Moodle, chromium: str, locale: str) -> None:
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context(locale=locale, viewport={"width": 320, "height": 640})
+def test_every_state_of_the_page_is_readable(bench: Bench, host: Moodle, browser: Browser, locale: str) -> None:
+    with browser.new_context(locale=locale, viewport={"width": 320, "height": 640}) as context:
         context.add_init_script(AXE)
         window = context.new_page()
         for code, state in ((invited(bench), ".copy"), ("AAAA", ".notice.stop"), (invited(bench), ".notice.wait")):
@@ -408,7 +404,6 @@ def test_every_state_of_the_page_is_readable(bench: Bench, host: Moodle, chromiu
             window.locator("button[form=register]").click()
             expect(window.locator(state).first).to_be_visible()
             assert readable(window) == [], state
-        browser.close()
 
 
 def test_the_recordings_are_spoken_by_this_moodle() -> None:
