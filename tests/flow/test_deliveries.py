@@ -1,6 +1,5 @@
 """A course's scores: who stands where, what is stuck, who sees it, who may send again, and the day's digest."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from lms_plugin.db import pk, transaction
 from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.flow import course_deliveries, digest, report, retry, stuck
 from lms_plugin.flow import notices as waiting
+from lms_plugin.net import Http
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import CourseMember, Notice, Person, RoleKind
 from tests import people as cast
@@ -274,7 +274,7 @@ def office(own_database_url: str, now: datetime) -> Any:
         db.writes(session)
         world = build_world(session, now)
         session.commit()
-        post = report.Post(sessions, None, "", "")  # type: ignore[arg-type]  # this job speaks to nobody
+        post = report.Post(sessions, Http(), "", "")  # this job speaks to nobody
         yield SimpleNamespace(world=world, sessions=sessions, post=post)
     engine.dispose()
 
@@ -338,13 +338,12 @@ def _a_notice_goes(post: Post) -> None:
     with transaction(post.sessions) as session:
         outbox.put(session, pk(world.tenant), outbox.DIGEST, "x", {"tenant_id": pk(world.tenant)}, world.now)
     post.drain()
-    read: Callable[[], list[digest.StuckLine]] = lambda: _read(post.sessions, world)  # noqa: E731
-    assert [line.people for line in read()] == [1]
+    assert [line.people for line in _read(post.sessions, world)] == [1]
     member.subject = "11"
     world.session.commit()
     post.ask(cast.CHEN)
     post.drain()
-    assert read() == []
+    assert _read(post.sessions, world) == []
 
 
 def _read(sessions: Any, world: World) -> list[digest.StuckLine]:

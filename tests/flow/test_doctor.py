@@ -239,7 +239,9 @@ def test_a_platform_that_is_well(session: Session, world: World, services: Servi
 def test_a_platform_whose_clock_is_wrong(
     session: Session, world: World, services: Services, tmp_path: Path, minutes: int, said: int
 ) -> None:
-    clock = lambda: real_now() + timedelta(minutes=minutes)  # noqa: E731
+    def clock() -> datetime:
+        return real_now() + timedelta(minutes=minutes)
+
     [line] = [
         line for line in tried(session, world, services, tmp_path, clock=clock) if line.step == "doctor.step_issuer"
     ]

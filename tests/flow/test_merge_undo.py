@@ -54,6 +54,16 @@ def standing(world: World, *who: cast.Cast) -> list[Any]:
     ]
 
 
+def taken(world: World) -> RosterEntry:
+    """陈晓芳's row of the roster, which 王秀兰 takes by a merge: she says the same name and number."""
+    entry = put_on_roster(world, cast.CHEN)
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    said(wang, chen.name, chen.staff_number, "")
+    world.session.flush()
+    merge(world, cast.CHEN, cast.WANG)
+    return entry
+
+
 # --- the roster's row ---
 
 
@@ -74,11 +84,7 @@ def test_a_row_by_a_lead_s_word_goes_back(world: World) -> None:
 
 def test_what_somebody_changed_since_stays(world: World) -> None:
     """The kept row gave the number up and took it again: that tie is its own, no longer the merge's."""
-    entry = put_on_roster(world, cast.CHEN)
-    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
-    said(wang, chen.name, chen.staff_number, "")
-    world.session.flush()
-    merge(world, cast.CHEN, cast.WANG)
+    entry, chen, wang = taken(world), world.person(cast.CHEN), world.person(cast.WANG)
     for number in ("XW777", "XW001"):
         school = world.schools[cast.WANG.school]
         words = people.Introduction(
@@ -91,11 +97,7 @@ def test_what_somebody_changed_since_stays(world: World) -> None:
 
 
 def test_a_row_that_became_somebody_else_s_stays_there(world: World) -> None:
-    entry = put_on_roster(world, cast.CHEN)
-    chen, wang, li = (world.person(one) for one in (cast.CHEN, cast.WANG, cast.LI))
-    said(wang, chen.name, chen.staff_number, "")
-    world.session.flush()
-    merge(world, cast.CHEN, cast.WANG)
+    entry, li = taken(world), world.person(cast.LI)
     roster_ties.give_away(world.session, entry, world.now + HOUR)
     said(li, entry.name, entry.staff_number, "")
     world.session.flush()
@@ -121,14 +123,10 @@ def test_a_row_goes_back_step_by_step(world: World) -> None:
 
 
 def test_a_row_taken_off_the_list_goes_back_too(world: World) -> None:
-    entry = put_on_roster(world, cast.CHEN)
-    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
-    said(wang, chen.name, chen.staff_number, "")
-    world.session.flush()
-    merge(world, cast.CHEN, cast.WANG)
+    entry = taken(world)
     roster_list.set_removed(world.session, world.actor(cast.OFFICER), entry.uuid, True, world.now + HOUR)
     undo(world, cast.CHEN, at=120)
-    assert entry.person_id == pk(chen)
+    assert entry.person_id == pk(world.person(cast.CHEN))
 
 
 NAMES = st.sampled_from(["陈晓芳", "王秀兰"])

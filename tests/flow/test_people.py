@@ -400,40 +400,24 @@ def test_what_cannot_be_invited(world: World) -> None:
     }
 
 
-def test_a_confirmed_trainer_needs_no_provisional_role(world: World) -> None:
-    chen = world.person(cast.CHEN)
-    provisional = Role(
-        tenant_id=pk(world.tenant),
-        person_id=pk(chen),
-        kind=RoleKind.TRAINER,
-        course_id=pk(world.course),
-        is_provisional=True,
-        granted_at=world.now,
-    )
-    world.session.add(provisional)
-    code = invited(world, RoleKind.TRAINER, world.county)
-    invitations.accept_invitation(world.session, world.actor(cast.CHEN), code, world.now)
-    assert provisional.revoked_at == world.now
-    (held,) = [role for role in world.actor(cast.CHEN).roles if role.kind is RoleKind.TRAINER]
-    assert (held.is_provisional, held.is_district_wide) == (False, True)
-
-
-def test_a_role_for_a_school_takes_no_course_away(world: World) -> None:
+@pytest.mark.parametrize("school", ["", "平安小学"])
+def test_a_trainer_of_the_district_alone_needs_no_provisional_role(world: World, school: str) -> None:
     """Whoever teaches a course and is invited for one school still reads the works of that course."""
-    chen = world.person(cast.CHEN)
     provisional = Role(
         tenant_id=pk(world.tenant),
-        person_id=pk(chen),
+        person_id=pk(world.person(cast.CHEN)),
         kind=RoleKind.TRAINER,
         course_id=pk(world.course),
         is_provisional=True,
         granted_at=world.now,
     )
     world.session.add(provisional)
-    code = invited(world, RoleKind.TRAINER, world.schools["平安小学"])
+    code = invited(world, RoleKind.TRAINER, world.schools[school] if school else world.county)
     invitations.accept_invitation(world.session, world.actor(cast.CHEN), code, world.now)
-    assert provisional.revoked_at is None
-    assert len([role for role in world.actor(cast.CHEN).roles if role.kind is RoleKind.TRAINER]) == 2
+    held = [role for role in world.actor(cast.CHEN).roles if role.kind is RoleKind.TRAINER]
+    found = sorted((role.is_provisional, role.is_district_wide) for role in held)
+    assert found == ([(False, False), (True, False)] if school else [(False, True)])
+    assert provisional.revoked_at == (None if school else world.now)
 
 
 # --- units ---

@@ -13,6 +13,15 @@ from joserfc.jwk import RSAKey
 
 HERE = Path(__file__).parent
 KID = "test-key"
+REFUSED = {  # recorded launches of Moodle that no tool may let in, with our words for them
+    "empty_state_student": "launch.state_missing",
+    "nonce_with_html_student": "launch.nonce",
+    "state_with_html_student": "launch.state_unknown",
+    "error_access_denied_": "launch.platform_error",
+    "error_invalid_request_invalid_prompt": "launch.platform_error",
+    "error_invalid_request_invalid_response_mode": "launch.platform_error",
+    "error_unauthorized_client_": "launch.platform_error",
+}
 
 
 @cache

@@ -12,15 +12,6 @@ from tests.hosts import resign
 from tests.lti.desk import CLAIM, MEMBERSHIP, Desk
 
 MOODLE = dict(resign.moodle_launches())
-REFUSED = {
-    "empty_state_student": "launch.state_missing",
-    "nonce_with_html_student": "launch.nonce",
-    "state_with_html_student": "launch.state_unknown",
-    "error_access_denied_": "launch.platform_error",
-    "error_invalid_request_invalid_prompt": "launch.platform_error",
-    "error_invalid_request_invalid_response_mode": "launch.platform_error",
-    "error_unauthorized_client_": "launch.platform_error",
-}
 
 
 def host_for(session: Session, now: datetime, claims: dict[str, Any]) -> Desk:
@@ -39,10 +30,10 @@ def test_moodle_4_5(session: Session, now: datetime, name: str) -> None:
         form["id_token"] = resign.sign(resign.fresh(claims, nonce, now))
     if name not in ("empty_state_student", "state_with_html_student"):
         form["state"] = sent["state"]
-    if name in REFUSED:
+    if name in resign.REFUSED:
         with pytest.raises(Refused) as caught:
             desk.receive(form, secret)
-        assert caught.value.code == REFUSED[name]
+        assert caught.value.code == resign.REFUSED[name]
         return
     launch = desk.receive(form, secret)
     assert isinstance(launch, lti.Launch)

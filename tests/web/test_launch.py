@@ -488,15 +488,6 @@ def test_the_way_back_is_shown_and_never_logged(
 # --- what real hosts sent ---
 
 MOODLE = dict(resign.moodle_launches())
-REFUSED = {
-    "empty_state_student": "launch.state_missing",
-    "nonce_with_html_student": "launch.nonce",
-    "state_with_html_student": "launch.state_unknown",
-    "error_access_denied_": "launch.platform_error",
-    "error_invalid_request_invalid_prompt": "launch.platform_error",
-    "error_invalid_request_invalid_response_mode": "launch.platform_error",
-    "error_unauthorized_client_": "launch.platform_error",
-}
 
 
 @pytest.fixture
@@ -542,8 +533,8 @@ def test_moodle(name: str, place: Place, tool_at: Callable[[str], Flask], keys: 
     grown = written(before, row_counts(place.session))
     log = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()  # type: ignore[union-attr]
     assert log is not None
-    if name in REFUSED:
-        assert (answer.status_code, log.outcome, grown) == (400, REFUSED[name], {"lti_launch_log": 1})
+    if name in resign.REFUSED:
+        assert (answer.status_code, log.outcome, grown) == (400, resign.REFUSED[name], {"lti_launch_log": 1})
         assert log.reference in answer.text
         assert COOKIE not in str(answer.headers.getlist("Set-Cookie"))
         assert "<script>alert" not in answer.text
