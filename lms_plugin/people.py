@@ -240,6 +240,7 @@ class Course(Owned, table=True):
     memberships_url: str = Field(default="", max_length=1000)
     groups_url: str = Field(default="", max_length=1000)
     group_sets_url: str = Field(default="", max_length=1000)
+    locale: str = Field(default="", max_length=16)  # the language of its gradebook columns, "" = nobody said: 中文
     seen_at: datetime
 
 

@@ -32,7 +32,9 @@ def run() -> None:
     with bind.connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
-            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")  # tables are rebuilt; checked again afterwards
+            # Tables that others point to are rebuilt. Said to the driver: within a transaction, which SQLAlchemy begins
+            # at the first statement, it would be ignored. What points where is looked at afterwards.
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         else:
             connection.execute(text("SET lock_timeout = '4s'"))
             connection.execute(text("SET statement_timeout = '10min'"))
@@ -48,6 +50,8 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+        if sqlite and (astray := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            raise RuntimeError(f"rows that point nowhere after migrating: {sorted({row[0] for row in astray})}")
         connection.commit()
     bind.dispose()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, Enum, text
+from sqlalchemy import Engine, Enum, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -15,6 +15,7 @@ from lms_plugin.flow import merges
 from lms_plugin.people import Person, RosterEntry
 from tests import people as cast
 from tests.factories import actor_of, build_world
+from tests.flow.earned import earn
 from tests.rosters import put_on_roster
 
 
@@ -52,6 +53,30 @@ def test_down_from_a_database_with_data(made: Engine, own_database_url: str, now
     migrate.downgrade(own_database_url, "base")
     migrate.upgrade(own_database_url)
     assert migrate.differences(own_database_url) == []
+
+
+def test_what_others_point_to_is_rebuilt_with_all_its_rows(made: Engine, own_database_url: str, now: datetime) -> None:
+    """A district in the middle of its work is taken down and up again: all that both schemas know is still there."""
+    with Session(made) as session:
+        db.writes(session)
+        earn(build_world(session, now), cast.CHEN, "A3", "B1")
+        session.commit()
+    before = counted(made)
+    migrate.downgrade(own_database_url, "0003")
+    migrate.upgrade(own_database_url)
+    assert counted(made) == before
+    assert before["submission_version"] == before["award"] == 2
+    assert migrate.differences(own_database_url) == []
+
+
+def counted(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        found = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in Model.metadata.sorted_tables
+        }
+    engine.dispose()
+    return found
 
 
 def test_checks_name_exactly_the_members_of_their_enums(made: Engine) -> None:

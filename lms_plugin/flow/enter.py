@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import host_list, humans, links, report, sessions
+from lms_plugin.flow import column_words, host_list, humans, links, report, sessions
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.invitations import reaches_district
 from lms_plugin.flow.sessions import LOCALES, Entrance
@@ -42,7 +42,7 @@ _AS_KEPT = (
         *(table(Person).c.name, table(Person).c.absorbed_ids, table(Tenant).c.is_demo),
         *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
         *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
-        *(_course_c.groups_url, _course_c.group_sets_url),
+        *(_course_c.groups_url, _course_c.group_sets_url, _course_c.locale),
         *(_member.id.label("member"), _member.is_learner, _member.is_instructor, _member.has_name),
         table(Enrolment).c.id.label("enrolment"),
         columns(_role.id)
@@ -158,8 +158,10 @@ def _known(session: Session, launch: "lti.Launch", now: datetime) -> "Row[*tuple
             ),
         )
     )
+    locale = sessions.page_locale(launch.locale)
+    language_stands = column_words.language_of(found.locale, locale, is_instructor=launch.is_instructor) == found.locale
     title_stands = _title(launch, found.title) == found.title and now - found.seen_at <= SEEN_AGAIN
-    if not (roles_stand and has_what_roles_give and offers_stand and title_stands):
+    if not (roles_stand and has_what_roles_give and offers_stand and title_stands and language_stands):
         return None
     session.connection().execute(_LAUNCHED, {"member": found.member, "now": now})
     return found
@@ -223,6 +225,8 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
             seen_at=now,
         )
     course.title = _title(launch, course.title)
+    locale = sessions.page_locale(launch.locale)
+    course.locale = column_words.language_of(course.locale, locale, is_instructor=launch.is_instructor)
     if now - course.seen_at > SEEN_AGAIN:  # a class that clicks at once must not queue for one row
         course.seen_at = now
     offered = (course.lineitems_url, course.lineitem_url, course.ags_scopes)

@@ -11,7 +11,7 @@ import lti
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import courses
+from lms_plugin.flow import column_words, courses
 from lms_plugin.flow.links import POINT, PROGRAMME, VIEW, Target, View, review_of, target_of
 from lms_plugin.flow.report import column_name
 from lms_plugin.people import Course, LinkRequest
@@ -216,5 +216,6 @@ def _item(
     elif row.takes_column:
         required = competencies.rules_of(session, programme).choice.required_points
         name = column_name(programme, lti.LineItemKind.POINTS)
-        column = lti.LinkColumn(f"{programme.title} 能力点", required, name, name, review_of(programme, launch_url))
+        label = column_words.label(programme.title, lti.LineItemKind.POINTS, "en" if language == "en" else "")
+        column = lti.LinkColumn(label, required, name, name, review_of(programme, launch_url))
     return lti.ContentItem(title, text, launch_url, custom, column)

@@ -16,7 +16,7 @@ import lti
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import humans
+from lms_plugin.flow import column_words, humans
 from lms_plugin.flow.links import review_of
 from lms_plugin.flow.stuck import ARRIVED, is_lost
 from lms_plugin.net import Http
@@ -64,9 +64,11 @@ def queue_scores(session: Session, programme: competencies.Programme, people: Co
     return len(wanted)
 
 
-def scores_of(session: Session, programme: competencies.Programme, person_id: int) -> dict[lti.LineItemKind, Score]:
+def scores_of(
+    session: Session, programme: competencies.Programme, person_id: int, locale: str = ""
+) -> dict[lti.LineItemKind, Score]:
     """The truth now: points awarded against the required number, hours of both kinds against their needs; of all rows
-    of the human being."""
+    of the human being, with comments in that language."""
     rules = competencies.rules_of(session, programme)
     rows = humans.rows_by_row(session, [person_id])[person_id]
     held = humans.levels(session, pk(programme), rows)
@@ -80,14 +82,12 @@ def scores_of(session: Session, programme: competencies.Programme, person_id: in
         lti.LineItemKind.POINTS: Score(
             min(passed, required) * 100,
             required * 100,
-            f"已认定能力点 {passed} 个，需要 {required} 个",
+            column_words.of_points(passed, required, locale),
             competencies.last_submitted_at(session, pk(programme), rows),
         )
     }
     if sum(needs):
-        found[lti.LineItemKind.HOURS] = Score(
-            counted, sum(needs), f"实践应用 {practice / 100:g} 学时，网络研修 {online / 100:g} 学时"
-        )
+        found[lti.LineItemKind.HOURS] = Score(counted, sum(needs), column_words.of_hours(practice, online, locale))
     return found
 
 
@@ -165,10 +165,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         programme = get(session, competencies.Programme, course.programme_id)
         known, client = _columns(session, course, programme), _client(post, session, course, now)
         most = maxima(competencies.rules_of(session, programme))
-        labels = {
-            lti.LineItemKind.POINTS: f"{programme.title} 能力点",
-            lti.LineItemKind.HOURS: f"{programme.title} 学时",
-        }
+        labels = {kind: column_words.label(programme.title, kind, course.locale) for kind in KINDS}
         names = {kind: column_name(programme, kind) for kind in KINDS}
         programme_id, own, listing = pk(programme), course.lineitem_url, course.lineitems_url
         link, review = _only_link(session, course), review_of(programme, post.launch_url)
@@ -309,7 +306,8 @@ def _prepare(
     if course.programme_id is None or member is None:
         return [], None
     programme = get(session, competencies.Programme, course.programme_id)
-    columns, scores = _columns(session, course, programme), scores_of(session, programme, member.person_id)
+    columns = _columns(session, course, programme)
+    scores = scores_of(session, programme, member.person_id, course.locale)
     if any(kind not in columns or is_lost(columns[kind]) for kind in scores):
         _ask_columns(session, course.tenant_id, pk(course), now)
         session.commit()
@@ -332,14 +330,13 @@ def _prepare(
                 maximum_hundredths=score.maximum_hundredths,
                 updated_at=now,
             )
-        same = (row.given_hundredths, row.maximum_hundredths, row.subject, row.comment) == (
+        same = (row.given_hundredths, row.maximum_hundredths, row.subject) == (
             score.given_hundredths,
             score.maximum_hundredths,
             member.subject,
-            score.comment,
         )
-        # What somebody changed in the host's gradebook stays until ours is another one or is asked for.
-        if same and row.state in ARRIVED:
+        # What somebody changed in the host's gradebook stays until our number is another one or is asked for.
+        if same and row.state in ARRIVED and (row.state is _CHANGED_THERE or row.comment == score.comment):
             continue
         row.subject, row.comment, row.updated_at = member.subject, score.comment[:500], now
         row.given_hundredths, row.maximum_hundredths = score.given_hundredths, score.maximum_hundredths
@@ -388,6 +385,7 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
     return Unavailable("ags.transient", words=answer.words, retry_after=answer.retry_after)
 
 
+_CHANGED_THERE = lti.DeliveryState.OVERRIDDEN
 _SETTLED = {  # what the host will say again, however often it is asked
     lti.Outcome.NOT_A_LEARNER: lti.DeliveryState.NOT_A_LEARNER,
     lti.Outcome.OVERRIDDEN: lti.DeliveryState.OVERRIDDEN,

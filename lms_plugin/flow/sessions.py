@@ -70,6 +70,12 @@ class Visitor:
     host_origins: list[str]
 
 
+def page_locale(said: str) -> str:
+    """The language of our pages for what a host says (BCP 47): "en-US" is "en"; "" for one that we do not speak."""
+    language = said.partition("-")[0]
+    return next((one for one in LOCALES if one.partition("-")[0] == language), "")
+
+
 def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
@@ -101,7 +107,7 @@ def open_for(session: Session, whose: Whose, lifetime: timedelta, now: datetime,
         "tenant_id": whose.tenant_id,
         "person_id": whose.person_id,
         "course_id": whose.course_id,
-        "locale": locale if locale in LOCALES else "",
+        "locale": page_locale(locale),
         "return_url": told.get("return_url", "")[:2000],
         "platform_origin": told.get("platform_origin", "")[:300],
         "document_target": told.get("document_target", "")[:16],

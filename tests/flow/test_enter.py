@@ -337,6 +337,28 @@ def test_a_locale_we_do_not_speak_is_left_to_the_browser(world: World) -> None:
     assert entrance.session_row.locale == ""
 
 
+@pytest.mark.parametrize(("said", "page"), [("en-US", "en"), ("en", "en"), ("zh-Hant", "zh-Hans"), ("eno", "")])
+def test_a_locale_of_another_country_is_its_language(world: World, said: str, page: str) -> None:
+    entrance = enter.enter(world.session, launch_of(world, "x", LEARNER, locale=said), HOURS, world.now)
+    assert entrance.session_row.locale == page
+
+
+def test_a_course_speaks_as_its_instructors_do(world: World) -> None:
+    said = []
+    for locale, role in (
+        ("", LEARNER),
+        ("zh-Hans", LEARNER),
+        ("en-GB", LEARNER),
+        ("en-GB", INSTRUCTOR),
+        ("", INSTRUCTOR),
+    ):
+        for _again in range(2):  # the second time is the usual launch
+            come(world, "x" + role[-3:], role, locale=locale)
+            world.session.refresh(world.course)
+            said.append(world.course.locale)
+    assert said[::2] == said[1::2] == ["", "zh-Hans", "zh-Hans", "en", "en"]
+
+
 def test_another_district_is_another_world(world: World) -> None:
     """The neighbour's officer is nobody here, also where issuer and sub are the same."""
     neighbour = world.person(cast.NEIGHBOUR)

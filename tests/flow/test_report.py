@@ -7,7 +7,7 @@ import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
-from lms_plugin.flow import deliveries, report
+from lms_plugin.flow import column_words, deliveries, report
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
@@ -24,6 +24,23 @@ def test_points_are_counted_up_to_what_is_required(world: World) -> None:
     assert (points.given_hundredths, points.maximum_hundredths) == (300, 300)
     assert 0 < hours.given_hundredths <= hours.maximum_hundredths
     assert not [who.name for who in cast.TEACHERS if who.name in points.comment + hours.comment]
+
+
+def test_columns_and_comments_speak_the_language_of_the_course(world: World) -> None:
+    earn(world, cast.CHEN, "A3")
+    chen = pk(world.person(cast.CHEN))
+    said = [
+        [one.comment for one in report.scores_of(world.session, world.programme, chen, locale).values()]
+        for locale in ("en", "zh-Hans", "")
+    ]
+    assert said[0] == ["1 competency points awarded, 3 needed", "0 practice hours, 0 online hours"]
+    assert said[1] == said[2] == ["已认定能力点 1 个，需要 3 个", "实践应用 0 学时，网络研修 0 学时"]
+    kinds = lti.LineItemKind.POINTS, lti.LineItemKind.HOURS
+    assert [column_words.label("2026", kind, "en") for kind in kinds] == [
+        "2026: competency points",
+        "2026: credit hours",
+    ]
+    assert [column_words.label("2026", kind, "") for kind in kinds] == ["2026 能力点", "2026 学时"]
 
 
 def test_who_may_ask_again(world: World) -> None:

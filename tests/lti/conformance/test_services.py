@@ -302,6 +302,9 @@ def test_A05_already_newer(at: Opened, kind: type[Host]) -> None:
     here.ask(here.member(cast.CHEN))  # an import of hours, a launch …: the same points are not pressed upon the host
     here.drain()
     assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.OVERRIDDEN, None)
+    here.earn(cast.CHEN, "B1")  # one more than is needed: other words, the same number
+    here.drain()
+    assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.OVERRIDDEN, None)
     here.ask_again(cast.CHEN)
     here.drain()
     assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.DELIVERED, pytest.approx(1))
