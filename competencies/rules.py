@@ -37,6 +37,7 @@ class ReviewPolicy(_Rule):
     pool: Literal["own_school", "own_group", "district"] = "own_group"
     exclude_own_school: bool = False
     prefer_same_subject: bool = True
+    course_groups: Literal["off", "first", "only"] = "off"  # those of the hosts' courses, within the pool
     withdraw_minutes: int = Field(default=30, ge=0, le=7 * 24 * 60)
     minutes_per_review: int = Field(default=15, ge=1, le=120)
     self_marks: bool = True
@@ -86,8 +87,11 @@ class Rules(_Rule):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """As stored."""
-        return self.model_dump(mode="json")
+        """As stored. A setting that came later is left out while it is off: rules from before it are the same rules."""
+        found = self.model_dump(mode="json")
+        if self.review.course_groups == "off":
+            del found["review"]["course_groups"]
+        return found
 
     def content_hash(self) -> str:
         """SHA-256 of the canonical JSON (sorted keys, UTF-8)."""

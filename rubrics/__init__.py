@@ -3,6 +3,7 @@
 from rubrics.allocation import (
     AllocationRule,
     Assignment,
+    CourseGroups,
     Pool,
     Reviewer,
     Shortage,
@@ -75,6 +76,7 @@ __all__ = [
     "Allocation",
     "AllocationRule",
     "Assignment",
+    "CourseGroups",
     "Pool",
     "Reviewer",
     "Shortage",

@@ -20,15 +20,28 @@ class Pool(StrEnum):
     DISTRICT = "district"
 
 
+class CourseGroups(StrEnum):
+    """What the groups of a course count: nothing; whoever shares one with the author comes first; nobody else may."""
+
+    OFF = "off"
+    FIRST = "first"
+    ONLY = "only"
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A submitted work. School and group are those of the day of submission; None = not known."""
+    """A submitted work. School and group are those of the day of submission; None = not known.
+
+    `course_groups`: the author's groups in their courses; None = their courses have no groups, so that no rule about
+    them binds this work.
+    """
 
     id: int
     author_id: int
     school_id: int | None
     group_id: int | None = None
     subject: str = ""
+    course_groups: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class Reviewer:
     owed_now: int = 0
     refused_works: frozenset[int] = frozenset()
     recused_authors: frozenset[int] = frozenset()
+    course_groups: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +66,9 @@ class AllocationRule:
     """A programme's review policy.
 
     `reviews_per_work` 0 switches peer review off. `duty_slack`: how many reviews one may give beyond those one
-    receives (1 by the rule "received ± 1"); None lets people without a work review too, up to `max_reviews`. Raises
-    Invalid naming the field.
+    receives (1 by the rule "received ± 1"); None lets people without a work review too, up to `max_reviews`.
+    `course_groups` counts within the pool: it lets nobody in whom the pool or the exclusion keeps out, and whoever is
+    in the author's group comes before whoever is of the same subject. Raises Invalid naming the field.
     """
 
     reviews_per_work: int = 2
@@ -61,6 +76,7 @@ class AllocationRule:
     pool: Pool = Pool.OWN_SCHOOL
     exclude_own_school: bool = False
     prefer_same_subject: bool = True
+    course_groups: CourseGroups = CourseGroups.OFF
     duty_slack: int | None = 1
 
     def __post_init__(self) -> None:
@@ -71,11 +87,14 @@ class AllocationRule:
             wrong["max_reviews"] = "allocation.max_out_of_range"
         if self.pool not in tuple(Pool):
             wrong["pool"] = "allocation.pool_unknown"
+        if self.course_groups not in tuple(CourseGroups):
+            wrong["course_groups"] = "allocation.groups_unknown"
         if self.duty_slack is not None and self.duty_slack < 0:
             wrong["duty_slack"] = "allocation.slack_negative"
         if wrong:
             raise Invalid(wrong)
         object.__setattr__(self, "pool", Pool(self.pool))  # a rule read back from JSON is the same rule
+        object.__setattr__(self, "course_groups", CourseGroups(self.course_groups))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,12 +109,16 @@ class Why(StrEnum):
     """Why a work has fewer reviewers than it should.
 
     own_school_excluded: colleagues of the author's school could fill it, but the programme excludes them.
+    course_group_too_small, no_course_group: others of the pool could fill it, but the programme takes reviewers from
+    the author's course group alone, which has too few people, or the author is in none.
     no_reviewer_in_pool: too few people may review it at all. everyone_at_limit: enough may, but all owe enough.
     """
 
     NO_REVIEWER_IN_POOL = "no_reviewer_in_pool"
     EVERYONE_AT_LIMIT = "everyone_at_limit"
     OWN_SCHOOL_EXCLUDED = "own_school_excluded"
+    COURSE_GROUP_TOO_SMALL = "course_group_too_small"
+    NO_COURSE_GROUP = "no_course_group"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -137,9 +160,9 @@ def allocate(
     `works` are all live works of the pool (also those that have their reviewers: they set each person's duty),
     `existing` all live assignments (recused and void ones left out); they are kept, whatever today's rule says, and
     only what is missing is added. As many reviews as possible are placed, every work its first before any its second;
-    then loads are as even as the rules allow; then the same subject is preferred. Never oneself, never a person twice
-    for one work, never above `max_reviews` or duty. The same input and seed give the same plan, whatever the order of
-    the input. Raises ValueError when an id stands for two different works or people.
+    then loads are as even as the rules allow; then the course group and the same subject are preferred. Never oneself,
+    never a person twice for one work, never above `max_reviews` or duty. The same input and seed give the same plan,
+    whatever the order of the input. Raises ValueError when an id stands for two different works or people.
     """
     plan = _Plan(works, reviewers, rule, seed, existing)
     plan.run({work.id: rule.reviews_per_work for work in works})
@@ -192,8 +215,10 @@ class _Plan:
         self.people = [people[id_] for id_ in sorted(people, key=drawn("reviewer"))]
         self.index = {person.id: i for i, person in enumerate(self.people)}
         self.work_index = {work.id: i for i, work in enumerate(self.works)}
-        # Who might review each work were the own school not excluded; `balance.may` is who truly may.
+        # Who might review each work were the own school not excluded, or the course group not asked for; `balance.may`
+        # is who truly may.
         self.colleagues: list[int] = []
+        self.outsiders: list[int] = []
 
         written = dict.fromkeys(self.index, 0)
         for work in self.works:
@@ -207,7 +232,7 @@ class _Plan:
         nobody = [0] * len(self.works)
         self.balance = Balance(
             may=[],
-            same=[],
+            liked=[],
             on=list(nobody),
             count=list(nobody),
             goal=list(nobody),
@@ -232,13 +257,14 @@ class _Plan:
         balance.goal = list(balance.count)
 
     def _who_may(self) -> None:
-        """Fill who may review each work, by pool, refusals and exclusion, and who of them is of its subject."""
+        """Fill who may review each work (pool, refusals, exclusion, course group), and whom it would rather have."""
         everyone = (1 << len(self.people)) - 1
         schools: dict[int, int] = {}
         groups: dict[int, int] = {}
         subjects: dict[str, int] = {}
         refusers: dict[int, int] = {}
         recused: dict[int, int] = {}
+        mates: dict[int, int] = {}
         for i, person in enumerate(self.people):
             bit = 1 << i
             if person.school_id is not None:
@@ -251,6 +277,8 @@ class _Plan:
                 refusers[work_id] = refusers.get(work_id, 0) | bit
             for author_id in person.recused_authors:
                 recused[author_id] = recused.get(author_id, 0) | bit
+            for group_id in person.course_groups:
+                mates[group_id] = mates.get(group_id, 0) | bit
 
         for work in self.works:
             school = schools.get(work.school_id, 0) if work.school_id is not None else 0
@@ -263,17 +291,31 @@ class _Plan:
                 # An author who moved has colleagues in both schools.
                 now_at = self.people[author].school_id
                 school |= schools.get(now_at, 0) if now_at is not None else 0
-            fitting = pool & ~barred
-            self.balance.may.append(fitting & ~school if self.rule.exclude_own_school else fitting)
-            self.colleagues.append(fitting)
-            self.balance.same.append(subjects.get(work.subject, 0) if work.subject else 0)
+            excluded = school if self.rule.exclude_own_school else 0
+            in_group = 0
+            for group_id in work.course_groups or ():
+                in_group |= mates.get(group_id, 0)
+            is_bound = self.rule.course_groups is CourseGroups.ONLY and work.course_groups is not None
+            asked_for = in_group if is_bound else everyone
+            self.balance.may.append(pool & asked_for & ~barred & ~excluded)
+            self.colleagues.append(pool & asked_for & ~barred)
+            self.outsiders.append(pool & ~barred & ~excluded)
+            self.balance.liked.append(self._liked(in_group, subjects.get(work.subject, 0) if work.subject else 0))
+
+    def _liked(self, in_group: int, of_subject: int) -> tuple[int, ...]:
+        """Whom a work would rather have, the best first: of the group and the subject, of the group, of the subject."""
+        rule = self.rule
+        by_group = rule.course_groups is CourseGroups.FIRST
+        if by_group and rule.prefer_same_subject:
+            return in_group & of_subject, in_group, in_group | of_subject
+        return (in_group,) if by_group else (of_subject,) if rule.prefer_same_subject else ()
 
     def run(self, goals: dict[int, int]) -> None:
         """Bring works to the number of reviewers that `goals` names by work id; other works stay as they are."""
         for work_id, goal in goals.items():
             work = self.work_index[work_id]
             self.balance.goal[work] = max(goal, self.balance.count[work])
-        self.balance.run(self.rule.prefer_same_subject)
+        self.balance.run()
 
     def _why(self, work: int) -> Why:
         """The first thing that would have to change for the work to be filled."""
@@ -281,7 +323,11 @@ class _Plan:
         gone = self.balance.count[work] - on.bit_count()
         if (may | on).bit_count() + gone >= self.balance.goal[work]:
             return Why.EVERYONE_AT_LIMIT
-        return Why.OWN_SCHOOL_EXCLUDED if self.colleagues[work] & ~may & ~on else Why.NO_REVIEWER_IN_POOL
+        if self.colleagues[work] & ~may & ~on:
+            return Why.OWN_SCHOOL_EXCLUDED
+        if self.outsiders[work] & ~may & ~on:
+            return Why.COURSE_GROUP_TOO_SMALL if self.works[work].course_groups else Why.NO_COURSE_GROUP
+        return Why.NO_REVIEWER_IN_POOL
 
     def outcome(self) -> Outcome:
         """The plan as values, sorted by id."""

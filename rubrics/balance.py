@@ -19,14 +19,15 @@ def _bits(mask: int) -> Iterable[int]:
 
 @dataclass
 class Balance:
-    """The state of one run. Indexed by work: `may`, `same` (bits of people), `on`, `count`, `goal`.
+    """The state of one run. Indexed by work: `may` (bits of people), `liked`, `on`, `count`, `goal`.
 
-    Indexed by person: `load`, `duty`, `limit`, `new`. `on` are the people of a work, `count` their number together
-    with those who are no longer in the list; `new` are the works newly given to a person, the only ones that move.
+    Indexed by person: `load`, `duty`, `limit`, `new`. `liked` are the sets of people that a work would rather have,
+    the best first, each within the next one. `on` are the people of a work, `count` their number together with those
+    who are no longer in the list; `new` are the works newly given to a person, the only ones that move.
     """
 
     may: list[int]
-    same: list[int]
+    liked: list[tuple[int, ...]]
     on: list[int]
     count: list[int]
     goal: list[int]
@@ -38,18 +39,20 @@ class Balance:
     def __post_init__(self) -> None:
         self.new = [set() for _ in self.load]
 
-    def run(self, prefer_same: bool) -> None:
-        """Fill every work's first place before any second one, then level the loads, then prefer `same`."""
-        preferred = [may & same for may, same in zip(self.may, self.same, strict=True)]
+    def run(self) -> None:
+        """Fill every work's first place before any second one, then level the loads, then seek who is liked more."""
+        tiers = [
+            [may & liked[tier] for may, liked in zip(self.may, self.liked, strict=True)]
+            for tier in range(max(map(len, self.liked), default=0))
+        ]
         for round_ in range(1, max(self.goal, default=0) + 1):
             needy = [w for w in range(len(self.may)) if self.count[w] < min(round_, self.goal[w])]
-            if prefer_same:
-                needy = [w for w in needy if not self.place(w, preferred)]
-            for w in needy:
-                self.place(w, self.may)
-        while self.level():
-            pass
-        if prefer_same:
+            for may in (*tiers, self.may):
+                needy = [w for w in needy if not self.place(w, may)]
+        for may in (*tiers, self.may):  # among those who are liked first: what is even there need not go elsewhere
+            while self.level(may):
+                pass
+        if tiers:
             while self.prefer():
                 pass
 
@@ -114,7 +117,7 @@ class Balance:
             layer = following
         return None
 
-    def level(self) -> bool:
+    def level(self, may: Sequence[int]) -> bool:
         """Hand reviews from people above their duty to people further below it; True when something moved."""
         moved = False
         for person in sorted(range(len(self.load)), key=self.dev, reverse=True):
@@ -126,35 +129,43 @@ class Balance:
 
                 if not any(is_end(other) for other in range(len(self.load))):
                     break
-                path = self._path(0, self.may, is_end, start=person)
+                path = self._path(0, may, is_end, start=person)
                 if path is None:
                     break
                 self._shift(path)
                 moved = True
         return moved
 
+    def liking(self, work: int, person: int) -> int:
+        """How much the work would like this person: in how many of its sets they are."""
+        return sum(liked >> person & 1 for liked in self.liked[work])
+
     def prefer(self) -> bool:
-        """Exchange or hand over reviews so that more are of the same subject and no load gets less even."""
+        """Exchange or hand over reviews so that works get whom they like more and no load gets less even."""
         improved = False
         for person in range(len(self.load)):
             for work in sorted(self.new[person]):
-                if not self.same[work] >> person & 1 and self._better_reviewer(work, person):
+                if self._better_reviewer(work, person):
                     improved = True
         return improved
 
     def _better_reviewer(self, work: int, person: int) -> bool:
-        for other in _bits(self.may[work] & self.same[work] & ~self.on[work]):
-            if self.dev(other) < self.dev(person) and self.load[other] < self.limit[other]:
-                self._take(work, person)
-                self._give(work, other)
-                return True
-            for back in sorted(self.new[other]):
-                allowed = self.may[back] & ~self.on[back]
-                gains = self.same[back] >> person & 1 or not self.same[back] >> other & 1
-                if gains and allowed >> person & 1:
+        now = self.liking(work, person)
+        for liked in self.liked[work][: len(self.liked[work]) - now]:
+            for other in _bits(self.may[work] & liked & ~self.on[work]):
+                gain = self.liking(work, other) - now
+                if self.dev(other) < self.dev(person) and self.load[other] < self.limit[other]:
                     self._take(work, person)
-                    self._take(back, other)
                     self._give(work, other)
-                    self._give(back, person)
                     return True
+                for back in sorted(self.new[other]):
+                    allowed = self.may[back] & ~self.on[back]
+                    if not allowed >> person & 1:
+                        continue
+                    if gain + self.liking(back, person) - self.liking(back, other) > 0:
+                        self._take(work, person)
+                        self._take(back, other)
+                        self._give(work, other)
+                        self._give(back, person)
+                        return True
         return False

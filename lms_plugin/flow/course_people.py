@@ -56,7 +56,8 @@ class Line:
 @dataclass(frozen=True)
 class PeoplePage:
     """One page of a course's people. `counts`: how many each filter holds. `error`: the code of the last reading's
-    failure; `is_asked`: a reading is on its way."""
+    failure, `groups_error` that of its groups; `is_asked`: a reading is on its way; `course_groups`: what groups count
+    when reviews are allotted."""
 
     course_uuid: str
     title: str
@@ -70,6 +71,8 @@ class PeoplePage:
     error: str
     words: str
     has_groups: bool
+    groups_error: str
+    course_groups: str
 
 
 def ask(session: Session, actor: Actor, course_uuid: str, now: datetime) -> str:
@@ -84,7 +87,7 @@ def page(session: Session, actor: Actor, course_uuid: str, state: str, number: i
     """The people of a course, `PAGE` to a page, by name: at most seven queries. An unknown `state` shows all."""
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_PEOPLE, courses.whole_scope(session, actor, course))
-    issuer, programme, listing, is_asked = _around(session, course)
+    issuer, programme, rules, listing, is_asked = _around(session, course)
     found = _Rows(course, issuer)
     counts = found.count(session)
     state = state if state in counts else "all"
@@ -103,27 +106,31 @@ def page(session: Session, actor: Actor, course_uuid: str, state: str, number: i
         error=listing.error,
         words=listing.words,
         has_groups=bool(groups),
+        groups_error=listing.groups_error,
+        course_groups=competencies.Rules.model_validate(rules or {}).review.course_groups,
     )
 
 
-def _around(session: Session, course: Course) -> tuple[str, str | None, HostList, bool]:
-    """The issuer of a course's host, the uuid of its programme, how reading its list went, and whether that is asked
-    for at this moment."""
+def _around(session: Session, course: Course) -> tuple[str, str | None, dict[str, Any] | None, HostList, bool]:
+    """The issuer of a course's host, uuid and rules of its programme, how reading its list went, and whether that is
+    asked for at this moment."""
     is_asked = exists().where(
         col(Job.kind) == outbox.MEMBERS,
         col(Job.key) == str(pk(course)),
         col(Job.state).in_([JobState.READY, JobState.RUNNING]),
     )
-    issuer, programme, listing, asked = session.execute(
-        columns(col(lti.Platform.issuer), col(competencies.Programme.uuid), HostList, is_asked)
+    policy = competencies.ProgrammePolicy
+    issuer, programme, rules, listing, asked = session.execute(
+        columns(col(lti.Platform.issuer), col(competencies.Programme.uuid), col(policy.rules), HostList, is_asked)
         .select_from(Course)
         .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
         .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
         .outerjoin(HostList, col(HostList.course_id) == col(Course.id))
         .outerjoin(competencies.Programme, col(competencies.Programme.id) == col(Course.programme_id))
+        .outerjoin(policy, col(policy.id) == col(competencies.Programme.policy_id))
         .where(col(Course.id) == pk(course))
     ).one()
-    return issuer, programme, listing or HostList(course_id=pk(course)), bool(asked)
+    return issuer, programme, rules, listing or HostList(course_id=pk(course)), bool(asked)
 
 
 class _Rows:

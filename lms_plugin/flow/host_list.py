@@ -4,11 +4,11 @@ A reading is kept whole or not at all. Who is listed no more stays with the day 
 launched all the same stays what they are. Names of ours are not touched: the host's stands beside them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, update
+from sqlalchemy import JSON, ColumnElement, Integer, String, and_, case, cast, func, null, or_, union_all, update
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -71,8 +71,9 @@ def read(post: Post, ids: dict[str, int], now: datetime) -> None:
         kept = _list_of(session, pk(course))
         kept.tried_at = now
         is_fresh = kept.whole_at is not None and now - kept.whole_at < WHOLE_AGAIN
-        changes = kept.differences_url if is_fresh and not kept.error else ""
         url, groups_url, sets_url = course.memberships_url, course.groups_url, course.group_sets_url
+        # Who has moved from one group to another is no change of the list: with groups it is read whole.
+        changes = kept.differences_url if is_fresh and not kept.error and not groups_url else ""
         client, group_client = (
             lti.service_client(session, pk(platform), [scope], post.secret_key, post.http, now, post.sessions)
             for scope in (lti.MEMBERS_SCOPE, lti.GROUPS_SCOPE)
@@ -221,6 +222,44 @@ def has_left(person: Any, programme_id: int) -> ColumnElement[bool]:
         .having(func.count() == func.sum(case((is_out, 1), else_=0)))
     )
     return func.coalesce(col(person.merged_into_id), col(person.id)).in_(gone)
+
+
+def groups_of_people(session: Session, programme_id: int) -> dict[int, frozenset[int]]:
+    """Person → the groups (ids) that hosts put them in, in the courses of a programme; under the row of today. One
+    query. Who is in no group has none; who comes only from courses without groups is not in the answer.
+
+    A course has groups where its latest launch offered them and the last list of groups had some. Of somebody who is
+    listed no more it is what was said last.
+    """
+    is_here = and_(col(Course.programme_id) == programme_id, col(Course.groups_url) != "")
+    number, words, keys = cast(null(), Integer), cast(null(), String), cast(null(), JSON)
+    its_groups = (
+        columns(col(ListedGroup.course_id), col(ListedGroup.id), col(ListedGroup.key), number, keys)
+        .join(Course, col(Course.id) == col(ListedGroup.course_id))
+        .where(is_here, col(ListedGroup.absent_since_at).is_(None))
+    )
+    today = func.coalesce(col(Person.merged_into_id), col(Person.id))
+    its_people = (
+        columns(col(CourseMember.course_id), number, words, today, col(ListedMember.groups))
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .join(Person, col(Person.id) == col(CourseMember.person_id))
+        .outerjoin(
+            ListedMember,
+            and_(col(ListedMember.course_id) == col(Course.id), col(ListedMember.subject) == col(CourseMember.subject)),
+        )
+        .where(is_here)
+    )
+    rows: Sequence[Any] = session.execute(union_all(its_groups, its_people)).all()
+    groups: dict[int, dict[str, int]] = {}
+    for course, group, key, _person, _keys in rows:
+        if group is not None:
+            groups.setdefault(course, {})[key] = group
+    found: dict[int, frozenset[int]] = {}
+    for course, group, _key, person, told in rows:
+        if group is None and course in groups:
+            known = {groups[course][key] for key in told or () if key in groups[course]}
+            found[person] = found.get(person, frozenset()) | known
+    return found
 
 
 def keep_groups(session: Session, course_id: int, groups: "list[lti.Group]", now: datetime) -> None:

@@ -20,7 +20,7 @@ from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
-from lms_plugin.people import Tenant
+from lms_plugin.people import Course, HostList, Tenant
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _seed(programme: competencies.Programme, now: datetime) -> int:
 def _changed_since(
     session: Session, programme: competencies.Programme, since: datetime, wait: timedelta, now: datetime
 ) -> bool:
-    """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free."""
+    """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free; or a
+    host was asked for its groups again, where works are short because of them."""
     ripe = session.exec(
         select(competencies.Submission.id)
         .join(
@@ -96,7 +97,12 @@ def _changed_since(
         )
         .limit(1)
     ).first()
-    return ripe is not None or _came_to_differ(session, programme, since) or _place_came_free(session, programme, since)
+    return (
+        ripe is not None
+        or _came_to_differ(session, programme, since)
+        or _place_came_free(session, programme, since)
+        or _groups_were_read(session, programme, since)
+    )
 
 
 def _came_to_differ(session: Session, programme: competencies.Programme, since: datetime) -> bool:
@@ -123,12 +129,7 @@ def _came_to_differ(session: Session, programme: competencies.Programme, since: 
 
 def _place_came_free(session: Session, programme: competencies.Programme, since: datetime) -> bool:
     """Whether a reviewer stepped back or came to see the author, or, where reviewers were short, owes one less."""
-    last = session.exec(
-        select(rubrics.Allocation)
-        .where(rubrics.Allocation.programme_id == pk(programme))
-        .order_by(col(rubrics.Allocation.id).desc())
-        .limit(1)
-    ).first()
+    last = _last(session, programme)
     kinds = ("recused", "void") if last is not None and last.shortages else ("recused",)
     statement = (
         select(rubrics.ReviewEvent.id)
@@ -140,6 +141,30 @@ def _place_came_free(session: Session, programme: competencies.Programme, since:
         )
     )
     return session.exec(statement.limit(1)).first() is not None
+
+
+def _groups_were_read(session: Session, programme: competencies.Programme, since: datetime) -> bool:
+    """Whether works are short for want of people in a course group, and a list was read since then."""
+    last = _last(session, programme)
+    whys = {rubrics.Why.COURSE_GROUP_TOO_SMALL.value, rubrics.Why.NO_COURSE_GROUP.value}
+    if last is None or not any(one["why"] in whys for one in last.shortages):
+        return False
+    statement = (
+        select(HostList.id)
+        .join(Course, col(Course.id) == col(HostList.course_id))
+        .where(Course.programme_id == pk(programme), col(HostList.read_at) > since)
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
+def _last(session: Session, programme: competencies.Programme) -> rubrics.Allocation | None:
+    """The latest allotment of a programme."""
+    return session.exec(
+        select(rubrics.Allocation)
+        .where(rubrics.Allocation.programme_id == pk(programme))
+        .order_by(col(rubrics.Allocation.id).desc())
+        .limit(1)
+    ).first()
 
 
 def _run(

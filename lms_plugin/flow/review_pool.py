@@ -15,6 +15,7 @@ import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import host_list
 from lms_plugin.flow.blindness import works_read_by
+from lms_plugin.flow.host_list import groups_of_people
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
@@ -44,6 +45,31 @@ class Pool:
     differing: dict[int, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class GroupFigures:
+    """What course groups mean for the works of a pool. `of_groups`: works whose author is in a group, `helped`: those
+    of them that somebody from outside reviews, `loose`: the author's course has groups, the author is in none,
+    `unbound`: the author's courses have no groups."""
+
+    of_groups: int
+    helped: int
+    loose: int
+    unbound: int
+
+
+def group_figures(pool: Pool) -> GroupFigures:
+    """Counts a pool by course groups. A reviewer who takes part no more counts for neither side."""
+    groups = {one.id: one.course_groups for one in pool.reviewers}
+    works = {work.id: work.course_groups for work in pool.works if work.course_groups}
+    helped = {
+        one.work_id
+        for one in pool.existing
+        if one.work_id in works and one.reviewer_id in groups and not works[one.work_id] & groups[one.reviewer_id]
+    }
+    unbound = sum(work.course_groups is None for work in pool.works)
+    return GroupFigures(len(works), len(helped), len(pool.works) - len(works) - unbound, unbound)
+
+
 def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
     """The review policy as the plan takes it."""
     policy = rules.review
@@ -53,11 +79,12 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
         pool=rubrics.Pool(policy.pool),
         exclude_own_school=policy.exclude_own_school,
         prefer_same_subject=policy.prefer_same_subject,
+        course_groups=rubrics.CourseGroups(policy.course_groups),
     )
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in six queries.
+    """Reads the pool in six queries, one more where course groups count.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
@@ -126,6 +153,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         {authors[key] for key in taking_part},
         {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
     )
+    groups = groups_of_people(session, pk(programme)) if rules.review.course_groups != "off" else {}
     works = tuple(
         rubrics.Work(
             id=key,
@@ -133,6 +161,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             school_id=(school := versions[key].org_unit_id or schools.get(authors[key])),
             group_id=units.get(school or 0),
             subject=subjects.get(authors[key], ""),
+            course_groups=groups.get(authors[key]),
         )
         for key in sorted(taking_part)
     )
@@ -149,6 +178,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
                 taking_part if person in left else refused.get(person, set()) | read.get(person, set())
             ),
             recused_authors=frozenset(recused.get(person, ())),
+            course_groups=groups.get(person, frozenset()),
         )
         for person in people
     )

@@ -17,7 +17,7 @@ from lms_plugin.flow import marking
 from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review
-from lms_plugin.flow.review_pool import plan_of, pool_of
+from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 
@@ -245,7 +245,7 @@ class AllocationPage:
     """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words.
 
     `needy`: works that want reviewers now, `fillable`: those of them that somebody is free for, `shortages`: what the
-    pool as it is now cannot fill.
+    pool as it is now cannot fill. `groups`: what course groups mean for the works, None = they do not count.
     """
 
     programme: str
@@ -257,6 +257,8 @@ class AllocationPage:
     withdraw_minutes: int
     excludes_own_school: bool
     pool: str
+    course_groups: str
+    groups: GroupFigures | None
     max_reviews: int
     submit_by_on: object
     allotted_at: datetime | None
@@ -274,13 +276,7 @@ class AllocationPage:
 def allocation_page(session: Session, actor: Actor, programme: competencies.Programme, now: datetime) -> AllocationPage:
     """The latest allotment of a programme, and what is missing now: a constant number of queries."""
     require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
-    rules = competencies.rules_of(session, programme)
-    last = session.exec(
-        select(rubrics.Allocation)
-        .where(rubrics.Allocation.programme_id == pk(programme))
-        .order_by(col(rubrics.Allocation.id).desc())
-        .limit(1)
-    ).first()
+    rules, last = _rules_and_last(session, programme)
     pool = pool_of(session, programme, rules, now)
     # Before the first allotment nothing is short: it is just not allotted yet.
     plan = plan_of(pool, rules, last.seed) if last is not None and rules.review.reviews_per_work else None
@@ -295,6 +291,8 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         withdraw_minutes=rules.review.withdraw_minutes,
         excludes_own_school=rules.review.exclude_own_school,
         pool=rules.review.pool,
+        course_groups=rules.review.course_groups,
+        groups=group_figures(pool) if rules.review.course_groups != "off" else None,
         max_reviews=rules.review.max_reviews,
         submit_by_on=programme.submit_by_on,
         allotted_at=last.ran_at if last is not None else None,
@@ -303,6 +301,25 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
     )
+
+
+def _rules_and_last(
+    session: Session, programme: competencies.Programme
+) -> tuple[competencies.Rules, rubrics.Allocation | None]:
+    """The rules that hold now and the latest allotment: one query."""
+    policy, last = session.exec(
+        select(competencies.ProgrammePolicy, rubrics.Allocation)
+        .select_from(competencies.Programme)
+        .outerjoin(
+            competencies.ProgrammePolicy,
+            col(competencies.ProgrammePolicy.id) == col(competencies.Programme.policy_id),
+        )
+        .outerjoin(rubrics.Allocation, col(rubrics.Allocation.programme_id) == col(competencies.Programme.id))
+        .where(competencies.Programme.id == pk(programme))
+        .order_by(col(rubrics.Allocation.id).desc())
+        .limit(1)
+    ).one()
+    return competencies.Rules.model_validate(policy.rules if policy is not None else {}), last
 
 
 def _short_works(session: Session, actor: Actor, short: Mapping[str, rubrics.Shortage]) -> tuple[ShortWork, ...]:

@@ -31,6 +31,7 @@ FLAGS = ("third_when_differing", "exclude_own_school", "prefer_same_subject", "s
 CHOICES = {
     "environment_rule": ("exact", "up_to", "free"),
     "pool": ("own_school", "own_group", "district"),
+    "course_groups": ("off", "first", "only"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
 }
 Wrong = dict[str, str | tuple[str, dict[str, Any]]]
@@ -45,6 +46,11 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("free", _("不限环境")),
         ],
         "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
+        "course_groups": [
+            ("off", _("不看小组")),
+            ("first", _("先找同小组的人，不够再从上面的范围里找")),
+            ("only", _("只找同小组的人，不够就显示缺口")),
+        ],
         "hours_kind": [
             ("per_set", _("整组计：要求的能力点都合格，一次记满")),
             ("per_point_cumulative", _("逐点累计：每合格一个记一部分，最后一个补满")),
@@ -106,6 +112,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "pool",
                 "exclude_own_school",
                 "prefer_same_subject",
+                "course_groups",
                 "withdraw_minutes",
                 "minutes_per_review",
                 "self_marks",
@@ -169,6 +176,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             pool=values["pool"],
             exclude_own_school=values["exclude_own_school"],
             prefer_same_subject=values["prefer_same_subject"],
+            course_groups=values["course_groups"],
             withdraw_minutes=numbers["withdraw_minutes"],
             minutes_per_review=numbers["minutes_per_review"],
             self_marks=values["self_marks"],
@@ -245,6 +253,10 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
             ),
             _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
         ]
+        if review.course_groups == "first":
+            peers.append(_("平台课程分了小组的，先由同小组的人评，不够再请组外的人。"))
+        if review.course_groups == "only":
+            peers.append(_("平台课程分了小组的，只由同小组的人评。"))
         if review.third_when_differing:
             peers.append(_("两人意见不同时再请第三人。"))
         if review.exclude_own_school:

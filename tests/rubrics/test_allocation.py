@@ -14,6 +14,7 @@ from lms_plugin.errors import Invalid
 from rubrics.allocation import (
     AllocationRule,
     Assignment,
+    CourseGroups,
     Outcome,
     Pool,
     Reviewer,
@@ -138,6 +139,110 @@ def test_enough_people_of_the_subject_review_each_other_alone() -> None:
     assert len(outcome.assignments) == 80
 
 
+def grouped(
+    works: Sequence[Work], groups: dict[int, set[int]], rule: AllocationRule, seed: int = 1
+) -> tuple[Outcome, set[Assignment]]:
+    """The plan where these people (by id) are in these groups, and what of it crosses them. All courses have groups."""
+    of = {person: frozenset(found) for person, found in groups.items()}
+    works = [replace(work, course_groups=of.get(work.author_id, frozenset())) for work in works]
+    people = [replace(one, course_groups=of.get(one.id, frozenset())) for one in reviewers_of(works)]
+    outcome = allocate(works, people, rule, seed)
+    author = {work.id: work.author_id for work in works}
+    none: frozenset[int] = frozenset()
+    return outcome, {
+        one for one in outcome.assignments if not of.get(author[one.work_id], none) & of.get(one.reviewer_id, none)
+    }
+
+
+FIRST, ONLY = (replace(DISTRICT, course_groups=one) for one in (CourseGroups.FIRST, CourseGroups.ONLY))
+
+
+def test_course_groups_count_only_where_the_rule_says_so() -> None:
+    works = [*school(1, 8), *school(2, 8)]
+    groups = {work.author_id: {work.author_id % 4} for work in works}
+    assert grouped(works, groups, DISTRICT)[1]
+    for rule in (FIRST, ONLY):
+        outcome, crossing = grouped(works, groups, rule)
+        assert crossing == set()
+        assert outcome.shortages == ()
+
+
+def test_the_group_comes_before_the_subject_and_the_subject_counts_within_it() -> None:
+    works = [Work(n, n, 1, None, "语文" if n % 2 else "数学") for n in range(1, 25)]
+    groups = {n: {1 if n <= 12 else 2} for n in range(1, 25)}
+    outcome, crossing = grouped(works, groups, FIRST)
+    assert crossing == set()
+    assert all(one.work_id % 2 == one.reviewer_id % 2 for one in outcome.assignments)
+    # A group without a second teacher of the subject: the group all the same.
+    outcome, crossing = grouped(works, {n: {n % 6} if n % 6 > 1 else {6} for n in range(1, 25)}, FIRST)
+    assert crossing == set()
+    assert outcome.shortages == ()
+
+
+def test_a_group_that_is_too_small_is_helped_out_by_the_pool_or_told() -> None:
+    works = school(1, 8)
+    groups = {100: {1}, 101: {1}, **{100 + n: {2} for n in range(2, 8)}}
+    outcome, crossing = grouped(works, groups, FIRST)
+    assert outcome.shortages == ()
+    assert {load.given for load in outcome.loads} == {2}  # nobody gives more because of a group
+    helped = [one for one in crossing if one.work_id in (1000, 1010)]
+    assert len(helped) == 2  # one reviewer of the two works is a mate, one comes from outside
+    outcome, crossing = grouped(works, groups, ONLY)
+    assert crossing == set()
+    assert outcome.shortages == tuple(Shortage(work, 1, Why.COURSE_GROUP_TOO_SMALL) for work in (1000, 1010))
+
+
+def test_who_is_in_no_group_is_reviewed_by_the_pool_or_told() -> None:
+    works = school(1, 5)
+    groups: dict[int, set[int]] = {100 + n: {1} for n in range(4)}
+    assert grouped(works, groups, FIRST)[0].shortages == ()
+    outcome, crossing = grouped(works, groups, ONLY)
+    assert outcome.shortages == (Shortage(1040, 2, Why.NO_COURSE_GROUP),)
+    assert crossing == set()
+    # Where the author's course has no groups, there is nothing that could bind.
+    loose = [replace(work, course_groups=None) for work in works]
+    assert allocate(loose, reviewers_of(loose), ONLY, 1).shortages == ()
+
+
+def test_groups_let_nobody_in_whom_the_pool_keeps_out() -> None:
+    works = [*school(1, 3), *school(2, 3)]
+    one_group = {work.author_id: {1} for work in works}
+    outcome, _crossing = grouped(works, one_group, AllocationRule(course_groups=CourseGroups.FIRST))
+    assert all(one.work_id // 1000 == one.reviewer_id // 100 for one in outcome.assignments)
+    by_school = {work.author_id: {work.school_id or 0} for work in works}
+    for rule, why in ((FIRST, None), (ONLY, Why.OWN_SCHOOL_EXCLUDED)):
+        outcome, _crossing = grouped(works, by_school, replace(rule, exclude_own_school=True))
+        assert all(one.work_id // 1000 != one.reviewer_id // 100 for one in outcome.assignments)
+        assert {one.why for one in outcome.shortages} == ({why} if why else set())
+
+
+@given(
+    st.lists(st.integers(4, 7), min_size=1, max_size=4),
+    st.integers(1, 2),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([FIRST, ONLY]),
+    st.integers(),
+)
+@settings(max_examples=60, deadline=None)
+def test_groups_that_suffice_stay_among_themselves(
+    sizes: list[int], each: int, reviews: int, subjects: bool, rule: AllocationRule, seed: int
+) -> None:
+    """Whatever else is preferred: where a group has enough people of its own, nobody comes from outside, all are
+    reviewed, and all give what they receive."""
+    group = [number for number, size in enumerate(sizes) for _ in range(size)]
+    works = [
+        Work(person * 10 + n, person, None, None, "语文" if person % 3 else "数学")
+        for person in range(len(group))
+        for n in range(each)
+    ]
+    rule = replace(rule, reviews_per_work=reviews, max_reviews=50, prefer_same_subject=subjects)
+    outcome, crossing = grouped(works, {person: {number} for person, number in enumerate(group)}, rule, seed)
+    assert crossing == set()
+    assert outcome.shortages == ()
+    assert {load.given - load.received for load in outcome.loads} == {0}
+
+
 def test_refusals_and_recusals_are_kept() -> None:
     works = school(1, 4)
     people = reviewers_of(works)
@@ -218,25 +323,31 @@ def test_one_id_for_two_people_is_a_mistake_of_the_caller() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"reviews_per_work": 10}, {"max_reviews": 0}, {"pool": "everyone"}, {"duty_slack": -1}]
+    "wrong",
+    [{"reviews_per_work": 10}, {"max_reviews": 0}, {"pool": "everyone"}, {"duty_slack": -1}, {"course_groups": "all"}],
 )
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Invalid):
         AllocationRule(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("groups", CourseGroups)
 @pytest.mark.parametrize("schools", [1, 20])
-def test_four_hundred_works_take_less_than_two_seconds(schools: int) -> None:
-    works = [Work(n, n, n % schools, None, f"学科{n % 13}") for n in range(400)]
-    rule = AllocationRule(pool=Pool.DISTRICT, exclude_own_school=schools > 1)
+def test_four_hundred_works_take_less_than_two_seconds(schools: int, groups: CourseGroups) -> None:
+    works = [Work(n, n, n % schools, None, f"学科{n % 13}", frozenset({n % 29})) for n in range(400)]
+    rule = AllocationRule(pool=Pool.DISTRICT, exclude_own_school=schools > 1, course_groups=groups)
+    people = [replace(one, course_groups=frozenset({one.id % 29})) for one in reviewers_of(works)]
     started = time.process_time()
-    outcome = allocate(works, reviewers_of(works), rule, seed=1)
+    outcome = allocate(works, people, rule, seed=1)
     assert time.process_time() - started < 2
     assert outcome.shortages == ()
     assert set(given_by(outcome).values()) == {2}
 
 
 # What holds for any pool.
+
+
+GROUPS = st.frozensets(st.integers(51, 53), max_size=2)
 
 
 @st.composite
@@ -250,19 +361,22 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
             draw(st.sampled_from([0, 0, 0, 1])),
             frozenset(draw(st.lists(st.integers(100, 100 + most), max_size=1))),
             frozenset(draw(st.lists(st.integers(1, most), max_size=1))),
+            draw(GROUPS),
         )
         for number in range(1, draw(st.integers(1, most)) + 1)
     ]
     works = []
     for number in range(100, 100 + draw(st.integers(0, most))):
         author = draw(st.sampled_from(people))
-        works.append(Work(number, author.id, author.school_id, author.group_id, author.subject))
+        groups = draw(st.sampled_from([author.course_groups, author.course_groups, None]))
+        works.append(Work(number, author.id, author.school_id, author.group_id, author.subject, groups))
     rule = AllocationRule(
         reviews_per_work=draw(st.integers(1, 3)),
         max_reviews=draw(st.integers(1, 6)),
         pool=draw(st.sampled_from(Pool)),
         exclude_own_school=draw(st.booleans()),
         prefer_same_subject=draw(st.booleans()),
+        course_groups=draw(st.sampled_from(CourseGroups)),
         duty_slack=draw(st.sampled_from([None, 0, 1, 1])),
     )
     existing = [
@@ -282,7 +396,9 @@ def may_review(work: Work, person: Reviewer, people: Sequence[Reviewer], rule: A
     in_pool = {Pool.OWN_SCHOOL: own, Pool.OWN_GROUP: own or group, Pool.DISTRICT: True}[rule.pool]
     excluded = rule.exclude_own_school and (own or (moved_to is not None and moved_to == person.school_id))
     refused = work.id in person.refused_works or work.author_id in person.recused_authors
-    return in_pool and not excluded and not refused and person.id != work.author_id
+    bound = rule.course_groups is CourseGroups.ONLY and work.course_groups is not None
+    outside = bound and not work.course_groups & person.course_groups  # type: ignore[operator]
+    return in_pool and not excluded and not refused and not outside and person.id != work.author_id
 
 
 def limit_of(person: Reviewer, works: Sequence[Work], rule: AllocationRule) -> int:

@@ -126,7 +126,7 @@ def _populate(pages: Pages) -> None:
     world.set_rules(review={"exclude_own_school": True, "max_reviews": 1})
     hand_in(world, cast.ZHOU, "A7", NOW - 2 * HOUR, TEXT)
     review.allocate(world.session, officer, world.programme, 6, NOW)
-    world.set_rules()
+    world.set_rules(review={"course_groups": "first"})
 
 
 def work_of(world: World, who: cast.Cast, code: str) -> str:
@@ -301,6 +301,7 @@ def _host_lists(pages: Pages) -> None:
     host_list.keep(session, pk(world.course), lti.Roster([*listed, gone], ""), NOW - 30 * HOUR, is_whole=True)
     host_list.keep(session, pk(world.course), lti.Roster(listed, ""), NOW - HOUR, is_whole=True)
     host_list.keep_groups(session, pk(world.course), [lti.Group("g1", "第一组", "互评组")], NOW)
+    world.course.groups_url = f"{ISSUER}/groups"
     li = session.exec(
         select(CourseMember).where(
             CourseMember.course_id == pk(world.course), CourseMember.person_id == pk(world.person(cast.LI))

@@ -34,6 +34,7 @@ def form(world, **changes):
         "max_reviews": "6",
         "pool": "own_group",
         "prefer_same_subject": "1",
+        "course_groups": "off",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "self_marks": "1",
@@ -119,6 +120,21 @@ def test_a_round_is_made_changed_opened_and_closed(browse, world):
     world.session.commit()
     assert "最后一天已经过了" in officer.post(f"{url}/state", {"state": "open"}).text
     assert officer.get("/curate").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [("off", ""), ("first", "不够再请组外的人"), ("only", "只由同小组的人评")],
+)
+def test_whether_course_groups_count_is_the_officers_choice(browse, world, chosen, words):
+    officer = browse(cast.OFFICER)
+    answer = officer.post("/curate/programmes/new", form(world, course_groups=chosen))
+    page = officer.get(answer.headers["Location"]).text
+    assert competencies.rules_of(world.session, programme(world)).review.course_groups == chosen
+    assert ("平台课程分了小组的" in page) == bool(words)
+    assert words in page
+    kept = officer.get(f"/curate/programmes/{programme(world).uuid}/edit").text
+    assert f'<option value="{chosen}" selected' in kept
 
 
 def test_what_two_officers_typed_at_once_stands_on_one_page(browse, world):
@@ -226,6 +242,7 @@ def test_a_change_of_what_counts_asks_for_the_books_once(browse, world):
         ({"excellent": "1"}, "不能少于合格的学时"),
         ({"pool": "own_school", "exclude_own_school": "1"}, "不能再回避本校"),
         ({"pool": "moon"}, "请从列表里选一个"),
+        ({"course_groups": "all"}, "请从列表里选一个"),
         ({"unit": "0" * 32}, "请从列表里选一个"),
         ({"framework_version": ""}, "请从列表里选一个"),
         ({"compulsory": "A3 Z9"}, "Z9"),

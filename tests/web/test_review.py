@@ -16,10 +16,11 @@ from flask import Flask
 from PIL import Image
 
 import competencies
+import lti
 import rubrics
 from lms_plugin import media
 from lms_plugin.db import pk
-from lms_plugin.flow import review
+from lms_plugin.flow import host_list, review
 from lms_plugin.storage import new_key
 from lms_plugin.web.edge import parts
 from tests import people as cast
@@ -178,6 +179,43 @@ def test_the_shortage_page_is_for_officer_and_trainer(world: World, browse: Brow
     assert "6 份作业缺评审人" in page
     assert "只有本校同事能评，而本项目规定本校不评本校" in page
     assert "陈晓芳" in page
+
+
+def test_what_course_groups_mean_is_said_in_numbers_with_a_way_out(world: World, browse: Browse) -> None:
+    for who in cast.TEACHERS:
+        hand_in(world, who, "A3", world.now - 2 * HOUR)
+    world.set_rules(review={"course_groups": "only", "pool": "district"})
+    world.session.commit()
+    address, officer = f"/reviews/allocation/{world.programme.uuid}", browse(cast.OFFICER)
+    people = f"/courses/{world.course.uuid}/people"
+    assert "这些作业的课程都没有小组，现在照范围分" in officer.get(address).text
+    world.course.memberships_url, world.course.groups_url = "https://lms.example/m", "https://lms.example/g"
+    of = {"chen": "1", "wang": "1", "li": "2", "zhao": "2", "sun": "2"}
+    members = [
+        lti.Member(f"sub-{who.key}", who.name, "", "", "", frozenset({"Learner"}), groups=tuple(of.get(who.key, "")))
+        for who in cast.TEACHERS
+    ]
+    host_list.keep(world.session, pk(world.course), lti.Roster(members, ""), world.now, is_whole=True)
+    host_list.keep_groups(world.session, pk(world.course), [lti.Group("1", "一组"), lti.Group("2", "二组")], world.now)
+    world.session.commit()
+    page = officer.get(address).text
+    assert "只由同一课程小组的人评" in page
+    assert "5 份作业的作者在小组里" in page
+    assert "到现在都由同小组的人评" not in page  # nothing is allotted yet
+    officer.post(address)
+    page = officer.get(address).text
+    assert "3 份作业缺评审人，没有悄悄放宽规则" in page
+    assert "2 份：同小组能评的人不够" in page
+    assert "1 份：作者不在平台课程的任何小组里" in page
+    assert "请课程教师在平台上把作者加进小组" in page
+    assert "不在小组里的人没有人评" in browse(cast.TRAINER).get(people).text
+    world.set_rules(review={"course_groups": "first", "pool": "district"})
+    world.session.commit()
+    officer.post(address)
+    page = officer.get(address).text
+    assert "其中 2 份同小组的人不够，也有组外的人评" in page
+    assert "1 份作业的作者不在任何小组里" in page
+    assert "先找同小组的人，不够再从项目规定的范围里找" in browse(cast.TRAINER).get(people).text
 
 
 # --- the promise of a blind review: every byte ---

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
+import competencies
+import rubrics
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
-from lms_plugin.flow import host_list
+from lms_plugin.flow import host_list, review
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, HostList, ListedGroup, ListedMember, Person
 from tests import people as cast
+from tests.flow.handed_in import hand_in
 from tests.hosts import fake
 from tests.hosts.fake import Host, Moodle, OpenEdx, Said
 from tests.lti.conformance.bench import INSTRUCTOR, Jar, Platform
@@ -246,6 +249,45 @@ def test_C01_groups(at: Opened) -> None:
     read(here)
     assert groups(here)["0"] == ("第0组", "互评组", False)
     assert groups(here)["1"][2]
+
+
+def test_C01_review_groups(at: Opened) -> None:
+    """Where the programme says so, whoever reviews a work shares a group with its author; a move between groups counts
+    after the next reading."""
+    here = at(fake.Canvas)
+    world = here.bench.world
+    world.session.expire_all()
+    works = {pk(hand_in(world, who, "A3", here.now - timedelta(hours=2))): who.key for who in cast.TEACHERS}
+    known = {pk(world.person(who)): who.key for who in cast.TEACHERS}
+    world.set_rules(review={"pool": "district", "course_groups": "only"})
+    officer, programme_id = world.actor(cast.OFFICER), pk(world.programme)
+    world.session.commit()
+    here.host.granted.add(fake.GROUPS)
+    here.host.groups = [{"id": "a", "name": "甲组"}, {"id": "b", "name": "乙组"}]
+    of = {who.key: "ab"[n % 2] for n, who in enumerate(cast.TEACHERS)}
+    for key, group in of.items():
+        here.host.people[f"sub-{key}"].groups = (group,)
+    here.host.people[subject(cast.CHEN)].groups = ()
+    here.set_course(groups_url=here.host.group_list())
+    read(here)
+
+    def allot() -> tuple[int, set[tuple[str, str]]]:
+        with transaction(here.sessions) as session:
+            programme = get(session, competencies.Programme, programme_id)
+            made = review.allocate(session, officer, programme, 5, here.now)
+            pairs = session.exec(select(rubrics.Review.submission_id, rubrics.Review.reviewer_id)).all()
+            short = sum(one["short"] for one in made.shortages)
+        return short, {(works[work], known[person]) for work, person in pairs}
+
+    short, pairs = allot()
+    assert short == 2 + 2 * 1  # hers, and one of each of her two mates
+    assert all(of[author] == of[reviewer] for author, reviewer in pairs)
+    here.host.people[subject(cast.CHEN)].groups = (of["chen"],)
+    here.later(3600)
+    read(here)
+    short, pairs = allot()
+    assert (short, len(pairs)) == (0, 12)
+    assert all(of[author] == of[reviewer] for author, reviewer in pairs)
 
 
 def groups(here: Office) -> dict[str, tuple[str, str, bool]]:
