@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent.parent / "static"
 def load_assets(app: Flask) -> None:
     """Hashes every static file once and serves `/static/<hash>/<path>`.
 
-    The hash is of all files together: modules import each other by relative path, which then stays consistent.
+    The hash is of all files together: a page never gets one file of this version and another of the next.
     """
     files = sorted(p for p in FOLDER.rglob("*") if p.is_file())
     whole = hashlib.sha256()

@@ -2,24 +2,11 @@
 const PATIENCE = 1500; // ms for the host's answer
 
 /** Whether the host says that it lends its storage (1EdTech LTI postMessage Storage). */
-function storage() {
+async function storage() {
   const origin = document.body.dataset.platformOrigin;
-  if (!origin || window.parent === window) return Promise.resolve(false);
-  const id = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
-  return new Promise((settle) => {
-    const hear = ({ origin: from, data }) => {
-      if (from !== origin || data?.message_id !== id || data.subject !== "lti.capabilities.response") return;
-      const known = Array.isArray(data.supported_messages) ? data.supported_messages : [];
-      done(["lti.put_data", "lti.get_data"].every((name) => known.some((one) => one?.subject === name)));
-    };
-    const done = (found) => {
-      window.removeEventListener("message", hear);
-      settle(found);
-    };
-    setTimeout(done, PATIENCE, false);
-    window.addEventListener("message", hear);
-    window.parent.postMessage({ subject: "lti.capabilities", message_id: id }, origin);
-  });
+  if (!origin || window.parent === window) return false;
+  const known = await nengli.host.understands(window.parent, origin, PATIENCE);
+  return Boolean(known?.has("lti.put_data") && known.has("lti.get_data"));
 }
 
 /** Whether a cookie that one request sets comes with the next. */

@@ -1,4 +1,5 @@
 // The page inside its host: tell the height where the host listens, close what floats, open what is folded for paper.
+const PATIENCE = 1000; // ms for an answer that nothing hangs on
 const origin = document.body.dataset.platformOrigin;
 if (origin && window.parent !== window) {
   let last = 0;
@@ -10,25 +11,20 @@ if (origin && window.parent !== window) {
   };
   new ResizeObserver(tell).observe(document.body);
 
-  // What else the host listens to, it says itself (1EdTech LTI Client Side postMessages).
-  const ask = (subject, id) => window.parent.postMessage({ subject, message_id: id }, origin);
-  const id = () => [...crypto.getRandomValues(new Uint32Array(4))].join("-");
-  const asked = id();
-  window.addEventListener("message", ({ origin: from, data }) => {
-    if (from !== origin || data?.subject !== "lti.capabilities.response" || data.message_id !== asked) return;
-    const known = new Set(Array.isArray(data.supported_messages) ? data.supported_messages.map((one) => one?.subject) : []);
-    if (known.has("lti.scrollToTop")) {
-      const top = () => location.hash || ask("lti.scrollToTop", id());
+  // What else the host listens to, it says itself.
+  nengli.host.understands(window.parent, origin).then((known) => {
+    const tellHost = (subject) => nengli.host.ask(window.parent, origin, subject, PATIENCE);
+    if (known?.has("lti.scrollToTop")) {
+      const top = () => location.hash || tellHost("lti.scrollToTop");
       top();
       document.addEventListener("htmx:pushedIntoHistory", top);
     }
-    if (!known.has("lti.close")) return;
+    if (!known?.has("lti.close")) return;
     nengli.each("button[data-lti-close]", (button) => {
       button.hidden = false;
-      button.addEventListener("click", () => ask("lti.close", id()));
+      button.addEventListener("click", () => tellHost("lti.close"));
     });
   });
-  ask("lti.capabilities", asked);
 }
 
 // A form that came back with its mistakes is the answer to a POST: Back onto it would be a dead page, and refresh would

@@ -17,37 +17,18 @@ function keeper() {
   }
 }
 
+const frame = keeper();
+
 /** Asks the keeper; its answer, or null when it gave none in time. */
-function ask(subject, more = {}) {
-  const frame = keeper();
-  if (!frame) return Promise.resolve(null);
-  const id = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
-  return new Promise((settle) => {
-    const hear = ({ origin: from, data }) => {
-      if (from !== origin || data?.message_id !== id || data.subject !== `${subject}.response`) return;
-      done(data);
-    };
-    const done = (answer) => {
-      window.removeEventListener("message", hear);
-      clearTimeout(timer);
-      settle(answer);
-    };
-    const timer = setTimeout(done, PATIENCE, null);
-    window.addEventListener("message", hear);
-    frame.postMessage({ subject, message_id: id, ...more }, origin);
-  });
-}
+const say = async (subject, more) => frame && nengli.host.ask(frame, origin, subject, PATIENCE, more);
 
 /** Whether the host's own list leaves the message out; a host that gives no list may understand it all the same. */
-async function lacks(subject) {
-  const known = (await ask("lti.capabilities"))?.supported_messages;
-  return Array.isArray(known) && !known.some((one) => one?.subject === subject);
-}
+const lacks = async (subject) => frame && (await nengli.host.understands(frame, origin, PATIENCE))?.has(subject) === false;
 
 if ("remember" in place.dataset) {
   const value = place.dataset.remember;
   delete place.dataset.remember; // the secret has no business in the page once it has been read
-  if (!(await lacks("lti.put_data"))) await ask("lti.put_data", { key, value });
+  if (!(await lacks("lti.put_data"))) await say("lti.put_data", { key, value });
   window.location.replace(place.dataset.go);
 } else {
   let sent = false;
@@ -55,7 +36,7 @@ if ("remember" in place.dataset) {
     if (sent) event.preventDefault(); // pressed meanwhile: the launch is on its way
     sent = true;
   });
-  const { value } = (await ask("lti.get_data", { key })) ?? {};
+  const { value } = (await say("lti.get_data", { key })) ?? {};
   if (!sent && typeof value === "string") {
     sent = true;
     await prove(value);

@@ -92,11 +92,38 @@ const kept = {
   },
 };
 
+/** Questions to the host's page (1EdTech LTI Client Side postMessages): only the named origin hears them and is heard. */
+const host = {
+  /** What a frame of the host answers, or null where nothing comes within `patience` ms (0: however late it comes). */
+  ask(frame, origin, subject, patience = 0, more = {}) {
+    const id = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
+    return new Promise((settle) => {
+      const hear = ({ origin: from, data }) => {
+        if (from === origin && data?.message_id === id && data.subject === `${subject}.response`) done(data);
+      };
+      const done = (answer) => {
+        window.removeEventListener("message", hear);
+        clearTimeout(timer);
+        settle(answer);
+      };
+      const timer = patience ? setTimeout(done, patience, null) : 0;
+      window.addEventListener("message", hear);
+      frame.postMessage({ subject, message_id: id, ...more }, origin);
+    });
+  },
+  /** The messages that a frame of the host says it understands; null where it gives no list. */
+  async understands(frame, origin, patience) {
+    const known = (await host.ask(frame, origin, "lti.capabilities", patience))?.supported_messages;
+    return Array.isArray(known) ? new Set(known.map((one) => one?.subject)) : null;
+  },
+};
+
 globalThis.nengli = Object.freeze({
   headers,
   each,
   words,
   kept,
+  host,
   /** Names the person the page was made for. */
   get fingerprint() {
     return fingerprint;
