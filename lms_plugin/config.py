@@ -14,7 +14,7 @@ from lms_plugin.net import Network, networks_of
 class Settings(BaseSettings):
     """What an installation may set.
 
-    `public_url` is where browsers reach the tool; hosts fetch `public_url`/.well-known/jwks.json.
+    `public_url` is where browsers reach the tool; hosts know its `launch_url`, `login_url` and `jwks_url`.
     `secret_key` (≥ 32 characters) encrypts private keys and tokens at rest: losing it means new keys.
     `key_days`: after so many days another signing key takes over, announced a day ahead (0 = only by command).
     `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
@@ -79,6 +79,21 @@ class Settings(BaseSettings):
     def networks(self) -> tuple[Network, ...]:
         """The private networks that requests may go to."""
         return networks_of(self.allow_networks)
+
+    @property
+    def launch_url(self) -> str:
+        """Where hosts send launches."""
+        return f"{self.public_url}/lti/launch"
+
+    @property
+    def login_url(self) -> str:
+        """Where hosts begin a login."""
+        return f"{self.public_url}/lti/login"
+
+    @property
+    def jwks_url(self) -> str:
+        """Where hosts fetch our public keys."""
+        return f"{self.public_url}/.well-known/jwks.json"
 
     @property
     def storage_dir(self) -> Path:

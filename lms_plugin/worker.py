@@ -54,7 +54,7 @@ class Worker:
                 pace=lti.Pace(self.sessions, settings.host_rate),
             ),
             settings.secret_key.get_secret_value(),
-            f"{settings.public_url}/lti/launch",
+            settings.launch_url,
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import click
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 import competencies
 import lti
@@ -103,15 +103,21 @@ def unit_add(tenant_name: str, kind: str, parent: str, environment: str | None, 
     """Add a school, school group, county, city; the same name under the same parent is the same unit."""
     with act() as (session, _, _now):
         district = people.tenant_named(session, tenant_name)
-        rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
-        wanted = [row for row in rows if (row.name == parent if parent else row.parent_id is None)]
-        if len(wanted) != 1:
-            raise click.ClickException(f"No single unit called / 没有唯一的单位: {parent or tenant_name}")
+        above = _unit_named(session, district, parent)
         name = units.name_as_kept(name)
-        known = any(row.parent_id == wanted[0].id and row.name == name for row in rows)
-        made = units.add_unit(session, pk(district), UnitKind(kind), name, wanted[0], environment or "")
+        known = session.exec(select(OrgUnit.id).where(OrgUnit.parent_id == above.id, OrgUnit.name == name)).first()
+        made = units.add_unit(session, pk(district), UnitKind(kind), name, above, environment or "")
         declared = f" ({made.environment})" if made.environment else ""
-    click.echo(f"{'Unit was there already / 已有' if known else 'Unit made / 已建'}: {name}{declared}")
+    click.echo(f"{'Unit was there already / 已有' if known is not None else 'Unit made / 已建'}: {name}{declared}")
+
+
+def _unit_named(session: Session, district: Tenant, name: str) -> OrgUnit:
+    """The one unit of that name, the root unit for ""."""
+    is_it = col(OrgUnit.name) == name if name else col(OrgUnit.parent_id).is_(None)
+    found = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district), is_it).limit(2)).all()
+    if len(found) != 1:
+        raise click.ClickException(f"No single unit called / 没有唯一的单位: {name or district.name}")
+    return found[0]
 
 
 @main.group()
@@ -155,13 +161,12 @@ def platform_add(**given: Any) -> None:
             now=now,
         )
         lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
-        base = settings.public_url
     click.echo("Registered / 已登记. Values for the platform / 填到课程平台里的值:")
     for label, value in (
-        ("Tool URL / 工具网址", base + "/lti/launch"),
-        ("Initiate login URL / 发起登录网址", base + "/lti/login"),
-        ("Redirection URI / 重定向网址", base + "/lti/launch"),
-        ("Public keyset URL / 公钥集网址", base + "/.well-known/jwks.json"),
+        ("Tool URL / 工具网址", settings.launch_url),
+        ("Initiate login URL / 发起登录网址", settings.login_url),
+        ("Redirection URI / 重定向网址", settings.launch_url),
+        ("Public keyset URL / 公钥集网址", settings.jwks_url),
     ):
         click.echo(f"  {label}: {value}")
 
@@ -221,7 +226,7 @@ def platform_test(issuer: str, client_id: str) -> None:
         http = Http(allow_loopback=settings.allow_loopback, networks=settings.networks)
         secret = settings.secret_key.get_secret_value()
         trial = platforms.trial_of(session, row, now, secret_key=secret, http=http)
-        jwks = settings.public_url + "/.well-known/jwks.json"
+        jwks = settings.jwks_url
     findings = trial.run()
     for finding in findings:
         mark = "–" if finding.is_note else "✗" if finding.code else "✓"
@@ -255,11 +260,8 @@ def officer_invite(tenant_name: str, role: str, unit_name: str) -> None:
     """Print a one-time link that makes somebody an officer (or another role)."""
     with act() as (session, settings, now):
         district = people.tenant_named(session, tenant_name)
-        rows = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == pk(district))).all()
-        wanted = [row for row in rows if (row.name == unit_name if unit_name else row.parent_id is None)]
-        if len(wanted) != 1:
-            raise click.ClickException(f"No single unit called / 没有唯一的单位: {unit_name}")
-        row, code = invitations.make_invitation(session, pk(district), RoleKind(role), wanted[0], None, now)
+        within = _unit_named(session, district, unit_name)
+        row, code = invitations.make_invitation(session, pk(district), RoleKind(role), within, None, now)
         link = f"{settings.public_url}/invitation/{code}"
         until = row.expires_at
     click.echo(f"One-time link / 一次性链接: {link}")

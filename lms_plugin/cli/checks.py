@@ -63,17 +63,9 @@ def doctor() -> None:
     how to mend it. Exit code 1 when something is."""
     try:
         with act() as (session, settings, now):
-            place = examination.Place(
-                settings.public_url,
-                settings.proxies,
-                settings.secret_key.get_secret_value(),
-                Storage(settings.storage_dir),
-                settings.allow_loopback,
-                lambda: datetime.now(UTC),
-                settings.networks,
-            )
+            place = examination.place_of(settings, Storage(settings.storage_dir), lambda: datetime.now(UTC))
             begun = examination.begin_all(session, place, now)
-            jwks = settings.public_url + "/.well-known/jwks.json"
+            jwks = settings.jwks_url
     except (OperationalError, ProgrammingError, NotSetUp) as error:
         _tell(_of_database(error), "")
         sys.exit(1)

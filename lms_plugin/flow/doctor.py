@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, select
 import lti
 from lms_plugin import migrate, outbox
 from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.config import Settings
 from lms_plugin.db import pk
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow.platforms import trial_of
@@ -70,6 +71,19 @@ class Place:
         """For requests to platforms; `own`: to the tool itself, whose name may lead to a private address."""
         host = (urlsplit(self.public_url).hostname or "") if own else ""
         return Http(allow_loopback=self.allow_loopback, networks=self.networks, total_seconds=PATIENCE, own_host=host)
+
+
+def place_of(settings: Settings, storage: Storage, clock: Callable[[], datetime]) -> Place:
+    """The installation of these settings."""
+    return Place(
+        public_url=settings.public_url,
+        proxies=settings.proxies,
+        secret_key=settings.secret_key.get_secret_value(),
+        storage=storage,
+        allow_loopback=settings.allow_loopback,
+        clock=clock,
+        networks=settings.networks,
+    )
 
 
 def begin(session: Session, actor: Actor, place: Place, now: datetime) -> "Examination":

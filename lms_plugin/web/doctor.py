@@ -6,8 +6,6 @@ from lms_plugin.access import Permission, Scope, require
 from lms_plugin.flow import doctor
 from lms_plugin.web.edge import actor, commit, db, edge, parts
 from lms_plugin.web.health import is_forwarded
-from lms_plugin.web.platform_labels import JWKS
-from lms_plugin.web.platforms import our_values
 
 blueprint = Blueprint("doctor", __name__)
 PROBE = "__Host-nengli-probe"
@@ -24,16 +22,7 @@ def home() -> str:
 def examine() -> str:
     """Looks at everything; takes up to half a minute where platforms do not answer."""
     made = parts()
-    settings = made.settings
-    place = doctor.Place(
-        settings.public_url,
-        settings.proxies,
-        settings.secret_key.get_secret_value(),
-        made.storage,
-        settings.allow_loopback,
-        made.clock,
-        settings.networks,
-    )
+    place = doctor.place_of(made.settings, made.storage, made.clock)
     begun = doctor.begin(db(), actor(), place, edge().now)
     commit()  # nothing may hold a lock while a host answers
     return _page(begun.run())
@@ -49,7 +38,7 @@ def _page(lines: list[doctor.Line] | None) -> str:
         "doctor/home.html",
         lines=lines,
         wrong=sum(line.is_wrong for line in lines or ()),
-        jwks=our_values()[JWKS],
+        jwks=settings.jwks_url,
         by_bearer=edge().by_bearer,
         is_framed=request.headers.get("Sec-Fetch-Dest", "") in ("iframe", "frame"),
     )

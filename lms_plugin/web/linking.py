@@ -40,7 +40,7 @@ def choose(link: str) -> BaseResponse | tuple[str, int] | str:
             link,
             chosen,
             here.now,
-            launch_url=f"{settings.public_url}/lti/launch",
+            launch_url=settings.launch_url,
             secret_key=settings.secret_key.get_secret_value(),
             language="en" if formats.is_english() else "zh",
         )

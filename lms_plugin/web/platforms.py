@@ -25,13 +25,12 @@ PAGE = 50  # a stock Open edX registers every block by itself, so there may be h
 def our_values() -> dict[str, str]:
     """What a host has to know of us."""
     settings = parts().settings
-    base = settings.public_url
     return {
-        LAUNCH: f"{base}/lti/launch",
-        LAUNCHES: json.dumps([f"{base}/lti/launch"]),
-        LOGIN: f"{base}/lti/login",
-        JWKS: f"{base}/.well-known/jwks.json",
-        DOMAIN: urlsplit(base).netloc,
+        LAUNCH: settings.launch_url,
+        LAUNCHES: json.dumps([settings.launch_url]),
+        LOGIN: settings.login_url,
+        JWKS: settings.jwks_url,
+        DOMAIN: urlsplit(settings.public_url).netloc,
         NAME: settings.product_name_en if is_english() else settings.product_name,
     }
 
