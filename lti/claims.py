@@ -62,7 +62,6 @@ class Launch:
     name: str
     given_name: str
     family_name: str
-    email: str
     locale: str
     return_url: str
     document_target: str
@@ -179,7 +178,6 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
         "name": text(claims, "name", 100),
         "given_name": text(claims, "given_name", 100),
         "family_name": text(claims, "family_name", 100),
-        "email": text(claims, "email", 254),
         "locale": locale(text(shown, "locale", 40) or text(claims, "locale", 40)),
         "return_url": url(shown, "return_url", 2000),
         "document_target": text(shown, "document_target", 16),

@@ -31,7 +31,6 @@ class Member:
     name: str
     given_name: str
     family_name: str
-    email: str
     roles: frozenset[str]
     status: str = "Active"
     groups: tuple[str, ...] = ()
@@ -130,7 +129,6 @@ def _member(entry: dict[str, Any], host: Host) -> Member:
         name=_text(entry, "name", host),
         given_name=_text(entry, "given_name", host),
         family_name=_text(entry, "family_name", host),
-        email=_text(entry, "email", host, 254),
         roles=frozenset(role for role in (roles if isinstance(roles, list) else []) if isinstance(role, str)),
         status=clean(status, 32) if isinstance(status, str) else "Active",
         groups=tuple(

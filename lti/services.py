@@ -28,7 +28,6 @@ from lti.rosters import (
     MEMBERS_TYPE,
     SETS_TYPE,
     Group,
-    Member,
     Roster,
     groups_of,
     listed,
@@ -303,10 +302,6 @@ class ServiceClient:
             elif held is not None and outcome is Outcome.ALREADY_NEWER and host.results_are_grades:
                 outcome, words = Outcome.OVERRIDDEN, f"{words} ({held:.4g})"
         return Delivery(outcome, "" if outcome is Outcome.DELIVERED else words, answer.retry_after)
-
-    def memberships(self, url: str) -> list[Member]:
-        """Everybody on the course's roster, all pages. Raises Unavailable rather than answer a part of it."""
-        return self.roster(url).members
 
     def roster(
         self, url: str, *, role: str = "", resource_link_id: str = "", limit: int = 0, with_groups: bool = False

@@ -18,7 +18,6 @@ from lms_plugin.storage import Storage
 
 PAGE_WIDTH = 1200  # pixels of a PDF page's picture: sharp on a laptop, readable on a phone
 PICTURE_SIDE = 2000
-PLAYABLE = frozenset({"mp4", "m4v", "mov", "webm", "3gp"})
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,8 @@ def home() -> str:
 @blueprint.get("/courses/<course>/check")
 def check(course: str) -> str:
     """What the host of one course lets through."""
-    here = edge()
     facts = course_check.check(db(), actor(), course)
-    timezone = here.tenant.timezone if here.tenant is not None else "Asia/Shanghai"
-    found = lines(facts, timezone, messages.sentence)
+    found = lines(facts, edge().timezone, messages.sentence)
     return render_template("courses/check.html", facts=facts, lines=found, asked=request.args.get("asked") == "1")
 
 

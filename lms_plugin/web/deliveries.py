@@ -1,6 +1,6 @@
 """成绩回传: where a course's scores stand, in words that say what happened and what to do, and "再发一次"."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import lti
 from lms_plugin.flow import course_deliveries, retry, sheets
-from lms_plugin.web.downloads import workbook
+from lms_plugin.web.downloads import person_columns, workbook
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -27,7 +27,6 @@ class Told(NamedTuple):
 
 def told(state: str, trouble: str = "", *, own: bool = False) -> Told:
     """Where a score stands, in words; `own`: for the teacher whose score it is."""
-    again = _("处理好以后点“再发一次”。")
     match state:
         case "delivered":
             return Told("good", _("已送到"), "", "")
@@ -57,7 +56,7 @@ def told(state: str, trouble: str = "", *, own: bool = False) -> Told:
     happened, todo = _failed_words(trouble)
     if own:
         todo = _("请把这句话告诉培训老师，处理好以后会再送。")
-    return Told("stop", _("没送到"), happened, todo or again)
+    return Told("stop", _("没送到"), happened, todo)
 
 
 def _late_words(trouble: str) -> str:
@@ -134,7 +133,7 @@ def page(course: str) -> str:
     )
 
 
-def _listed(rows: Any) -> Iterator[str]:
+def _listed(rows: Iterable[course_deliveries.Line]) -> Iterator[str]:
     """People whose scores are stuck, as lines to paste into a message."""
     for row in rows:
         worst = row.about.worst
@@ -158,9 +157,7 @@ def sheet(course: str) -> BaseResponse:
         )
     ]
     heads = [
-        sheets.Column(_("姓名"), 12),
-        sheets.Column(_("学校"), 24),
-        sheets.Column(_("工号"), 14),
+        *person_columns(),
         *score,
         sheets.Column(_("怎么回事"), 40),
         sheets.Column(_("怎么办"), 50),
@@ -170,7 +167,7 @@ def sheet(course: str) -> BaseResponse:
     return workbook(name, [sheets.Page(_("成绩回传"), heads, _sheet_rows(rows))])
 
 
-def _sheet_rows(rows: "list[course_deliveries.Line]") -> Iterator[tuple[Any, ...]]:
+def _sheet_rows(rows: Iterable[course_deliveries.Line]) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         found: list[Any] = [row.about.name, row.school, row.about.staff_number]
         for kind in lti.LineItemKind:

@@ -8,8 +8,14 @@ from flask import send_file
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.flow import sheets
+from lms_plugin.web.formats import gettext as _
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def person_columns() -> list[sheets.Column]:
+    """Whom a line is about, in every sheet of people that we send."""
+    return [sheets.Column(_("姓名"), 12), sheets.Column(_("学校"), 24), sheets.Column(_("工号"), 14)]
 
 
 def workbook(name: str, pages: Sequence[sheets.Page]) -> BaseResponse:

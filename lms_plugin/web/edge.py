@@ -17,7 +17,7 @@ from sqlmodel import Session
 import lti
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
-from lms_plugin.db import each_alone, pk, writes
+from lms_plugin.db import each_alone, writes
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
 from lms_plugin.flow import sessions
 from lms_plugin.net import Http
@@ -87,11 +87,15 @@ class Edge:
     actor: Actor | None = None
     takes_part: bool = False  # in any programme, as a teacher
     by_bearer: bool = False
-    new_bearer: str = ""
     locale: str = ""  # what a launch says, before anybody is signed in
     framed_by: list[str] | None = None  # origins of the host that the person comes from
     sends_to: str = ""  # the origin to which a form of this page may be sent besides our own
     wakes: bool = False
+
+    @property
+    def timezone(self) -> str:
+        """The district's time zone; a stranger's page goes by China's."""
+        return self.tenant.timezone if self.tenant is not None else "Asia/Shanghai"
 
 
 def utc_now() -> datetime:
@@ -149,7 +153,7 @@ class SignedOut(Refused):
 def load_viewer() -> None:
     """Before each request: finds the session by cookie or bearer and derives the person, their roles and locale."""
     if request.endpoint in LAUNCH_ENDPOINTS:
-        return  # a launch brings its own proof, and must not open a transaction before the host's keys are here
+        return  # a launch brings its own proof: whoever is signed in here has nothing to do with it
     here = edge()
     bearer = request.headers.get(BEARER_HEADER, "")
     cookie = request.cookies.get(COOKIE, "")
@@ -250,11 +254,3 @@ def frame_ancestors() -> list[str]:
     registered one (a refusal must be readable where it happens)."""
     here = edge()
     return here.framed_by if here.framed_by is not None else lti.frame_ancestors(here.db)
-
-
-def person_key() -> int:
-    """The signed-in person's internal id."""
-    here = edge()
-    if here.person is None:
-        raise SignedOut
-    return pk(here.person)

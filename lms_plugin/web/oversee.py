@@ -15,7 +15,7 @@ from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import PersonLine
 from lms_plugin.people import RoleKind
 from lms_plugin.web import formats
-from lms_plugin.web.downloads import workbook
+from lms_plugin.web.downloads import person_columns, workbook
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -59,8 +59,7 @@ def state_words() -> dict[str, tuple[str, str]]:
 
 def local_day(now: datetime) -> date:
     """Today in the district's time zone."""
-    tenant = edge().tenant
-    return competencies.local_day(now, tenant.timezone if tenant is not None else "Asia/Shanghai")
+    return competencies.local_day(now, edge().timezone)
 
 
 def tenths(value: int | None) -> str:
@@ -216,9 +215,7 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("网络研修学时合计"), 12, "hours"),
     ]
     persons = [
-        sheets.Column(_("姓名"), 12),
-        sheets.Column(_("学校"), 24),
-        sheets.Column(_("工号"), 14),
+        *person_columns(),
         sheets.Column(_("学段"), 10),
         sheets.Column(_("学科"), 10),
         sheets.Column(_("结果"), 10),

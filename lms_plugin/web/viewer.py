@@ -10,7 +10,7 @@ from lms_plugin.access import Permission, Scope, can
 from lms_plugin.flow.helpers import helpers_of
 from lms_plugin.flow.reach import LOOKS_AFTER, READERS
 from lms_plugin.people import Person, RoleKind
-from lms_plugin.web.edge import COOKIE, edge, fingerprint
+from lms_plugin.web.edge import edge, fingerprint
 from lms_plugin.web.formats import gettext as _
 
 MOST_BESIDE = 5  # entries of the menu that stand side by side
@@ -21,13 +21,11 @@ _BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
 class Viewer:
     """What `_frame.html` shows of the signed-in person."""
 
-    name: str
     display_name: str
     menu: list[tuple[str, str, bool]]
     more: list[tuple[str, str, bool]]  # what stands behind "更多"
     text_size: str
     theme: str
-    locale: str
     csrf: str
     fingerprint: str
     return_url: str
@@ -60,13 +58,11 @@ def viewer() -> Viewer | None:
     menu = _menu()
     beside = MOST_BESIDE if len(menu) <= MOST_BESIDE else MOST_BESIDE - 1  # "更多" takes a place too
     return Viewer(
-        name=here.person.name,
         display_name=display_name(here.person),
         menu=menu[:beside],
         more=menu[beside:],
         text_size=here.person.text_size,
         theme=here.person.theme,
-        locale=here.person.locale or here.web_session.locale or "zh-Hans",
         csrf=here.web_session.csrf,
         fingerprint=fingerprint(here.web_session),
         return_url=here.web_session.return_url,
@@ -122,8 +118,3 @@ def _menu() -> list[tuple[str, str, bool]]:
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):
         entries.append(("platforms", url_for("platforms.home"), _("平台")))
     return [(url, label, stage == name) for name, url, label in entries]
-
-
-def has_cookie() -> bool:
-    """Whether this browser sent our session cookie."""
-    return COOKIE in request.cookies

@@ -362,22 +362,22 @@ def test_hosts_are_known_by_product_or_address() -> None:
 def test_a_roster_is_read_whole(host: Fake, client: lti.ServiceClient) -> None:
     client.product = "moodle"
     with pytest.raises(Unavailable, match="scope_refused"):
-        client.memberships(host.base + "/m")
+        client.roster(host.base + "/m")
     names = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"
     client.client, client.token = replace(client.client, scopes=(names,)), ""
     rows = [{"user_id": "8", "name": "Zoë &amp; Co", "roles": ["Learner"], "status": "Active"}]
     host.will("GET /m", 200, {"members": rows}, Link=f'<{host.base}/m?p=2>; rel="next"')
     host.will("GET /m", 200, {"members": [{"user_id": "9", "status": "Inactive"}]})
-    eight, nine = client.memberships(host.base + "/m")
+    eight, nine = client.roster(host.base + "/m").members
     assert (eight.name, eight.roles, eight.is_active) == ("Zoë & Co", {"Learner"}, True)
     assert (nine.subject, nine.name, nine.is_active) == ("9", "", False)
     host.answers["GET /m"] = [(200, "", {"Link": f'<{host.base}/m>; rel="next"'}, '{"members": []}')]
     with pytest.raises(Unavailable):
-        client.memberships(host.base + "/m")
+        client.roster(host.base + "/m")
     for body in ({}, {"members": [{"user_id": "8"}, {"x": 1}]}, {"members": [{"user_id": "8"}, 5]}):
         host.answers["GET /m"] = [(200, "", {}, json.dumps(body))]
         with pytest.raises(Unavailable) as caught:  # whoever is passed over would look like nobody
-            client.memberships(host.base + "/m")
+            client.roster(host.base + "/m")
         assert caught.value.code == "nrps.no_members"
 
 
