@@ -46,10 +46,14 @@ class Invalid(Refused):
         self.fields = fields
 
 
+NO_ANSWER = ("net.unreachable", "net.timeout")
+
+
 class Unavailable(Exception):
     """A host or service did not do what was asked. `permanent` says that trying again cannot help.
 
-    `words` are the host's own words, shortened and safe to show to the person concerned.
+    `words` are the host's own words, shortened and safe to show to the person concerned; where no answer came
+    (`NO_ANSWER`), what was in the way: dns | tls | connection.
     """
 
     def __init__(self, code: str, *, permanent: bool = False, words: str = "", retry_after: int | None = None) -> None:
@@ -58,3 +62,8 @@ class Unavailable(Exception):
         self.permanent = permanent
         self.words = words
         self.retry_after = retry_after
+
+    @property
+    def answer(self) -> str:
+        """The host's own words, "" where it has not said any."""
+        return "" if self.code in NO_ANSWER else self.words

@@ -208,7 +208,7 @@ class Http:
         except TimeoutError as error:
             raise Unavailable("net.timeout") from error
         except OSError as error:
-            raise Unavailable("net.unreachable", words=type(error).__name__) from error
+            raise Unavailable("net.unreachable", words="connection") from error
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
 
     def _once(
@@ -250,8 +250,10 @@ class Http:
             except (requests.Timeout, TimeoutError) as error:
                 raise Unavailable("net.timeout") from error
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                code = "net.timeout" if adapter.was_cut else "net.unreachable"
-                raise Unavailable(code, words=type(error).__name__) from error
+                if adapter.was_cut:
+                    raise Unavailable("net.timeout") from error
+                way = "tls" if isinstance(error, requests.exceptions.SSLError) else "connection"
+                raise Unavailable("net.unreachable", words=way) from error
             finally:
                 timer.cancel()
 
@@ -301,9 +303,9 @@ def _look_up(host: str, port: int, seconds: float) -> list[str]:
     asking.start()
     asking.join(max(seconds, 0.1))
     if asking.is_alive():
-        raise Unavailable("net.timeout", words="DNS")
+        raise Unavailable("net.timeout", words="dns")
     if failed or not found:
-        raise Unavailable("net.unreachable", words="DNS") from (failed[0] if failed else None)
+        raise Unavailable("net.unreachable", words="dns") from (failed[0] if failed else None)
     return found
 
 

@@ -213,7 +213,7 @@ def settle(session: Session, job: Job, error: Unavailable | None, now: datetime)
         else:
             row.state, row.settled_at = JobState.DONE, now
     else:
-        row.last_error = f"{error.code} {error.words}".strip()[:500]
+        row.last_error = f"{error.code} {error.answer}".strip()[:500]
         if (error.permanent or row.attempts >= MAX_ATTEMPTS) and not row.asked_again:
             row.state, row.settled_at = JobState.FAILED, now
         else:

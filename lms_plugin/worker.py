@@ -76,7 +76,7 @@ class Worker:
             HANDLERS[kind](self.post, ids, now)
         except Unavailable as error:
             trouble = error
-            log.info("job %s %s: %s", job_id, kind, error.code)
+            log.info("job %s %s: %s %s", job_id, kind, error.code, error.words)
         except Exception:
             log.exception("job %s %s broke", job_id, kind)
             trouble = Unavailable("job.broken")

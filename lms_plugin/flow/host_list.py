@@ -85,7 +85,7 @@ def read(post: Post, ids: dict[str, int], now: datetime) -> None:
     except Unavailable as error:
         with transaction(post.sessions) as session:
             kept = _list_of(session, ids["course_id"])
-            kept.error, kept.words = error.code, error.words[:300]
+            kept.error, kept.words = error.code, error.answer[:300]
             session.add(kept)
         raise
     if groups_url:

@@ -22,15 +22,22 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 def sentence(code: str, params: dict[str, Any] | None = None, language: str | None = None) -> str:
-    """The sentence of a code in the page's language; the bare code where none is known (a house-rule test fails)."""
+    """The sentence of a code in the page's language; the bare code where none is known (a house-rule test fails).
+
+    Words that are none of a host's but say why it could not be asked ("dns", "net.timeout") are put plainly too.
+    """
     if language is None:
         locale = get_locale()
         language = "en" if locale is not None and locale.language == "en" else "zh"
     texts = catalogue().get(code)
     if texts is None:
         return code
+    given = dict(params or {})
+    why = catalogue().get(f"why.{str(given.get('words', '')).removeprefix('net.')}")
+    if why is not None:
+        given["words"] = why[language]
     try:
-        return texts[language].format(**(params or {}))
+        return texts[language].format(**given)
     except (KeyError, IndexError, ValueError):
         return texts[language]
 

@@ -188,6 +188,25 @@ def test_nobody_listens() -> None:
     assert code_of(Http(allow_loopback=True), f"http://127.0.0.1:{port}/") == "net.unreachable"
 
 
+def test_what_was_in_the_way_is_told_and_is_no_answer_of_the_host(
+    base: str, dribbler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = base.replace("http://", "https://")  # no https there; an untrusted certificate ends the same
+    for url, code, words in (
+        (plain, "net.unreachable", "tls"),
+        ("http://127.0.0.1:1/", "net.unreachable", "connection"),
+        (dribbler, "net.timeout", ""),
+    ):
+        with pytest.raises(Unavailable) as caught:
+            Http(allow_loopback=True, total_seconds=0.5).request("GET", url)
+        assert (caught.value.code, caught.value.words, caught.value.answer) == (code, words, "")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_named: [])
+    with pytest.raises(Unavailable) as caught:
+        Http().request("GET", "https://nowhere.example/")
+    assert (caught.value.words, caught.value.answer) == ("dns", "")
+    assert Unavailable("ags.refused", words="HTTP 400 no").answer == "HTTP 400 no"
+
+
 def test_http_to_this_machine_needs_the_switch(base: str) -> None:
     assert code_of(Http(), base.replace("lms.localhost", "127.0.0.1") + "/echo") == "net.address_refused"
 

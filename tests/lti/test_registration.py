@@ -1,5 +1,8 @@
 """Dynamic registration where no loopback is allowed, as in production."""
 
+import socket
+import time
+
 import pytest
 
 import lti
@@ -21,6 +24,15 @@ def test_this_machine_is_not_asked() -> None:
     with pytest.raises(Refused) as refused:
         lti.read_offer(Http(), "https://127.0.0.1:9/openid", "")
     assert refused.value.params["words"] == "net.address_refused"
+
+
+def test_a_platform_that_does_not_answer_is_given_up_after_five_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        begun = time.monotonic()
+        with pytest.raises(Refused) as refused:
+            lti.read_offer(Http(allow_loopback=True), f"http://127.0.0.1:{listening.getsockname()[1]}/openid", "")
+        assert refused.value.params["words"] == "net.timeout"
+        assert time.monotonic() - begun < 6
 
 
 def test_what_a_platform_does_not_say_is_asked_for() -> None:

@@ -47,6 +47,17 @@ def test_a_click_tries_everything_and_writes_nothing(browse, world: World) -> No
     assert page.index("要改") < page.index("好</span>")  # what is wrong stands first
 
 
+def test_why_a_platform_cannot_be_reached_is_said_plainly(browse, world: World) -> None:
+    row = lti.platforms(world.session, pk(world.tenant))[0]
+    row.issuer, row.jwks_url, row.token_url = "http://127.0.0.1:1", "https://10.0.0.1/jwks", "http://127.0.0.1:1/token"
+    world.session.commit()
+    page = browse(cast.IT).post("/doctor").text
+    assert "连不到平台 http://127.0.0.1:1（连不上它的端口，或连接被切断）" in page
+    assert "读不到平台的公钥网址（那是本机或没有放行的内网地址）" in page
+    assert "ConnectionError" not in page
+    assert "net." not in page
+
+
 def test_a_proxy_that_is_not_believed_is_seen_by_the_page_itself(browse, world: World) -> None:
     world.session.exec(select(lti.Platform)).one().is_disabled = True
     world.session.commit()
