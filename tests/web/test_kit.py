@@ -3,10 +3,11 @@
 import base64
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
 
 from tests.web.kit_host import BEARER, Host, digest, serving
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).resolve().parents[1] / "vendor/axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+GONE = "<!doctype html><title>x</title><body><main><h1>没有这一页</h1></main></body>"
 LOOKS = ["?", "?lang=en", "?size=larger", "?theme=dark"]
 
 
@@ -289,17 +291,21 @@ def test_a_field_to_copy_selects_itself(page: Page) -> None:
 # --- a tab without cookie ---
 
 
+def enter(page: Page, host: Host) -> None:
+    """On in this tab."""
+    page.goto(f"{host.url}/lti/launch")
+    page.get_by_role("button", name="就在这里继续").click()
+    expect(page.locator(".who")).to_have_text("王老师")
+
+
 def test_a_tab_without_cookie_lives_by_its_bearer(page: Page, host: Host) -> None:
     page.goto(f"{host.url}/lti/launch")
     assert BEARER not in page.content()
     page.get_by_role("button", name="就在这里继续").click()
     expect(page.locator(".who")).to_have_text("王老师")
     assert page.url == f"{host.url}/"
-    settled = "new Promise(done => document.addEventListener('htmx:afterSettle', () => done(1), {once: true}))"
-    page.evaluate(f"window.settled = {settled}; 1")
     page.locator(".menu a").first.click()
-    page.evaluate("window.settled")
-    assert page.url == f"{host.url}/inside"
+    page.wait_for_url(f"{host.url}/inside")
     page.locator("#c-m2-reason").fill("没有 cookie")
     expect(page.locator("[data-saved]")).to_have_text("已保存 09:41")
     page.reload()
@@ -312,9 +318,7 @@ def test_a_tab_without_cookie_lives_by_its_bearer(page: Page, host: Host) -> Non
 
 
 def test_a_tab_without_cookie_drops_its_copy_too(page: Page, host: Host) -> None:
-    page.goto(f"{host.url}/lti/launch")
-    page.get_by_role("button", name="就在这里继续").click()
-    expect(page.locator(".who")).to_have_text("王老师")
+    enter(page, host)
     host.answer_with = 401
     page.locator("#c-m2-reason").fill("好了")
     page.locator("#c-m3 input").nth(1).check()
@@ -330,6 +334,74 @@ def test_a_tab_without_cookie_drops_its_copy_too(page: Page, host: Host) -> None
     page.wait_for_url("**/kit/plain")
     assert host.forms[-1][1]["r2"] == "好了"
     assert page.evaluate(kept) == 0
+
+
+def test_a_click_counts_from_the_moment_the_page_stands(page: Page, host: Host) -> None:
+    """Not even the first twenty milliseconds of a page has links that lead out of such a tab."""
+    enter(page, host)
+    host.seen.clear()
+    at_once = "Promise.resolve().then(() => document.querySelector('.menu a').click())"
+    page.evaluate(f"document.addEventListener('htmx:afterSwap', () => {at_once}, {{once: true}})")
+    with page.expect_request_finished(lambda request: host.seen.count(("GET /inside", BEARER)) == 2):
+        page.locator(".menu a").first.click()
+    expect(page.locator(".who")).to_have_text("王老师")
+    assert {who for what, who in host.seen if not what.startswith("GET /static")} == {BEARER}
+
+
+@pytest.mark.parametrize("first", ["a click", "Back"])
+def test_of_a_click_and_back_the_later_counts(page: Page, host: Host, first: str) -> None:
+    """On a slow line what was asked for first comes last; nobody wants it any more."""
+    enter(page, host)
+    page.locator(".menu a").first.click()
+    page.wait_for_url(f"{host.url}/inside")
+    slow = "**/kit/two" if first == "a click" else f"{host.url}/"
+    late: list[Route] = []
+    page.route(slow, lambda route: late.append(route))
+    steps = [lambda: page.locator(".menu a").nth(1).click(), lambda: page.evaluate("history.back()")]
+    with page.expect_request(slow):
+        steps[first == "Back"]()
+    steps[first == "a click"]()
+    address, links = ("/", "/inside") if first == "a click" else ("/kit/two", "/kit")
+    shown = page.locator(f".menu li:first-child a[href='{links}']")
+    page.wait_for_url(host.url + address)
+    expect(shown).to_be_visible()
+    with suppress(Error):  # its page gave it up already
+        late[0].continue_()
+    page.wait_for_timeout(1000)
+    assert (page.url, shown.count()) == (host.url + address, 1)
+
+
+def test_back_onto_a_page_that_is_gone_shows_why(page: Page, host: Host) -> None:
+    enter(page, host)
+    page.locator(".menu a").first.click()
+    page.wait_for_url(f"{host.url}/inside")
+    page.route(f"{host.url}/", lambda route: route.fulfill(status=404, content_type="text/html", body=GONE))
+    page.evaluate("history.back()")
+    expect(page.locator("h1")).to_have_text("没有这一页")
+
+
+def test_a_click_on_a_cut_line_is_told(page: Page, host: Host) -> None:
+    """A tab with cookies gets its browser's own page then; here nothing at all would be seen."""
+    enter(page, host)
+    page.route("**/inside", lambda route: route.abort())
+    page.locator(".menu a").first.click()
+    said = page.locator("main").get_by_role("alert").filter(has_text="没有连上")
+    expect(said).to_have_count(1)
+    page.locator(".menu a").first.click()
+    expect(said).to_have_count(1)
+    page.unroute("**/inside")
+    page.locator(".menu a").first.click()
+    page.wait_for_url(f"{host.url}/inside")
+    expect(said).to_have_count(0)
+
+
+def test_a_place_within_the_page_is_reloaded_too(page: Page, host: Host) -> None:
+    """Also where the frame may store nothing and the bearer lives in the entries of the history."""
+    page.add_init_script("Object.defineProperty(window, 'sessionStorage', {get() { throw new Error('closed'); }})")
+    enter(page, host)
+    page.evaluate("location.hash = 'pane-marks'")
+    page.reload()
+    expect(page.locator(".who")).to_have_text("王老师")
 
 
 def test_the_question_is_answered_before_the_bearer_counts(page: Page, host: Host) -> None:

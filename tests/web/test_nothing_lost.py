@@ -229,6 +229,64 @@ def test_a_file_chosen_before_the_script_came_goes_all_the_same(desk: Desk, cont
     expect(slot.locator(".files")).to_contain_text("plain.docx", timeout=15_000)
 
 
+def test_what_is_ticked_before_the_script_came_is_saved(desk: Desk, context: BrowserContext) -> None:
+    desk.launch(context, cast.CHEN)
+    page, work = context.new_page(), desk.works["A6"]
+    held: list[Route] = []
+    page.route("**/js/autosave.js", lambda route: held.append(route))
+    page.goto(f"{desk.url}/submissions/{work}", wait_until="commit")
+    page.locator("form#self fieldset.criterion >> nth=0 >> label.lv").nth(2).click()
+    assert held
+    held[0].continue_()
+    expect(page.locator("form#self [data-saved]")).to_contain_text("已保存", timeout=SAVED)
+    page.unroute("**/js/autosave.js")
+    page.reload()
+    expect(page.locator("form#self fieldset.criterion >> nth=0 >> input").nth(2)).to_be_checked()
+
+
+def test_a_file_chosen_while_another_arrives_is_sent(desk: Desk, context: BrowserContext) -> None:
+    """The chooser stands open while the page would show what came: its field stays until it is closed."""
+    desk.launch(context, cast.CHEN)
+    page, work = context.new_page(), desk.works["B1"]
+    page.goto(f"{desk.url}/submissions/{work}")
+    first, second = page.locator("section[data-upload]").nth(0), page.locator("section[data-upload]").nth(1)
+    parts: list[Route] = []
+    page.route("**/uploads/*", lambda route: parts.append(route), times=1)
+    with page.expect_request("**/uploads/*"):
+        first.locator("[data-file]").set_input_files(FILES / "plain.docx")
+    with page.expect_file_chooser() as opened:
+        second.locator("[data-file]").evaluate("field => field.click()")
+    parts[0].continue_()
+    expect(first.locator("[data-up-words]")).to_contain_text("传好了", timeout=15_000)
+    page.wait_for_timeout(1500)
+    opened.value.set_files(FILES / "lesson.docx")
+    expect(first.locator(".files")).to_contain_text("plain.docx", timeout=15_000)
+    expect(second.locator(".files")).to_contain_text("lesson.docx", timeout=15_000)
+
+
+def test_a_click_while_a_file_arrives_counts(desk: Desk, context: BrowserContext) -> None:
+    """The page that was clicked for comes, however slowly, although a file has come meanwhile."""
+    desk.launch(context, cast.CHEN)
+    page, work = context.new_page(), desk.works["A5"]
+    page.goto(f"{desk.url}/submissions/{work}")
+    parts: list[Route] = []
+    pages: list[Route] = []
+    page.route("**/uploads/*", lambda route: parts.append(route))
+    page.route("**/help", lambda route: pages.append(route))
+    slot = place(page, work, "design")
+    with page.expect_request("**/uploads/*"):
+        slot.locator("[data-file]").set_input_files(FILES / "plain.docx")
+    with page.expect_request("**/help"):
+        page.locator("footer").get_by_role("link", name="帮助").evaluate("link => link.click()")
+    with page.expect_response("**/uploads/*"):
+        parts[0].continue_()
+    page.wait_for_timeout(1000)
+    pages[0].continue_()
+    page.wait_for_url("**/help")
+    page.wait_for_timeout(500)
+    assert page.url.endswith("/help")
+
+
 def test_one_bad_file_alone_says_why(desk: Desk, context: BrowserContext, tmp_path: Path) -> None:
     empty = tmp_path / "空.docx"
     empty.write_bytes(b"")

@@ -1,7 +1,7 @@
 // A draft is never more than three seconds old. Until the server says that it has it, a copy stays on this device, so
 // that a cut line, an expired session, a refusal or a killed page loses nothing. `data-autosave` saves to that address;
 // `data-keep` (a name for the copy) is for forms that only their button sends: they are kept on this device alone.
-const { each, headers, kept, words, fingerprint } = nengli;
+const { each, headers, kept, words, fingerprint, use } = nengli;
 const PAUSE = 1500;
 const LONGEST = 3000;
 const RETRY = 5000;
@@ -43,6 +43,7 @@ each("form[data-autosave], form[data-keep]", (form) => {
 
   function changed() {
     if (form.dataset.dropped) return;
+    use(form);
     const safe = keep();
     if (stopped) return;
     if (!remote) return void (safe && say("tKept"));
@@ -93,6 +94,7 @@ each("form[data-autosave], form[data-keep]", (form) => {
       if (same(sent, content())) {
         first = 0;
         kept.drop(key);
+        use(form, false);
       } else changed();
       form.dispatchEvent(new CustomEvent("nengli:saved", { bubbles: true }));
       done();
@@ -147,7 +149,10 @@ each("form[data-autosave], form[data-keep]", (form) => {
     say(isOlder && !remote ? "tRestoredOlder" : "tRestored");
     if (remote) changed();
     form.dispatchEvent(new Event("change", { bubbles: true }));
-  } else kept.drop(key);
+  } else {
+    kept.drop(key);
+    if ("touched" in form.dataset) changed(); // before this script came
+  }
 
   // "Use the saved one": the copy has been weighed and found wanting; it must not come back on the next page.
   form.addEventListener("click", (event) => {

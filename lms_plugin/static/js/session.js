@@ -118,9 +118,56 @@ const host = {
   },
 };
 
+// What of this page is in use right now: an upload, words that the server does not have yet, a chooser of files, a hand on
+// a button. Under these the page is never put anew: the file that somebody is choosing would be lost with its field.
+const inUse = new Set(); // elements of it, or a word
+const isInUse = () => [...inUse].some((one) => typeof one === "string" || one.isConnected);
+let due = false; // something has changed that this page does not show yet
+let asking = false;
+function use(what, is = true) {
+  if (is) inUse.add(what);
+  else inUse.delete(what);
+  if (asking) due = true; // what is on its way may be older than this
+  if (!is) renew();
+}
+
+/** This page as it stands now in place of itself; no navigation, so that nothing chosen or clicked meanwhile is cut off. */
+async function renew() {
+  if (!due || asking || isInUse()) return;
+  [due, asking] = [false, true];
+  const answer = await fetch(location.pathname + location.search, { headers: headers() }).catch(() => null);
+  const text = answer?.ok ? await answer.text().catch(() => "") : "";
+  asking = false;
+  if (due || isInUse()) {
+    due = true;
+    return void renew();
+  }
+  if (turning && turning.readyState !== XMLHttpRequest.DONE) return; // on the way to another page
+  if (!answer) return void setTimeout(again, 5000);
+  if (!text || !globalThis.htmx) return void (bearer || location.reload()); // the server says why
+  take(text);
+  globalThis.htmx.swap(document.body, text, { swapStyle: "innerHTML" });
+}
+
+function again() {
+  due = true;
+  renew();
+}
+
+const isFile = (one) => one.matches?.("input[type=file]");
+document.addEventListener("click", ({ target }) => isFile(target) && use(target), true); // its chooser opens
+for (const name of ["change", "cancel"]) document.addEventListener(name, ({ target }) => isFile(target) && use(target, false));
+document.addEventListener("pointerdown", () => {
+  for (const one of inUse) if (one !== "hand" && isFile(one)) inUse.delete(one); // whoever can press is back from it
+  use("hand");
+}, true);
+for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => setTimeout(use, 300, "hand", false), true);
+
 globalThis.nengli = Object.freeze({
   headers,
   each,
+  use,
+  again,
   words,
   kept,
   host,
@@ -142,17 +189,36 @@ root.classList.add("js");
 
 document.addEventListener("htmx:configRequest", (event) => Object.assign(event.detail.headers, headers()));
 
-// In a tab without cookies links go by htmx. As in any tab, the last click counts: a page that comes late from an earlier
-// one must not take the place of what was asked for after it.
+// In a tab without cookies links, Back and reload go by htmx. As in any tab, the last wish counts: a page that comes late
+// from an earlier one must not take the place of what was asked for after it. (And the moment a page stands, it is
+// htmx's whole: `defaultSettleDelay` is 0, else its links would for 20 ms and more be plain ones, which lead such a tab out.)
 let turning = null;
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (!event.detail.boosted) return;
+function turn(request) {
   turning?.abort();
-  turning = event.detail.xhr;
+  turning = request;
+}
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.boosted || event.detail.target === document.body) turn(event.detail.xhr);
 });
 
 document.addEventListener("htmx:historyCacheMiss", (event) => {
   for (const [name, value] of Object.entries(headers())) event.detail.xhr?.setRequestHeader(name, value);
+  turn(event.detail.xhr);
+});
+
+// A browser's own page would say that the line is cut, or what the server refuses on the way back; here nobody else does.
+document.addEventListener("htmx:sendError", (event) => {
+  if (event.detail.xhr !== turning) return;
+  document.querySelector("[data-cut-said]")?.remove();
+  const said = document.createElement("div");
+  said.dataset.cutSaid = "";
+  document.querySelector("main")?.prepend(said);
+  said.append(document.querySelector("template[data-cut]")?.content.cloneNode(true) ?? "");
+  said.scrollIntoView({ block: "nearest" });
+});
+document.addEventListener("htmx:historyCacheMissLoadError", (event) => {
+  take(event.detail.xhr.responseText);
+  globalThis.htmx.swap(document.body, event.detail.xhr.responseText, { swapStyle: "innerHTML" });
 });
 
 // A boosted page brings only its body: take over language, text size and the scripts it asks for, whatever its status.
@@ -241,6 +307,7 @@ acknowledged();
 document.addEventListener("htmx:pushedIntoHistory", acknowledged);
 // Every entry of the history is to be reloaded too, one that htmx has written anew or gone back to as well.
 for (const name of ["htmx:pushedIntoHistory", "htmx:historyRestore"]) document.addEventListener(name, () => bearer && stored(bearer));
+window.addEventListener("hashchange", () => bearer && stored(bearer)); // a place within the page is an entry of its own
 for (const key of kept.keys("nengli:draft:")) {
   const copy = kept.get(key);
   if (!copy || Date.now() - copy.at > 30 * 24 * 3600 * 1000) kept.drop(key);

@@ -1,6 +1,6 @@
 // Files in parts by the core of the tus protocol (creation, offset, patch): a cut line costs one part, a killed page
 // nothing but choosing the same file again. Without script the plain form sends the file whole.
-const { each, headers, kept, words, fingerprint } = nengli;
+const { each, headers, kept, words, fingerprint, use, again } = nengli;
 const PART = 4 * 1024 * 1024;
 const STALLED = 90_000; // no byte moved for so long: the line is dead even if nobody says so
 const TUS = { "Tus-Resumable": "1.0.0" };
@@ -68,7 +68,7 @@ each("form.ways", (form) => {
   if (input?.files.length) form.requestSubmit();
 });
 
-let running = 0; // uploads in all places of this page: none may reload it under another one
+let running = 0; // uploads in all places of this page
 let arrived = false; // something came that the page does not show yet
 
 each("[data-upload]", (slot) => {
@@ -165,6 +165,7 @@ each("[data-upload]", (slot) => {
     let sent = false;
     let lock = null;
     running += 1;
+    use(slot);
     try {
       lock = await navigator.wakeLock?.request("screen");
     } catch {
@@ -200,12 +201,13 @@ each("[data-upload]", (slot) => {
     arrived ||= sent;
     if (failed) tell(failed);
     if (sent && !failed) tell(text.tDone, 1);
-    if (failed && (arrived || running) && !kept.set(toldAt, failed)) return;
-    if (!arrived || running) return;
-    arrived = false;
-    if (text.refresh && globalThis.htmx) globalThis.htmx.ajax("GET", text.refresh, { target: slot, swap: "outerHTML" });
-    else if (globalThis.nengli.borne) globalThis.htmx.ajax("GET", location.pathname + location.search, { target: "body", swap: "innerHTML" });
-    else location.reload(); // a tab without cookies may not even keep its bearer over a reload
+    const stays = failed && (arrived || running) && !kept.set(toldAt, failed); // what is said here alone
+    if (arrived && !stays && slot.isConnected) {
+      if (text.refresh) globalThis.htmx.ajax("GET", text.refresh, { target: slot, swap: "outerHTML" });
+      else again();
+      arrived = running > 0;
+    }
+    use(slot, false);
   }
 
   function add(files) {
