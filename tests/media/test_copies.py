@@ -1,11 +1,9 @@
 """Every byte that an anonymous reviewer receives is searched for the author."""
 
 import contextlib
-import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pikepdf
@@ -19,32 +17,14 @@ from PIL import Image
 from lms_plugin import media
 from lms_plugin.errors import Refused
 from lms_plugin.media import boxes
+from tests.media.unpacking import named_in
 
 FILES = Path(__file__).parent.parent / "files"
 NEEDLES = ("王秀兰", "QH20240017", "青禾县第一小学", "WXL", "PhoneMaker", "00AB12CD")
-ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030")
-
-
-def everything(data: bytes) -> Iterator[bytes]:
-    """The bytes, and all that is packed in them: zip parts with their names, PDF objects with streams decoded."""
-    yield data
-    if data.startswith(b"PK"):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                yield entry.filename.encode() + entry.extra + entry.comment
-                yield from everything(archive.read(entry))
-    if data.startswith(b"%PDF"):
-        with pikepdf.open(io.BytesIO(data)) as document:
-            for thing in document.objects:
-                yield repr(thing).encode("utf-8", "replace")
-                if isinstance(thing, pikepdf.Stream):
-                    yield thing.read_raw_bytes()
-            yield repr(document.trailer).encode()
 
 
 def leaks(data: bytes) -> set[str]:
-    whole = list(everything(data))
-    return {n for n in NEEDLES for e in ENCODINGS for piece in whole if n.encode(e) in piece}
+    return named_in(data, NEEDLES)
 
 
 def copied(name: str, folder: Path) -> tuple[media.Copy, Path]:
