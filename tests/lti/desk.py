@@ -1,5 +1,6 @@
 """A registered platform and a way to launch from it, as a host and a browser would."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,22 @@ CLAIMS: dict[str, Any] = {
     CLAIM + "resource_link": {"id": "link-1", "title": "研修任务"},
     CLAIM + "context": {"id": "course-1", "title": "信息技术研修"},
 }
+
+
+def initiation(
+    issuer: str, client_id: str, deployment: str, tool: str, changes: Mapping[str, str | None]
+) -> dict[str, str]:
+    """What a host sends to `/lti/login` of the tool at that address; None leaves a parameter out."""
+    whole = {
+        "iss": issuer,
+        "client_id": client_id,
+        "login_hint": "8",
+        "target_link_uri": tool + "/lti/launch",
+        "lti_message_hint": '{"cmid":3,"launchid":"a&b=c"}',
+        "lti_deployment_id": deployment,
+        **changes,
+    }
+    return {key: value for key, value in whole.items() if value is not None}
 
 
 @dataclass
@@ -62,16 +79,7 @@ class Desk:
 
     def initiation(self, **changes: str | None) -> dict[str, str]:
         """What the host sends to `/lti/login`; None leaves a parameter out."""
-        whole = {
-            "iss": self.issuer,
-            "client_id": self.client_id,
-            "login_hint": "8",
-            "target_link_uri": self.tool + "/lti/launch",
-            "lti_message_hint": '{"cmid":3,"launchid":"a&b=c"}',
-            "lti_deployment_id": self.deployment,
-            **changes,
-        }
-        return {key: value for key, value in whole.items() if value is not None}
+        return initiation(self.issuer, self.client_id, self.deployment, self.tool, changes)
 
     def login(self, **changes: str | None) -> tuple[dict[str, str], str]:
         """The parameters that the host's auth address receives, and the browser's secret."""

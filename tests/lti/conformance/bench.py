@@ -22,6 +22,7 @@ from lms_plugin.db import Model, pk
 from lms_plugin.people import Tenant
 from tests.factories import World, world_in
 from tests.hosts import loopback, resign
+from tests.lti.desk import initiation
 from tests.serving import tool_on_loopback
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -92,7 +93,7 @@ class Bench:
     def last_log(self) -> lti.LaunchLog:
         """The newest row of the launch log."""
         with Session(self.engine) as session:
-            row = session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc()).limit(1)).one()  # type: ignore[union-attr]
+            row = session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc()).limit(1)).one()
             session.expunge(row)
             return row
 
@@ -182,16 +183,7 @@ class Platform:
 
     def initiation(self, **changes: str | None) -> dict[str, str]:
         """What the host sends to `/lti/login`; None leaves a parameter out."""
-        whole = {
-            "iss": self.issuer,
-            "client_id": self.client_id,
-            "login_hint": "8",
-            "target_link_uri": self.bench.url + "/lti/launch",
-            "lti_message_hint": '{"cmid":3,"launchid":"a&b=c"}',
-            "lti_deployment_id": self.deployment,
-            **changes,
-        }
-        return {key: value for key, value in whole.items() if value is not None}
+        return initiation(self.issuer, self.client_id, self.deployment, self.bench.url, changes)
 
     def login(self, jar: Jar, **changes: str | None) -> dict[str, str]:
         """A login; gives what the host's auth address receives."""
