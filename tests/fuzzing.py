@@ -60,7 +60,9 @@ CLAIM_CHANGES = st.dictionaries(NAMES, JSON | INNER | DEEP | LONG_LISTS, max_siz
 
 def examples(share: float = 1.0) -> settings:
     """Settings for a share of the profile's examples: of 100 in the gate, of 5000 in a long run."""
-    count = max(1, round(settings.default.max_examples * share))  # type: ignore[union-attr]
+    whole = settings.default
+    assert whole is not None
+    count = max(1, round(whole.max_examples * share))
     return settings(
         max_examples=count, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
     )

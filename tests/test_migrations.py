@@ -47,7 +47,7 @@ def test_down_and_up_again(own_database_url: str) -> None:
 def test_down_from_a_database_with_data(made: Engine, own_database_url: str, now: object) -> None:
     with Session(made) as session:
         db.writes(session)
-        build_world(session, now)  # type: ignore[arg-type]
+        build_world(session, now)
         session.commit()
     made.dispose()
     migrate.downgrade(own_database_url, "base")
@@ -104,7 +104,7 @@ def test_checks_name_exactly_the_members_of_their_enums(made: Engine) -> None:
 def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: object) -> None:
     with Session(made, expire_on_commit=False) as session:
         db.writes(session)
-        world = build_world(session, now)  # type: ignore[arg-type]
+        world = build_world(session, now)
         policy = session.execute(text("SELECT max(id) FROM programme_policy")).scalar_one()
         session.add(
             competencies.CreditEntry(
@@ -115,7 +115,7 @@ def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: obj
                 credit_hundredths=100,
                 reason="import",
                 policy_id=policy,
-                entered_at=now,  # type: ignore[arg-type]
+                entered_at=now,
             )
         )
         session.commit()

@@ -103,9 +103,7 @@ class Outbox(RuleBasedStateMachine):
 
     @invariant()
     def one_open_job_of_a_key(self) -> None:
-        rows = self.session.exec(
-            select(Job.key).where(Job.state.in_([JobState.READY, JobState.RUNNING]))  # type: ignore[attr-defined]
-        ).all()
+        rows = self.session.exec(select(Job.key).where(Job.state.in_([JobState.READY, JobState.RUNNING]))).all()
         assert len(rows) == len(set(rows))
         self.session.rollback()
 
@@ -120,9 +118,7 @@ class Outbox(RuleBasedStateMachine):
         for key, newest in self.truth.items():
             if max(self.left[key], self.given_up[key]) >= newest:
                 continue
-            row = self.session.exec(
-                select(Job).where(Job.key == key).order_by(Job.id.desc())  # type: ignore[union-attr]
-            ).first()
+            row = self.session.exec(select(Job).where(Job.key == key).order_by(Job.id.desc())).first()
             assert row is not None
             assert row.state in {JobState.READY, JobState.RUNNING}
             if row.state is JobState.RUNNING:
@@ -201,7 +197,7 @@ def test_many_are_asked_for_at_once(place: Place) -> None:
         outbox.put_many(session, tenant_id, "score", {key: wanted[key] for key in ("1:0", "1:1", "1:2")}, later)
         outbox.put_many(session, tenant_id, "score", {}, later)
     with factory() as session:
-        found = session.exec(select(Job).where(Job.key.in_(["1:0", "1:1", "1:2"]))).all()  # type: ignore[attr-defined]
+        found = session.exec(select(Job).where(Job.key.in_(["1:0", "1:1", "1:2"]))).all()
     told = sorted((job.key, job.state.value, job.run_at, job.attempts, job.asked_again) for job in found)
     assert told == [
         ("1:0", "ready", later, 0, False),

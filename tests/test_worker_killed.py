@@ -65,7 +65,7 @@ def dies(here: Office, point: str) -> None:
         return said
 
     if point == "stored":
-        here.host.answer = held  # type: ignore[method-assign]
+        here.host.answer = held
     command = [sys.executable, "-m", "tests.dying", point, here.now.isoformat()]
     process = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **settings})
     try:
@@ -77,7 +77,7 @@ def dies(here: Office, point: str) -> None:
         go_on.set()
         process.kill()
         process.wait()
-        here.host.answer = answer  # type: ignore[method-assign]
+        here.host.answer = answer
 
 
 def posted(here: Office) -> dict[tuple[str, str], list[dict[str, object]]]:

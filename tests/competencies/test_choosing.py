@@ -75,7 +75,7 @@ def test_a_point_chosen_twice_is_one_point() -> None:
     ],
 )
 def test_environments(rule: str, declared: str, may: str) -> None:
-    choice = ChoiceRule(environment_rule=rule)  # type: ignore[arg-type]
+    choice = ChoiceRule(environment_rule=rule)
     assert {point.code[0] for point in POINTS if allowed(choice, point, declared)} == set(may)
 
 
@@ -122,7 +122,7 @@ def test_sets_that_one_lesson_can_fill() -> None:
 )
 def test_a_rule_that_nobody_can_meet_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Invalid):
-        ChoiceRule(**wrong)  # type: ignore[arg-type]
+        ChoiceRule(**wrong)
 
 
 subsets = st.lists(st.sampled_from(POINTS), unique=True, max_size=6)

@@ -120,7 +120,7 @@ def test_a_pass_and_its_reversal_leave_everything_as_it_was(
 
 
 def test_a_rule_read_back_from_json_is_the_same_rule() -> None:
-    assert HoursRule(kind="per_level") == HoursRule(kind=HoursKind.PER_LEVEL)  # type: ignore[arg-type]
+    assert HoursRule(kind="per_level") == HoursRule(kind=HoursKind.PER_LEVEL)
 
 
 @given(rules(), level_lists)
@@ -172,6 +172,6 @@ def test_the_last_required_pass_makes_exactly_n(amount: int, required: int) -> N
 )
 def test_a_rule_that_makes_no_sense_is_refused_by_field(field: str, value: object, code: str) -> None:
     with pytest.raises(Invalid) as refused:
-        HoursRule(**{field: value})  # type: ignore[arg-type]
+        HoursRule(**{field: value})
     said = [one if isinstance(one, str) else one[0] for one in refused.value.fields.values()]
     assert code in said

@@ -96,7 +96,7 @@ def test_a_point_is_never_better_than_its_worst_graded_item(handed_in: list[Item
 @given(items, st.randoms())
 def test_the_order_of_items_is_no_matter(handed_in: list[ItemResult], random: object) -> None:
     shuffled = list(handed_in)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert point_level(shuffled) == point_level(handed_in)
 
 

@@ -103,7 +103,7 @@ def reviews_of(world: World, work: competencies.Submission) -> list[rubrics.Revi
     """Its reviews in the order they were allotted."""
     return list(
         world.session.exec(
-            select(rubrics.Review).where(rubrics.Review.submission_id == pk(work)).order_by(rubrics.Review.id)  # type: ignore[arg-type]
+            select(rubrics.Review).where(rubrics.Review.submission_id == pk(work)).order_by(rubrics.Review.id)
         )
     )
 

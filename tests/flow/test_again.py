@@ -275,7 +275,7 @@ def test_the_teachers_sentence_names_no_day_that_is_over(world: World, chen: Act
     over = competencies.end_of_day(world.programme.review_by_on, "Asia/Shanghai")
 
     def step(at: object) -> tuple[str, bool, bool]:
-        found = submit_views.home(world.session, chen, world.programme.uuid, at).next  # type: ignore[arg-type]
+        found = submit_views.home(world.session, chen, world.programme.uuid, at).next
         return found.kind, found.on is not None, found.is_late
 
     assert step(late - HOUR) == ("choose", True, False)

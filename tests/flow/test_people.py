@@ -260,7 +260,7 @@ def memberships(world: World, person: Person) -> list[tuple[str, object, object]
         select(OrgMembership, OrgUnit)
         .join(OrgUnit)
         .where(OrgMembership.person_id == pk(person))
-        .order_by(OrgMembership.starts_on)  # type: ignore[arg-type]
+        .order_by(OrgMembership.starts_on)
     ).all()
     return [(unit.name, row.starts_on, row.ends_on) for row, unit in rows]
 

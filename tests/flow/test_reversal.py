@@ -176,10 +176,10 @@ def test_only_officers_whose_reach_covers_the_person(world: World) -> None:
         )
         names = (world.programme.uuid, world.person(cast.CHEN).uuid, "hours", entry.uuid)
         if allowed:
-            assert reversal.reverse(world.session, actor, *names, "误录", world.now)  # type: ignore[arg-type]
+            assert reversal.reverse(world.session, actor, *names, "误录", world.now)
         else:
             with pytest.raises(Forbidden):
-                reversal.reverse(world.session, actor, *names, "误录", world.now)  # type: ignore[arg-type]
+                reversal.reverse(world.session, actor, *names, "误录", world.now)
 
 
 def test_nobody_takes_back_their_own(world: World) -> None:

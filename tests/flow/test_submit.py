@@ -158,7 +158,7 @@ def test_a_set_that_breaks_the_rule_or_leads_nowhere_is_refused(
         choose(world, chen, *codes)
     found = caught.value.fields["point"]
     assert found[0] == code
-    assert params.items() <= found[1].items()  # type: ignore[union-attr]
+    assert params.items() <= found[1].items()
     assert submit_views.home(world.session, chen, world.programme.uuid, world.now).points == ()
 
 

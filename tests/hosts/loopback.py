@@ -43,7 +43,7 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def _closing(app: Callable[..., Any]) -> Callable[..., Any]:
+def _closing(app: Callable[..., Any]) -> Any:
     """The application, whose answers are closed also when the browser has hung up: the server of the tests then reads
     what is left of the request first, and may fail at that."""
 
@@ -69,7 +69,7 @@ def handled(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 @contextmanager
 def served(app: Callable[..., Any], port: int = 0) -> Iterator[int]:
     """A server of that WSGI application; gives its port."""
-    server = make_server("127.0.0.1", port, _closing(app), threaded=True, request_handler=_Quiet)  # type: ignore[arg-type]
+    server = make_server("127.0.0.1", port, _closing(app), threaded=True, request_handler=_Quiet)
     with _running(server):
         yield server.server_port
 

@@ -94,7 +94,7 @@ def consumer_on_loopback(python: Path, tool: str, folder: Path) -> Iterator[str]
     assert host.stdin is not None
     assert host.stdout is not None
     said: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=lambda: said.put(host.stdout.readline()), daemon=True)  # type: ignore[union-attr]
+    reader = threading.Thread(target=lambda: said.put(host.stdout.readline()), daemon=True)
     reader.start()
     try:
         with suppress(queue.Empty):
@@ -204,7 +204,7 @@ class Consumer:
         with self.tool.sessions() as session:
             return session.exec(
                 select(Course)
-                .join(lti.Deployment, lti.Deployment.id == Course.deployment_id)  # type: ignore[arg-type]
+                .join(lti.Deployment, lti.Deployment.id == Course.deployment_id)
                 .where(lti.Deployment.platform_id == self.register(block))
             ).one()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, select
 
@@ -133,7 +134,7 @@ def test_a_bad_answer_is_given_up_soon_and_what_was_known_stands_in(class_: Clas
     class_.keys.mood = mood
     later, began = class_.now + timedelta(hours=2), time.monotonic()
     with db.transaction(class_.factory) as session:
-        session.execute(lti.LoginState.__table__.update().values(expires_at=later + 2 * MINUTE))  # type: ignore[attr-defined]
+        session.execute(update(lti.LoginState).values(expires_at=later + 2 * MINUTE))
     class_.refresh(second, later, seconds=1)
     assert time.monotonic() - began < 3
     row = class_.kept()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -219,9 +220,9 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]
     asked: list[str] = []
     plain = socket.getaddrinfo
 
-    def answer(host: str, port: int, *rest: object, **more: object) -> object:
+    def answer(host: str, port: int, *rest: Any, **more: Any) -> object:
         if not host.endswith(".example"):
-            return plain(host, port, *rest, **more)  # type: ignore[arg-type]
+            return plain(host, port, *rest, **more)
         asked.append(host)
         found = answers[min(len(asked), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]

@@ -452,7 +452,7 @@ def test_another_maximum_says_nothing_of_what_the_host_holds_as_null(client: lti
     held = {"id": host.base + "/li/1", "label": "x", "scoreMaximum": 3, "resourceLinkId": None, "startDateTime": None}
     host.will("GET /li/1", 200, {**held, "gradesReleased": True})
     host.will("PUT /li/1", 200, held)
-    client.resize_line_item(held["id"], resource_id="r", tag="t", label="能力点", maximum_hundredths=500)  # type: ignore[arg-type]
+    client.resize_line_item(held["id"], resource_id="r", tag="t", label="能力点", maximum_hundredths=500)
     (body,) = [json.loads(body) for method, _, _, body in host.asked if method == "PUT"]
     sent = {"label": "能力点", "scoreMaximum": 5, "resourceId": "r", "tag": "t"}
     assert body == {"id": held["id"], "gradesReleased": True, **sent}

@@ -162,7 +162,7 @@ def open_jobs(session: Session) -> list[str]:
     """Jobs that did not end well."""
     rows = session.exec(
         select(outbox.Job).where(outbox.Job.state != outbox.JobState.DONE).order_by(outbox.Job.id)
-    ).all()  # type: ignore[arg-type]
+    ).all()
     return [f"{job.kind} {job.state.value} {job.last_error}" for job in rows]
 
 
@@ -179,7 +179,7 @@ def states(consumer: Consumer, block: str) -> dict[str, str]:
     with consumer.tool.sessions() as session:
         rows = session.exec(
             select(lti.LineItem.kind, lti.ScoreDelivery.state)
-            .join(lti.ScoreDelivery, lti.ScoreDelivery.line_item_id == lti.LineItem.id)  # type: ignore[arg-type]
+            .join(lti.ScoreDelivery, lti.ScoreDelivery.line_item_id == lti.LineItem.id)
             .where(lti.LineItem.course_id == pk(consumer.course(block)))
         ).all()
         return {kind.value: state.value for kind, state in rows}
@@ -197,7 +197,7 @@ def courses_of(consumer: Consumer, block: str) -> int:
         return len(
             session.exec(
                 select(lti.ResourceLink)
-                .join(lti.Deployment, lti.Deployment.id == lti.ResourceLink.deployment_id)  # type: ignore[arg-type]
+                .join(lti.Deployment, lti.Deployment.id == lti.ResourceLink.deployment_id)
                 .where(lti.Deployment.platform_id == consumer.register(block))
             ).all()
         )
@@ -211,7 +211,7 @@ def test_zero_is_a_score(consumer: Consumer) -> None:
     assert consumer.published("other", "mei") == [0]
 
 
-def send(client: lti.ServiceClient, url: str, subject: str, given: int, of: int, at: datetime | None = None):  # type: ignore[no-untyped-def]
+def send(client: lti.ServiceClient, url: str, subject: str, given: int, of: int, at: datetime | None = None):
     """One score, now unless said otherwise."""
     at = at or datetime.now(UTC).replace(microsecond=0)
     return client.send_score(url, subject=subject, given_hundredths=given, maximum_hundredths=of, timestamp=at)
@@ -356,7 +356,7 @@ def test_what_is_chosen_in_the_picker_is_what_the_link_opens(consumer: Consumer)
     assert token is not None
     answer = visitor.tool.ask("POST", visitor.address, {"csrf_token": token.group(1), "item": wanted})
     assert answer.status_code == 200, answer.text
-    sent = form_in(re.search(r"<form\b(?:(?!</form>).)*name=\"JWT\".*?</form>", answer.text, re.S).group(0))  # type: ignore[union-attr]
+    sent = form_in(re.search(r"<form\b(?:(?!</form>).)*name=\"JWT\".*?</form>", answer.text, re.S).group(0))
     assert sent.action.startswith(consumer.root)
     assert set(sent.fields) == {"JWT"}
     taken = visitor.host.ask("POST", sent.action, sent.fields)

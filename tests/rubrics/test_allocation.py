@@ -328,7 +328,7 @@ def test_one_id_for_two_people_is_a_mistake_of_the_caller() -> None:
 )
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(Invalid):
-        AllocationRule(**wrong)  # type: ignore[arg-type]
+        AllocationRule(**wrong)
 
 
 @pytest.mark.parametrize("groups", CourseGroups)

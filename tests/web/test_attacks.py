@@ -248,7 +248,7 @@ def test_nobody_credits_or_exempts_themselves(world: World) -> None:
     world.session.flush()
     chen = world.actor(cast.CHEN)
     rows = [("工号", "姓名", "学时", "来源", "日期")]
-    rows += [(who.staff_number, who.name, "12", "省平台", date(2026, 10, 1)) for who in (cast.CHEN, cast.WANG)]  # type: ignore[misc]
+    rows += [(who.staff_number, who.name, "12", "省平台", date(2026, 10, 1)) for who in (cast.CHEN, cast.WANG)]
     data, programme = workbook(rows), world.programme.uuid
     found = online_hours.check(world.session, chen, programme, data, world.now)
     assert [problem.code for problem in found.problems] == ["hours.own_row"]

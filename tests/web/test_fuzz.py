@@ -39,7 +39,8 @@ def host(session: Session, now: Any) -> Host:
 @contextmanager
 def unharmed(session: Session) -> Iterator[list[Any]]:
     """The answers put into the list are below 500; refusals among them have written nothing but the log."""
-    before, answers = row_counts(session), []  # type: ignore[var-annotated]
+    answers: list[Any] = []
+    before = row_counts(session)
     yield answers
     for answer in answers:
         assert answer.status_code < 500, answer.text
@@ -164,7 +165,7 @@ def test_registrations(tool: Flask, session: Session, host: Host, given_: dict[s
     ),
     link=st.none() | VALUES,
 )
-def test_deep_linking_answers(browse, world: World, fields: dict[str, list[str]], link: str | None) -> None:  # type: ignore[no-untyped-def]
+def test_deep_linking_answers(browse: Any, world: World, fields: dict[str, list[str]], link: str | None) -> None:
     row = link_request(world, cast.TRAINER)
     browser = browse(cast.TRAINER)
     data = {name: [sent_to(value) for value in values] for name, values in fields.items()}
@@ -181,7 +182,7 @@ def test_deep_linking_answers(browse, world: World, fields: dict[str, list[str]]
                          "audience", "name"]), VALUES),
     product=st.sampled_from(["moodle", "openedx", "canvas", "brightspace", "blackboard", "other"]),
 )  # fmt: skip
-def test_platforms_by_hand(browse, world: World, fields: dict[str, str], product: str) -> None:  # type: ignore[no-untyped-def]
+def test_platforms_by_hand(browse: Any, world: World, fields: dict[str, str], product: str) -> None:
     browser = browse(cast.IT)
     with unharmed(world.session) as answers:
         data = {name: sent_to(value) for name, value in fields.items()}
@@ -193,7 +194,7 @@ def test_platforms_by_hand(browse, world: World, fields: dict[str, str], product
     asked=st.dictionaries(st.sampled_from(["reference", "page", "refused", "platform", "course"]), VALUES),
     path=VALUES,
 )
-def test_the_launch_log(browse, world: World, asked: dict[str, str], path: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_launch_log(browse: Any, world: World, asked: dict[str, str], path: str) -> None:
     browser = browse(cast.IT)
     with unharmed(world.session) as answers:
         sent = {name: sent_to(value) for name, value in asked.items()}

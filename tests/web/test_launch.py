@@ -277,7 +277,7 @@ def test_logins_that_are_never_finished_do_not_fill_the_cookie_jar(tool: Flask, 
 
 def last_outcome(place: Place, page: str) -> str:
     """What the newest row of the launch log says, whose reference stands on that page."""
-    row = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()  # type: ignore[union-attr]
+    row = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()
     assert row is not None
     assert row.reference in page
     return row.outcome
@@ -304,7 +304,7 @@ def test_without_cookie_the_page_names_the_account_and_asks(tool: Flask, host: H
     assert '<html lang="en"' in page.text
     assert COOKIE + "=" not in str(page.headers.getlist("Set-Cookie"))
     assert "frame-ancestors 'self' https://lms.host.example" in page.headers["Content-Security-Policy"]
-    row = place.session.exec(select(WebSession).order_by(WebSession.id.desc())).first()  # type: ignore[union-attr]
+    row = place.session.exec(select(WebSession).order_by(WebSession.id.desc())).first()
     assert row is not None
     assert row.asks_first
 
@@ -531,7 +531,7 @@ def test_moodle(name: str, place: Place, tool_at: Callable[[str], Flask], keys: 
     before = row_counts(place.session)
     answer = client.post("/lti/launch", data=form)
     grown = written(before, row_counts(place.session))
-    log = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()  # type: ignore[union-attr]
+    log = place.session.exec(select(lti.LaunchLog).order_by(lti.LaunchLog.id.desc())).first()
     assert log is not None
     if name in resign.REFUSED:
         assert (answer.status_code, log.outcome, grown) == (400, resign.REFUSED[name], {"lti_launch_log": 1})

@@ -40,7 +40,7 @@ class Desk:
         self.world.session.commit()
         address = self.url.replace("http:", "https:")
         cookie = {"name": "__Host-nengli", "value": opened.token, "url": address, "secure": True, "httpOnly": True}
-        context.add_cookies([cookie])  # type: ignore[list-item]
+        context.add_cookies([cookie])
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         try:
             found[place] = act()
         except Exception as error:
-            found[place] = error  # type: ignore[call-overload]
+            found[place] = error
 
     threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
     for thread in threads:

@@ -65,7 +65,7 @@ class Picked:
         token = re.search(r'name="csrf_token" value="([^"]+)"', self.page.text)
         assert token is not None
         body = [("csrf_token", token.group(1)), *(("item", item) for item in items), *more.items()]
-        return self.jar.ask("POST", self.address, body)  # type: ignore[arg-type]
+        return self.jar.ask("POST", self.address, body)
 
     def answer(self, *items: str, **more: str) -> tuple[dict[str, Any], requests.Response]:
         """Sends the form and reads the answer as the host does: signature, kid, claims."""
@@ -145,7 +145,7 @@ def test_D08_the_link_opens_what_was_chosen(platform: Platform, view: str, leads
 def bind(platform: Platform, context: str) -> None:
     """A copy of the course runs the same programme."""
     with Session(platform.bench.engine) as session:
-        first = session.exec(select(Course).where(Course.context_id == "course-1").order_by(Course.id.desc())).first()  # type: ignore[union-attr]
+        first = session.exec(select(Course).where(Course.context_id == "course-1").order_by(Course.id.desc())).first()
         assert first is not None
         session.add(
             Course(

@@ -24,7 +24,7 @@ def member_of(platform: Platform, subject: str = "8") -> CourseMember:
             select(Identity).where(Identity.issuer == platform.issuer, Identity.subject == subject)
         ).one()
         row = session.exec(
-            select(CourseMember).where(CourseMember.person_id == identity.person_id).order_by(CourseMember.id.desc())  # type: ignore[union-attr]
+            select(CourseMember).where(CourseMember.person_id == identity.person_id).order_by(CourseMember.id.desc())
         ).first()
         assert row is not None
         session.expunge(row)
@@ -132,7 +132,7 @@ def test_G23_one_subject_two_people(bench: Bench, platform: Platform) -> None:
     Platform(bench, platform.issuer + ".other").good()
     with Session(bench.engine) as session:
         people = session.exec(
-            select(Person.id).join(Identity).where(Identity.issuer.startswith(platform.issuer), Identity.subject == "8")  # type: ignore[attr-defined]
+            select(Person.id).join(Identity).where(Identity.issuer.startswith(platform.issuer), Identity.subject == "8")
         ).all()
         assert len(set(people)) == 2
     Platform(bench, platform.issuer, "client-2").good()

@@ -166,7 +166,7 @@ def test_T06_odd_token_answers(at: Opened) -> None:
     first = here.client().access_token()
     assert here.later(239).client().access_token() == first
     assert here.later(2).client().access_token() != first
-    here.host.token_kind = "bearer"  # type: ignore[misc]
+    here.host.token_kind = "bearer"
     here.later(300)
     here.host.granted = {fake.SCORE}
     client = here.client()
@@ -349,7 +349,7 @@ def test_A08_results(at: Opened) -> None:
         here.host.grades[item.key, f"x{one}"] = fake.Grade(0.0, here.now)
     here.host.grades[item.key, "last"] = fake.Grade(2.0, here.now)
     rows = here.host.result_rows
-    here.host.result_rows = lambda key, _person: rows(key, None)  # type: ignore[method-assign]
+    here.host.result_rows = lambda key, _person: rows(key, None)
     assert here.client()._held(here.host.item_url(item.key), "last") == pytest.approx(2 / 3)
 
 
@@ -571,7 +571,7 @@ def test_A14_answer_lost(at: Opened, kind: type[Host], how: str) -> None:
     if how == "cut":
         here.host.cut = loses
     else:
-        here.host.answer = through_a_proxy  # type: ignore[method-assign]
+        here.host.answer = through_a_proxy
     here.earn(cast.CHEN, "A5")
     here.drain()
     assert lost == [0]

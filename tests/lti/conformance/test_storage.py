@@ -24,7 +24,7 @@ def remembered(platform: Platform, jar: Jar, target: str = "_parent", **changes:
     )
     assert answer.status_code == 200, answer.headers
     found = said(answer.text)
-    sent = {name: re.search(rf"[?&]{name}=([\w-]+)", found["go"]).group(1) for name in ("state", "nonce")}  # type: ignore[union-attr]
+    sent = {name: re.findall(rf"[?&]{name}=([\w-]+)", found["go"])[0] for name in ("state", "nonce")}
     return {**found, **sent, "page": answer.text, "csp": answer.headers["Content-Security-Policy"]}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from lms_plugin.flow.links import review_of
 from lms_plugin.people import Course
@@ -30,7 +30,7 @@ def running(platform: Platform) -> Platform:
     platform.launch(jar, sub="l-1", name="林小雨")
     introduce(platform, jar)
     with Session(platform.bench.engine) as session:
-        course = session.exec(select(Course).order_by(Course.id.desc())).first()  # type: ignore[union-attr]
+        course = session.exec(select(Course).order_by(col(Course.id).desc())).first()
         assert course is not None
         course.programme_id = platform.bench.world.programme.id
         session.add(course)
