@@ -142,12 +142,13 @@ def bind(course: str) -> BaseResponse | tuple[str, int]:
         try:
             courses.bind_course(db(), me, course, chosen, here.now, instead_of)
             wake_worker()
-            target = url_for("people.bind", course=course) if instead_of else url_for("people.home")
+            target = url_for("people.bind", course=course, done=1) if instead_of else url_for("people.home")
             return redirect(target, 303)
         except Invalid as error:
             errors = messages.field_errors(error)
     view = courses.bind_view(db(), me, course)
-    return render_template("people/bind.html", view=view, errors=errors), 422 if errors else 200
+    is_done = "done" in request.args and not errors
+    return render_template("people/bind.html", view=view, errors=errors, is_done=is_done), 422 if errors else 200
 
 
 @blueprint.get("/people")

@@ -81,6 +81,7 @@ PAGES = (
     One("people.introduce", "chen", at("/people/introduce"), "again"),
     One("people.bind", "other_trainer", at("/courses/{course}/programme")),
     One("people.bind", "officer", at("/courses/{C}/programme"), "another"),
+    One("people.bind", "officer", at("/courses/{C}/programme?done=1"), "changed"),
     One("people.bind", "trainer", at("/courses/{C}/programme"), "bound"),
     One("submit.mine", "other_trainer", at("/points"), "unbound"),
     One("courses.home", "officer", at("/courses")),

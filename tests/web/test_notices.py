@@ -105,5 +105,8 @@ def test_another_programme_for_a_course(browse, world: World) -> None:
     form = {"programme": new.uuid, "instead_of": world.programme.uuid}
     assert browse(cast.TRAINER).post(address, form).status_code == 403
     assert officer.post(address, {"instead_of": world.programme.uuid}).status_code == 422
-    assert officer.post(address, form).status_code == 303
-    assert "做的是“下一期考核”" in officer.get(address).text
+    done = officer.post(address, form)
+    assert done.status_code == 303
+    assert "现在做的是“下一期考核”" in officer.get(done.location).text
+    assert "要换一个吗" not in officer.get(done.location).text
+    assert "做的是“下一期考核”，要换一个吗" in officer.get(address).text
