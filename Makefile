@@ -39,11 +39,11 @@ bench: venv-test  ## Measure a speed promise: make bench NAME=pages (or launch)
 
 venv:
 	@tools/venv.sh runtime
-	@$(MAKE) --no-print-directory $(if $(wildcard $(PO)),$(MO),nothing)
+	@$(MAKE) --silent --no-print-directory $(if $(wildcard $(PO)),$(MO),nothing)
 
 venv-test:
 	@tools/venv.sh test
-	@$(MAKE) --no-print-directory $(if $(wildcard $(PO)),$(MO),nothing)
+	@$(MAKE) --silent --no-print-directory $(if $(wildcard $(PO)),$(MO),nothing)
 
 $(MO): $(PO)
 	@.venv/bin/pybabel --quiet compile --input-file $< --output-file $@ --locale en

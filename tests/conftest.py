@@ -109,11 +109,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Stories | No
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     kept, dropped = [], []
-    chromium = system.browser()
+    browserless = system.without_browser()
     for item in items:
         reason = ""
-        if item.get_closest_marker("browser") and chromium is None:
-            reason = "no Chromium on this machine"
+        if item.get_closest_marker("browser") and browserless:
+            reason = browserless
         elif item.get_closest_marker("firefox") and (absent := firefox.missing()):
             reason = absent
         elif item.get_closest_marker("postgresql") and not SERVER:

@@ -154,15 +154,16 @@ def main() -> int:
         print(f"── 安装 / installing: {', '.join(need.name for need in needs)}", flush=True)
         reason = system.install(needs)
     run.left_out += firefox.prepare()
+    why = f" ({reason})" if reason else ""
     still = {need.name for need in system.missing()}
     for name in sorted(still & {"a Chinese font"}):
-        run.left_out.append(f"{name} is missing, pages were drawn without it: {reason}")
+        run.left_out.append(f"{name} is missing, pages were drawn without it{why}")
     with ExitStack() as stack:
         url = ""
         try:
             url = stack.enter_context(cluster.cluster())
         except FileNotFoundError:
-            run.left_out.append(f"every test on PostgreSQL: it is not installed ({reason})")
+            run.left_out.append(f"every test on PostgreSQL: it is not installed{why}")
         except cluster.ClusterFailed as failure:
             run.left_out.append(f"every test on PostgreSQL: its server did not start: {failure}")
         if url:
@@ -170,13 +171,12 @@ def main() -> int:
             marks = ["-m", "not browser and not stock", "--only-database"]
             run.step(postgresql, [*parallel, *marks], NENGLI_TEST_DATABASE_URL=url)
         journeys = "浏览器 / browser journeys"
-        path = system.browser()
-        if path is None:
-            run.left_out.append(f"every browser journey: there is no Chromium ({reason})")
+        if absent_browser := system.without_browser():
+            run.left_out.append(f"every browser journey: {absent_browser}{why}")
         else:
             if not url:
                 run.left_out.append("the browser journeys on PostgreSQL: they ran on SQLite instead")
-            extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": path}
+            extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": str(system.browser())}
             # What stays with one worker: tests/conftest.py.
             marks = ["-m", "browser"]
             run.step(journeys, [*parallel, "--dist", "loadscope", *marks], again=[*pytest, *marks], **extra)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+DEBIAN_KEEPS_IT_IN = Path("/usr/lib/postgresql")  # off the PATH, one folder a version
 START_SECONDS = 60
 SETTINGS = {
     "listen_addresses": "",  # no port at all: nothing can collide with a server that is already there
@@ -29,7 +30,7 @@ class ClusterFailed(Exception):
 
 def programs() -> Path | None:
     """The folder of the newest `initdb` and `postgres` on this machine, or None."""
-    candidates = list(Path("/usr/lib/postgresql").glob("*/bin"))  # Debian and Ubuntu keep them off the PATH
+    candidates = list(DEBIAN_KEEPS_IT_IN.glob("*/bin"))
     candidates.sort(key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0, reverse=True)
     found = shutil.which("initdb")
     if found:

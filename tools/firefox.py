@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def node() -> Path:
     return Path(playwright.__file__).parent / "driver" / "node"
 
 
+def node_runs() -> bool:
+    """Does it start? It needs libatomic.so.1, which small systems lack."""
+    try:
+        return subprocess.run([node(), "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 def folder() -> Path:
     """Where the driver is, or will be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -45,14 +54,19 @@ def driver() -> Path | None:
 def missing() -> str:
     """Why Firefox cannot be driven on this machine; "" when it can."""
     if browser() is None:
-        return "no Firefox on this machine"
+        return "no Firefox on this machine (Debian's firefox-esr, or the path of another in NENGLI_TEST_FIREFOX)"
     if driver() is None:
         return "puppeteer-core is not installed (tools/firefox.py)"
-    return "" if node().exists() else "Playwright brings no Node here"
+    return "" if node_runs() else "the Node that Playwright brings does not start (libatomic1)"
 
 
 def prepare(seconds: float = SECONDS) -> list[str]:
-    """Installs the driver unless it is there; a sentence when that failed. Of two runs at once the second waits."""
+    """Installs the driver unless it is there or there is no Firefox to drive; a sentence when that failed.
+
+    Of two runs at once the second waits.
+    """
+    if browser() is None:
+        return []
     place = folder()
     place.parent.mkdir(parents=True, exist_ok=True)
     with (place.parent / "lock").open("w") as lock:

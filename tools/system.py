@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cluster
+import firefox
 
+RELEASE = Path("/etc/os-release")
 CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.conf")
 CLUSTER_TEMPLATE = Path("/usr/share/postgresql-common/createcluster.conf")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -16,11 +19,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chro
 
 @dataclass(frozen=True)
 class Need:
-    """One thing of the system: how to see it, the Debian packages that bring it, what cannot run without it."""
+    """One thing of the system: how to see it, and the packages that bring it."""
 
     name: str
     packages: tuple[str, ...]
     is_there: Callable[[], bool]
+    on_ubuntu: bool = True  # False: Ubuntu's package of that name is missing, or only a pointer to a snap
 
 
 def browser() -> str | None:
@@ -35,6 +39,13 @@ def browser() -> str | None:
     cache = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
     own = sorted(cache.glob("chromium-*/chrome-linux*/chrome"))
     return str(own[-1]) if own else None
+
+
+def without_browser() -> str:
+    """Why no browser journey can run on this machine; "" when they can."""
+    if browser() is None:
+        return "no Chromium on this machine"
+    return "" if firefox.node_runs() else "the Node that Playwright brings does not start (libatomic1)"
 
 
 def is_snap_stub(path: Path) -> bool:
@@ -55,8 +66,11 @@ def has_cjk_font() -> bool:
 
 NEEDS = (
     Need("PostgreSQL", ("postgresql",), lambda: cluster.programs() is not None),
-    Need("Chromium", ("chromium",), lambda: browser() is not None),
-    Need("Firefox", ("firefox-esr",), lambda: shutil.which("firefox-esr") is not None),
+    Need("Chromium", ("chromium",), lambda: browser() is not None, on_ubuntu=False),
+    Need("Firefox", ("firefox-esr",), lambda: firefox.browser() is not None, on_ubuntu=False),
+    # npm fetches what drives Firefox, once; where there can be no Firefox nobody needs it
+    Need("npm", ("npm",), lambda: shutil.which("npm") is not None or firefox.driver() is not None, on_ubuntu=False),
+    Need("libatomic", ("libatomic1",), firefox.node_runs),  # Playwright's Node leans on it
     Need("a Chinese font", ("fonts-noto-cjk", "fontconfig"), has_cjk_font),
 )
 
@@ -79,43 +93,52 @@ def privilege() -> list[str] | None:
 
 
 def install(needs: list[Need]) -> str:
-    """Installs the packages of those needs. Returns "" or, in one sentence, why it could not."""
-    packages = [package for need in needs for package in need.packages]
-    by_hand = f"sudo apt install {' '.join(packages)}"
+    """Installs what brings those needs. Returns "" or, in one sentence, why it could not."""
+    ubuntu = is_ubuntu()
+    packages = [package for need in needs if need.on_ubuntu or not ubuntu for package in need.packages]
+    from_playwright = ubuntu and any(need.name == "Chromium" for need in needs)
+    ways = [f"sudo apt install {' '.join(packages)}"] if packages else []
+    ways += [".venv/bin/playwright install --with-deps chromium"] if from_playwright else []
+    by_hand = " && ".join(ways)
+    if not ways:
+        return ""
     if shutil.which("apt-get") is None:
         return f"this system has no apt; install by hand: {', '.join(need.name for need in needs)}"
     root = privilege()
     if root is None:
         return f"no right to install packages here (not root, and sudo would ask): {by_hand}"
-    if is_ubuntu() and any(need.name == "Chromium" for need in needs):
-        packages = [package for package in packages if package != "chromium"]  # there it is a snap: see below
-        by_playwright(root)
-    if is_ubuntu():
-        packages = [package for package in packages if package != "firefox-esr"]  # only Debian has it
-    if not packages:
-        return ""
-    fresh = any(need.name == "PostgreSQL" for need in needs) and not CLUSTER_POLICY.exists()
+    failures = [with_apt(root, packages)] if packages else []
+    failures += [by_playwright(root)] if from_playwright else []
+    failure = "; ".join(filter(None, failures))
+    return f"could not install ({failure}): {by_hand}" if failure else ""
+
+
+def with_apt(root: list[str], packages: list[str]) -> str:
+    """Installs Debian packages, without Debian's PostgreSQL server on port 5432. Returns "" or apt's last line."""
+    fresh = "postgresql" in packages and not CLUSTER_POLICY.exists()
     if fresh:
-        write_policy(root, "create_main_cluster = false\n")  # else Debian starts a server on port 5432 at once
+        write_policy(root, "create_main_cluster = false\n")
     try:
-        failure = apt(root, packages)
+        return apt(root, packages)
     finally:
         if fresh and CLUSTER_TEMPLATE.exists():
             write_policy(root, CLUSTER_TEMPLATE.read_text(encoding="utf-8"))  # as the package would have left it
-    return f"apt could not install ({failure}): {by_hand}" if failure else ""
 
 
 def is_ubuntu() -> bool:
-    """Is this an Ubuntu, whose `chromium` package is only a pointer to a snap?"""
-    release = Path("/etc/os-release")
-    return release.exists() and "\nID=ubuntu\n" in "\n" + release.read_text(encoding="utf-8")
+    """Is this an Ubuntu, whose browsers are snaps?"""
+    return RELEASE.exists() and "\nID=ubuntu\n" in "\n" + RELEASE.read_text(encoding="utf-8")
 
 
-def by_playwright(root: list[str]) -> None:
-    """Fetches Playwright's own Chromium and, as root, the libraries it needs. Failure shows as "still missing"."""
-    tool = str(Path(".venv/bin/playwright").absolute())
-    subprocess.run([*root, tool, "install-deps", "chromium"], capture_output=True, check=False)
-    subprocess.run([tool, "install", "chromium"], capture_output=True, check=False)
+def by_playwright(root: list[str]) -> str:
+    """Fetches Playwright's own Chromium and, as root, the libraries it needs. Returns "" or what went wrong."""
+    tool = str(Path(sys.executable).with_name("playwright"))
+    for command in ([*root, tool, "install-deps", "chromium"], [tool, "install", "chromium"]):
+        done = run(command)
+        if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]  # then comes a trace
+            return errors[0] if errors else last_line(done)
+    return ""
 
 
 def apt(root: list[str], packages: list[str]) -> str:
@@ -127,8 +150,13 @@ def apt(root: list[str], packages: list[str]) -> str:
     if done.returncode != 0:
         run([*root, *quiet, "update"])
         done = run(install_them)
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return "" if done.returncode == 0 else (lines or ["no word"])[-1]
+    return "" if done.returncode == 0 else last_line(done)
+
+
+def last_line(done: "subprocess.CompletedProcess[str]") -> str:
+    """What a command said in the end."""
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return (lines or ["no word"])[-1]
 
 
 def run(command: list[str]) -> "subprocess.CompletedProcess[str]":
