@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 def listed(subject: str, name: str = "", role: str = "Learner", status: str = "Active") -> lti.Member:
-    return lti.Member(subject, name, "", "", "", frozenset({role}), status)
+    return lti.Member(subject, name, "", "", frozenset({role}), status)
 
 
 def keep(world: World, *members: lti.Member) -> None:

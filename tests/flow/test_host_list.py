@@ -26,7 +26,7 @@ LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 
 
 def member(subject: str, name: str = "", role: str = "Learner", status: str = "Active") -> lti.Member:
-    return lti.Member(subject, name, "", "", "", frozenset({role}), status)
+    return lti.Member(subject, name, "", "", frozenset({role}), status)
 
 
 def keep(world: World, *members: lti.Member, days: int = 0, is_whole: bool = True) -> None:

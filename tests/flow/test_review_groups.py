@@ -39,7 +39,7 @@ def host_says(world: World, groups: Mapping[str, tuple[str, ...]], days: int = 0
     course.memberships_url, course.groups_url = "https://lms.example/m", "https://lms.example/g"
     world.session.add(course)
     members = [
-        lti.Member(f"sub-{key}", "", "", "", "", frozenset({"Learner"}), groups=found) for key, found in groups.items()
+        lti.Member(f"sub-{key}", "", "", "", frozenset({"Learner"}), groups=found) for key, found in groups.items()
     ]
     host_list.keep(world.session, pk(course), lti.Roster(members, ""), at, is_whole=True)
     keys = sorted({key for found in groups.values() for key in found})

@@ -291,13 +291,13 @@ def _host_lists(pages: Pages) -> None:
     world, uuids, session = pages.world, pages.uuids, pages.world.session
     world.course.memberships_url = f"{ISSUER}/memberships"
     listed = [
-        lti.Member(f"sub-{who.key}", who.name, "", "", "", frozenset({"Learner"}), groups=("g1",))
+        lti.Member(f"sub-{who.key}", who.name, "", "", frozenset({"Learner"}), groups=("g1",))
         for who in cast.TEACHERS
     ]
-    listed[0] = lti.Member("sub-chen", "陈小芳", "", "", "", frozenset({"Learner"}))
-    listed.append(lti.Member("77", "", "", "", "", frozenset({"Learner"})))
-    listed.append(lti.Member("78", "孟没来", "", "", "", frozenset({"Learner"}), "Inactive"))
-    gone = lti.Member("79", "走了的人", "", "", "", frozenset({"Learner"}))
+    listed[0] = lti.Member("sub-chen", "陈小芳", "", "", frozenset({"Learner"}))
+    listed.append(lti.Member("77", "", "", "", frozenset({"Learner"})))
+    listed.append(lti.Member("78", "孟没来", "", "", frozenset({"Learner"}), "Inactive"))
+    gone = lti.Member("79", "走了的人", "", "", frozenset({"Learner"}))
     host_list.keep(session, pk(world.course), lti.Roster([*listed, gone], ""), NOW - 30 * HOUR, is_whole=True)
     host_list.keep(session, pk(world.course), lti.Roster(listed, ""), NOW - HOUR, is_whole=True)
     host_list.keep_groups(session, pk(world.course), [lti.Group("g1", "第一组", "互评组")], NOW)

@@ -21,7 +21,7 @@ Browse = Callable[[cast.Cast | None], Browser]
 def listed(world: World, *names: str) -> None:
     world.course.memberships_url = "https://lms.example/m"
     world.session.add(world.course)
-    people = [lti.Member(f"n{at}", name, "", "", "", frozenset({"Learner"})) for at, name in enumerate(names)]
+    people = [lti.Member(f"n{at}", name, "", "", frozenset({"Learner"})) for at, name in enumerate(names)]
     host_list.keep(world.session, pk(world.course), lti.Roster(people, ""), world.now, is_whole=True)
     world.session.commit()
 

@@ -192,7 +192,7 @@ def test_what_course_groups_mean_is_said_in_numbers_with_a_way_out(world: World,
     world.course.memberships_url, world.course.groups_url = "https://lms.example/m", "https://lms.example/g"
     of = {"chen": "1", "wang": "1", "li": "2", "zhao": "2", "sun": "2"}
     members = [
-        lti.Member(f"sub-{who.key}", who.name, "", "", "", frozenset({"Learner"}), groups=tuple(of.get(who.key, "")))
+        lti.Member(f"sub-{who.key}", who.name, "", "", frozenset({"Learner"}), groups=tuple(of.get(who.key, "")))
         for who in cast.TEACHERS
     ]
     host_list.keep(world.session, pk(world.course), lti.Roster(members, ""), world.now, is_whole=True)
