@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 import requests
@@ -28,7 +29,7 @@ def test_what_is_no_page_is_never_swapped_into_one(tool: Flask, pages: Pages) ->
         head = {"Cookie": f"__Host-nengli={pages.cookies[who, 'zh-Hans']}"} if who else {}
         text = requests.get(pages.url + one.path(pages), headers=head, timeout=20).text
         for link in LINK.findall(text):
-            href = re.search(r'href="(/[^"?#]*)', link)
+            href = re.search(r'href="(/[^"?#]*)([^"#]*)', link)
             if href is None:
                 continue
             try:
@@ -38,4 +39,8 @@ def test_what_is_no_page_is_never_swapped_into_one(tool: Flask, pages: Pages) ->
             if endpoint in NO_PAGES:
                 found += 1
                 assert 'hx-boost="false"' in link, (one.endpoint, link)
+                # What the server gives as a file is saved without a tab, which would stay behind, empty.
+                head_of = requests.head(pages.url + unescape(href.group(1) + href.group(2)), headers=head, timeout=20)
+                is_file = head_of.headers.get("Content-Disposition", "").startswith("attachment")
+                assert (" data-attached" in link) == is_file, (one.endpoint, link)
     assert found > 5

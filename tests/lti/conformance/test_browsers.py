@@ -112,6 +112,7 @@ def works(page: Page) -> None:
             break
         page.wait_for_timeout(100)
     assert sheets[0].suggested_filename.endswith(".xlsx")
+    assert len(page.context.pages) == 1  # no empty tab stays behind
     page.evaluate("history.back()")
     expect(here).to_have_text("名单", timeout=WAITS)
 
@@ -283,6 +284,21 @@ def test_P07_back_onto_a_launch_that_is_over(scene: Scene, page: Page) -> None:
     expect(where.get_by_role("heading", level=1)).to_contain_text("已经打开过", timeout=WAITS)
     activity(page).goto(scene.bench.url + "/")
     is_home(page)
+
+
+@pytest.mark.parametrize("cookie", [True, False], ids=["cookie", "bearer"])
+def test_P07_a_new_tab_when_the_session_is_over(scene: Scene, page: Page, cookie: bool) -> None:
+    """No ticket is given any more: the new tab stands at the page that was wanted and says what to do."""
+    if not cookie:
+        scene.bench.strips.append("Partitioned")
+    scene.open(page, target="" if cookie else "_parent")
+    is_home(page)
+    scene.bench.clock[0] += timedelta(hours=20)
+    with page.context.expect_page() as opened:
+        menu = page.frame_locator("[name=activity]").locator("nav.menu")
+        menu.get_by_role("link", name="名单").click(modifiers=["Control"])
+    expect(opened.value.locator("h1")).to_contain_text("请回到课程页面", timeout=WAITS)
+    assert opened.value.url == scene.bench.url + "/people"
 
 
 @pytest.mark.parametrize("target", ["", "_parent"], ids=["cookie", "storage"])
