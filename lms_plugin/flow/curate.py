@@ -1,6 +1,6 @@
 """Frameworks and programmes: publish a version, set up a round, open and close it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -232,7 +232,7 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
 def _check_choice(session: Session, programme: Programme, rules: Rules, points: Sequence[dict[str, Any]]) -> None:
     """In a school of any environment that is declared below the unit somebody must be able to choose what is asked."""
     rule = competencies.choice_rule(rules)
-    facts = [competencies.PointFacts(one["code"], one["dimension"], one["environment"]) for one in points]
+    facts = _facts(points)
     if competencies.most_possible(rule, facts, "")[1] < rule.min_dimensions:
         raise Invalid({"compulsory": "programme.compulsory_one_sided"})
     unit = get(session, OrgUnit, programme.org_unit_id)
@@ -246,11 +246,54 @@ def _check_choice(session: Session, programme: Programme, rules: Rules, points: 
     for environment in units.ENVIRONMENTS:
         if environment not in declared:
             continue
-        most_points, most_dimensions = competencies.most_possible(rule, facts, environment)
-        if most_points < rule.required_points:
-            raise Invalid({"required_points": (f"programme.few_points_{environment}", {"most": most_points})})
-        if most_dimensions < rule.min_dimensions:
-            raise Invalid({"min_dimensions": (f"programme.few_dimensions_{environment}", {"most": most_dimensions})})
+        short = _short_of(rule, facts, environment)
+        if short is not None:
+            field, code, most = short
+            raise Invalid({field: (f"programme.{code}_{environment}", {"most": most})})
+
+
+def _short_of(
+    rule: competencies.ChoiceRule, facts: Sequence[competencies.PointFacts], environment: str
+) -> tuple[str, str, int] | None:
+    """What a school of that environment has too little of to meet the rule: field, code, and how much there is."""
+    most_points, most_dimensions = competencies.most_possible(rule, facts, environment)
+    if most_points < rule.required_points:
+        return "required_points", "few_points", most_points
+    if most_dimensions < rule.min_dimensions:
+        return "min_dimensions", "few_dimensions", most_dimensions
+    return None
+
+
+def require_met(session: Session, tenant_id: int, paths: Collection[str], environment: str, now: datetime) -> None:
+    """A school declares an environment: the programmes that run above it must leave a way to choose there.
+
+    `paths`: of these schools, or of the unit that they stand under. Raises Invalid `unit.programme_unmet` at
+    "environment", naming the programmes. Two queries.
+    """
+    if environment not in units.ENVIRONMENTS:
+        return
+    timezone = get(session, Tenant, tenant_id).timezone
+    unmet = []
+    for programme, version, policy, above in session.exec(
+        select(Programme, FrameworkVersion, competencies.ProgrammePolicy, OrgUnit.path)
+        .join(FrameworkVersion, col(FrameworkVersion.id) == col(Programme.framework_version_id))
+        .join(competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(Programme.policy_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
+        .where(Programme.tenant_id == tenant_id)
+        .order_by(col(Programme.id))
+    ).all():
+        is_over = competencies.is_closed(programme, timezone, now)
+        if is_over or not any(path.startswith(above) for path in paths):
+            continue
+        rule = competencies.choice_rule(competencies.Rules.model_validate(policy.rules))
+        if _short_of(rule, _facts(version.content["points"]), environment) is not None:
+            unmet.append(programme.title)
+    if unmet:
+        raise Invalid({"environment": ("unit.programme_unmet", {"programmes": "、".join(unmet)})})
+
+
+def _facts(points: Sequence[dict[str, Any]]) -> list[competencies.PointFacts]:
+    return [competencies.PointFacts(one["code"], one["dimension"], one["environment"]) for one in points]
 
 
 def _check_hours(rules: Rules) -> None:

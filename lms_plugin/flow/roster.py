@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import humans, people, roster_ties, sheets, units
+from lms_plugin.flow import curate, humans, people, roster_ties, sheets, units
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, UnitKind, staff_number_as_kept
 
@@ -203,7 +203,7 @@ def commit(
     if wrong:
         raise Invalid(wrong)
     given_away = {*other_people, *(one.staff_number for one in found.renames if one.is_other)}
-    made = _make_schools(session, actor, found.new_schools, new_schools_under, environment)
+    made = _make_schools(session, actor, found.new_schools, new_schools_under, environment, now)
     known = _known(session, actor)
     new = changed = same = 0
     for row in found.rows:
@@ -373,13 +373,16 @@ def _wrong_column(new: Sequence[NewSchool], table: sheets.Table) -> list[sheets.
     return [sheets.Problem(table.lines[0].row, table.columns["school"], "roster.no_schools", {"number": len(new)})]
 
 
-def _make_schools(session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str, environment: str) -> int:
+def _make_schools(
+    session: Session, actor: Actor, wanted: Sequence[NewSchool], under: str, environment: str, now: datetime
+) -> int:
     if not wanted:
         return 0
     parent = find(session, OrgUnit, actor.tenant_id, under)
     require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(parent.path,)))
     if parent.kind is UnitKind.SCHOOL:
         raise Invalid({"new_schools": "roster.parent_is_school"})
+    curate.require_met(session, actor.tenant_id, [parent.path], environment, now)
     for school in wanted:
         units.add_unit(session, actor.tenant_id, UnitKind.SCHOOL, school.name, parent, environment)
     return len(wanted)

@@ -1,6 +1,7 @@
 """学校: an officer sees the schools within reach, gives them another name, and notes the environment they declare."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
@@ -10,7 +11,7 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import units
+from lms_plugin.flow import curate, units
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind
 
 
@@ -75,35 +76,42 @@ def school(session: Session, actor: Actor, uuid: str) -> OrgUnit:
     return unit
 
 
-def change(session: Session, actor: Actor, uuid: str, name: str, environment: str) -> OrgUnit:
+def change(session: Session, actor: Actor, uuid: str, name: str, environment: str, now: datetime) -> OrgUnit:
     """Another name, another environment. What was chosen and handed in before stays what it is.
 
-    Raises Invalid at "name" (missing, too long, that of a school beside it) or "environment".
+    Raises Invalid at "name" (missing, too long, that of a school beside it) or "environment" (also where nobody there
+    could meet the rules of a programme that runs).
     """
     unit = find(session, OrgUnit, actor.tenant_id, uuid)
     require(actor, Permission.UNIT_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     name = units.name_as_kept(name)
     units.require_free(session, actor.tenant_id, unit.parent_id, name, pk(unit))
-    units.declare(unit, environment)
+    if environment != unit.environment:
+        curate.require_met(session, actor.tenant_id, [unit.path], environment, now)
+        units.declare(unit, environment)
     unit.name = name
     session.add(unit)
     session.flush()
     return unit
 
 
-def declare_all(session: Session, actor: Actor, environment: str, *, also_declared: bool) -> int:
-    """One environment for all schools within reach, or for those that have none yet; gives how many it changed."""
+def declare_all(session: Session, actor: Actor, environment: str, now: datetime, *, also_declared: bool) -> int:
+    """One environment for all schools within reach, or for those that have none yet; gives how many it changed.
+
+    Raises Invalid at "environment", as `change`.
+    """
     require(actor, Permission.UNIT_EDIT, _reach_scope(actor))
     if environment not in units.ENVIRONMENTS:
         raise Invalid({"environment": "form.choose"})
     wanted = _within(actor) if also_declared else and_(_within(actor), col(OrgUnit.environment) == "")
-    changed = 0
-    for unit in session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, wanted)):
-        changed += unit.environment != environment
+    found = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, wanted)).all()
+    changed = [unit for unit in found if unit.environment != environment]
+    curate.require_met(session, actor.tenant_id, [unit.path for unit in changed], environment, now)
+    for unit in changed:
         units.declare(unit, environment)
         session.add(unit)
     session.flush()
-    return changed
+    return len(changed)
 
 
 def undeclared_below(session: Session, actor: Actor, path: str) -> int:

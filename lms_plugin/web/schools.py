@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import schools, units
 from lms_plugin.web import messages
-from lms_plugin.web.edge import actor, db
+from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 
@@ -30,9 +30,8 @@ def home() -> BaseResponse | tuple[str, int]:
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
-            changed = schools.declare_all(
-                db(), actor(), request.form.get("environment", ""), also_declared=request.form.get("all") == "1"
-            )
+            wanted, also_declared = request.form.get("environment", ""), request.form.get("all") == "1"
+            changed = schools.declare_all(db(), actor(), wanted, edge().now, also_declared=also_declared)
             return redirect(url_for("schools.home", changed=changed), 303)
         except Invalid as invalid:
             errors = messages.field_errors(invalid)
@@ -64,7 +63,7 @@ def one(unit: str) -> BaseResponse | tuple[str, int]:
     if request.method == "POST":
         name, environment = request.form.get("name", "")[:500], request.form.get("environment", "")
         try:
-            schools.change(db(), actor(), unit, name, environment)
+            schools.change(db(), actor(), unit, name, environment, edge().now)
             return redirect(url_for("schools.home"), 303)
         except Invalid as invalid:
             db().rollback()

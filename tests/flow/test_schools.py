@@ -1,5 +1,7 @@
 """Schools: what they declare, what they are called, and whose they are."""
 
+from datetime import timedelta
+
 import pytest
 from sqlmodel import select
 
@@ -30,9 +32,9 @@ def test_a_second_run_declares(world: World) -> None:
 
 def test_an_officer_changes_a_school(world: World) -> None:
     officer, school = world.actor(cast.OFFICER), world.schools["希望小学"]
-    schools.change(world.session, officer, school.uuid, " 希望小学（东） ", "smart")
+    schools.change(world.session, officer, school.uuid, " 希望小学（东） ", "smart", world.now)
     assert (school.name, school.environment) == ("希望小学（东）", "smart")
-    schools.change(world.session, officer, school.uuid, school.name, "")
+    schools.change(world.session, officer, school.uuid, school.name, "", world.now)
     assert school.environment == ""
     for name, environment, field in (
         ("", "", "name"),
@@ -43,13 +45,13 @@ def test_an_officer_changes_a_school(world: World) -> None:
         ("希望小学", "gold", "environment"),
     ):
         with pytest.raises(Invalid) as caught:
-            schools.change(world.session, officer, school.uuid, name, environment)
+            schools.change(world.session, officer, school.uuid, name, environment, world.now)
         assert list(caught.value.fields) == [field]
     for who in (cast.LEAD, cast.TRAINER, cast.AUDITOR, cast.CHEN, cast.IT):
         with pytest.raises(Forbidden):
-            schools.change(world.session, world.actor(who), school.uuid, "别的名字", "")
+            schools.change(world.session, world.actor(who), school.uuid, "别的名字", "", world.now)
     with pytest.raises(NotFound):
-        schools.change(world.session, world.actor(cast.NEIGHBOUR), school.uuid, "别的名字", "")
+        schools.change(world.session, world.actor(cast.NEIGHBOUR), school.uuid, "别的名字", "", world.now)
 
 
 def test_no_unit_stands_below_a_school_or_beside_its_like(world: World) -> None:
@@ -62,14 +64,32 @@ def test_one_environment_for_all(world: World) -> None:
     officer = world.actor(cast.OFFICER)
     world.schools["希望小学"].environment = "smart"
     assert schools.page(world.session, officer, "", 1).undeclared == 1
-    assert schools.declare_all(world.session, officer, "blended", also_declared=False) == 1
+    assert schools.declare_all(world.session, officer, "blended", world.now, also_declared=False) == 1
     assert declared(world) == {"希望小学": "smart", "平安小学": "blended", "邻县小学": ""}
-    assert schools.declare_all(world.session, officer, "blended", also_declared=True) == 1
+    assert schools.declare_all(world.session, officer, "blended", world.now, also_declared=True) == 1
     assert declared(world) == {"希望小学": "blended", "平安小学": "blended", "邻县小学": ""}
     with pytest.raises(Invalid):
-        schools.declare_all(world.session, officer, "", also_declared=True)
+        schools.declare_all(world.session, officer, "", world.now, also_declared=True)
     with pytest.raises(Forbidden):
-        schools.declare_all(world.session, world.actor(cast.LEAD), "smart", also_declared=True)
+        schools.declare_all(world.session, world.actor(cast.LEAD), "smart", world.now, also_declared=True)
+
+
+def test_no_environment_is_declared_in_which_nobody_could_choose(world: World) -> None:
+    """Only the own environment, four dimensions: the seven points of smart schools have three."""
+    officer, school = world.actor(cast.OFFICER), world.schools["希望小学"]
+    world.set_rules(choice={"environment_rule": "exact", "min_dimensions": 4, "required_points": 4})
+    with pytest.raises(Invalid) as caught:
+        schools.change(world.session, officer, school.uuid, school.name, "smart", world.now)
+    assert caught.value.fields == {"environment": ("unit.programme_unmet", {"programmes": world.programme.title})}
+    world.session.refresh(school)
+    with pytest.raises(Invalid):
+        schools.declare_all(world.session, officer, "smart", world.now, also_declared=True)
+    assert declared(world) == {"希望小学": "", "平安小学": "", "邻县小学": ""}
+    schools.change(world.session, officer, school.uuid, school.name, "multimedia", world.now)
+    closes = world.programme.closes_on
+    schools.change(world.session, officer, school.uuid, school.name, "smart", world.now + 99 * timedelta(days=1))
+    assert world.programme.closes_on == closes  # over by then: it holds up nobody
+    assert school.environment == "smart"
 
 
 def test_an_officer_of_a_part_sees_their_schools(world: World) -> None:
@@ -77,10 +97,10 @@ def test_an_officer_of_a_part_sees_their_schools(world: World) -> None:
     officer = world.actor(cast.LEAD)
     view = schools.page(world.session, officer, "", 1)
     assert ([line.name for line in view.lines], view.schools, view.undeclared) == (["希望小学"], 1, 1)
-    schools.declare_all(world.session, officer, "smart", also_declared=True)
+    schools.declare_all(world.session, officer, "smart", world.now, also_declared=True)
     assert declared(world) == {"希望小学": "smart", "平安小学": "", "邻县小学": ""}
     with pytest.raises(Forbidden):
-        schools.change(world.session, officer, world.schools["平安小学"].uuid, "平安一小", "")
+        schools.change(world.session, officer, world.schools["平安小学"].uuid, "平安一小", "", world.now)
     assert schools.page(world.session, world.actor(cast.OFFICER), "平安", 1).total == 1
 
 
