@@ -63,7 +63,8 @@ def add_platform(
 ) -> Platform:
     """Registers a platform (or, for the same tenant, client and issuer, updates it) with its deployments.
 
-    Deployments only ever grow here; token audience, name and product stay as they are where they are None.
+    Deployments only ever grow here; token audience, name and product stay as they are where they are None. One that is
+    disabled stays so.
     `deployments_later`: the platform has not said any yet, so its first launch asks for approval. Raises Invalid with a
     code per field, Conflict("platform.taken") when another tenant holds this issuer and client id.
     """
@@ -96,7 +97,6 @@ def add_platform(
         platform.name = name[:200]
     if product is not None:
         platform.product = product[:64]
-    platform.is_disabled = False
     session.add(platform)
     session.flush()
     add_deployments(session, platform, deployments, now)

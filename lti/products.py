@@ -5,7 +5,7 @@ Sources: Moodle 4.5 and the Open edX consumer 9.13 and 11.4 as recorded; the mak
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from lms_plugin.errors import Invalid
 from lti.text import origin
@@ -23,6 +23,10 @@ OPTIONAL = frozenset({"audience"})
 CANVAS_CLOUD = ("instructure.com", "canvaslms.com")
 CONSUMER = "/api/lti_consumer/v1"  # below the LMS's root in Open edX
 D2L_AUDIENCE = "https://api.brightspace.com/auth/token"
+_MOODLE_FOLDERS = (
+    *("admin", "auth", "badges", "blog", "calendar", "cohort", "course", "enrol", "grade", "group", "local"),
+    *("login", "message", "mod", "my", "question", "report", "tag", "user"),
+)
 BLACKBOARD = "https://developer.blackboard.com/api/v1"
 
 
@@ -66,11 +70,11 @@ def registration_of(product: str, given: Mapping[str, str]) -> Registration:
             deployment,
             f"{BLACKBOARD}/gateway/oidcauth",
             f"{BLACKBOARD}/gateway/oauth2/jwttoken",
-            f"{BLACKBOARD}/management/applications/{client_id}/jwks.json",
+            f"{BLACKBOARD}/management/applications/{quote(client_id, safe='')}/jwks.json",
         )
     root = _root(said["site"])
     if product == "moodle":
-        root = root.partition("/mod/lti")[0]
+        root = _moodle_root(root)
         return Registration(
             product,
             root,
@@ -81,7 +85,9 @@ def registration_of(product: str, given: Mapping[str, str]) -> Registration:
             f"{root}/mod/lti/certs.php",
         )
     if product == "openedx":
-        root = root.partition(CONSUMER)[0]
+        # Courses are often read at another address than the LMS's own; a whole keyset address names that one.
+        root = origin(said["keyset"].partition(CONSUMER)[0]) if CONSUMER in said["keyset"] else ""
+        root = root or origin(_root(said["site"]))
         shown = urlsplit(said["keyset"]).path.rstrip("/").rpartition("/")[2]  # the id, or the whole address with it
         return Registration(
             product,
@@ -132,5 +138,16 @@ def _root(site: str) -> str:
     whole = site if "://" in site else f"https://{site}"
     if not origin(whole):
         raise Invalid({"site": "platform.site_invalid"})
-    parts = urlsplit(whole)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    return origin(whole) + urlsplit(whole).path.rstrip("/")
+
+
+def _moodle_root(site: str) -> str:
+    """Moodle's own address, of any page's below it: people copy what their browser shows."""
+    root, *below = site.rpartition("://")[2].split("/")
+    ends = [at for at, part in enumerate(below) if part.endswith(".php")]
+    if ends:  # a script: in one of Moodle's own folders, or at its top
+        folders = [at for at, part in enumerate(below[: ends[0]]) if part in _MOODLE_FOLDERS]
+        below = below[: (folders or ends)[0]]
+    elif below[-1:] == ["my"]:  # everybody's first page
+        below = below[:-1]
+    return f"{site.partition('://')[0]}://{'/'.join([root, *below])}"

@@ -299,6 +299,19 @@ def test_the_doctor_of_a_database_that_lacks_migrations(environment: dict[str, s
     assert "[doctor.database_down]" not in told
 
 
+def test_a_disabled_platform_stays_so_when_something_is_added_to_it(environment: dict[str, str]) -> None:
+    named = ("--issuer", "https://lms.example", "--client-id", "c-1")
+    done(environment, "tenant", "add", "平安县")
+    done(environment, "platform", "add", "--tenant", "平安县", *PLATFORM)
+    done(environment, "platform", "disable", *named)
+    done(environment, "platform", "add", "--tenant", "平安县", *PLATFORM, "--deployment", "second")
+    listed = done(environment, "platform", "list")
+    assert "disabled" in listed
+    assert "second" in listed
+    done(environment, "platform", "enable", *named)
+    assert "disabled" not in done(environment, "platform", "list")
+
+
 def test_a_registration_is_tried_with_a_secret_that_is_not_the_keys(environment: dict[str, str]) -> None:
     done(environment, "tenant", "add", "平安县")
     done(environment, "platform", "add", "--tenant", "平安县", *PLATFORM)

@@ -73,7 +73,6 @@ def finish(
     is_update = held is not None and held.tenant_id == row.tenant_id
     if is_update and not is_confirmed:
         raise Refused("register.confirm", clients=answer.client_id)
-    stays_disabled = held is not None and held.is_disabled
     platform = lti.add_platform(
         session,
         row.tenant_id,
@@ -90,11 +89,10 @@ def finish(
         networks=networks,
         now=now,
     )
-    platform.is_disabled = stays_disabled
     lti.ensure_tool_key(session, secret_key, now)
     lti.log_registration(session, offer.issuer, now, tenant_id=row.tenant_id, platform=platform)
     row.used_at = now
-    session.add_all([platform, row])
+    session.add(row)
     unit = get(session, OrgUnit, row.org_unit_id) if row.org_unit_id is not None else None
     following, next_code = invitations.make_invitation(session, row.tenant_id, row.kind, unit, row.created_by_id, now)
     following.expires_at = row.expires_at  # a chain of registrations makes no code live longer

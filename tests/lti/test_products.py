@@ -12,7 +12,17 @@ def of(product: str, **given: str) -> tuple[str, str, str, str, str, str]:
 
 
 @pytest.mark.parametrize(
-    "site", ["https://moodle.example/lms", "https://moodle.example/lms/", "https://moodle.example/lms/mod/lti/auth.php"]
+    "site",
+    [
+        "https://moodle.example/lms",
+        "https://Moodle.example:443/lms/",
+        "moodle.example/lms/mod/lti/auth.php",
+        "https://moodle.example/lms/course/view.php?id=3#section-2",
+        "https://moodle.example/lms/my/",
+        "https://moodle.example/lms/index.php",
+        "https://moodle.example/lms/admin/settings.php?section=modsettinglti",
+        "https://moodle.example/lms/pluginfile.php/1/course/x",
+    ],
 )
 def test_moodle_follows_from_its_address(site: str) -> None:
     root = "https://moodle.example/lms"
@@ -24,6 +34,19 @@ def test_moodle_follows_from_its_address(site: str) -> None:
         "",
         "7",
     )
+
+
+def test_a_moodle_in_a_folder_of_any_name() -> None:
+    for root in ("https://edu.example/course", "https://edu.example", "https://edu.example/a/b"):
+        assert of("moodle", site=root, client_id="c", deployment="1")[0] == root
+
+
+def test_open_edx_is_where_its_keys_are() -> None:
+    """Learners read courses at the address of another service; the keyset's names the LMS."""
+    keyset = "https://lms.example/api/lti_consumer/v1/public_keysets/0a1b"
+    made = of("openedx", site="https://apps.lms.example/learning/course/c", client_id="c", keyset=keyset)
+    assert made[0] == "https://lms.example"
+    assert of("openedx", site="https://lms.example/courses/x/about", client_id="c", keyset="0a1b")[0] == made[0]
 
 
 @pytest.mark.parametrize("keyset", ["0a1b", "https://lms.example/api/lti_consumer/v1/public_keysets/0a1b"])
@@ -75,6 +98,8 @@ def test_blackboard_follows_from_its_application() -> None:
     made = of("blackboard", client_id="fe3e", deployment="ea4e")
     assert made[0] == "https://blackboard.com"
     assert made[3] == "https://developer.blackboard.com/api/v1/management/applications/fe3e/jwks.json"
+    strange = of("blackboard", client_id="../x?y", deployment="1")
+    assert strange[3].endswith("/applications/..%2Fx%3Fy/jwks.json")
 
 
 @pytest.mark.parametrize("product", sorted(lti.PLATFORM_FIELDS))

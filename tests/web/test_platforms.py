@@ -9,6 +9,7 @@ from sqlmodel import col, select
 import lti
 from lms_plugin.db import pk
 from lms_plugin.people import Course, Role, RoleKind
+from lti.platforms import MOST_OFFERED
 from tests import people as cast
 from tests.factories import World
 from tests.hosts.platform_server import Services, platform_services
@@ -40,6 +41,14 @@ def knock(world: World, row: lti.Platform, deployment: str) -> None:
         )
     )
     world.session.commit()
+
+
+def test_a_platform_that_makes_deployments_up_floods_no_page(browse, world: World) -> None:
+    row = held(world, "client-course-1")
+    for number in range(MOST_OFFERED + 3):
+        knock(world, row, f"{number:02}-made-up")
+    page = browse(cast.IT).get(f"/platforms/{row.uuid}").text
+    assert len(re.findall(r'name="deployment" value="\d\d-made-up"', page)) == MOST_OFFERED
 
 
 # --- who ---
