@@ -422,15 +422,20 @@ def _settle_unsent(session: Session, letter: _Letter, error: Unavailable, now: d
 
 
 def give_up(session: Session, ids: dict[str, int], now: datetime) -> None:
-    """The job has been tried as often as it may: what is still under way is said to have failed."""
+    """The job has been tried as often as it may: what is still under way is said to have failed. What stood still
+    before was tried once more, in vain, and rests (`retry`)."""
+    under_way = (lti.DeliveryState.RETRYING, lti.DeliveryState.WAITING)
+    still = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
     for row in session.exec(
         select(lti.ScoreDelivery)
         .join(lti.LineItem, col(lti.LineItem.id) == lti.ScoreDelivery.line_item_id)
         .where(
             lti.LineItem.course_id == ids["course_id"],
             lti.ScoreDelivery.person_id == ids.get("person_id", 0),
-            col(lti.ScoreDelivery.state).in_([lti.DeliveryState.RETRYING, lti.DeliveryState.WAITING]),
+            col(lti.ScoreDelivery.state).in_([*under_way, *still]),
         )
     ).all():
-        row.state, row.updated_at = lti.DeliveryState.FAILED, now
+        if row.state in under_way:
+            row.state = lti.DeliveryState.FAILED
+        row.updated_at = now
         session.add(row)

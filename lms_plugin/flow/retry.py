@@ -3,11 +3,12 @@
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, or_
+from sqlalchemy import String, and_, cast, exists, or_
 from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import outbox
+from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember
 
 # The host does not know us, or lets us write nothing: the same for every score there, and mended outside of this tool.
@@ -19,9 +20,14 @@ RESTING = timedelta(days=60)  # and no more where nobody has come from the cours
 
 def ask_again(session: Session, now: datetime) -> int:
     """The worker's sweep: asks for the scores of people who have launched since the host said that they are no
-    students, and every `AGAIN` for those that waited on the registration. Gives the number; a constant number of
-    queries for each district."""
+    students, and every `AGAIN` for those that waited on the registration; not for what is asked for already: its tries
+    would begin anew each time. Gives the number; a constant number of queries for each district."""
     delivery, states = lti.ScoreDelivery, lti.DeliveryState
+    is_asked = exists().where(
+        col(Job.kind) == outbox.SCORE,
+        col(Job.key) == cast(col(Course.id), String) + ":" + cast(col(delivery.person_id), String),
+        col(Job.state).in_([JobState.READY, JobState.RUNNING]),
+    )
     rows = session.exec(
         select(Course.id, Course.tenant_id, delivery.person_id)
         .select_from(delivery)
@@ -41,6 +47,7 @@ def ask_again(session: Session, now: datetime) -> int:
         .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
         .where(
             col(lti.Platform.is_disabled).is_(False),
+            ~is_asked,
             or_(
                 and_(
                     col(delivery.state) == states.NOT_A_LEARNER,

@@ -397,6 +397,33 @@ def test_what_waits_on_the_registration_is_tried_again_every_few_hours(
     assert again(world, world.course.seen_at + retry.RESTING) == set()
 
 
+def test_what_is_asked_for_already_keeps_its_patience(world: World) -> None:
+    """Each minute's sweep would start a job's tries anew, and it would never be given up."""
+    chen = world.person(cast.CHEN)
+    score(world, column(world), chen, STATE.FAILED, "ags.token_refused")
+    job = asked(world, chen, world.now + timedelta(hours=4))
+    job.attempts = 5
+    world.session.add(job)
+    assert retry.ask_again(world.session, world.now + retry.AGAIN) == 0
+    world.session.refresh(job)
+    assert (job.attempts, job.run_at) == (5, world.now + timedelta(hours=4))
+
+
+@pytest.mark.parametrize("state", [STATE.FAILED, STATE.NOT_A_LEARNER])
+def test_what_was_tried_in_vain_rests_before_it_is_tried_again(world: World, state: lti.DeliveryState) -> None:
+    """Also where nothing could leave: the keys cannot be opened, the column does not come."""
+    chen = world.person(cast.CHEN)
+    row = score(world, column(world), chen, state, "ags.token_refused")
+    member = world.session.exec(select(CourseMember).where(CourseMember.person_id == pk(chen))).one()
+    member.launched_at = world.now + timedelta(seconds=1)
+    world.session.add(member)
+    later = world.now + retry.AGAIN
+    assert again(world, later) == {pk(chen)}
+    report.give_up(world.session, {"course_id": pk(world.course), "person_id": pk(chen)}, later)
+    assert again(world, later + timedelta(minutes=1)) == set()
+    assert (row.state, row.trouble) == (state, "ags.token_refused")
+
+
 def test_a_course_that_runs_another_programme_is_sent_nothing(world: World) -> None:
     score(world, column(world), world.person(cast.CHEN), STATE.FAILED, "ags.token_refused")
     world.course.programme_id = None
