@@ -1,7 +1,7 @@
 """互评: allotting reviews, opening one, saving, submitting, 申请回避."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,12 +97,16 @@ def _changed_since(
         )
         .limit(1)
     ).first()
-    return (
-        ripe is not None
-        or _came_to_differ(session, programme, since)
-        or _place_came_free(session, programme, since)
-        or _groups_were_read(session, programme, since)
-    )
+    if ripe is not None or _came_to_differ(session, programme, since):
+        return True
+    last = session.exec(
+        select(rubrics.Allocation)
+        .where(rubrics.Allocation.programme_id == pk(programme))
+        .order_by(col(rubrics.Allocation.id).desc())
+        .limit(1)
+    ).first()
+    whys = {one["why"] for one in last.shortages} if last is not None else set()
+    return _place_came_free(session, programme, whys, since) or _groups_were_read(session, programme, whys, since)
 
 
 def _came_to_differ(session: Session, programme: competencies.Programme, since: datetime) -> bool:
@@ -127,10 +131,11 @@ def _came_to_differ(session: Session, programme: competencies.Programme, since: 
     return session.exec(statement.limit(1)).first() is not None
 
 
-def _place_came_free(session: Session, programme: competencies.Programme, since: datetime) -> bool:
+def _place_came_free(
+    session: Session, programme: competencies.Programme, whys: Collection[str], since: datetime
+) -> bool:
     """Whether a reviewer stepped back or came to see the author, or, where reviewers were short, owes one less."""
-    last = _last(session, programme)
-    kinds = ("recused", "void") if last is not None and last.shortages else ("recused",)
+    kinds = ("recused", "void") if whys else ("recused",)
     statement = (
         select(rubrics.ReviewEvent.id)
         .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
@@ -143,11 +148,11 @@ def _place_came_free(session: Session, programme: competencies.Programme, since:
     return session.exec(statement.limit(1)).first() is not None
 
 
-def _groups_were_read(session: Session, programme: competencies.Programme, since: datetime) -> bool:
+def _groups_were_read(
+    session: Session, programme: competencies.Programme, whys: Collection[str], since: datetime
+) -> bool:
     """Whether works are short for want of people in a course group, and a list was read since then."""
-    last = _last(session, programme)
-    whys = {rubrics.Why.COURSE_GROUP_TOO_SMALL.value, rubrics.Why.NO_COURSE_GROUP.value}
-    if last is None or not any(one["why"] in whys for one in last.shortages):
+    if not {rubrics.Why.COURSE_GROUP_TOO_SMALL, rubrics.Why.NO_COURSE_GROUP} & set(whys):
         return False
     statement = (
         select(HostList.id)
@@ -155,16 +160,6 @@ def _groups_were_read(session: Session, programme: competencies.Programme, since
         .where(Course.programme_id == pk(programme), col(HostList.read_at) > since)
     )
     return session.exec(statement.limit(1)).first() is not None
-
-
-def _last(session: Session, programme: competencies.Programme) -> rubrics.Allocation | None:
-    """The latest allotment of a programme."""
-    return session.exec(
-        select(rubrics.Allocation)
-        .where(rubrics.Allocation.programme_id == pk(programme))
-        .order_by(col(rubrics.Allocation.id).desc())
-        .limit(1)
-    ).first()
 
 
 def _run(

@@ -15,7 +15,6 @@ import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import host_list
 from lms_plugin.flow.blindness import works_read_by
-from lms_plugin.flow.host_list import groups_of_people
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
@@ -153,7 +152,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         {authors[key] for key in taking_part},
         {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
     )
-    groups = groups_of_people(session, pk(programme)) if rules.review.course_groups != "off" else {}
+    groups = host_list.groups_of_people(session, pk(programme)) if rules.review.course_groups != "off" else {}
     works = tuple(
         rubrics.Work(
             id=key,
