@@ -56,11 +56,6 @@ class ReleasePage:
         """How many works would be released."""
         return len(self.uuids)
 
-    @property
-    def credited_people(self) -> int:
-        """How many people would get hours."""
-        return sum(people for _hundredths, people in self.hours)
-
 
 def release_page(
     session: Session, actor: Actor, programme: competencies.Programme, seed: int, now: datetime

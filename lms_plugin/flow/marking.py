@@ -1,6 +1,6 @@
 """What is judged: the items of submitted versions with their pieces and criteria, and what marks make of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,6 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid
-from lms_plugin.people import OrgUnit, Person
 
 
 @dataclass(frozen=True)
@@ -146,25 +145,3 @@ def sheets(session: Session, versions: Mapping[int, int]) -> dict[int, Sheet]:
 def sheet(session: Session, version_id: int, point_id: int) -> Sheet:
     """The sheet of one version."""
     return sheets(session, {version_id: point_id})[version_id]
-
-
-def points_of(session: Session, keys: Sequence[int]) -> dict[int, competencies.CompetencyPoint]:
-    """Points by id: one query."""
-    if not keys:
-        return {}
-    rows = session.exec(select(competencies.CompetencyPoint).where(col(competencies.CompetencyPoint.id).in_(set(keys))))
-    return {pk(row): row for row in rows}
-
-
-def names_of(session: Session, people: set[int]) -> dict[int, str]:
-    """Names of people by id: one query."""
-    rows = session.exec(select(Person.id, Person.name).where(col(Person.id).in_(people)))
-    return {key: name for key, name in rows if key is not None}
-
-
-def school_names(session: Session, units: set[int | None]) -> dict[int, str]:
-    """Names of schools by id: one query."""
-    rows = session.exec(
-        select(OrgUnit.id, OrgUnit.name).where(col(OrgUnit.id).in_([key for key in units if key is not None]))
-    )
-    return {key: name for key, name in rows if key is not None}
