@@ -291,8 +291,7 @@ def _host_lists(pages: Pages) -> None:
     world, uuids, session = pages.world, pages.uuids, pages.world.session
     world.course.memberships_url = f"{ISSUER}/memberships"
     listed = [
-        lti.Member(f"sub-{who.key}", who.name, "", "", frozenset({"Learner"}), groups=("g1",))
-        for who in cast.TEACHERS
+        lti.Member(f"sub-{who.key}", who.name, "", "", frozenset({"Learner"}), groups=("g1",)) for who in cast.TEACHERS
     ]
     listed[0] = lti.Member("sub-chen", "陈小芳", "", "", frozenset({"Learner"}))
     listed.append(lti.Member("77", "", "", "", frozenset({"Learner"})))
