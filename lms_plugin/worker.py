@@ -127,6 +127,8 @@ class Worker:
             self._forget_old(session, now)
         if self.cleared_at is None or now - self.cleared_at >= CLEARING:
             self.cleared_at = now
+            with self._alone("forget_names") as session:
+                host_list.forget_names(session, now)
             try:
                 self.clear_away(now)
             except Exception:

@@ -47,6 +47,26 @@ def views(post: Post, who: cast.Cast) -> list[Any]:
         return deliveries(session, [pk(post.world.person(who))], pk(post.world.programme)).lines
 
 
+def test_the_worker_forgets_names_of_lists(own_database_url: str, post: Post, tmp_path: Path) -> None:
+    course = pk(post.world.course)
+    flags = {"is_learner": True, "is_instructor": False, "is_active": True}
+    seen = {"first_seen_at": post.world.now, "last_seen_at": post.world.now}
+    with transaction(post.sessions) as session:
+        session.add(ListedMember(course_id=course, subject="n1", name="没来过", **flags, **seen))
+
+    def name() -> str:
+        with post.sessions() as session:
+            return session.exec(select(ListedMember.name).where(ListedMember.subject == "n1")).one()
+
+    clock = [post.world.now]
+    worker = Worker(settings_of(tmp_path, own_database_url), lambda: clock[0])
+    for days, kept in ((1, "没来过"), (31, "")):
+        clock[0] = post.world.now + timedelta(days=days)
+        worker.tick()
+        assert name() == kept
+    worker.close()
+
+
 def test_the_worker_asks_a_host_no_faster_than_the_settings_say(own_database_url: str, tmp_path: Path) -> None:
     class Handler(loopback.Handler):
         def do_GET(self) -> None:

@@ -57,7 +57,7 @@ class Line:
 class PeoplePage:
     """One page of a course's people. `counts`: how many each filter holds. `error`: the code of the last reading's
     failure, `groups_error` that of its groups; `is_asked`: a reading is on its way; `course_groups`: what groups count
-    when reviews are allotted."""
+    when reviews are allotted; `is_over`: the programme is, and no names of the list are kept."""
 
     course_uuid: str
     title: str
@@ -73,6 +73,7 @@ class PeoplePage:
     has_groups: bool
     groups_error: str
     course_groups: str
+    is_over: bool
 
 
 def ask(session: Session, actor: Actor, course_uuid: str, now: datetime) -> str:
@@ -83,11 +84,11 @@ def ask(session: Session, actor: Actor, course_uuid: str, now: datetime) -> str:
     return course.uuid
 
 
-def page(session: Session, actor: Actor, course_uuid: str, state: str, number: int) -> PeoplePage:
+def page(session: Session, actor: Actor, course_uuid: str, state: str, number: int, now: datetime) -> PeoplePage:
     """The people of a course, `PAGE` to a page, by name: at most seven queries. An unknown `state` shows all."""
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_PEOPLE, courses.whole_scope(session, actor, course))
-    issuer, programme, rules, listing, is_asked = _around(session, course)
+    issuer, programme, rules, listing, is_asked, is_over = _around(session, course, now)
     found = _Rows(course, issuer)
     counts = found.count(session)
     state = state if state in counts else "all"
@@ -107,21 +108,27 @@ def page(session: Session, actor: Actor, course_uuid: str, state: str, number: i
         words=listing.words,
         has_groups=bool(groups),
         groups_error=listing.groups_error,
+        is_over=is_over,
         course_groups=competencies.Rules.model_validate(rules or {}).review.course_groups,
     )
 
 
-def _around(session: Session, course: Course) -> tuple[str, str | None, dict[str, Any] | None, HostList, bool]:
-    """The issuer of a course's host, uuid and rules of its programme, how reading its list went, and whether that is
-    asked for at this moment."""
+def _around(
+    session: Session, course: Course, now: datetime
+) -> tuple[str, str | None, dict[str, Any] | None, HostList, bool, bool]:
+    """The issuer of a course's host, uuid and rules of its programme, how reading its list went, whether that is asked
+    for at this moment, and whether the programme is over."""
     is_asked = exists().where(
         col(Job.kind) == outbox.MEMBERS,
         col(Job.key) == str(pk(course)),
         col(Job.state).in_([JobState.READY, JobState.RUNNING]),
     )
     policy = competencies.ProgrammePolicy
-    issuer, programme, rules, listing, asked = session.execute(
-        columns(col(lti.Platform.issuer), col(competencies.Programme.uuid), col(policy.rules), HostList, is_asked)
+    issuer, programme, rules, listing, asked, over = session.execute(
+        columns(
+            *(col(lti.Platform.issuer), col(competencies.Programme.uuid), col(policy.rules)),
+            *(HostList, is_asked, host_list.is_over(now)),
+        )
         .select_from(Course)
         .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
         .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
@@ -130,7 +137,7 @@ def _around(session: Session, course: Course) -> tuple[str, str | None, dict[str
         .outerjoin(policy, col(policy.id) == col(competencies.Programme.policy_id))
         .where(col(Course.id) == pk(course))
     ).one()
-    return issuer, programme, rules, listing or HostList(course_id=pk(course)), bool(asked)
+    return issuer, programme, rules, listing or HostList(course_id=pk(course)), bool(asked), bool(over)
 
 
 class _Rows:

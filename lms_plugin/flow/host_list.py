@@ -1,18 +1,34 @@
 """What a host lists as a course's people and groups, kept as a hint: it makes nobody a person, and counts nobody.
 
 A reading is kept whole or not at all. Who is listed no more stays with the day since when; who was never listed and
-launched all the same stays what they are. Names of ours are not touched: the host's stands beside them.
+launched all the same stays what they are. Names of ours are not touched: the host's stands beside them, and only as
+long as it is of use: while somebody is listed, the list is read, and the course's programme is not over.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Integer, String, and_, case, cast, func, null, or_, union_all, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Integer,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    null,
+    or_,
+    union_all,
+    update,
+)
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
@@ -23,6 +39,7 @@ from lms_plugin.people import Course, CourseMember, HostList, ListedGroup, Liste
 AGAIN = timedelta(days=1)  # a list is read once a day,
 WHOLE_AGAIN = timedelta(days=7)  # with all that it holds once a week, where the host tells what has changed,
 RESTING = timedelta(days=60)  # and no more once nobody has come for so long
+NAMES_STAY = timedelta(days=30)  # without a reading that lists the person
 PAGE = 1000  # people to a page: an answer of more than a megabyte is not read
 
 
@@ -34,7 +51,8 @@ def ask(session: Session, course: Course, now: datetime) -> None:
 
 
 def ask_due(session: Session, now: datetime) -> int:
-    """Asks for every list that was not looked at for a day, of courses that people come from; gives the number."""
+    """Asks for every list that was not looked at for a day, of courses that people come from and whose programme is not
+    over; gives the number."""
     rows = session.exec(
         select(Course.id, Course.tenant_id)
         .join(HostList, col(HostList.course_id) == col(Course.id), isouter=True)
@@ -42,6 +60,7 @@ def ask_due(session: Session, now: datetime) -> int:
         .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
         .where(
             Course.memberships_url != "",
+            ~is_over(now),
             col(Course.seen_at) > now - RESTING,
             col(lti.Platform.is_disabled).is_(False),
             or_(col(HostList.tried_at).is_(None), col(HostList.tried_at) < now - AGAIN),
@@ -55,6 +74,34 @@ def ask_due(session: Session, now: datetime) -> int:
     for tenant_id, jobs in wanted.items():
         outbox.put_many(session, tenant_id, outbox.MEMBERS, jobs, now)
     return len(rows)
+
+
+def is_over(now: datetime) -> ColumnElement[bool]:
+    """The condition that a course's programme is over, wherever its district lies: at most a day after it ended."""
+    its = aliased(competencies.Programme)
+    ended = col(its.closes_on) < (now - timedelta(days=1)).date()
+    is_its = col(its.id) == col(Course.programme_id)
+    return exists().where(is_its, or_(col(its.state) == competencies.ProgrammeState.CLOSED, ended)).correlate(Course)
+
+
+def forget_names(session: Session, now: datetime) -> int:
+    """Deletes the names that hosts' lists gave of whoever is listed no more, of lists that were not read for
+    `NAMES_STAY`, and of courses whose programme is over; gives the number. What people of ours are called is theirs."""
+    of_courses_over = columns(col(Course.id)).where(is_over(now))
+    gone: Any = session.execute(
+        update(ListedMember)
+        .where(
+            col(ListedMember.name) != "",
+            or_(
+                col(ListedMember.absent_since_at).is_not(None),
+                col(ListedMember.last_seen_at) < now - NAMES_STAY,
+                col(ListedMember.course_id).in_(of_courses_over),
+            ),
+        )
+        .values(name="")
+        .execution_options(synchronize_session=False)
+    )
+    return int(gone.rowcount)
 
 
 def read(post: Post, ids: dict[str, int], now: datetime) -> None:
@@ -114,6 +161,7 @@ def keep(session: Session, course_id: int, roster: "lti.Roster", now: datetime, 
     known = {row.subject: row for row in session.exec(select(ListedMember).where(ListedMember.course_id == course_id))}
     if is_whole and not roster.members and any(row.absent_since_at is None for row in known.values()):
         raise Unavailable("nrps.emptied", permanent=True)
+    with_name = session.exec(select(Course.id).where(Course.id == course_id, is_over(now))).first() is None
     for member in roster.members:
         row = known.get(member.subject)
         if member.status == "Deleted":
@@ -121,7 +169,7 @@ def keep(session: Session, course_id: int, roster: "lti.Roster", now: datetime, 
             continue
         if row is None:
             row = _seen_first(course_id, member, now)
-        _tell(row, member)
+        _tell(row, member, with_name=with_name)
         row.absent_since_at = None
         session.add(row)
     if is_whole:
@@ -152,15 +200,18 @@ def _seen_first(course_id: int, member: "lti.Member", now: datetime) -> ListedMe
     )
 
 
-def _tell(row: ListedMember, member: "lti.Member") -> None:
+def _tell(row: ListedMember, member: "lti.Member", *, with_name: bool) -> None:
     """What of a host's entry is kept. No address: nobody needs it here."""
-    row.name = (member.name or f"{member.given_name} {member.family_name}".strip())[:100]
+    name = member.name or f"{member.given_name} {member.family_name}".strip()
+    row.name = name[:100] if with_name else ""
     row.roles, row.groups = sorted(member.roles)[:20], sorted(member.groups)
     row.is_learner, row.is_instructor, row.is_active = member.is_learner, member.is_instructor, member.is_active
 
 
 def _leaves(rows: Iterable[ListedMember], now: datetime) -> None:
+    """They are listed no more: the row is kept as history, the name is not."""
     for row in rows:
+        row.name = ""
         if row.absent_since_at is None:
             row.absent_since_at = now
 

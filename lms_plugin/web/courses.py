@@ -69,7 +69,7 @@ def check(course: str) -> str:
 def people(course: str) -> str:
     """Everybody of one course, 50 a page."""
     number, state = whole(request.args.get("page"), 1), request.args.get("state", "all")
-    found = course_people.page(db(), actor(), course, state, number)
+    found = course_people.page(db(), actor(), course, state, number, edge().now)
     total = found.counts[found.state]
     return render_template(
         "courses/people.html",

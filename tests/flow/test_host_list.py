@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, col, select
 
+import competencies
 import lti
 import rubrics
 from lms_plugin import outbox
@@ -257,3 +258,50 @@ def test_history_outlives_every_sequence_of_answers(world: World, answers: list[
             assert row.absent_since_at is None or row.last_seen_at <= row.absent_since_at
             assert row.last_seen_at == at or key not in here
     point.rollback()
+
+
+# --- names: no more than needed, no longer than needed ---
+
+
+def names(world: World) -> dict[str, str]:
+    world.session.expire_all()
+    return {key: row.name for key, row in rows(world.session).items()}
+
+
+def test_who_is_listed_no_more_is_kept_without_name(world: World) -> None:
+    """Whether they ever came or not; who comes back is named again, and what people of ours are called stays."""
+    keep(world, member("sub-chen", "陈小芳"), member("n1", "没来过"), member("n2", "也没来"))
+    keep(world, member("n2", "也没来"), member("n1", "没来过", status="Deleted"), days=1)
+    assert names(world) == {"sub-chen": "", "n1": "", "n2": "也没来"}
+    assert world.persons["chen"].name == "陈晓芳"
+    keep(world, member("n1", "没来过"), member("n2", "也没来"), days=2)
+    assert names(world) == {"sub-chen": "", "n1": "没来过", "n2": "也没来"}
+
+
+def test_names_of_a_list_that_is_read_no_more_go(world: World) -> None:
+    keep(world, member("n1", "没来过"), member("sub-chen", "陈小芳"))
+    assert host_list.forget_names(world.session, world.now + 30 * DAY) == 0
+    assert host_list.forget_names(world.session, world.now + 30 * DAY + timedelta(seconds=1)) == 2
+    assert names(world) == {"n1": "", "sub-chen": ""}
+    assert {row.is_learner for row in rows(world.session).values()} == {True}  # the rest is history
+
+
+@pytest.mark.parametrize("how", ["closed", "its last day"])
+def test_names_go_with_the_end_of_the_programme_and_none_comes_after(world: World, how: str) -> None:
+    now = world.now
+    other = course_of(world.session, world.tenant, "course-2", now)  # runs no programme yet: still being set up
+    host_list.keep(world.session, pk(other), lti.Roster([member("n9", "别的课")], ""), now, is_whole=True)
+    world.course.memberships_url = "https://lms.example/members"
+    keep(world, member("n1", "没来过"))
+    assert host_list.forget_names(world.session, now) == 0
+    if how == "closed":
+        world.programme.state = competencies.ProgrammeState.CLOSED
+    else:
+        world.programme.closes_on = now.date() - timedelta(days=2)
+    world.session.add_all([world.programme, world.course])
+    world.session.flush()
+    assert host_list.forget_names(world.session, now) == 1
+    assert names(world) == {"n1": "", "n9": "别的课"}
+    keep(world, member("n1", "没来过"), member("n2", "又一个"), days=1)  # somebody pressed the button
+    assert names(world) == {"n1": "", "n2": "", "n9": "别的课"}
+    assert host_list.ask_due(world.session, now + 3 * DAY) == 0  # and nobody else asks for it

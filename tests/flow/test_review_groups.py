@@ -211,15 +211,15 @@ def test_the_people_of_a_course_are_told_what_groups_count(world: World) -> None
     host_says(world, MIXED)
     world.set_rules(review={"course_groups": "first"})
     session, trainer = world.session, world.actor(cast.TRAINER)
-    found = course_people.page(session, trainer, world.course.uuid, "all", 1)
+    found = course_people.page(session, trainer, world.course.uuid, "all", 1, world.now)
     assert (found.course_groups, found.groups_error) == ("first", "")
     row = session.exec(select(HostList).where(HostList.course_id == pk(world.course))).one()
     row.groups_error = "ags.refused"
     session.add(row)
-    assert course_people.page(session, trainer, world.course.uuid, "all", 1).groups_error == "ags.refused"
+    assert course_people.page(session, trainer, world.course.uuid, "all", 1, world.now).groups_error == "ags.refused"
     world.course.programme_id = None
     session.add(world.course)
-    assert course_people.page(session, trainer, world.course.uuid, "all", 1).course_groups == "off"
+    assert course_people.page(session, trainer, world.course.uuid, "all", 1, world.now).course_groups == "off"
 
 
 GROUPS = st.dictionaries(

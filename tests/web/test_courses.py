@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
@@ -50,6 +51,25 @@ def test_what_a_host_writes_is_text(world: World, browse: Browse) -> None:
     assert "&lt;script&gt;x" in text
     assert "<script>x" not in text
     assert "平台不给姓名（" in text
+
+
+def test_who_is_gone_has_no_name_and_after_the_end_nobody_has(world: World, browse: Browse) -> None:
+    listed(world, "甲某某", "乙某某")
+    listed(world, "甲某某")
+    trainer, page = browse(cast.TRAINER), f"/courses/{world.course.uuid}/people"
+    text = trainer.get(page).text
+    assert "甲某某" in text
+    assert "乙某某" not in text
+    assert text.count("姓名不再保留（") == 1
+    assert "只给这门课的评审员和管理员看" in text
+    world.programme.state = competencies.ProgrammeState.CLOSED
+    world.session.add(world.programme)
+    host_list.forget_names(world.session, world.now)
+    world.session.commit()
+    text = trainer.get(page).text
+    assert "甲某某" not in text
+    assert text.count("姓名不再保留（") == 2
+    assert "项目已经结束，不再自动读" in text
 
 
 @pytest.mark.parametrize(
