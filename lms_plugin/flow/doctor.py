@@ -193,12 +193,12 @@ def _secret(secret: str) -> Line:
 
 def proxy_line(public_url: str, seen: str, *, is_forwarded: bool, proxies: int) -> Line:
     """Whether requests arrive here under the address that the settings say. `seen`: how the tool was addressed."""
-    said, wanted = urlsplit(seen), urlsplit(public_url)
+    said, wanted = lti.origin(seen), lti.origin(public_url)  # "" of what is no address, whatever a client wrote
     words = {"seen": seen, "public_url": public_url}
-    if said.scheme != wanted.scheme:
+    if said and said.partition(":")[0] != wanted.partition(":")[0]:
         code = "doctor.proxy_unbelieved" if is_forwarded and not proxies else "doctor.proxy_scheme"
         return Line("doctor.step_proxy", code, words)
-    if lti.origin(seen) != lti.origin(public_url):
+    if said != wanted:
         return Line("doctor.step_proxy", "doctor.proxy_host", words)
     return Line("doctor.step_proxy")
 
@@ -276,8 +276,9 @@ class Examination:
         try:
             shown = http.get_json(f"{url}/.well-known/jwks.json")
             listed = shown.get("keys") if isinstance(shown, dict) else None
-            kids = {one.get("kid") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
-            lines.append(Line("doctor.step_keys", "" if self.kids <= kids else "doctor.keys_other", {"url": url}))
+            kids = [one.get("kid") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+            is_ours = all(kid in kids for kid in self.kids)
+            lines.append(Line("doctor.step_keys", "" if is_ours else "doctor.keys_other", {"url": url}))
             said = http.get_json(f"{url}/readyz")
         except Unavailable as error:
             words = {"words": error.words or error.code, "url": url}

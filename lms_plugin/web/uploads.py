@@ -55,7 +55,7 @@ def take_in() -> None:
 
 
 def way_on(endpoint: str) -> dict[str, Any]:
-    """For the page that refuses a form of evidence as too large: the code, and the way back to where it was chosen."""
+    """For the page that refuses a form of evidence as too large: the way back to where its files were chosen."""
     work = request.view_args or {}
     is_photos = endpoint == "uploads.photos"
     page = url_for("submit.photos", **work) if is_photos else url_for("submit.point", submission=work["submission"])

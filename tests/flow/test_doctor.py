@@ -150,6 +150,7 @@ def test_a_secret_that_does_not_open_the_keys(session: Session, world: World, tm
         ("http://tool.example", False, 0, "doctor.proxy_scheme"),
         ("http://tool.example", False, 1, "doctor.proxy_scheme"),
         ("https://127.0.0.1:8600", True, 1, "doctor.proxy_host"),
+        ("https://[", True, 1, "doctor.proxy_host"),
     ],
 )
 def test_what_the_reverse_proxy_passes_on(seen: str, is_forwarded: bool, proxies: int, code: str) -> None:
@@ -322,7 +323,7 @@ def test_our_own_address_shows_our_own_keys(session: Session, tmp_path: Path, ow
     assert found == {"certificate": "doctor.no_https", "keys": "", "proxy": ""}
     own.seen = {"seen": "http://other.example", "forwarded": True}
     assert seen_from_here(session, tmp_path, own, url)["proxy"] == "doctor.proxy_host"
-    for nonsense in ([], {"keys": 5}, {"keys": [5, {"kid": 7}]}):
+    for nonsense in ([], {"keys": 5}, {"keys": [5, {"kid": 7}, {"kid": []}]}):
         own.keys = nonsense
         assert seen_from_here(session, tmp_path, own, url)["keys"] == "doctor.keys_other"
 
