@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lms_plugin.flow.course_check import Facts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import when
-from lms_plugin.web.platform_labels import FAMILIES
+from lms_plugin.web.platform_labels import family
 
 REFUSED = ("ags.refused", "ags.scope_refused", "ags.token_refused", "nrps.emptied")  # what switching it on may mend
 
@@ -20,11 +20,6 @@ class CheckLine:
     detail: str = ""
     cures: tuple[str, ...] = ()
     link: tuple[str, str] | None = None
-
-
-def family(product: str) -> str:
-    """The product by our own word for it."""
-    return FAMILIES.get(product, product)
 
 
 def lines(facts: Facts, timezone: str, explain: Callable[[str], str]) -> list[CheckLine]:

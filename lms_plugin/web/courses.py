@@ -8,7 +8,7 @@ from lms_plugin.web import messages
 from lms_plugin.web.course_lines import lines
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.forms import whole
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("courses", __name__)
 
@@ -51,7 +51,7 @@ def home() -> str:
         rows=rows,
         total=total,
         page=number,
-        pages=max(1, -(-total // course_check.PAGE)),
+        pages=pages(total, course_check.PAGE),
         address=lambda there: url_for("courses.home", page=there),
         lack_word=lack_word,
     )
@@ -75,7 +75,7 @@ def people(course: str) -> str:
         "courses/people.html",
         view=found,
         page=number,
-        pages=max(1, -(-total // course_people.PAGE)),
+        pages=pages(total, course_people.PAGE),
         total=total,
         state_word=state_word,
         address=lambda there: url_for("courses.people", course=course, state=found.state, page=there),

@@ -9,7 +9,7 @@ from lms_plugin.errors import NotFound
 from lms_plugin.flow import launches
 from lms_plugin.web.edge import actor, db
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.forms import whole
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("launches", __name__)
 
@@ -39,7 +39,7 @@ def home() -> BaseResponse | tuple[str, int]:
             "launches/home.html",
             listing=found_rows,
             page=number,
-            pages=max(1, -(-found_rows.total // launches.PAGE)),
+            pages=pages(found_rows.total, launches.PAGE),
             address=lambda there: url_for("launches.home", page=there, **kept),
             picked=picked,
             refused=refused,

@@ -1,10 +1,9 @@
 """往课程里放链接: the page that a host opens to ask what to put into its course, and the answer through the browser."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+import lti
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import linking
 from lms_plugin.web import formats, messages
@@ -47,6 +46,5 @@ def choose(link: str) -> BaseResponse | tuple[str, int] | str:
     except Invalid as invalid:
         db().rollback()
         return _page(link, chosen, messages.field_errors(invalid)["item"]), 422
-    parts_of = urlsplit(answer.return_url)
-    here.sends_to = f"{parts_of.scheme}://{parts_of.netloc}"
+    here.sends_to = lti.origin(answer.return_url)
     return render_template("linking/answer.html", answer=answer)

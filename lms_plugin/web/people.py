@@ -14,7 +14,7 @@ from lms_plugin.people import RoleKind, Stage, staff_number_as_kept
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge, is_own_path, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.forms import whole
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("people", __name__)
 
@@ -162,7 +162,7 @@ def list_people() -> str:
         rows=rows,
         total=total,
         page=page,
-        pages=max(1, -(-total // 50)),
+        pages=pages(total),
         query=query,
         only_waiting=only_waiting,
         role_word=lambda kind: role_word(RoleKind(kind)),

@@ -11,6 +11,11 @@ ADDRESSES = frozenset({LAUNCH, LAUNCHES, LOGIN, JWKS, DOMAIN, NAME})
 FAMILIES = {"desire2learn": "brightspace", "blackboardlearn": "blackboard", "edx": "openedx", "open-edx": "openedx"}
 
 
+def family(product: str) -> str:
+    """The product by our own word for it."""
+    return FAMILIES.get(product, product)
+
+
 @dataclass(frozen=True)
 class Label:
     """One field of a host's form. `value`: which of our addresses goes there; otherwise what to choose, in Chinese

@@ -13,8 +13,8 @@ from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, commit, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import is_english
-from lms_plugin.web.forms import whole
-from lms_plugin.web.platform_labels import DOMAIN, FAMILIES, JWKS, LAUNCH, LAUNCHES, LOGIN, NAME, PRODUCTS
+from lms_plugin.web.forms import pages, whole
+from lms_plugin.web.platform_labels import DOMAIN, JWKS, LAUNCH, LAUNCHES, LOGIN, NAME, PRODUCTS, family
 
 blueprint = Blueprint("platforms", __name__)
 
@@ -75,7 +75,7 @@ def home() -> str:
         rows=rows[(number - 1) * PAGE : number * PAGE],
         total=len(rows),
         page=number,
-        pages=max(1, -(-len(rows) // PAGE)),
+        pages=pages(len(rows), PAGE),
         address=lambda there: url_for("platforms.home", page=there),
         register_url=f"{parts().settings.public_url}/lti/register",
         waiting=sum(len(row.use.unknown) for row in rows),
@@ -152,8 +152,8 @@ def _page(
     errors: dict[str, str] | None = None,
 ) -> str:
     view = view or platforms.one(db(), actor(), platform)
-    family = FAMILIES.get(view.product, view.product)
-    key = family if family in PRODUCTS else "other"
+    key = family(view.product)
+    key = key if key in PRODUCTS else "other"
     held = {
         "name": view.name,
         "auth_url": view.auth_url,

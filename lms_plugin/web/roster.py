@@ -11,7 +11,7 @@ from lms_plugin.web import messages
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.forms import whole
+from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.people import stage_word
 from lms_plugin.web.schools import choices as environments
 
@@ -65,7 +65,7 @@ def home() -> BaseResponse | tuple[str, int]:
         standing=standing,
         query=query,
         page=number,
-        pages=max(1, -(-total // 50)),
+        pages=pages(total),
         error=error,
         done={key: whole(request.args.get(key), 0, least=0) for key in ("new", "changed", "same", "matched")}
         if "new" in request.args

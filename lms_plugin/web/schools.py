@@ -8,7 +8,7 @@ from lms_plugin.flow import schools, units
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.forms import whole
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("schools", __name__)
 
@@ -42,7 +42,7 @@ def home() -> BaseResponse | tuple[str, int]:
         view=view,
         query=query,
         page=number,
-        pages=max(1, -(-view.total // 50)),
+        pages=pages(view.total),
         errors=errors,
         typed=request.form.get("environment", ""),
         changed=whole(request.args.get("changed"), 0, least=0) if "changed" in request.args else None,
