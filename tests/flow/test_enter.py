@@ -67,7 +67,6 @@ def launch_of(world: World, subject: str, *roles: str, course: Course | None = N
         name="",
         given_name="",
         family_name="",
-        email="",
         locale="zh-Hans",
         return_url="",
         document_target="iframe",
