@@ -348,6 +348,23 @@ def test_a_click_counts_from_the_moment_the_page_stands(page: Page, host: Host) 
     assert {who for what, who in host.seen if not what.startswith("GET /static")} == {BEARER}
 
 
+def test_a_double_click_and_another_one(page: Page, host: Host) -> None:
+    """What is clicked last comes, although the line was slow and the first was clicked twice."""
+    enter(page, host)
+    late: list[Route] = []
+    page.route("**/inside", lambda route: late.append(route))
+    with page.expect_request("**/inside"):
+        page.locator(".menu a").first.dblclick()
+    page.locator(".menu a").nth(1).click()
+    page.wait_for_url(f"{host.url}/kit/two")
+    for one in late:
+        with suppress(Error):  # its page gave it up already
+            one.continue_()
+    page.wait_for_timeout(1000)
+    assert page.url == f"{host.url}/kit/two"
+    assert len(late) == 1
+
+
 @pytest.mark.parametrize("first", ["a click", "Back"])
 def test_of_a_click_and_back_the_later_counts(page: Page, host: Host, first: str) -> None:
     """On a slow line what was asked for first comes last; nobody wants it any more."""

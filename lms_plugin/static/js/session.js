@@ -193,12 +193,16 @@ document.addEventListener("htmx:configRequest", (event) => Object.assign(event.d
 // from an earlier one must not take the place of what was asked for after it. (And the moment a page stands, it is
 // htmx's whole: `defaultSettleDelay` is 0, else its links would for 20 ms and more be plain ones, which lead such a tab out.)
 let turning = null;
+let givesUp = false;
 function turn(request) {
+  givesUp = true;
   turning?.abort();
+  givesUp = false;
   turning = request;
 }
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (event.detail.boosted || event.detail.target === document.body) turn(event.detail.xhr);
+  if (givesUp) event.preventDefault(); // the second of two clicks waited behind the first: it is given up with it
+  else if (event.detail.boosted || event.detail.target === document.body) turn(event.detail.xhr);
 });
 
 document.addEventListener("htmx:historyCacheMiss", (event) => {
