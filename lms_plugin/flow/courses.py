@@ -11,7 +11,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid
-from lms_plugin.flow import enter, humans
+from lms_plugin.flow import enter, humans, links
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, OrgMembership, OrgUnit, RoleKind
 
 
@@ -86,7 +86,8 @@ def may_bind(session: Session, actor: Actor, course: Course) -> bool:
 @dataclass(frozen=True)
 class BindView:
     """A course and the programmes it may run. `running`: (uuid, title) of the one it runs, with the people of the
-    course who have begun in it; `may_rebind`: whether this person may put another in its place."""
+    course who have begun in it; `may_rebind`: whether this person may put another in its place; `meant`: (uuid, title)
+    of the one for which the link was made through which the person came, where it may be chosen: a copied course."""
 
     course_uuid: str
     course_title: str
@@ -95,24 +96,28 @@ class BindView:
     running: tuple[str, str] | None = None
     begun: int = 0
     may_rebind: bool = False
+    meant: tuple[str, str] | None = None
 
 
-def bind_view(session: Session, actor: Actor, course_uuid: str) -> BindView:
-    """For the page that asks which programme a course runs."""
+def bind_view(session: Session, actor: Actor, course_uuid: str, wants: str = "") -> BindView:
+    """For the page that asks which programme a course runs. `wants`: what the launched link was made for."""
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_BIND, course_scope(session, actor, course))
     running = get(session, competencies.Programme, course.programme_id) if course.programme_id is not None else None
     may_rebind = running is not None and _may_rebind(session, actor, course, running)
     learners = _learners(session, course) if may_rebind or running is None else set()
     begun = _begun(session, running, learners) if running is not None and may_rebind else set()
+    choices = [(row.uuid, row.title) for row in offered(session, actor) if running is None or row.uuid != running.uuid]
+    target = links.target_of(wants)
     return BindView(
         course.uuid,
         course.title,
-        tuple((row.uuid, row.title) for row in offered(session, actor) if running is None or row.uuid != running.uuid),
+        tuple(choices),
         len(learners),
         (running.uuid, running.title) if running is not None else None,
         len(begun),
         may_rebind,
+        next((one for one in choices if target is not None and one[0] == target.programme), None),
     )
 
 

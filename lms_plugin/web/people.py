@@ -146,7 +146,7 @@ def bind(course: str) -> BaseResponse | tuple[str, int]:
             return redirect(target, 303)
         except Invalid as error:
             errors = messages.field_errors(error)
-    view = courses.bind_view(db(), me, course)
+    view = courses.bind_view(db(), me, course, here.web_session.wants if here.web_session is not None else "")
     is_done = "done" in request.args and not errors
     return render_template("people/bind.html", view=view, errors=errors, is_done=is_done), 422 if errors else 200
 

@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlmodel import Session, select
 
+from competencies import Programme
 from lms_plugin.people import Course
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, LEARNER, Bench, Jar, Platform
 
@@ -140,6 +141,36 @@ def test_D08_the_link_opens_what_was_chosen(platform: Platform, view: str, leads
             answer = introduce(platform, jar)
             answer = jar.ask("GET", platform.bench.url + answer.headers["Location"])
         assert leads_to in answer.headers["Location"]
+
+
+def test_D08_a_copied_course_is_asked_with_the_answer_filled_in(platform: Platform) -> None:
+    """Nobody has said yet which programme the copy runs: its trainer is asked, and the link's own is chosen already;
+    another district's is not."""
+    bench, first = platform.bench, Picked(platform, asks())
+    key = next(key for key in first.choices() if key.endswith("/point/A3"))
+    (item,) = first.answer(key)[0][DL + "content_items"]
+    meant = item["custom"]["nengli_programme"]
+    with Session(bench.engine) as session:
+        row = session.exec(select(Programme).where(Programme.uuid == meant)).one()
+        fields = row.model_dump(exclude={"id", "uuid", "title"})
+        session.add(Programme(**fields, title="另一个项目"))
+        session.commit()
+    jar = Jar()
+    for context, programme, chosen in (("copy-1", meant, [meant]), ("copy-2", "of-another-district", [])):
+        custom = {**item["custom"], "nengli_programme": programme}
+        changes = {
+            CLAIM + "custom": custom,
+            CLAIM + "context": {"id": context, "title": "x"},
+            CLAIM + "roles": [INSTRUCTOR],
+        }
+        launched = platform.launch(jar, sub="trainer-of-copies", **changes)
+        answer = jar.ask("GET", bench.url + launched.headers["Location"])
+        if answer.headers["Location"] == "/people/introduce":
+            introduce(platform, jar, "copies")
+            answer = jar.ask("GET", bench.url + launched.headers["Location"])
+        page = jar.ask("GET", bench.url + answer.headers["Location"]).text
+        assert "另一个项目" in page
+        assert re.findall(r'name="programme" value="([^"]+)" checked', page) == chosen
 
 
 def bind(platform: Platform, context: str) -> None:
