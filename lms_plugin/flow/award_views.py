@@ -74,7 +74,15 @@ def release_page(
         state: int(number)
         for state, number in session.exec(
             select(col(competencies.Submission.state), func.count(col(competencies.Submission.id)))
-            .where(competencies.Submission.programme_id == pk(programme))
+            .join(
+                competencies.SubmissionVersion,
+                col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+                isouter=True,
+            )
+            .where(
+                competencies.Submission.programme_id == pk(programme),
+                col(competencies.SubmissionVersion.declined_at).is_(None),  # what was not let in waits for nobody
+            )
             .group_by(col(competencies.Submission.state))
         )
     }

@@ -243,7 +243,8 @@ class ChosenPoint:
         further = {states.RETURNED: 1, states.LATE: 2, states.SUBMITTED: 2, states.DECIDED: 2}
         if self.work is None:
             return (0, 0, 0.0)
-        return (int(self.level or 0), further.get(self.work.state, 0), self.work.changed_at.timestamp())
+        reached = 0 if self.is_declined else further.get(self.work.state, 0)
+        return (int(self.level or 0), reached, self.work.changed_at.timestamp())
 
 
 def meets_rule(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> bool:

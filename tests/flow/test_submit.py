@@ -17,6 +17,7 @@ from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import drafts, point_view, submit, submit_views, uploads
 from tests import people as cast
 from tests.factories import World
+from tests.flow.handed_in import hand_in
 
 MINUTE = timedelta(minutes=1)
 TEXT_KEYS = ("design", "reflection")
@@ -507,3 +508,16 @@ def test_home_follows_the_work_through_its_phases(world: World, chen: Actor) -> 
     assert now_is() == ("wait", ("submitted",))
     decide(world, a6, {"design": 1, "clip": 0, "reflection": 1})
     assert now_is() == ("revise", ("returned",))
+
+
+def test_of_two_works_on_one_point_the_declined_one_counts_less(world: World) -> None:
+    """Two rows of one human being: what was not let in does not hide what waits for a trainer."""
+    waits = hand_in(world, cast.CHEN, "A3", world.now - timedelta(days=2))
+    late = hand_in(world, cast.WANG, "A3", world.now - timedelta(hours=2))
+    late.state = competencies.SubmissionState.LATE
+    competencies.decline_late(world.session, late, version_of(world, late), "晚了", world.now)
+    lines = [
+        submit_views.ChosenPoint(world.point("A3"), work, version_of(world, work), None, None).weight
+        for work in (late, waits)
+    ]
+    assert max(lines) == lines[1]

@@ -422,6 +422,8 @@ def test_who_was_declined_still_sees_what_else_is_to_do(world: World, browse: Br
     trainer.get(f"/cases/{work.uuid}")
     assert trainer.post(f"/cases/{work.uuid}/decline", {"declined": "晚了两周"}).status_code == 303
     home = f"/programmes/{world.programme.uuid}"
+    released = browse(cast.OFFICER).get(f"/release/{world.programme.uuid}").text
+    assert re.search(r"<dt>还没定</dt><dd><a [^>]*>0</a>", released)
     assert "还要选 2 个能力点" in chen.get(home).text
     for code in ("A5", "B1"):
         hand_in(world, cast.CHEN, code, world.now - 2 * HOUR)
