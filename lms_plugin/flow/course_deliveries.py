@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, update
+from sqlalchemy import func, or_, update
 from sqlmodel import Session, col, select
 
 import competencies
@@ -196,29 +196,32 @@ def resend_all(session: Session, actor: Actor, course_uuid: str, now: datetime, 
             raise NotFound
     else:
         rows = [one.row_id for one in everybody if one.standing == "stuck"]
-    send_again(session, course, rows, now)
+    send_again(session, course, rows, now, overwrites=bool(person_uuid))
     return len(rows)
 
 
-def send_again(session: Session, course: Course, rows: Collection[int], now: datetime) -> None:
+def send_again(session: Session, course: Course, rows: Collection[int], now: datetime, *, overwrites: bool) -> None:
     """Asks for the scores of these rows, and takes back what stood in their way: lost columns may be made once more,
-    a refused registration is asked again. The caller has checked the permission. A constant number of queries."""
+    a refused registration is asked again. `overwrites`: also what somebody changed in a column that the host has. The
+    caller has checked the permission. A constant number of queries."""
     if not rows:
         return
     items = stuck.columns_of(session, course).values()
+    keeps = [] if overwrites else [pk(item) for item in items if not stuck.is_lost(item)]
     for item in items:
         item.lost_at = None
         session.add(item)
     session.flush()
-    waiting = lti.DeliveryState.WAITING
+    states = lti.DeliveryState
     session.connection().execute(
         update(lti.ScoreDelivery)
         .where(
             col(lti.ScoreDelivery.line_item_id).in_([pk(item) for item in items]),
             col(lti.ScoreDelivery.person_id).in_(rows),
-            col(lti.ScoreDelivery.state) != lti.DeliveryState.NOT_OFFERED,
+            col(lti.ScoreDelivery.state) != states.NOT_OFFERED,
+            or_(col(lti.ScoreDelivery.state) != states.OVERRIDDEN, col(lti.ScoreDelivery.line_item_id).not_in(keeps)),
         )
-        .values(state=waiting, trouble="", host_words="")
+        .values(state=states.WAITING, trouble="", host_words="")
     )
     session.expire_all()
     lti.forget_refusals(session, get(session, lti.Deployment, course.deployment_id).platform_id)

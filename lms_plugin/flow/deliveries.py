@@ -192,4 +192,4 @@ def resend(session: Session, actor: Actor, course_uuid: str, person_uuid: str, n
     ).all()
     if not rows:
         raise NotFound
-    send_again(session, course, rows, now)
+    send_again(session, course, rows, now, overwrites=True)

@@ -203,6 +203,22 @@ def test_send_again_one_or_all_that_are_stuck(world: World) -> None:
         )
 
 
+@pytest.mark.parametrize(("url", "kept"), [("https://lms.example/2", True), ("", False)])
+def test_all_that_is_stuck_leaves_what_a_trainer_changed(world: World, url: str, kept: bool) -> None:
+    """Of one person too: the points are stuck, the hours were changed over there. A column that is lost is made anew,
+    and what stood in it with it."""
+    chen, officer = world.person(cast.CHEN), world.actor(cast.OFFICER)
+    points = score(world, column(world), chen, STATE.FAILED, "ags.refused")
+    hours = score(world, column(world, kind=lti.LineItemKind.HOURS, url=url), chen, STATE.OVERRIDDEN)
+    assert course_deliveries.resend_all(world.session, officer, world.course.uuid, world.now) == 1
+    world.session.refresh(points)
+    world.session.refresh(hours)
+    assert (points.state, hours.state) == (STATE.WAITING, STATE.OVERRIDDEN if kept else STATE.WAITING)
+    course_deliveries.resend_all(world.session, officer, world.course.uuid, world.now, chen.uuid)
+    world.session.refresh(hours)
+    assert hours.state is STATE.WAITING  # that very person was asked for
+
+
 def test_pages_of_fifty_at_a_constant_price(world: World, engine: Engine) -> None:
     item = column(world)
     for number in range(60):
