@@ -34,8 +34,8 @@ def choose(where: Where, codes: tuple[str, ...]) -> None:
 
 
 def open_point(where: Where, code: str) -> None:
-    """From 我的能力点 to one point. On a busy machine Chromium drops a click that comes before a page's first picture (of
-    pages without any script too, about one in ten made around that moment): a person clicks again."""
+    """From 我的能力点 to one point. On a busy machine Chromium drops a click that comes before a page's first picture
+    (of pages without any script too, about one in ten made around that moment): a person clicks again."""
     where.get_by_role("link", name="我的能力点").first.click()
     link = where.locator("ul.lines a.title", has_text=re.compile(rf"^{code}\b"))
     link.click()
