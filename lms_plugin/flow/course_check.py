@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -72,21 +72,33 @@ def _with_points() -> ColumnElement[bool]:
     )
 
 
-_has_arrived = exists().where(  # some score of a course member in the course's gradebook
-    col(lti.LineItem.course_id) == _here,
-    col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
-    col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
-    col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED,
-)
+def _has_score(state: lti.DeliveryState) -> ColumnElement[bool]:
+    """Whether a score of the course member stands so in the course's gradebook."""
+    return exists().where(
+        col(lti.LineItem.course_id) == col(CourseMember.course_id),
+        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+        col(lti.ScoreDelivery.state) == state,
+    )
+
+
+_has_arrived = _has_score(lti.DeliveryState.DELIVERED)
 _learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember.is_instructor).is_(True)
+
+
+def may_not_be_graded(has_points: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether the host has said that the course member is no student there, or may do so: they chose points, came last
+    as an instructor alone, and no score has arrived (Moodle names a teacher who is a student too a teacher, and grades
+    them)."""
+    comes_as_teacher = and_(_instructor, ~_learner, has_points, ~_has_arrived)
+    return or_(comes_as_teacher, _has_score(lti.DeliveryState.NOT_A_LEARNER))
 
 
 @dataclass(frozen=True)
 class Facts:
     """What arrived from one course. `learners` and `instructors` came so last; `named`, `unnamed` of all who came; of
-    the host's list `listed_learners`, of them `absent` never came; `wrong_side` chose points and came as instructor
-    alone, and none of their scores has arrived; `refused` are not graded there; scores of `failed` were given up, those
-    of `waiting` are tried again by themselves."""
+    the host's list `listed_learners`, of them `absent` never came; `wrong_side` may not be graded there; scores of
+    `failed` were given up, those of `waiting` are tried again by themselves."""
 
     uuid: str
     title: str
@@ -106,7 +118,6 @@ class Facts:
     takes_scores: bool
     makes_columns: bool
     arrived: int
-    refused: int
     failed: int
     waiting: int
     offers_list: bool
@@ -137,7 +148,7 @@ class Facts:
             "grades": self.has_come and not self.takes_scores,
             "stuck": bool(self.failed),
             "members": self.has_come and (not self.offers_list or bool(self.error)),
-            "wrong_side": bool(self.wrong_side or self.refused),
+            "wrong_side": bool(self.wrong_side),
         }
         return tuple(name for name, is_wrong in found.items() if is_wrong)
 
@@ -192,14 +203,13 @@ def _facts() -> Any:
             _came(col(CourseMember.has_name).is_(True)),
             _came(col(CourseMember.has_name).is_(False)),
             _sent(states.DELIVERED),
-            _sent(states.NOT_A_LEARNER),
             _sent(states.FAILED),
             _sent(states.RETRYING, states.WAITING),
             _listed(col(ListedMember.is_learner).is_(True)),
             _listed(col(ListedMember.is_instructor).is_(True)),
             _listed(col(ListedMember.name) != ""),
             _listed(col(ListedMember.is_learner).is_(True), ~came_too),
-            _came(_instructor, ~_learner, _with_points(), ~_has_arrived),
+            _came(may_not_be_graded(_with_points())),
         )
         .select_from(Course)
         .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
@@ -211,7 +221,7 @@ def _facts() -> Any:
 
 def _of(row: Any, *, may_see_people: bool = False) -> Facts:
     course, platform, listing, programme, *counts = row
-    places, was_picked, learners, instructors, named, unnamed, arrived, refused, failed, waiting, *listed = counts
+    places, was_picked, learners, instructors, named, unnamed, arrived, failed, waiting, *listed = counts
     scopes = {scope.rpartition("/")[2] for scope in course.ags_scopes}
     listed_learners, listed_instructors, listed_named, absent, wrong_side = listed
     return Facts(
@@ -233,7 +243,6 @@ def _of(row: Any, *, may_see_people: bool = False) -> Facts:
         takes_scores="score" in scopes and bool(course.lineitems_url or course.lineitem_url),
         makes_columns="lineitem" in scopes and bool(course.lineitems_url),
         arrived=arrived,
-        refused=refused,
         failed=failed,
         waiting=waiting,
         offers_list=bool(course.memberships_url),

@@ -17,6 +17,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import find, pk
 from lms_plugin.flow import courses, host_list
+from lms_plugin.flow.course_check import may_not_be_graded
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import (
     Course,
@@ -50,6 +51,7 @@ class Line:
     as_instructor: bool
     has_points: bool
     is_on_roster: bool
+    may_not_be_graded: bool
     groups: tuple[str, ...]
 
 
@@ -174,6 +176,7 @@ class _Rows:
             col(competencies.Selection.programme_id) == course.programme_id,
             col(competencies.Selection.dropped_at).is_(None),
         )
+        self.may_not_be_graded = and_(col(CourseMember.id).is_not(None), may_not_be_graded(self.has_points))
         self.on_roster = self._of_human(
             col(RosterEntry.person_id),
             col(RosterEntry.tenant_id) == course.tenant_id,
@@ -191,12 +194,11 @@ class _Rows:
         """What the page can be narrowed to."""
         listed = and_(col(ListedMember.id).is_not(None), col(ListedMember.absent_since_at).is_(None))
         came = col(CourseMember.id).is_not(None)
-        teaches = and_(came, col(CourseMember.is_instructor).is_(True), col(CourseMember.is_learner).is_(False))
         return {
             "all": true(),
             "not_come": and_(listed, col(ListedMember.is_learner).is_(True), ~came),
             "not_chosen": and_(came, col(CourseMember.is_learner).is_(True), ~self.has_points),
-            "wrong_side": and_(teaches, self.has_points),
+            "wrong_side": self.may_not_be_graded,
             "gone": and_(
                 col(ListedMember.id).is_not(None),
                 or_(col(ListedMember.absent_since_at).is_not(None), col(ListedMember.is_active).is_(False)),
@@ -221,6 +223,7 @@ class _Rows:
                 self.today,
                 self.has_points.label("has_points"),
                 self.on_roster.label("on_roster"),
+                self.may_not_be_graded.label("may_not_be_graded"),
             )
             .select_from(self.source)
             .where(self.filters[state])
@@ -231,7 +234,7 @@ class _Rows:
 
 
 def _line(row: Any, groups: dict[str, str]) -> Line:
-    subject, listed, came, person, has_points, on_roster = row
+    subject, listed, came, person, has_points, on_roster, may_not = row
     own = person.name if person is not None else ""
     theirs = listed.name if listed is not None else ""
     state = ""
@@ -253,5 +256,6 @@ def _line(row: Any, groups: dict[str, str]) -> Line:
         as_instructor=came is not None and came.is_instructor,
         has_points=bool(has_points),
         is_on_roster=bool(on_roster),
+        may_not_be_graded=bool(may_not),
         groups=tuple(groups[key] for key in (listed.groups if listed is not None else []) if key in groups),
     )

@@ -203,13 +203,15 @@ def _enrolled(facts: Facts) -> CheckLine:
 
 
 def _sides(facts: Facts) -> CheckLine | None:
-    if not facts.wrong_side and not facts.refused:
+    if not facts.wrong_side:
         return None
-    most = max(facts.wrong_side, facts.refused)
+    cures = [_("把他们也加为课程的“学生”（可以同时是教师），再请他们打开一次。")]
+    if family(facts.product) == "moodle":
+        cures.append(_("已经同时是“学生”的不用管：Moodle 只说“教师”，成绩照样收，第一次送到以后就不再列在这里。"))
     return CheckLine(
         "stop",
-        _("%(n)s 人的成绩进不了成绩册：不是“学生”", n=most),
+        _("%(n)s 人的成绩可能进不了成绩册：不是“学生”", n=facts.wrong_side),
         _("他们选了能力点，却是以“教师”身份进来的，或者平台说“不是学生”。"),
-        (_("把他们也加为课程的“学生”（可以同时是教师），再请他们打开一次。"),),
+        tuple(cures),
         (_("看是谁"), f"/courses/{facts.uuid}/people?state=wrong_side") if facts.may_see_people else None,
     )

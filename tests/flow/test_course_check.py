@@ -131,12 +131,26 @@ def test_a_score_that_arrived_ends_the_notice(world: World) -> None:
     member_of(world, cast.LI, is_learner=False, is_instructor=True)
     assert facts(world).wrong_side == 1
     sent = score(world, column(world), world.person(cast.LI), lti.DeliveryState.NOT_A_LEARNER)
-    assert (facts(world).wrong_side, facts(world).refused) == (1, 1)
+    assert facts(world).wrong_side == 1
     assert passport.record(world.session, world.actor(cast.LI), world.programme.uuid, None, world.now).as_instructor
     sent.state = lti.DeliveryState.DELIVERED
     world.session.add(sent)
-    assert (facts(world).wrong_side, facts(world).arrived, facts(world).refused) == (0, 1, 0)
+    assert (facts(world).wrong_side, facts(world).arrived) == (0, 1)
+    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "all", 1)
+    assert not any(line.may_not_be_graded for line in page.lines)
     assert not passport.record(world.session, world.actor(cast.LI), world.programme.uuid, None, world.now).as_instructor
+
+
+def test_the_check_counts_whom_its_link_shows(world: World) -> None:
+    """Those who come as teachers, and those whom the host refused though they come as students."""
+    item = column(world)
+    earn(world, cast.LI, "A3")
+    member_of(world, cast.LI, is_learner=False, is_instructor=True)
+    score(world, item, world.person(cast.CHEN), lti.DeliveryState.NOT_A_LEARNER)
+    score(world, item, world.person(cast.WANG), lti.DeliveryState.FAILED)
+    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "wrong_side", 1)
+    assert {line.name for line in page.lines} == {cast.LI.name, cast.CHEN.name}
+    assert facts(world).wrong_side == page.counts["wrong_side"] == 2
 
 
 def test_scores_that_were_given_up_are_a_cross_and_those_on_their_way_none(world: World) -> None:
