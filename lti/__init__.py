@@ -65,7 +65,7 @@ from lti.rosters import Group, Member, Roster
 from lti.services import Delivery, ServiceClient, next_timestamp, service_client
 from lti.storage import Storage, unchecked_return
 from lti.storage import of_launch as storage_of
-from lti.text import origin
+from lti.text import full_name, origin
 from lti.trails import MENDS, ORDERS, Mender, Result, Step, is_refused, steps, way_of
 from lti.trial import RIGHTS, Finding, Trial
 from lti.trial import prepare as prepare_trial
@@ -123,6 +123,7 @@ __all__ = [
     "Registered",
     "RegistrationOffer",
     "RegistrationTool",
+    "full_name",
     "origin",
     "RIGHTS",
     "prepare_trial",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lti import roles as role_rules
 from lti.rosters import GROUPS as GROUPS_SCOPE
-from lti.text import clean, is_identifier, locale, origin
+from lti.text import clean, full_name, is_identifier, locale, origin
 
 if TYPE_CHECKING:
     from lti.deep_linking import DeepLinking
@@ -60,8 +60,6 @@ class Launch:
     context_id: str
     context_title: str
     name: str
-    given_name: str
-    family_name: str
     locale: str
     return_url: str
     document_target: str
@@ -156,6 +154,10 @@ def _groups(claims: Mapping[str, Any]) -> dict[str, Any]:
     return found if not isinstance(scopes, list) or GROUPS_SCOPE in scopes else {}
 
 
+def _of_parts(claims: Mapping[str, Any]) -> str:
+    return full_name(text(claims, "given_name", 50), text(claims, "family_name", 50))[:100]
+
+
 def read(claims: Mapping[str, Any]) -> dict[str, Any]:
     """The descriptive parts of a Launch, by field name (checks that refuse are the caller's). Raises Malformed."""
     context = member(claims, CLAIM + "context", "context")
@@ -175,9 +177,7 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
         "context_title": text(context, "title", 500) or text(context, "label", 500),
         "resource_link_id": identifier(link, "id"),
         "resource_link_title": text(link, "title", 500),
-        "name": text(claims, "name", 100),
-        "given_name": text(claims, "given_name", 100),
-        "family_name": text(claims, "family_name", 100),
+        "name": text(claims, "name", 100) or _of_parts(claims),
         "locale": locale(text(shown, "locale", 40) or text(claims, "locale", 40)),
         "return_url": url(shown, "return_url", 2000),
         "document_target": text(shown, "document_target", 16),

@@ -9,12 +9,18 @@ from urllib.parse import urlsplit
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _PARAMETER = r'\s*;\s*([\w*-]+)\s*(?:=\s*("[^"]*"|[^\s",;<>]+))?'
 _LINK = re.compile(rf"<([^<>]*)>((?:{_PARAMETER})*)")
+_HAN = re.compile("[\u3400-\u9fff]")
 _BREAKS = re.compile(r"[\t\n\r\u2028\u2029]+")
 
 
 def clean(value: str, limit: int) -> str:
     """One line for showing: no control, direction or lone surrogate characters, at most `limit` characters."""
     return _UNSAFE.sub("", _BREAKS.sub(" ", value)).strip()[:limit]
+
+
+def full_name(given: str, family: str) -> str:
+    """A name of its parts, in the order in which it is written: 王秀兰, Ada Lovelace."""
+    return family + given if _HAN.search(family + given) else f"{given} {family}".strip()
 
 
 def is_identifier(value: str, limit: int = 255) -> bool:

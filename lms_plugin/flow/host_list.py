@@ -202,7 +202,7 @@ def _seen_first(course_id: int, member: "lti.Member", now: datetime) -> ListedMe
 
 def _tell(row: ListedMember, member: "lti.Member", *, with_name: bool) -> None:
     """What of a host's entry is kept. No address: nobody needs it here."""
-    name = member.name or f"{member.given_name} {member.family_name}".strip()
+    name = member.name or lti.full_name(member.given_name, member.family_name)
     row.name = name[:100] if with_name else ""
     row.roles, row.groups = sorted(member.roles)[:20], sorted(member.groups)
     row.is_learner, row.is_instructor, row.is_active = member.is_learner, member.is_instructor, member.is_active

@@ -1,6 +1,6 @@
 """What hosts list: kept as a hint with its history, whole or not at all, and without any effect on who takes part."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +50,11 @@ def test_a_list_makes_nobody_and_counts_nobody(world: World) -> None:
         ("没来过的人", True, False),
         ("", False, True),
     ]
+
+
+def test_a_list_may_give_names_in_parts(world: World) -> None:
+    keep(world, replace(member("n1"), given_name="秀兰", family_name="王"))
+    assert rows(world.session)["n1"].name == "王秀兰"
 
 
 def test_who_is_missing_stays_with_the_day_since_when(world: World) -> None:

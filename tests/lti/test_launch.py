@@ -46,8 +46,16 @@ def bad(desk: Desk, claims: dict[str, Any] | None = None, **changes: Any) -> str
     return code_of(desk, {"id_token": resign.sign(made), "state": sent["state"]}, secret)
 
 
+@pytest.mark.parametrize(
+    ("given", "family", "name"),
+    [("秀兰", "王", "王秀兰"), ("Ada", "Lovelace", "Ada Lovelace"), ("秀兰", None, "秀兰"), (None, None, "")],
+)
+def test_a_name_may_come_in_parts(desk: Desk, given: str | None, family: str | None, name: str) -> None:
+    assert launched(desk.launch(name=None, given_name=given, family_name=family)).name == name
+
+
 def test_a_good_launch_says_who_came_and_from_where(desk: Desk) -> None:
-    launch = launched(desk.launch(name="王秀兰", email=None, given_name=""))
+    launch = launched(desk.launch(name="王秀兰", given_name=""))
     assert (launch.tenant_id, launch.platform_id) == (desk.platform.tenant_id, desk.platform.id)
     assert (launch.subject, launch.name) == ("8", "王秀兰")
     assert (launch.context_id, launch.resource_link_title) == ("course-1", "研修任务")

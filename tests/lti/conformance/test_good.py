@@ -67,6 +67,7 @@ def test_G01_G02_G03_G04_G05_G06_G07_G08_G20_roles(
     [
         ("G09", "only an address: it is not shown or asked for", {"email": "someone@example.org"}),
         ("G10", "only names: they are filled in", {"name": "王秀兰", "given_name": "秀兰", "family_name": "王"}),
+        ("G10", "only a name's parts", {"given_name": "秀兰", "family_name": "王"}),
         ("G11", "nobody is named: a page asks", {}),
         ("G12", "no course, an address", {"email": "someone@example.org", CLAIM + "context": None}),
         ("G13", "only a resource link", {CLAIM + "context": None}),
