@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 
 import migrations
 from lms_plugin.db import Model, engine
+from lms_plugin.errors import Refused
 
 
 def config(url: str) -> Config:
@@ -23,8 +26,25 @@ def config(url: str) -> Config:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Brings a database to a revision."""
+    """Brings a database to a revision. Raises Refused for a PostgreSQL database that cannot be used."""
+    _must_keep_chinese(url)
     command.upgrade(config(url), revision)
+
+
+def _must_keep_chinese(url: str) -> None:
+    """Raises Refused("database.encoding") for a PostgreSQL database that is not in UTF-8: a server that was installed
+    without a locale makes them in SQL_ASCII. Refused("database.down") where the server does not let us in."""
+    address = make_url(url)
+    if address.get_backend_name() != "postgresql":
+        return
+    try:
+        # without SQLAlchemy, which gets bytes from such a database and breaks on them
+        with psycopg.connect(address.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+            encoding = connection.info.parameter_status("server_encoding")
+    except psycopg.OperationalError as error:
+        raise Refused("database.down", words=str(error).partition("\n")[0]) from error
+    if encoding != "UTF8":
+        raise Refused("database.encoding", encoding=encoding, name=address.database)
 
 
 def downgrade(url: str, revision: str) -> None:

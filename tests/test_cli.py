@@ -1,6 +1,7 @@
 """`nengli`: the operator's commands on a database file of their own."""
 
 import secrets
+import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
+from sqlalchemy import create_engine, text
 from sqlmodel import select
 from werkzeug.serving import make_server
 
@@ -133,6 +135,34 @@ def test_a_database_that_was_not_set_up_is_said(environment: dict[str, str], tmp
         said = refused({**environment, "NENGLI_DATABASE_URL": url}, "tenant", "list")
         assert "Run nengli db upgrade first" in said
         assert "请先运行 nengli db upgrade" in said
+
+
+@pytest.mark.postgresql
+def test_a_database_that_keeps_no_chinese_is_refused(environment: dict[str, str]) -> None:
+    """A server that was installed without a locale makes databases in SQL_ASCII unless it is told otherwise."""
+    server = create_engine(environment["NENGLI_DATABASE_URL"], isolation_level="AUTOCOMMIT")
+    name = f"nengli_{secrets.token_hex(6)}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"))
+    try:
+        url = server.url.set(database=name).render_as_string(hide_password=False)
+        said = refused({**environment, "NENGLI_DATABASE_URL": url}, "db", "upgrade")
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
+    assert "[database.encoding]" in said
+    assert f"{name} is in SQL_ASCII" in said
+
+
+def test_a_database_server_that_does_not_answer_is_said(environment: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        url = f"postgresql+psycopg://nengli:geheim@127.0.0.1:{taken.getsockname()[1]}/nengli"
+        said = refused({**environment, "NENGLI_DATABASE_URL": url}, "db", "upgrade")
+    assert "[database.down]" in said
+    assert "127.0.0.1" in said
+    assert "geheim" not in said
 
 
 def test_an_address_that_is_never_reached_is_no_registration(environment: dict[str, str]) -> None:

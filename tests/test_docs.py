@@ -1,6 +1,7 @@
 """The documents keep what they promise: generated pages are current, links lead somewhere, commands exist."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from lms_plugin.config import Settings
 HOUSE = Path(__file__).resolve().parent.parent
 PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").rglob("*.md"), *(HOUSE / "deploy").rglob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+PLACES = re.compile(r"/opt/nengli/|/etc/nengli/nengli\.env|/var/lib/nengli")
 PICTURES = re.compile(r'^        "([a-z-]+)": \((?:ON_PHONE|"[a-z-]+"), f?"', re.M)
 
 
@@ -97,3 +99,14 @@ def test_commands_that_are_named_exist(page: Path) -> None:
         options = {option for parameter in command.params for option in (*parameter.opts, "--help")}
         problems += [f"{line}: {word}" for word in words if word.startswith("--") and word.split("=")[0] not in options]
     assert not problems, problems
+
+
+def test_the_examples_for_an_installation_agree() -> None:
+    """The command, the two services and the document name one program, one file of settings and one folder."""
+    deploy = HOUSE / "deploy"
+    files = [deploy / name for name in ("nengli", "nengli-web.service", "nengli-worker.service", "README.md")]
+    for path in files:
+        told = path.read_text(encoding="utf-8")
+        assert {"/opt/nengli/", "/etc/nengli/nengli.env", "/var/lib/nengli"} <= set(PLACES.findall(told)), path.name
+    assert (deploy / "nengli").stat().st_mode & 0o111 == 0o111
+    assert subprocess.run(["/bin/sh", "-n", deploy / "nengli"], check=False).returncode == 0

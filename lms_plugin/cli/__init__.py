@@ -40,7 +40,8 @@ def db_upgrade(revision: str) -> None:
     """Bring the database to the newest revision."""
     settings = settings_or_end()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    migrate.upgrade(settings.database_url, revision)
+    with said():
+        migrate.upgrade(settings.database_url, revision)
     click.echo("Database is at the newest revision. / 数据库已是最新。")
 
 
