@@ -136,7 +136,7 @@ def test_a_score_that_arrived_ends_the_notice(world: World) -> None:
     sent.state = lti.DeliveryState.DELIVERED
     world.session.add(sent)
     assert (facts(world).wrong_side, facts(world).arrived) == (0, 1)
-    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "all", 1)
+    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "all", 1, world.now)
     assert not any(line.may_not_be_graded for line in page.lines)
     assert not passport.record(world.session, world.actor(cast.LI), world.programme.uuid, None, world.now).as_instructor
 
@@ -148,7 +148,7 @@ def test_the_check_counts_whom_its_link_shows(world: World) -> None:
     member_of(world, cast.LI, is_learner=False, is_instructor=True)
     score(world, item, world.person(cast.CHEN), lti.DeliveryState.NOT_A_LEARNER)
     score(world, item, world.person(cast.WANG), lti.DeliveryState.FAILED)
-    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "wrong_side", 1)
+    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "wrong_side", 1, world.now)
     assert {line.name for line in page.lines} == {cast.LI.name, cast.CHEN.name}
     assert facts(world).wrong_side == page.counts["wrong_side"] == 2
 
