@@ -226,6 +226,11 @@ def window() -> BaseResponse:
 def redeem() -> BaseResponse:
     """Confirmed: the ticket is used up and this window gets a session of its own."""
     moment, token = edge(), request.form.get("ticket", "")
+    if moment.actor is not None:
+        try:
+            sessions.ticket_person(db(), token, "window", moment.now, request.cookies.get(WINDOW_COOKIE, ""))
+        except Refused:
+            return redirect(url_for("people.home"), 303)  # the second of two such windows, after all was done
     browser = request.cookies.get(WINDOW_COOKIE, "")
     if not hmac.compare_digest(browser.partition(".")[2].encode(), digest(token).encode()):
         raise Refused("session.no_cookie")

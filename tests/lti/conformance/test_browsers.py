@@ -240,8 +240,34 @@ def test_P07_a_double_click(scene: Scene, page: Page, target: str) -> None:
     is_home(page)
 
 
-def test_P07_ten_tabs(scene: Scene, page: Page) -> None:
+def test_P07_the_new_window_twice_and_back(scene: Scene, page: Page) -> None:
+    """Its button clicked twice: one window. Back in it stays in; so does one that is opened later and confirmed last."""
+    scene.bench.strips.append("Partitioned")
+    scene.open(page)
+    is_asked(page)
+    button = page.frame_locator("[name=activity]").get_by_role("button", name="是我，在新窗口打开")
+    with page.context.expect_page() as opened:
+        button.dblclick()
+    window = opened.value
+    expect(window.get_by_role("button", name="确认进入")).to_be_visible(timeout=WAITS)
+    assert page.context.pages == [page, window]
+    page.wait_for_timeout(3100)
+    with page.context.expect_page() as opened:
+        button.click()
+    other = opened.value
+    for one in (window, other):
+        one.get_by_role("button", name="确认进入").dblclick()
+        expect(one.locator(".who")).to_have_text("褚员", timeout=WAITS)
+        scene.bench.clock[0] += timedelta(minutes=1)
+    window.go_back()
+    expect(window.locator(".who")).to_have_text("褚员", timeout=WAITS)
+
+
+@pytest.mark.parametrize("target", ["", "_parent"], ids=["cookie", "storage"])
+def test_P07_ten_tabs(scene: Scene, page: Page, target: str) -> None:
     """Ten tabs opened at once: each comes in."""
+    if target:
+        scene.bench.strips.append("Partitioned")
     pages = [page, *(page.context.new_page() for _ in range(9))]
     for one in pages:
         one.evaluate("(url) => { location.href = url; }", scene.host.course(sub="officer", target="_parent"))
