@@ -241,7 +241,7 @@ def test_P07_a_double_click(scene: Scene, page: Page, target: str) -> None:
 
 
 def test_P07_the_new_window_twice_and_back(scene: Scene, page: Page) -> None:
-    """Its button clicked twice: one window. Back in it stays in; so does one that is opened later and confirmed last."""
+    """Its button clicked twice: one window. Back in it stays in; so does one opened later and confirmed last."""
     scene.bench.strips.append("Partitioned")
     scene.open(page)
     is_asked(page)
