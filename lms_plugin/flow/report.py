@@ -416,6 +416,8 @@ def _column_gone(session: Session, row: lti.ScoreDelivery, letter: _Letter, now:
 
 def _settle_unsent(session: Session, letter: _Letter, error: Unavailable, now: datetime) -> None:
     row = get(session, lti.ScoreDelivery, letter.delivery_id)
+    if row.sent_timestamp_at != letter.timestamp:
+        return  # as in _settle
     row.state = lti.DeliveryState.FAILED if error.permanent else lti.DeliveryState.RETRYING
     row.trouble, row.host_words, row.updated_at = error.code, error.answer[:500], now
     session.add(row)

@@ -1,12 +1,15 @@
 """What is sent to gradebooks, and who may ask for it again."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlmodel import select
 
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
-from lms_plugin.errors import Forbidden, NotFound, Refused
+from lms_plugin.errors import Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.flow import column_words, deliveries, report
 from tests import people as cast
 from tests.factories import World
@@ -66,6 +69,23 @@ def test_nothing_to_send_is_said(world: World) -> None:
         deliveries.resend(
             world.session, world.actor(cast.OFFICER), world.course.uuid, world.person(cast.CHEN).uuid, world.now
         )
+
+
+def test_who_wakes_up_late_does_not_undo_what_another_worker_has_settled(world: World) -> None:
+    """A worker stood still for longer than its lease (a machine that was suspended), and another one has taken over."""
+    sent_at = world.now.replace(microsecond=0)
+    row = score(world, column(world), world.person(cast.CHEN), lti.DeliveryState.DELIVERED, sent_timestamp_at=sent_at)
+    truth = report.Score(100, 300, "")
+    late = report._Letter(pk(row), "https://lms.example/1", "s", truth, sent_at - timedelta(minutes=6))
+    answers = (lti.Delivery(lti.Outcome.PERMANENT, "HTTP 400"), lti.Delivery(lti.Outcome.TRANSIENT, "HTTP 503"))
+    for answer in answers:
+        assert report._settle(world.session, late, answer, world.now) is None
+    report._settle_unsent(world.session, late, Unavailable("net.timeout"), world.now)
+    world.session.refresh(row)
+    assert (row.state, row.trouble, row.host_words) == (lti.DeliveryState.DELIVERED, "", "")
+    own = replace(late, timestamp=sent_at)
+    report._settle_unsent(world.session, own, Unavailable("net.timeout"), world.now)
+    assert row.state is lti.DeliveryState.RETRYING
 
 
 def test_giving_up_is_visible(world: World) -> None:

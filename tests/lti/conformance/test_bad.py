@@ -4,11 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from joserfc.jwk import RSAKey
 
 from tests.hosts import resign
@@ -280,6 +282,24 @@ def test_B50_a_key_set_that_is_none(bench: Bench, platform: Platform, mood: str)
     assert time.monotonic() - started < 8
     bench.keys.mood = "well"
     Platform(bench, platform.issuer + ".other").good()
+
+
+def test_B50_others_launch_while_one_platform_hangs(bench: Bench, platform: Platform) -> None:
+    """The key set hangs, redirects elsewhere, is 10 MB, is HTML: refused soon, and others launch meanwhile."""
+    other = Platform(bench, platform.issuer + ".meanwhile")
+    other.good()
+    bench.keys.mood = "hangs"
+    refused: list[requests.Response] = []
+    waiting = threading.Thread(target=lambda: refused.append(platform.launch(Jar())))
+    waiting.start()
+    until = time.monotonic() + 5
+    while "/lti/launch" not in bench.asked[-1] and time.monotonic() < until:
+        time.sleep(0.01)
+    for _ in range(3):
+        assert other.launch(Jar()).status_code == 303
+    assert waiting.is_alive(), "they were waited for"
+    waiting.join()
+    assert refused[0].status_code == 400
 
 
 def test_B50_a_key_of_another_kind(bench: Bench, platform: Platform) -> None:

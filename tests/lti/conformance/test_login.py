@@ -59,12 +59,13 @@ def test_L03_client_id_left_out(bench: Bench, platform: Platform) -> None:
 def test_L04_B44_B45_B46_what_is_missing_or_unknown(
     platform: Platform, changes: dict[str, str | None], code: str
 ) -> None:
-    """iss absent or unknown, login_hint absent → refused; an unknown issuer is named."""
+    """iss absent or unknown, login_hint absent → refused; an unknown issuer is named, with where it can register."""
     before = platform.bench.counts()
     answer = Jar().ask("POST", platform.bench.url + "/lti/login", platform.initiation(**changes))
     assert platform.is_refusal(answer, before) == code
     if code == "login.issuer_unknown":
         assert "https://nobody.example.org" in answer.text
+        assert "/lti/register" in answer.text  # where it can be registered
 
 
 def test_L05_B47_a_target_of_another_host(platform: Platform) -> None:
