@@ -72,8 +72,20 @@ try {
 
   await click("nav.menu a", "进度");
   await until("进度", async () => (await current()) === "进度");
+  const tabs = (await browser.pages()).length;
   await click("a", "导出 Excel");
   said.sheet = await until("the sheet", () => readdirSync(downloads).find((name) => name.endsWith(".xlsx")));
+  said.tabsLeft = (await browser.pages()).length - tabs;
+
+  await page.evaluate(() => history.back());
+  said.back = await until("名单 by Back", async () => (await current()) === "名单" && current());
+  await inside(() => {
+    const link = (words) => [...document.querySelectorAll("nav.menu a")].find((one) => one.textContent === words);
+    for (const words of ["进度", "进度", "项目"]) link(words).click();
+  });
+  await until("what was clicked last", async () => (await current()) === "项目");
+  await sleep(1000);
+  said.last = await until("a page", current);
 } catch (error) {
   said.error = String(error);
 } finally {
