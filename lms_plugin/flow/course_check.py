@@ -17,6 +17,7 @@ from lms_plugin.db import find, pk
 from lms_plugin.flow import courses
 from lms_plugin.flow.humans import same_human
 from lms_plugin.flow.reach import courses_within
+from lms_plugin.flow.stuck import IS_OF_TODAY
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -51,11 +52,7 @@ def _sent(*states: lti.DeliveryState) -> Any:
     return (
         columns(func.count(func.distinct(col(lti.ScoreDelivery.person_id))))
         .join(lti.LineItem, col(lti.LineItem.id) == col(lti.ScoreDelivery.line_item_id))
-        .where(
-            col(lti.LineItem.course_id) == _here,
-            col(lti.LineItem.programme_id) == col(Course.programme_id),
-            col(lti.ScoreDelivery.state).in_(states),
-        )
+        .where(IS_OF_TODAY, col(lti.ScoreDelivery.state).in_(states))
         .scalar_subquery()
     )
 

@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import outbox
+from lms_plugin.flow.stuck import IS_OF_TODAY
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember
 
@@ -32,13 +33,7 @@ def ask_again(session: Session, now: datetime) -> int:
         select(Course.id, Course.tenant_id, delivery.person_id)
         .select_from(delivery)
         .join(lti.LineItem, col(lti.LineItem.id) == col(delivery.line_item_id))
-        .join(
-            Course,
-            and_(
-                col(Course.id) == col(lti.LineItem.course_id),
-                col(Course.programme_id) == col(lti.LineItem.programme_id),
-            ),
-        )
+        .join(Course, IS_OF_TODAY)
         .join(
             CourseMember,
             and_(col(CourseMember.course_id) == col(Course.id), col(CourseMember.person_id) == col(delivery.person_id)),

@@ -23,6 +23,9 @@ STOPPED = frozenset({"failed", "not_a_learner", "lost"})
 ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
 _REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
 ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)  # stands in the host's column, and goes with it
+IS_OF_TODAY = and_(  # the column belongs to what its course runs now
+    col(lti.LineItem.course_id) == col(Course.id), col(lti.LineItem.programme_id) == col(Course.programme_id)
+)
 _NOT_DONE = (JobState.READY, JobState.RUNNING, JobState.FAILED)
 
 
@@ -246,11 +249,5 @@ def _sent() -> Any:
     return (
         columns(col(lti.LineItem.course_id), col(lti.ScoreDelivery.person_id))
         .join(lti.ScoreDelivery, col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id))
-        .join(
-            Course,
-            and_(
-                col(Course.id) == col(lti.LineItem.course_id),
-                col(Course.programme_id) == col(lti.LineItem.programme_id),
-            ),
-        )
+        .join(Course, IS_OF_TODAY)
     )
