@@ -41,6 +41,20 @@ def actor_of(session: Session, person: Person, course_id: int | None = None) -> 
     return sessions.actor_of(person, course_id, session.exec(held).all())
 
 
+def member_row(
+    course_id: int, person_id: int, now: datetime, subject: str = "s", *, learner: bool = True
+) -> CourseMember:
+    """Somebody who launched from a course, as a learner or else as an instructor."""
+    return CourseMember(
+        course_id=course_id,
+        person_id=person_id,
+        subject=subject,
+        is_learner=learner,
+        is_instructor=not learner,
+        launched_at=now,
+    )
+
+
 def link_request(
     world: "World", who: cast.Cast, *, takes_many: bool = False, takes_column: bool = False
 ) -> LinkRequest:
@@ -278,16 +292,7 @@ def build_world(session: Session, now: datetime) -> World:
         person = add_person(session, tenant, schools[who.school], who, now)
         world.persons[who.key] = person
         enter.enrol(session, pk(programme), pk(person), now)
-        session.add(
-            CourseMember(
-                course_id=pk(course),
-                person_id=pk(person),
-                subject=f"sub-{who.key}",
-                is_learner=True,
-                is_instructor=False,
-                launched_at=now,
-            )
-        )
+        session.add(member_row(pk(course), pk(person), now, f"sub-{who.key}"))
     for who, kind in (
         (cast.TRAINER, RoleKind.TRAINER),
         (cast.OTHER_TRAINER, RoleKind.TRAINER),

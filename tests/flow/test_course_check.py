@@ -15,7 +15,7 @@ from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import course_check, course_people, courses, host_list, passport, submit_views
 from lms_plugin.people import Course, CourseMember, HostList, Role, RoleKind
 from tests import people as cast
-from tests.factories import World, actor_of, course_of, grant
+from tests.factories import World, actor_of, course_of, grant, member_row
 from tests.flow.earned import earn
 from tests.gradebooks import column, score
 from tests.rosters import put_on_roster
@@ -111,14 +111,7 @@ def test_points_without_the_students_role_are_told(world: World) -> None:
     session.add_all(
         [
             other,
-            CourseMember(
-                course_id=pk(other),
-                person_id=pk(world.person(cast.LI)),
-                subject="sub-li",
-                is_learner=True,
-                is_instructor=False,
-                launched_at=world.now,
-            ),
+            member_row(pk(other), pk(world.person(cast.LI)), world.now, "sub-li"),
         ]
     )
     session.flush()
@@ -240,16 +233,7 @@ def test_a_role_of_one_school_does_not_open_the_course_of_several(world: World, 
     world.session.flush()
     assert course_check.check(world.session, actor, world.course.uuid).may_see_people
     if kind is RoleKind.TRAINER:
-        world.session.add(
-            CourseMember(
-                course_id=pk(world.course),
-                person_id=actor.person_id,
-                subject="t",
-                is_learner=False,
-                is_instructor=True,
-                launched_at=world.now,
-            )
-        )
+        world.session.add(member_row(pk(world.course), actor.person_id, world.now, "t", learner=False))
         world.session.flush()
         assert [row.uuid for row in course_check.listing(world.session, actor, 1)[0]] == [world.course.uuid]
 

@@ -12,9 +12,9 @@ from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound
 from lms_plugin.flow import courses, enter, merges, notices, passport, report, reversal, units
-from lms_plugin.people import Course, CourseMember, Enrolment, OrgUnit, Person, Role, RoleKind, UnitKind
+from lms_plugin.people import Course, Enrolment, OrgUnit, Person, Role, RoleKind, UnitKind
 from tests import people as cast
-from tests.factories import World, actor_of, add_person, course_of, grant, programme_of
+from tests.factories import World, actor_of, add_person, course_of, grant, member_row, programme_of
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.gradebooks import column, score
@@ -32,16 +32,7 @@ def unbound(world: World, context: str = "new") -> Course:
 
 
 def member(world: World, course: Course, person: Person, *, learner: bool = True) -> None:
-    world.session.add(
-        CourseMember(
-            course_id=pk(course),
-            person_id=pk(person),
-            subject=f"s-{person.uuid}",
-            is_learner=learner,
-            is_instructor=not learner,
-            launched_at=world.now,
-        )
-    )
+    world.session.add(member_row(pk(course), pk(person), world.now, f"s-{person.uuid}", learner=learner))
     world.session.flush()
 
 

@@ -20,7 +20,7 @@ from lms_plugin.net import Http
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import CourseMember, Notice, Person, RoleKind
 from tests import people as cast
-from tests.factories import World, build_world, course_of, grant
+from tests.factories import World, build_world, course_of, grant, member_row
 from tests.gradebooks import column, score
 from tests.posting import Post, post_office
 from tests.queries import count_queries
@@ -151,16 +151,7 @@ def test_lists_end_where_a_role_ends(world: World) -> None:
     here, there = world.schools["希望小学"], world.schools["平安小学"]
     grant(world.session, world.person(cast.LEAD), RoleKind.OFFICER, here, world.now)
     grant(world.session, world.person(cast.AUDITOR), RoleKind.TRAINER, there, world.now)
-    world.session.add(
-        CourseMember(
-            course_id=pk(other),
-            person_id=pk(world.person(cast.AUDITOR)),
-            subject="a",
-            is_learner=False,
-            is_instructor=True,
-            launched_at=world.now,
-        )
-    )
+    world.session.add(member_row(pk(other), pk(world.person(cast.AUDITOR)), world.now, "a", learner=False))
     world.session.flush()
     for who in (cast.TRAINER, cast.OTHER_TRAINER, cast.LEAD, cast.AUDITOR, cast.OFFICER, cast.IT):
         listed = {one.uuid for one in course_deliveries.course_list(world.session, world.actor(who), world.now)}
@@ -225,16 +216,7 @@ def test_pages_of_fifty_at_a_constant_price(world: World, engine: Engine) -> Non
         person = Person(tenant_id=pk(world.tenant), name=f"参训 {number:02}", created_at=world.now)
         world.session.add(person)
         world.session.flush()
-        world.session.add(
-            CourseMember(
-                course_id=pk(world.course),
-                person_id=pk(person),
-                subject=f"s{number}",
-                is_learner=True,
-                is_instructor=False,
-                launched_at=world.now,
-            )
-        )
+        world.session.add(member_row(pk(world.course), pk(person), world.now, f"s{number}"))
         score(world, item, person, STATE.FAILED, "ags.refused" if number % 3 else "ags.token_refused")
     world.session.flush()
     with count_queries(engine) as queries:

@@ -16,9 +16,9 @@ from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import enter, host_list, review
-from lms_plugin.people import Course, CourseMember, HostList, ListedGroup, ListedMember, Person
+from lms_plugin.people import CourseMember, HostList, ListedGroup, ListedMember, Person
 from tests import people as cast
-from tests.factories import World, course_of
+from tests.factories import World, course_of, member_row
 from tests.flow.handed_in import hand_in
 from tests.web.launching import row_counts, written
 
@@ -98,7 +98,7 @@ def test_who_can_come_no_more_gets_no_new_work(world: World) -> None:
     assert left(world) == {chen}
     other = course_of(session, world.tenant, "course-2", world.now)
     other.programme_id = programme
-    session.add_all([other, member_row(other, chen, world.now)])
+    session.add_all([other, member_row(pk(other), chen, world.now)])
     session.flush()
     assert left(world) == set()
 
@@ -106,17 +106,6 @@ def test_who_can_come_no_more_gets_no_new_work(world: World) -> None:
 def left(world: World) -> set[int | None]:
     who = select(Person.id).where(host_list.has_left(Person, pk(world.programme)))
     return set(world.session.exec(who))
-
-
-def member_row(course: Course, person_id: int, now: datetime) -> CourseMember:
-    return CourseMember(
-        course_id=pk(course),
-        person_id=person_id,
-        subject="again",
-        is_learner=True,
-        is_instructor=False,
-        launched_at=now,
-    )
 
 
 def test_the_allotment_passes_over_who_left(world: World) -> None:

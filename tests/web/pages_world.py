@@ -29,7 +29,17 @@ from lms_plugin.flow import (
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
 from tests import people as cast
-from tests.factories import ISSUER, Browser, World, add_person, course_of, link_request, programme_of, world_in
+from tests.factories import (
+    ISSUER,
+    Browser,
+    World,
+    add_person,
+    course_of,
+    link_request,
+    member_row,
+    programme_of,
+    world_in,
+)
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
 from tests.gradebooks import column, score
@@ -232,14 +242,7 @@ def _platforms(pages: Pages) -> None:
 
 
 def _member(course: Course, person: Person, *, learner: bool) -> CourseMember:
-    return CourseMember(
-        course_id=pk(course),
-        person_id=pk(person),
-        subject=f"sub-{person.uuid}",
-        is_learner=learner,
-        is_instructor=not learner,
-        launched_at=NOW,
-    )
+    return member_row(pk(course), pk(person), NOW, f"sub-{person.uuid}", learner=learner)
 
 
 def _lists(pages: Pages) -> None:

@@ -17,10 +17,10 @@ import competencies
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden
 from lms_plugin.flow import cases, exemptions, online_hours
-from lms_plugin.people import CourseMember, Role, RoleKind, Tenant
+from lms_plugin.people import Role, RoleKind, Tenant
 from lms_plugin.web.edge import OPEN_ENDPOINTS
 from tests import people as cast
-from tests.factories import Browser, World, course_of, grant
+from tests.factories import Browser, World, course_of, grant, member_row
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
 from tests.rosters import put_on_roster, workbook
 
@@ -190,16 +190,7 @@ def provisional(world: World, who: cast.Cast) -> None:
     course.programme_id = pk(world.programme)
     session.add(course)
     for one, teaches in ((person, True), (world.person(cast.ZHOU), False)):
-        session.add(
-            CourseMember(
-                course_id=pk(course),
-                person_id=pk(one),
-                subject=one.uuid,
-                is_learner=not teaches,
-                is_instructor=teaches,
-                launched_at=world.now,
-            )
-        )
+        session.add(member_row(pk(course), pk(one), world.now, one.uuid, learner=not teaches))
     session.add(
         Role(
             tenant_id=pk(world.tenant),

@@ -22,9 +22,9 @@ from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
 from lms_plugin.flow import award, cases, courses, enter, invitations, reversal, review, sessions
-from lms_plugin.people import Course, CourseMember, Enrolment, Notice, Person, Role, RoleKind, WebSession
+from lms_plugin.people import Course, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from tests import people as cast
-from tests.factories import Browser, World, course_of, programme_of, world_in
+from tests.factories import Browser, World, course_of, member_row, programme_of, world_in
 from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
 from tests.serving import application
 
@@ -343,14 +343,7 @@ def test_two_trainers_answer_at_once_which_programme_a_course_runs(house: House)
     world, session = house.world, house.session
     course = course_of(session, world.tenant, "new", world.now, issuer="https://new.example")
     mine = [programme_of(session, world.tenant, world.county, world.framework, f"第{n}期", world.now) for n in (1, 2)]
-    learner = CourseMember(
-        course_id=pk(course),
-        person_id=pk(world.person(cast.LEAD)),
-        subject="s",
-        is_learner=True,
-        is_instructor=False,
-        launched_at=world.now,
-    )
+    learner = member_row(pk(course), pk(world.person(cast.LEAD)), world.now, "s")
     session.add(learner)
     house.enter(cast.TRAINER, cast.OTHER_TRAINER)
     url, uuids, key = f"/courses/{course.uuid}/programme", [one.uuid for one in mine], learner.person_id
@@ -376,16 +369,7 @@ def test_a_learner_comes_while_the_course_gets_its_programme(house: House) -> No
     def come() -> None:
         with db.transaction(house.factory) as own:
             found = db.get(own, Course, key)
-            own.add(
-                CourseMember(
-                    course_id=key,
-                    person_id=learner,
-                    subject="s",
-                    is_learner=True,
-                    is_instructor=False,
-                    launched_at=now,
-                )
-            )
+            own.add(member_row(key, learner, now, "s"))
             own.flush()
             is_there.set()
             is_bound.wait(0.5)  # where the trainer waits for this one, that is as it should be

@@ -21,9 +21,10 @@ from lms_plugin.db import pk, transaction
 from lms_plugin.flow.deliveries import resend
 from lms_plugin.net import Http
 from lms_plugin.outbox import Job, JobState
-from lms_plugin.people import Course, CourseMember, Person
+from lms_plugin.people import Course, Person
 from lms_plugin.worker import Worker
 from tests import people as cast
+from tests.factories import member_row
 from tests.flow.earned import earn
 from tests.hosts import fake
 from tests.lti.conformance.bench import Bench
@@ -177,16 +178,7 @@ def subject(who: cast.Cast) -> str:
 
 def enrol(session: Session, course_id: int, person: Person, sub: str, now: datetime) -> None:
     """The person launched from the course."""
-    session.add(
-        CourseMember(
-            course_id=course_id,
-            person_id=pk(person),
-            subject=sub,
-            is_learner=True,
-            is_instructor=False,
-            launched_at=now,
-        )
-    )
+    session.add(member_row(course_id, pk(person), now, sub))
 
 
 @contextmanager
