@@ -16,6 +16,7 @@ import pytest
 import stock
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
+from markupsafe import escape
 from sqlmodel import Session, select
 
 import lti
@@ -23,7 +24,7 @@ from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.net import Http
-from lms_plugin.people import Course
+from lms_plugin.people import Course, HostList, ListedMember
 from tests import people as cast
 from tests.lti.conformance.bench import CLAIM, MEMBERSHIP
 from tests.lti.consumer import (
@@ -335,6 +336,82 @@ def test_pages_of_the_roster_are_followed(consumer: Consumer) -> None:
     assert 'rel="next"' in first.headers["Link"]
     assert len(first.json()["members"]) == 3
     assert len(client.roster(url + "?limit=3").members) == 4
+
+
+def test_the_worker_reads_the_list_and_the_course_shows_it(consumer: Consumer) -> None:
+    """The first launch that offers the list has it read: everybody stands on the page of the course's people, with the
+    name that the host gives as the text that it is; who came and who did not is told apart, and nobody takes part
+    because of it. The button reads it once more."""
+    team = Visitor(consumer, "team")
+    assert team.see(team.launch("roster")).status_code == 200
+    consumer.work_until(lambda: listing(consumer, "roster").read_at is not None)
+    first = listing(consumer, "roster")
+    assert (first.error, first.whole_at) == ("", first.read_at)
+    kept = listed(consumer, "roster")
+    assert set(kept) == {consumer.subject(account) for account in ("lin", "mei", "team", "admin")}
+    assert {name for name, row in kept.items() if row.is_learner} == {consumer.subject(one) for one in ("lin", "mei")}
+    name = kept[consumer.subject("admin")].name
+    assert {one for one in NAMES if one in name} == set(NAMES[:2]), "as written: this host escapes nothing"
+    assert {row.absent_since_at for row in kept.values()} == {None}
+
+    address = f"{consumer.tool.url}/courses/{consumer.course('roster').uuid}/people"
+    page = team.tool.ask("GET", address).text
+    assert str(escape(name)) in page, "escaped once"
+    assert name not in page
+    assert "王秀兰" in team.tool.ask("GET", f"{address}?state=not_come").text
+    assert Visitor(consumer, "lin").launch("roster").status_code == 303
+    missing = team.tool.ask("GET", f"{address}?state=not_come").text
+    assert "王秀兰" in missing
+    assert "陈晓芳" not in missing
+
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token is not None
+    asked = team.tool.ask("POST", address.replace("/people", "/list"), {"csrf_token": token.group(1), "next": "people"})
+    assert asked.status_code == 303
+    consumer.work_until(lambda: listing(consumer, "roster").read_at != first.read_at)
+    again = listed(consumer, "roster")
+    assert {key: row.first_seen_at for key, row in again.items()} == {k: row.first_seen_at for k, row in kept.items()}
+    assert all(row.last_seen_at > kept[key].last_seen_at for key, row in again.items())
+
+
+NAMES = ("O'Brien &amp; 何", "Müller & <i>Co</i>", "Müller &amp; <i>Co</i>", "O'Brien & 何")
+
+
+def listing(consumer: Consumer, block: str) -> HostList:
+    """How the last readings of a course's list went."""
+    with consumer.tool.sessions() as session:
+        course = pk(consumer.course(block))
+        found = session.exec(select(HostList).where(HostList.course_id == course)).one_or_none()
+        return found or HostList(course_id=course)
+
+
+def listed(consumer: Consumer, block: str) -> dict[str, ListedMember]:
+    """Whom the host lists in it, by subject."""
+    with consumer.tool.sessions() as session:
+        rows = select(ListedMember).where(ListedMember.course_id == pk(consumer.course(block)))
+        return {row.subject: row for row in session.exec(rows.order_by(ListedMember.id))}  # type: ignore[arg-type]
+
+
+def test_what_is_queued_ends_as_the_hosts_stored_score(consumer: Consumer) -> None:
+    """A release, the queue, the worker, the host: its store holds what the record says, at this block and every later
+    time, and each later score takes the place of the one before."""
+    assert Visitor(consumer, "mei").launch("roster").status_code == 303
+    runs_the_programme(consumer, "roster")
+    subject, given = consumer.subject("mei"), []
+    for code in ("A5", "B4"):
+        consumer.earned(cast.WANG, code)
+        consumer.work_until(lambda: states(consumer, "roster").get("points") == "delivered" and not waiting(consumer))
+        (own,) = [one for one in consumer.gradebook("roster")["columns"] if one["is_of_the_block"]]
+        given.append(own["scores"][subject][0])
+        assert own["scores"][subject][1] == 3
+        assert consumer.published("roster", "mei")[-1] == pytest.approx(given[-1] / 3)
+    assert given[1] == min(3, given[0] + 1)
+
+
+def waiting(consumer: Consumer) -> bool:
+    """Whether a score is still to be sent."""
+    with consumer.tool.sessions() as session:
+        return any(line.startswith(outbox.SCORE) for line in open_jobs(session))
 
 
 # --- deep linking ---

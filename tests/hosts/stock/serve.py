@@ -18,7 +18,7 @@ from django.core.wsgi import get_wsgi_application
 PEOPLE = {  # account: (family name, given name, role in the course)
     "lin": ("林", "静", "student"),
     "mei": ("梅", "芳", "student"),
-    "admin": ("何", "校", "instructor"),
+    "admin": ("Müller & <i>Co</i>", "O'Brien &amp; 何", "instructor"),  # a name is text, whatever it looks like
     "team": ("杨", "培", "staff"),
 }
 
@@ -66,6 +66,7 @@ def furnish(tool: str) -> None:
     }
     add_block("whole", **common)
     add_block("other", **common)
+    add_block("roster", **common)
     add_block("half", **{**common, "weight": 0.5})
     add_block("tools-own", **common, lti_advantage_ags_mode="programmatic")
     add_block("ungraded", **common, lti_advantage_ags_mode="disabled")
