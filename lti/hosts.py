@@ -25,6 +25,7 @@ class Outcome(enum.Enum):
     NOT_A_LEARNER = "not_a_learner"  # the host grades learners only
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     GONE = "gone"  # the column (or the course) exists no more
+    LOCKED = "locked"  # the host's gradebook takes no change in that column, until somebody there unlocks it
     TRANSIENT = "transient"
     PERMANENT = "permanent"
 
@@ -32,7 +33,8 @@ class Outcome(enum.Enum):
 @dataclass(frozen=True)
 class Line:
     """One line of the table: an answer of such a status, with such words in its status line or body (`says`, "" =
-    whatever they are), from such a product ("" = of any), means `outcome`. `source`: how we know."""
+    whatever they are), from such a product ("" = of any), means `outcome`. `source`: how we know. `body`: only where
+    that is the whole of it."""
 
     statuses: Collection[int]
     says: str
@@ -40,6 +42,7 @@ class Line:
     source: str
     product: str = ""
     has_body: bool = False  # only where the body is not empty
+    body: str = ""
 
     def fits(self, product: str, answer: Answer) -> bool:
         """Whether the answer is of this line."""
@@ -47,6 +50,7 @@ class Line:
             answer.status in self.statuses
             and self.product in ("", product)
             and (not self.has_body or bool(answer.text.strip()))
+            and (not self.body or answer.text.strip() == self.body)
             and (not self.says or self.says in f"{answer.reason} {answer.text}")
         )
 
@@ -71,14 +75,14 @@ TABLE = (
     Line(_WRONG, "not found in course or is not a student", Outcome.NOT_A_LEARNER, f"{_CANVAS_CODE} (422)"),
     Line(_WRONG, "not enrolled in the org unit", Outcome.NOT_A_LEARNER, f"Brightspace (403): {_PEER}"),
     Line(_WRONG, "User in requested score does not exist", Outcome.NOT_A_LEARNER, f"Brightspace (404): {_PEER}"),
-    Line(_WRONG, "not currently enrolled", Outcome.NOT_A_LEARNER, "Brightspace (403)"),
+    Line(_WRONG, "not currently enrolled", Outcome.NOT_A_LEARNER, "Brightspace (403)? No public source is known"),
     Line(_WRONG, "User could not be found", Outcome.NOT_A_LEARNER, f"Blackboard (400): {_PEER}"),
     # later
     Line(_WRONG, "Rate Limit Exceeded", Outcome.TRANSIENT, "Canvas, documentation of throttling (403)"),
     Line((408, 425, 429), "", Outcome.TRANSIENT, "RFC 9110, 15.5.9; RFC 8470; RFC 6585, 4"),
-    Line(
-        _BROKEN, "", Outcome.TRANSIENT, "RFC 9110, 15.6; Moodle says 500 also of a locked or dying column: told, kept"
-    ),
+    # Not its server's failure, which is a page: its score service itself has said so.
+    Line((500,), "", Outcome.LOCKED, f"{_SAVED}: a locked column, or one that is being deleted", _MOODLE, body="[]"),
+    Line(_BROKEN, "", Outcome.TRANSIENT, "RFC 9110, 15.6"),
     # another token may help
     Line((401,), "", Outcome.TOKEN_REFUSED, "RFC 6750, 3.1; Moodle for a missing right too"),
     Line((403,), "token", Outcome.TOKEN_REFUSED, "Open edX consumer, recorded: a stale token", _EDX),

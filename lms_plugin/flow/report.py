@@ -16,7 +16,7 @@ import lti
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import column_words, humans
+from lms_plugin.flow import column_words, humans, retry
 from lms_plugin.flow.links import review_of
 from lms_plugin.flow.stuck import ARRIVED, is_lost
 from lms_plugin.net import Http
@@ -370,6 +370,9 @@ def _settle(session: Session, letter: _Letter, answer: "lti.Delivery", now: date
         return None
     if outcome in _SETTLED:
         row.state, row.trouble = _SETTLED[outcome], "ags.refused"
+        return None
+    if outcome is lti.Outcome.LOCKED:
+        row.state, row.trouble = lti.DeliveryState.FAILED, retry.LOCKED
         return None
     if outcome is lti.Outcome.GONE:
         row.trouble = "ags.gone"

@@ -15,14 +15,16 @@ from lms_plugin.people import Course, CourseMember
 # The host does not know us, or lets us write nothing: the same for every score there, and mended outside of this tool.
 REFUSES_US = ("ags.token_refused", "keys.secret_changed", "net.address_refused", "net.redirected", "net.not_json")
 NO_RIGHT = "ags.scope_refused"
+LOCKED = "ags.locked"  # somebody in the course locked the column, or its activity is being deleted
 AGAIN = timedelta(hours=3)
 RESTING = timedelta(days=60)  # and no more where nobody has come from the course for so long
 
 
 def ask_again(session: Session, now: datetime) -> int:
     """The worker's sweep: asks for the scores of people who have launched since the host said that they are no
-    students, and every `AGAIN` for those that waited on the registration; not for what is asked for already: its tries
-    would begin anew each time. Gives the number; a constant number of queries for each district."""
+    students, and every `AGAIN` for those that waited on the registration or on a locked column; not for what is
+    asked for already: its tries would begin anew each time. Gives the number; a constant number of queries for each
+    district."""
     delivery, states = lti.ScoreDelivery, lti.DeliveryState
     is_asked = exists().where(
         col(Job.kind) == outbox.SCORE,
@@ -50,7 +52,7 @@ def ask_again(session: Session, now: datetime) -> int:
                 ),
                 and_(
                     col(delivery.state) == states.FAILED,
-                    col(delivery.trouble).in_((*REFUSES_US, NO_RIGHT)),
+                    col(delivery.trouble).in_((*REFUSES_US, NO_RIGHT, LOCKED)),
                     col(delivery.updated_at) <= now - AGAIN,
                     col(Course.seen_at) > now - RESTING,
                 ),

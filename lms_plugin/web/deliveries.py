@@ -64,7 +64,7 @@ def _late_words(trouble: str) -> str:
         return _("平台说它已有同一时刻的成绩。")
     if trouble.startswith("net.") or trouble in ("ags.transient", "ags.token_awaited"):
         return _("平台暂时没有回应。")
-    if trouble in ("ags.token_refused", "ags.scope_refused", "ags.gone", "ags.refused"):
+    if trouble in ("ags.token_refused", "ags.scope_refused", "ags.gone", "ags.refused", retry.LOCKED):
         return _failed_words(trouble)[0]
     return _("正在平台的成绩册里准备这一栏。")
 
@@ -79,6 +79,11 @@ def _failed_words(trouble: str) -> tuple[str, str]:
     if trouble == retry.NO_RIGHT:
         todo = _("请技术管理员在平台上打开写成绩的权限，有人从课程打开一次，再点“再发一次”。")
         return _("平台没有允许本工具写成绩。"), todo
+    if trouble == retry.LOCKED:
+        todo = _(
+            "请课程教师在平台的成绩册设置里给这一栏解锁，再点“再发一次”；不点也会每几小时自动再试。活动删了的，等平台删完会重新建一栏。"
+        )
+        return _("平台成绩册里的这一栏锁住了，或者它的活动正在删除，不让改分数。"), todo
     if trouble == "ags.gone":
         todo = _("请在平台上看看这门课的活动还在不在，从课程打开一次，再点“再发一次”。")
         return _("平台成绩册里的这一栏没有了，也没能再建。"), todo

@@ -383,7 +383,13 @@ def test_who_launches_after_the_host_said_no_student_is_sent_again(world: World)
 
 @pytest.mark.parametrize(
     ("trouble", "is_asked"),
-    [("ags.token_refused", True), ("ags.scope_refused", True), ("net.not_json", True), ("ags.refused", False)],
+    [
+        ("ags.token_refused", True),
+        ("ags.scope_refused", True),
+        ("net.not_json", True),
+        ("ags.locked", True),
+        ("ags.refused", False),
+    ],
 )
 def test_what_waits_on_the_registration_is_tried_again_every_few_hours(
     world: World, trouble: str, is_asked: bool

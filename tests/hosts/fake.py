@@ -515,7 +515,7 @@ class Brightspace(Host):
     audience = "https://api.brightspace.com/auth/token"
 
     def no_learner(self, asked: Asked) -> Said:
-        return Said(403, {"title": "User in requested scope is not currently enrolled in the org unit"})
+        return Said(403, {"title": "User in requested score is not enrolled in the org unit"})
 
 
 class Moodle(Host):

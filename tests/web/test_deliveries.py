@@ -111,7 +111,16 @@ def test_a_person_reads_of_their_own_score(browse, world: World, stuck: str) -> 
 def test_every_state_has_words(browse, own: bool) -> None:
     """One sentence for what happened and one for what to do, wherever it has not arrived."""
     client = browse(cast.CHEN).client
-    codes = ["", "ags.token_refused", "ags.scope_refused", "ags.gone", "ags.refused", "net.timeout", "job.broken"]
+    codes = [
+        "",
+        "ags.token_refused",
+        "ags.scope_refused",
+        "ags.gone",
+        "ags.refused",
+        "ags.locked",
+        "net.timeout",
+        "job.broken",
+    ]
     with client.application.test_request_context("/"):
         for state in (*(one.value for one in lti.DeliveryState), "queued", "lost", "none"):
             for trouble in codes:

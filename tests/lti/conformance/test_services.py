@@ -428,6 +428,40 @@ def test_A10_kept_until_it_works(at: Opened, answer: Said | None) -> None:
     assert (here.delivery(cast.CHEN).state, here.grade(cast.CHEN)) == (STATE.DELIVERED, pytest.approx(1))
 
 
+def test_A11_a_locked_column(at: Opened) -> None:
+    """A column that is locked in Moodle's gradebook: told at once with what to do, not asked every hour; tried every
+    few hours, so that the score arrives when it is unlocked. A server's own 500 stays what passes by itself."""
+    here = at(Moodle)
+    here.earn(cast.CHEN, "A3")
+    here.drain()
+    points = here.delivery(cast.CHEN)
+    for item in here.host.items.values():
+        item.is_locked = True
+    here.earn(cast.CHEN, "A5")
+    here.drain()
+    row = here.delivery(cast.CHEN)
+    assert (row.state, row.trouble) == (STATE.FAILED, "ags.locked")
+    assert row.given_hundredths != points.given_hundredths
+    sent = len(here.host.requests("POST scores"))
+    worker = here.worker()
+    for hours, tries in ((2, 0), (2, 1), (1, 1)):
+        here.later(hours * 3600)
+        worker.tick()
+        here.drain(worker=worker)
+        assert here.delivery(cast.CHEN).state is STATE.FAILED
+        assert (len(here.host.requests("POST scores")) > sent) == bool(tries)
+    for item in here.host.items.values():
+        item.is_locked = False
+    here.later(3 * 3600)
+    worker.tick()
+    here.drain(worker=worker)
+    assert (here.delivery(cast.CHEN).state, here.delivery(cast.CHEN).trouble) == (STATE.DELIVERED, "")
+    here.host.trouble = lambda one: Said(500, "<h1>Error</h1>") if one.wants == "POST scores" else None
+    here.earn(cast.CHEN, "A6")
+    worker.run_due()
+    assert here.delivery(cast.CHEN).state is STATE.RETRYING
+
+
 @pytest.mark.parametrize("kind", [fake.Canvas, fake.Brightspace, Moodle])
 def test_A11_not_a_learner_there(at: Opened, kind: type[Host]) -> None:
     """The host grades nobody of that name (400, 403, 422 in its own words): told at once, with those words, beside
