@@ -240,8 +240,7 @@ def merge() -> BaseResponse | str | tuple[str, int]:
             if "undo" in request.form:
                 merges.undo_merge(db(), me, request.form["undo"], here.now)
             else:
-                gone = _given_away(me, first, second, keep)
-                reason = " ".join(request.form.get("reason", "").split())
+                gone, reason = _given_away(me, first, second, keep), _reason()
                 merges.merge_persons(db(), me, gone, keep, reason, here.now)
             return redirect(url_for("people.merge"), 303)
         except Invalid as error:
@@ -251,6 +250,18 @@ def merge() -> BaseResponse | str | tuple[str, int]:
             errors["undo" if "undo" in request.form else "keep"] = messages.sentence(error.code, error.params)
     page = _merge_page(me, first, second, keep, errors)
     return (page, 422) if errors else page
+
+
+def _reason() -> str:
+    """Why two rows are merged: what the ledger and the log will say. Raises Invalid."""
+    reason = " ".join(request.form.get("reason", "").split())
+    if not reason:
+        raise Invalid({"reason": "form.required"})
+    if len(reason) > merges.LONGEST_REASON:
+        raise Invalid({"reason": ("form.too_long", {"longest": merges.LONGEST_REASON})})
+    if not reason.isprintable():
+        raise Invalid({"reason": "form.unprintable"})
+    return reason
 
 
 def _given_away(me: Actor, first: str, second: str, keep: str) -> str:

@@ -391,6 +391,7 @@ def test_a_late_work_is_not_let_in_with_a_reason_and_may_still_be(
     unsaid = trainer.post(f"{address}/decline", {"declined": "  "})
     assert unsaid.status_code == 422
     assert "请写一句为什么不接收" in unsaid.text
+    assert 'form="accept"' in unsaid.text  # they may still let it in
     assert browse(cast.OFFICER).post(f"{address}/decline", {"declined": "晚了"}).status_code == 403
     assert browse(cast.NEIGHBOUR).post(f"{address}/decline", {"declined": "晚了"}).status_code == 404
     assert trainer.post(f"{address}/decline", {"declined": "晚了两周，没有说明"}).status_code == 303
@@ -399,12 +400,16 @@ def test_a_late_work_is_not_let_in_with_a_reason_and_may_still_be(
     assert work.uuid in trainer.get("/cases?state=declined").text
     assert "晚了两周，没有说明" in chen.get(f"/submissions/{work.uuid}").text
     assert "迟交，没有接收" in chen.get(f"/programmes/{world.programme.uuid}").text
-    assert "迟交，没有接收" in chen.get(f"/record/{world.programme.uuid}").text
+    record = chen.get(f"/record/{world.programme.uuid}").text
+    assert "迟交，没有接收" in record
+    assert "没有接收的不计学时" in record
     assert trainer.post(f"{address}/accept").status_code == 303
     world.session.expire_all()
     assert work.state is competencies.SubmissionState.SUBMITTED
     assert "晚了两周" not in chen.get(f"/submissions/{work.uuid}").text
-    assert trainer.post(f"{address}/decline", {"declined": "晚了"}).status_code == 422
+    meanwhile = trainer.post(f"{address}/decline", {"declined": "晚了三周"})
+    assert meanwhile.status_code == 422
+    assert "晚了三周" in meanwhile.text  # to be copied, though it came too late
 
 
 def late_work(world: World, who: cast.Cast, code: str) -> competencies.Submission:

@@ -294,6 +294,8 @@ def test_page(windows: Windows, pages: Pages, one: One, locale: str) -> None:
     assert window.locator("html").get_attribute("lang") == locale
     assert window.locator("h1").count() == 1
     assert window.locator(".btn.primary").count() <= 1
+    # what is missing is said beside its field in the page's language, not by the browser in its own
+    assert window.locator("form[method=post]:not([novalidate]) [required]").count() == 0
     no_leftovers(one.endpoint, window.locator("body").inner_text(), window.title(), locale)
     wide = readable(window)
     window.set_viewport_size({"width": 320, "height": 640})

@@ -58,6 +58,10 @@ def test_what_is_missing_is_said_beside_its_field(browse, world):
     ):
         answer = officer.post(URL, {"reason": "同一个人", **sent})
         assert (answer.status_code, words in answer.text) == (422, True), sent
+    for reason, words in ((" ", "这一栏要填"), ("x" * 201, "200"), ("换\u202e号", "看不见的字符")):
+        answer = officer.post(URL, {"first": chen, "second": wang, "keep": wang, "reason": reason})
+        assert (answer.status_code, words in answer.text) == (422, True), reason
+        assert f'value="{wang}" checked' in answer.text
     assert not world.session.exec(select(IdentityMove)).all()
 
 
