@@ -5,10 +5,12 @@ of a thing (it must answer 404 to the neighbour); a new kind of id, or a new pag
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -20,13 +22,14 @@ import lti
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import cases, invitations, review, sessions
-from lms_plugin.people import OrgUnit, RoleKind, RosterEntry
+from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
-from tests.factories import Browser, World, link_request
+from tests.factories import Browser, World, course_of, link_request
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.web.launching import row_counts, written
+from tests.web.test_curate import form as programme_form
 
 HOUR = timedelta(hours=1)
 
@@ -315,6 +318,57 @@ def test_the_neighbour_cannot_name_our_things_in_forms(things: Things, neighbour
         assert neighbour.post(path, data).status_code in {404, 422}, path
     assert written(before, row_counts(world.session)) == {}
     assert own_unit.tenant_id != world.tenant.id
+
+
+def test_the_neighbour_cannot_name_our_things_in_questions(things: Things, neighbour: Browser) -> None:
+    """Ids after the question mark of an own page find nothing of the other district."""
+    ids = things.ids
+    asked = [
+        ("/cases", {"programme": ids["programme"]}),
+        ("/launches", {"platform": ids["platform"]}),
+        ("/launches", {"course": ids["course"]}),
+        ("/launches", {"reference": ids["reference"]}),
+        ("/people", {"q": "陈"}),
+        ("/roster", {"q": "名单上的人"}),
+        ("/schools", {"q": "希望"}),
+        ("/people/merge", {"first": ids["person"], "second": things.world.person(cast.WANG).uuid}),
+    ]
+    for path, question in asked:
+        answer = neighbour.get(f"{path}?{urlencode(question)}", follow_redirects=True)
+        assert answer.status_code in {200, 404, 422}, (path, question, answer.status_code)
+        told = [secret for secret in things.told_by(answer) if secret not in question.values()]
+        assert not told, (path, question, told)
+
+
+def test_own_things_do_not_take_in_the_neighbours(things: Things, neighbour: Browser) -> None:
+    """A form of the own district whose fields name the other one's programme, standard, unit or file is refused."""
+    world, session, ids = things.world, things.world.session, things.ids
+    own = world.person(cast.NEIGHBOUR)
+    there = session.get_one(Tenant, own.tenant_id)
+    school = session.exec(select(OrgUnit).where(OrgUnit.name == "邻县小学")).one()
+    course = course_of(session, there, "course-there", world.now)
+    entry = RosterEntry(tenant_id=pk(there), name="邻人", staff_number="R2", org_unit_id=pk(school), imported_at=world.now)
+    session.add(entry)
+    session.commit()
+    before = row_counts(session)
+    forms = [
+        (f"/courses/{course.uuid}/programme", {"programme": ids["programme"]}),
+        (f"/people/{own.uuid}/roles", {"kind": "trainer", "unit": world.county.uuid}),
+        (f"/people/{own.uuid}/roles", {"kind": "trainer", "unit": ids["unit"]}),
+        (f"/roster/entry/{entry.uuid}/exemption", {"programme": ids["programme"], "reason": "产假"}),
+        ("/curate/programmes/new", programme_form(world)),
+        ("/curate/programmes/new", programme_form(world, unit=school.uuid)),
+    ]
+    for path, data in forms:
+        answer = neighbour.post(path, data)
+        assert answer.status_code in {404, 422}, (path, answer.status_code)
+        assert not [one for one in things.told_by(answer) if one not in data.values()], path
+    slot = b64encode(f"{ids['submission']}-{ids['key']}".encode()).decode()
+    upload = {"Upload-Metadata": f"slot {slot}", "Upload-Length": "5", "X-Nengli-Csrf": neighbour.csrf}
+    assert neighbour.client.post("/uploads", headers={**upload, "Tus-Resumable": "1.0.0"}).status_code == 404
+    assert written(before, row_counts(session)) == {}
+    session.refresh(course)
+    assert course.programme_id is None
 
 
 @pytest.mark.parametrize("uuid", ["%00", "x", "0" * 32, "0" * 31 + "%00", "%E2%80%AE" * 8, "A" * 4000])
