@@ -32,7 +32,7 @@ HEAD = """# LTI 一致性 / Conformance
 由 `tools/conformance.py` 根据 `tests/lti/conformance/` 的运行结果生成，请勿手工修改。
 Written by `tools/conformance.py` from a run of `tests/lti/conformance/`; do not edit by hand.
 
-每一行都通过真实的 HTTP 请求检查一个正在运行的工具；凡是“拒绝”，都要看到 4xx 页面、启动记录里的一行、页面上的编号，
+每一行都通过真实的 HTTP 请求检查一个正在运行的工具；凡是“拒绝”，都要看到 4xx 页面、进入记录里的一行、页面上的编号，
 并且没有写入别的任何数据。Every row is tried over HTTP against a running tool; a refusal is a 4xx page with the
 reference of its row in the launch log, and nothing else written.
 
@@ -46,6 +46,11 @@ generations of it, plays the platform in `tests/lti/test_stock_consumer.py`; see
 hosts that were tried sends them. The tool subscribes to no notice, claims none of these messages when it registers,
 and refuses such a launch by name, writing nothing. Copied courses are recognised by the links' own custom values.
 V03 holds: no e-mail address is asked for, and everything works without names (G09–G11).
+
+匿名启动（B38，没有 sub）一律拒绝，没有“只读匿名”的开关：学时和成绩都要记在人名下。
+旧版 LTI 1.1 的账号声明（G22）读得进，但不据此合并人员。
+Launches without `sub` (B38) are refused always; there is no switch for read-only anonymous ones, since points and hours
+belong to somebody. An account named by LTI 1.1 (G22) is read, and merges nobody.
 """
 
 
