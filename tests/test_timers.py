@@ -18,6 +18,7 @@ from lms_plugin.net import networks_of
 from lms_plugin.web import create_app
 from lms_plugin.worker import Worker
 from tests.factories import district, programme_of, published_framework, world_in
+from tests.serving import settings_of
 
 DAY = timedelta(days=1)
 
@@ -25,15 +26,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def tick(own_database_url: str, tmp_path: Path) -> Iterator[Callable[[datetime], Worker]]:
     """One sweep at a moment."""
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="https://tool.example",
-        data_dir=tmp_path,
-        database_url=own_database_url,
-        key_days=30,
-        log_days=10,
-    )
-
+    settings = settings_of(tmp_path, own_database_url, key_days=30, log_days=10)
     workers: list[Worker] = []
 
     def sweep(at: datetime) -> Worker:
@@ -47,13 +40,7 @@ def tick(own_database_url: str, tmp_path: Path) -> Iterator[Callable[[datetime],
 
 
 def test_whoever_asks_a_platform_knows_the_networks_of_the_settings(own_database_url: str, tmp_path: Path) -> None:
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="https://tool.example",
-        data_dir=tmp_path,
-        database_url=own_database_url,
-        allow_networks="10.2.0.0/16",
-    )
+    settings = settings_of(tmp_path, own_database_url, allow_networks="10.2.0.0/16")
     worker, app = Worker(settings), create_app(settings)
     wanted = networks_of("10.2.0.0/16")
     assert (worker.post.http.networks, app.extensions["nengli"].http.networks) == (wanted, wanted)

@@ -284,11 +284,7 @@ def test_every_name_and_number_that_was_theirs_tells(world: World) -> None:
 
 
 def test_the_log_says_who_held_the_row(world: World) -> None:
-    entry = put_on_roster(world, cast.CHEN)
-    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
-    said(wang, chen.name, chen.staff_number, "")
-    world.session.flush()
-    merge(world, cast.CHEN, cast.WANG)
+    entry, chen, wang = taken(world), world.person(cast.CHEN), world.person(cast.WANG)
     (move,) = world.session.exec(select(RosterMove)).all()
     assert (move.roster_entry_id, move.from_person_id, move.to_person_id) == (pk(entry), pk(chen), pk(wang))
     undo(world, cast.CHEN)

@@ -11,6 +11,7 @@ import pytest
 from tests.hosts import resign
 from tests.hosts.fake import Host
 from tests.lti.conformance.bench import Bench, Jar, Platform, running
+from tests.lti.conformance.browsers import Scene, scene_of
 from tests.lti.conformance.office import Office, office
 
 Opened = Callable[[type[Host]], Office]
@@ -22,6 +23,14 @@ _numbers = itertools.count(1)
 def served(module_district_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with running(module_district_url, tmp_path_factory.mktemp("tool"), NOW) as bench:
         yield bench
+
+
+@pytest.fixture(scope="module")
+def scene(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """The tool and a host in whose pages browsers open it."""
+    folder = tmp_path_factory.mktemp("tool")
+    with running(module_database_url, folder, NOW, "tool.localhost") as bench, scene_of(bench) as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,18 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Page, Playwright, expect, sync_playwright
 
-from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, running
-from tests.lti.conformance.browsers import ARGUMENTS, WAITS, Scene, activity, scene_of, stock_chromium
+from tests.lti.conformance.bench import CLAIM, INSTRUCTOR
+from tests.lti.conformance.browsers import ARGUMENTS, WAITS, Scene, activity, stock_chromium
 from tests.lti.conformance.conftest import NOW
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def scene(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("tool")
-    with running(module_database_url, folder, NOW, "tool.localhost") as bench, scene_of(bench) as made:
-        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -2,27 +2,17 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import firefox
 import pytest
 
-from tests.lti.conformance.bench import running
-from tests.lti.conformance.browsers import Scene, scene_of
-from tests.lti.conformance.conftest import NOW
+from tests.lti.conformance.browsers import Scene
 
 pytestmark = [pytest.mark.browser, pytest.mark.firefox]
 STORY = Path(firefox.PINS) / "story.mjs"
 BLOCKED = {"network.cookie.cookieBehavior": 1}
-
-
-@pytest.fixture(scope="module")
-def scene(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    folder = tmp_path_factory.mktemp("tool")
-    with running(module_database_url, folder, NOW, "tool.localhost") as bench, scene_of(bench) as made:
-        yield made
 
 
 def visit(course: str, downloads: Path, prefs: dict[str, Any]) -> dict[str, Any]:
