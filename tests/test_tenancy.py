@@ -347,7 +347,9 @@ def test_own_things_do_not_take_in_the_neighbours(things: Things, neighbour: Bro
     there = session.get_one(Tenant, own.tenant_id)
     school = session.exec(select(OrgUnit).where(OrgUnit.name == "邻县小学")).one()
     course = course_of(session, there, "course-there", world.now)
-    entry = RosterEntry(tenant_id=pk(there), name="邻人", staff_number="R2", org_unit_id=pk(school), imported_at=world.now)
+    entry = RosterEntry(
+        tenant_id=pk(there), name="邻人", staff_number="R2", org_unit_id=pk(school), imported_at=world.now
+    )
     session.add(entry)
     session.commit()
     before = row_counts(session)
