@@ -186,6 +186,7 @@ def _ask_first(entrance: sessions.Entrance) -> str:
     here.locale = person.locale or row.locale
     return render_template(
         "lti/continue.html",
+        is_picking=bool(here.sends_to),
         account=display_name(person),
         ticket=sessions.issue_ticket(db(), row, "window", "", here.now),
         bearer=entrance.bearer,

@@ -107,7 +107,15 @@ def app_of(host: Host) -> Flask:
 
     @app.get("/lti/launch")
     def launch() -> str:
-        told = {**context(), "viewer": None, "account": "王老师", "ticket": "t", "bearer": BEARER, "home": "/"}
+        told = {
+            **context(),
+            "viewer": None,
+            "is_picking": False,
+            "account": "王老师",
+            "ticket": "t",
+            "bearer": BEARER,
+            "home": "/",
+        }
         return render_template("lti/continue.html", return_url="https://lms.example/course", **told)
 
     @app.post("/lti/here")

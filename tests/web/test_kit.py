@@ -355,8 +355,10 @@ def test_a_double_click_and_another_one(page: Page, host: Host) -> None:
     page.route("**/inside", lambda route: late.append(route))
     with page.expect_request("**/inside"):
         page.locator(".menu a").first.dblclick()
+    expect(page.locator("html > progress")).to_be_visible()  # what a browser else shows: it is on its way
     page.locator(".menu a").nth(1).click()
     page.wait_for_url(f"{host.url}/kit/two")
+    expect(page.locator("html > progress")).to_have_count(0)
     for one in late:
         with suppress(Error):  # its page gave it up already
             one.continue_()

@@ -199,27 +199,45 @@ function turn(request) {
   turning?.abort();
   givesUp = false;
   turning = request;
+  going(request);
 }
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (givesUp) event.preventDefault(); // the second of two clicks waited behind the first: it is given up with it
   else if (event.detail.boosted || event.detail.target === document.body) turn(event.detail.xhr);
 });
 
+// A browser shows that a page is on its way; here nobody else does.
+const bar = document.createElement("progress");
+bar.ariaHidden = "true";
+bar.style.cssText = "position:fixed;inset:0 0 auto;z-index:9;height:4px";
+let soon = 0;
+function going(request) {
+  clearTimeout(soon);
+  soon = setTimeout(() => root.append(bar), 300);
+  request.addEventListener("loadend", () => {
+    if (request !== turning) return;
+    clearTimeout(soon);
+    bar.remove();
+  });
+}
+
 document.addEventListener("htmx:historyCacheMiss", (event) => {
   for (const [name, value] of Object.entries(headers())) event.detail.xhr?.setRequestHeader(name, value);
   turn(event.detail.xhr);
+  event.detail.xhr.addEventListener("error", () => cut(event.detail.xhr));
 });
 
 // A browser's own page would say that the line is cut, or what the server refuses on the way back; here nobody else does.
-document.addEventListener("htmx:sendError", (event) => {
-  if (event.detail.xhr !== turning) return;
+function cut(request) {
+  if (request !== turning) return;
   document.querySelector("[data-cut-said]")?.remove();
   const said = document.createElement("div");
   said.dataset.cutSaid = "";
   document.querySelector("main")?.prepend(said);
   said.append(document.querySelector("template[data-cut]")?.content.cloneNode(true) ?? "");
   said.scrollIntoView({ block: "nearest" });
-});
+}
+document.addEventListener("htmx:sendError", (event) => cut(event.detail.xhr));
 document.addEventListener("htmx:historyCacheMissLoadError", (event) => {
   take(event.detail.xhr.responseText);
   globalThis.htmx.swap(document.body, event.detail.xhr.responseText, { swapStyle: "innerHTML" });

@@ -211,10 +211,12 @@ def test_P07_deep_linking_without_cookies(scene: Scene, page: Page, target: str)
         },
     }
     scene.open(page, target=target, more=json.dumps(picks))
-    if not target:
-        is_asked(page)
-        say_yes(page)
     where = page.frame_locator("[name=activity]")
+    if not target:
+        expect(where.get_by_role("heading", level=1)).to_contain_text("褚员", timeout=WAITS)
+        # The host waits here for the choice; a window of its own could not give it back.
+        assert not where.get_by_role("button", name="是我，在新窗口打开").is_visible()
+        say_yes(page)
     where.get_by_role("button", name="放进课程").first.click(timeout=WAITS)
     expect(where.get_by_role("heading", level=1)).to_have_text("课程", timeout=WAITS)
     assert list(scene.host.returned[0]) == ["JWT"]
