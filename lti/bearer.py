@@ -104,7 +104,7 @@ def fetch(http: Http, client: Client, now: datetime) -> Token:
 def kept(session: Session, client: Client, secret_key: str, now: datetime) -> Token | None:
     """The shared token, if there is one that may still be used."""
     row = _row(session, client)
-    return _opened(row, client, secret_key, now) if row is not None else None
+    return _opened(row, secret_key, now) if row is not None else None
 
 
 def keep(session: Session, client: Client, token: Token, secret_key: str) -> None:
@@ -165,7 +165,7 @@ def shared(
     while True:
         with sessions() as session:
             row = _row(session, client)
-            token = _opened(row, client, secret_key, now) if row is not None else None
+            token = _opened(row, secret_key, now) if row is not None else None
             if token is not None and token.value != refused:
                 return token
             said = _refusal(row, now) if row is not None else None
@@ -221,7 +221,7 @@ def _is_of(client: Client) -> tuple[Any, Any]:
     return col(AccessToken.platform_id) == client.platform_id, col(AccessToken.scope_key) == client.scope_key
 
 
-def _opened(row: AccessToken, client: Client, secret_key: str, now: datetime) -> Token | None:
+def _opened(row: AccessToken, secret_key: str, now: datetime) -> Token | None:
     """The token in a row; None in a claim, where its time is over, and where it was kept in another form or under
     another secret: whoever needs one asks for it anew."""
     if not row.token_encrypted or utc(row.expires_at) <= utc(now):

@@ -236,7 +236,7 @@ def registration(session: Session, issuer: str, client_id: str) -> Registration 
 
 
 def by_client(session: Session, issuer: str, client_id: str) -> Platform | None:
-    """The one registration of this pair, in whichever tenant: where a launch finds its district."""
+    """The one registration of this pair, in whichever tenant: no other can register it too."""
     return session.exec(
         select(Platform).where(col(Platform.issuer) == issuer, col(Platform.client_id) == client_id)
     ).one_or_none()
