@@ -24,6 +24,10 @@ def test_on_in_this_tab(stage: Stage) -> None:
     acts.choose(where, ("A1", "A3", "A6"))
     acts.open_point(where, "A6")
     acts.upload(where, "教学设计", "plain.docx")
+    where.get_by_role("link", name=re.compile("^看一看")).click()
+    expect(where.get_by_role("heading", level=1)).to_have_text("plain.docx")
+    expect(where.locator(".who")).to_contain_text("李建国")  # the whole page, not its inside alone
+    acts.open_point(where, "A6")
     acts.write(where, "教学反思", "成功之处是学生能自己说出规律；不足是时间偏紧。")
     cookies = page.context.cookies(stage.tool)
     assert [one["name"] for one in cookies if one["name"].startswith("__Host-nengli")] == []

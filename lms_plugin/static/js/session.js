@@ -187,7 +187,10 @@ globalThis.nengli = Object.freeze({
 });
 root.classList.add("js");
 
-document.addEventListener("htmx:configRequest", (event) => Object.assign(event.detail.headers, headers()));
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  Object.assign(detail.headers, headers());
+  if (detail.target === document.body) delete detail.headers["HX-Request"]; // a whole page is wanted, not a part of one
+});
 
 // In a tab without cookies links, Back and reload go by htmx. As in any tab, the last wish counts: a page that comes late
 // from an earlier one must not take the place of what was asked for after it. (And the moment a page stands, it is
