@@ -259,26 +259,35 @@ def _must_be_ripe(case: Case, now: datetime) -> None:
         raise Refused("decision.withdraw_time", minutes=max(1, round((ends_at - now).total_seconds() / 60)))
 
 
-def accept_late(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
-    """Lets a late work in: it is then reviewed and decided like any other."""
+def accept_late(session: Session, actor: Actor, uuid: str, now: datetime, number: int = 0) -> None:
+    """Lets a late work in: it is then reviewed and decided like any other. `number`: of the version that the page
+    showed. Raises Conflict `decision.newer_version` where its author has handed in another one since."""
     case = load_case(session, actor, uuid)
     session.refresh(case.submission, with_for_update=True)
+    _is_as_shown(case, number)
     competencies.accept_late(session, case.submission, case.version, now)
     rubrics.record_event(session, pk(case.version), actor.person_id, "late_accepted", now)
     session.flush()
 
 
-def decline_late(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> None:
+def decline_late(session: Session, actor: Actor, uuid: str, reason: str, now: datetime, number: int = 0) -> None:
     """Does not let a late work in; its author reads the reason at once. It may still be let in afterwards.
 
-    Raises Invalid `declined` without a reason, Refused `decision.not_late`.
+    Raises Invalid `declined` without a reason, Refused `decision.not_late`, Conflict as `accept_late`.
     """
     case = load_case(session, actor, uuid)
     session.refresh(case.submission, with_for_update=True)
+    _is_as_shown(case, number)
     marking.require_readable({"declined": reason})
     competencies.decline_late(session, case.submission, case.version, reason, now)
     rubrics.record_event(session, pk(case.version), actor.person_id, "late_declined", now)
     session.flush()
+
+
+def _is_as_shown(case: Case, number: int) -> None:
+    is_current = case.submission.current_version_id == pk(case.version)  # read again since the case was loaded
+    if not is_current or number not in {0, case.version.number}:
+        raise Conflict("decision.newer_version")
 
 
 def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: datetime) -> tuple[int, int]:

@@ -17,8 +17,8 @@ _WORDS: dict[str, dict[str, str]] = {
     "en": {
         "points": "{title}: competency points",
         "hours": "{title}: credit hours",
-        "of_points": "{passed} competency points awarded, {required} needed",
-        "of_hours": "{practice} practice hours, {online} online hours",
+        "of_points": "Competency points awarded: {passed}, needed: {required}",
+        "of_hours": "Practice hours: {practice}, online hours: {online}",
     },
 }
 

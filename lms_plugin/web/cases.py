@@ -176,10 +176,15 @@ def _again(
     return _render(view, errors, standing, refusal)
 
 
+def _shown_number() -> int:
+    """The number of the version that the page showed; 0 where it does not say."""
+    return whole(request.form.get("number"), 0, 0)
+
+
 @blueprint.post("/cases/<uuid>/accept")
 def accept(uuid: str) -> BaseResponse:
     """Lets a late work in."""
-    cases.accept_late(db(), actor(), uuid, edge().now)
+    cases.accept_late(db(), actor(), uuid, edge().now, _shown_number())
     return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)
 
 
@@ -187,7 +192,8 @@ def accept(uuid: str) -> BaseResponse:
 def decline(uuid: str) -> BaseResponse | tuple[str, int]:
     """Does not let a late work in, with a reason."""
     try:
-        cases.decline_late(db(), actor(), uuid, marks.plain(request.form.get("declined", "")), edge().now)
+        reason = marks.plain(request.form.get("declined", ""))
+        cases.decline_late(db(), actor(), uuid, reason, edge().now, _shown_number())
     except Invalid as error:
         return _again(uuid, error, messages.field_errors(error)), error.status
     return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)

@@ -36,7 +36,7 @@ def test_columns_and_comments_speak_the_language_of_the_course(world: World) -> 
         [one.comment for one in report.scores_of(world.session, world.programme, chen, locale).values()]
         for locale in ("en", "zh-Hans", "")
     ]
-    assert said[0] == ["1 competency points awarded, 3 needed", "0 practice hours, 0 online hours"]
+    assert said[0] == ["Competency points awarded: 1, needed: 3", "Practice hours: 0, online hours: 0"]
     assert said[1] == said[2] == ["已认定能力点 1 个，需要 3 个", "实践应用 0 学时，网络研修 0 学时"]
     kinds = lti.LineItemKind.POINTS, lti.LineItemKind.HOURS
     assert [column_words.label("2026", kind, "en") for kind in kinds] == [

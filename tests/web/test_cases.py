@@ -482,3 +482,19 @@ def test_what_is_prepared_again_was_returned_by_nobody(world: World, browse: Bro
     assert "不合格，重新准备中" in page
     assert "等参训教师修改" not in page
     assert "退回</span>" not in page
+
+
+def test_nobody_lets_in_or_declines_a_version_that_they_have_not_seen(world: World, browse: Browse) -> None:
+    work = late_work(world, cast.CHEN, "A3")
+    trainer, address = browse(cast.TRAINER), f"/cases/{work.uuid}"
+    seen = {"number": hidden(trainer.get(address).text, "number")}
+    submit.withdraw(world.session, world.actor(cast.CHEN), work.uuid, world.now - 2 * HOUR)
+    hand_in(world, cast.CHEN, "A3", world.now - HOUR, "另一份")
+    world.session.expire_all()
+    work.state = competencies.SubmissionState.LATE
+    world.session.add(work)
+    world.session.commit()
+    stale = trainer.post(f"{address}/decline", {"declined": "第一份没有写完", **seen})
+    assert (stale.status_code, "第一份没有写完" in stale.text) == (409, True)
+    assert trainer.post(f"{address}/accept", seen).status_code == 409
+    assert trainer.post(f"{address}/accept", {"number": hidden(trainer.get(address).text, "number")}).status_code == 303
