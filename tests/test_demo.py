@@ -219,6 +219,24 @@ def test_a_demo_from_first_start_to_reset(tmp_path: Path) -> None:
     assert (folder / "photos" / "class.jpg").read_bytes() == b"jpg"
 
 
+def test_a_demo_ends_with_its_terminal(tmp_path: Path) -> None:
+    """A line that is cut hangs the terminal up. Who stands between, as make does, hears of it and tells us nothing."""
+    port = free_pair()
+    ours, theirs = os.openpty()
+    words = command(port, tmp_path / "demo")
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        os.close(theirs)
+        alarm = threading.Timer(60, process.terminate)
+        alarm.start()
+        said = b""
+        while b"Ctrl-C" not in said:
+            said += os.read(ours, 4096)
+        os.close(ours)
+        process.wait(timeout=30)
+        alarm.cancel()
+    assert (process.returncode, is_quiet(port)) == (0, True), said
+
+
 @pytest.mark.parametrize("words", [(), ("--reset",)])
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path, words: tuple[str, ...]) -> None:
     theirs = ("thesis.docx", "secret.key", "nengli.sqlite3", "logs/tool.log")

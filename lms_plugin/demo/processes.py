@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -156,8 +157,10 @@ class _Processes:
 
     def play(self) -> int:
         """From the start to Ctrl-C (0), or until one of them ends or does not come up (1)."""
+        # nohup wants it to outlive its terminal
+        terminal = sys.stdin.isatty() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         for number in _STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants it to outlive its terminal
+            if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _interrupt)
         try:
             for name, command in commands(self.port, self.data_dir).items():
@@ -169,10 +172,13 @@ class _Processes:
                 self.say(f"  工具 / tool   http://tool.localhost:{self.port}/   日志 / logs  {self.logs}")
                 self.say("  停止 / stop   Ctrl-C")
                 while not self._ended():
+                    if terminal and _has_hung_up():
+                        _interrupt()
                     time.sleep(0.3)
             self._explain(silent)
         except KeyboardInterrupt:
-            self.say("\n· 正在停止 / stopping")
+            with suppress(OSError):  # the terminal may be gone
+                self.say("\n· 正在停止 / stopping")
             return 0
         finally:
             self._stop()
@@ -238,7 +244,15 @@ class _Processes:
                 process.wait()
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
+def _has_hung_up() -> bool:
+    """Whether the terminal of our input is gone. Of a line that was cut (`ssh -t server make demo`) the system tells
+    make alone, which tells nobody."""
+    watch = select.poll()
+    watch.register(sys.stdin, 0)
+    return any(told & select.POLLHUP for _, told in watch.poll(0))
+
+
+def _interrupt(_signal: int = 0, _frame: object = None) -> None:
     """Every way of asking us to stop is Ctrl-C."""
     _hear_no_more()
     raise KeyboardInterrupt
