@@ -5,14 +5,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlmodel import select
 
 import lti
 import rubrics
 from lms_plugin import outbox
-from lms_plugin.config import Settings
 from lms_plugin.db import pk, transaction
 from lms_plugin.net import networks_of
 from lms_plugin.web import create_app
@@ -105,13 +103,7 @@ def test_what_breaks_in_a_sweep_holds_up_nothing_else(
 def test_a_programme_that_breaks_the_sweep_holds_up_no_other(
     own_district_url: str, tmp_path: Path, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = Settings(
-        secret_key=SecretStr("a secret key of the tests, long enough"),
-        public_url="https://tool.example",
-        data_dir=tmp_path,
-        database_url=own_district_url,
-    )
-    worker = Worker(settings, clock=lambda: now + 30 * DAY)
+    worker = Worker(settings_of(tmp_path, own_district_url), clock=lambda: now + 30 * DAY)
     with transaction(worker.sessions) as session:
         world = world_in(session, now)
         world.programme.submit_by_on = world.programme.review_by_on = world.programme.closes_on = date.max

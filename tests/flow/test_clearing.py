@@ -11,7 +11,6 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from pydantic import SecretStr
 from sqlalchemy import delete
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
@@ -19,7 +18,6 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Evidence, FileState, StoredFile
 from lms_plugin import db
-from lms_plugin.config import Settings
 from lms_plugin.db import pk, transaction
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import clearing, drafts, submit, uploads
@@ -27,6 +25,7 @@ from lms_plugin.storage import Storage, new_key
 from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.factories import World, build_world
+from tests.serving import settings_of
 
 DAY = timedelta(days=1)
 CODES = ("A5", "A6")
@@ -37,14 +36,7 @@ class District:
     """A committed district, two chosen points of one teacher, a worker, and a clock that the test turns."""
 
     def __init__(self, url: str, folder: Path, now: datetime) -> None:
-        settings = Settings(
-            secret_key=SecretStr("a secret key of the tests, long enough"),
-            public_url="http://localhost",
-            allow_loopback=True,
-            data_dir=folder,
-            database_url=url,
-        )
-        self.now, self.worker = now, Worker(settings, clock=lambda: self.now)
+        self.now, self.worker = now, Worker(settings_of(folder, url), clock=lambda: self.now)
         self.sessions: sessionmaker[Session] = self.worker.sessions
         self.storage: Storage = self.worker.storage
         self.session = self.sessions()

@@ -15,6 +15,7 @@ from lms_plugin.people import WebSession
 from tests import people as cast
 from tests.factories import World
 from tests.hosts.platform_server import platform_services
+from tests.serving import SECRET
 from tests.web.launching import row_counts, written
 from tests.web.pages_world import Pages, served
 
@@ -33,7 +34,7 @@ def test_a_click_tries_everything_and_writes_nothing(browse, world: World) -> No
         row = lti.platforms(world.session, pk(world.tenant))[0]
         row.issuer, row.product, row.name = services.url, "moodle", "县研修平台"
         row.token_url, row.jwks_url = services.url + "/token", services.url + "/jwks"
-        lti.ensure_tool_key(world.session, "a secret key of the tests, long enough", world.now)
+        lti.ensure_tool_key(world.session, SECRET, world.now)
         world.session.commit()
         browser = browse(cast.IT)
         before = row_counts(world.session)

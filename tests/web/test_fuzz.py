@@ -18,6 +18,7 @@ from tests import people as cast
 from tests.factories import World, link_request
 from tests.fuzzing import CLAIM_CHANGES, DEEP, JSON, ODD, TEXT, examples
 from tests.hosts import resign
+from tests.serving import SECRET
 from tests.web.launching import CLAIM, INSTRUCTOR, LEARNER, Host, claims_of, row_counts, written
 
 LOG = {"lti_launch_log", "lti_key_set"}  # what became of it, and a key set that was asked for
@@ -51,7 +52,7 @@ def unharmed(session: Session) -> Iterator[list[Any]]:
 
 def test_the_count_counts(session: Session, host: Host) -> None:
     with pytest.raises(AssertionError), unharmed(session):
-        lti.ensure_tool_key(session, "a secret key of the tests, long enough", host.now)
+        lti.ensure_tool_key(session, SECRET, host.now)
 
 
 def sent_to(text: str) -> str:
