@@ -146,19 +146,6 @@ def writes(session: Session) -> Session:
     return session
 
 
-def each_alone(session: Session) -> Session:
-    """Says that every statement of this session stands for itself: PostgreSQL is then not asked to begin and commit.
-
-    For an act of one statement that is run very often. To be called before the session's first statement; elsewhere
-    (SQLite, a session that was given a connection) it is an ordinary writing transaction.
-    """
-    bind = session.get_bind()
-    if not isinstance(bind, Engine) or bind.dialect.name == "sqlite":
-        return writes(session)
-    session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-    return session
-
-
 @contextmanager
 def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
     """One writing transaction for workers and commands: commits at the end, rolls back on any error."""

@@ -6,6 +6,7 @@ call takes three steps: `service_client` (in a transaction), methods of the clie
 `ServiceClient.keep` (in a transaction; none is needed where the client was given `sessions`).
 """
 
+from lti import returning
 from lti.bearer import forget_refusals
 from lti.claims import Launch
 from lti.deep_linking import Column as LinkColumn
@@ -20,7 +21,7 @@ from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import KeysWanted, refresh_keys
 from lti.launch import Proof, Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.log import log_registration
-from lti.login import begin_login
+from lti.login import begin_at_once, begin_login
 from lti.models import (
     AccessToken,
     DeliveryState,
@@ -72,6 +73,8 @@ from lti.trial import prepare as prepare_trial
 
 __all__ = [
     "begin_login",
+    "begin_at_once",
+    "returning",
     "refresh_keys",
     "KeysWanted",
     "receive_launch",

@@ -66,24 +66,26 @@ def write(
     session: Session, trail: Trail, outcome: str, detail: str, now: datetime, tenant_id: int | None = None
 ) -> str:
     """Writes the row of one launch (`tenant_id` where no platform tells it); gives its reference."""
-    reference = new_reference()
-    session.connection().execute(
-        _ROW,
-        {
-            "reference": reference,
-            "tenant_id": trail.platform.tenant_id if trail.platform else tenant_id,
-            "platform_id": trail.platform.id if trail.platform else None,
-            "issuer": clean(trail.issuer, 500),
-            "client_id": clean(trail.client_id, 255),
-            "outcome": outcome,
-            "detail": clean(detail, 500),
-            "checks": trail.findings,
-            "claims": redacted(trail.claims) if trail.claims else {},
-            "context_id": _context(trail.claims),
-            "at": now,
-        },
-    )
-    return reference
+    made = row(trail, outcome, detail, now, tenant_id)
+    session.connection().execute(_ROW, made)
+    return str(made["reference"])
+
+
+def row(trail: Trail, outcome: str, detail: str, now: datetime, tenant_id: int | None = None) -> dict[str, Any]:
+    """That row by its columns, for who writes it."""
+    return {
+        "reference": new_reference(),
+        "tenant_id": trail.platform.tenant_id if trail.platform else tenant_id,
+        "platform_id": trail.platform.id if trail.platform else None,
+        "issuer": clean(trail.issuer, 500),
+        "client_id": clean(trail.client_id, 255),
+        "outcome": outcome,
+        "detail": clean(detail, 500),
+        "checks": trail.findings,
+        "claims": redacted(trail.claims) if trail.claims else {},
+        "context_id": _context(trail.claims),
+        "at": now,
+    }
 
 
 _CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"

@@ -2,16 +2,18 @@
 state and a nonce of our own (1EdTech Security Framework 1.0, 5.1.1)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Integer, bindparam, insert, literal_column, select
+from sqlalchemy import Engine, Integer, bindparam, insert, literal_column, select
 from sqlmodel import Session
 
 from lms_plugin.db import table
+from lms_plugin.direct import Direct, directly
 from lti import platforms
 from lti import storage as storages
 from lti.log import LaunchRefused, Trail, write_refusal
@@ -55,6 +57,7 @@ _STATE = (
         .scalar_subquery()
     )
 )
+_STATE_AT_ONCE = Direct(_STATE)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def begin_login(
     """
     trail = Trail(issuer=params.get("iss", ""), client_id=params.get("client_id", ""))
     if keeps_cookies:
-        params = {key: value for key, value in params.items() if key != "lti_storage_target"}
+        params = _without_storage(params)
     try:
         return _begin(session, params, redirect_uri, now, trail)
     except LaunchRefused as refused:
@@ -93,20 +96,46 @@ def begin_login(
         raise
 
 
+def begin_at_once(
+    bind: Engine, params: Mapping[str, str], redirect_uri: str, now: datetime, *, keeps_cookies: bool = False
+) -> LoginRedirect | None:
+    """`begin_login` as one statement that goes directly to PostgreSQL. None where something is to be refused or looked
+    at more closely: `begin_login` then does."""
+    issuer, client_id = params.get("iss", ""), params.get("client_id", "")
+    if _wrong(params, redirect_uri) is not None or not (is_identifier(client_id) and is_identifier(issuer, 500)):
+        return None
+    if keeps_cookies:
+        params = _without_storage(params)
+
+    def ask(values: dict[str, Any]) -> str | None:
+        found = directly(bind, lambda line: _STATE_AT_ONCE.row(line, values))
+        return found[0] if found is not None else None
+
+    return _remember(ask, params, redirect_uri, issuer, client_id, now)
+
+
+def _without_storage(params: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in params.items() if key != "lti_storage_target"}
+
+
 def _begin(
     session: Session, params: Mapping[str, str], redirect_uri: str, now: datetime, trail: Trail
 ) -> LoginRedirect:
+    def ask(values: dict[str, Any]) -> str | None:
+        found: str | None = session.connection().execute(_STATE, values).scalar_one_or_none()
+        return found
+
     wrong = _wrong(params, redirect_uri)
     begun = None
     if wrong is None and trail.client_id and is_identifier(trail.client_id) and is_identifier(trail.issuer, 500):
-        begun = _remember(session, params, redirect_uri, trail.issuer, trail.client_id, now)
+        begun = _remember(ask, params, redirect_uri, trail.issuer, trail.client_id, now)
     if begun is not None:
         return begun
     # Which check finds what, in the order in which the log tells them; or the one registration that needs no client id.
     platform = _platform(session, trail)
     trail.platform, trail.client_id = platform, platform.client_id
     if not platform.is_disabled and wrong is None:
-        begun = _remember(session, params, redirect_uri, platform.issuer, platform.client_id, now)
+        begun = _remember(ask, params, redirect_uri, platform.issuer, platform.client_id, now)
     if begun is None and (platform.is_disabled or wrong is None):
         raise trail.refusal("platform", "login.platform_disabled", name=platform.title)
     if wrong is not None:
@@ -130,32 +159,32 @@ def _wrong(params: Mapping[str, str], redirect_uri: str) -> tuple[str, str, dict
 
 
 def _remember(
-    session: Session, params: Mapping[str, str], redirect_uri: str, issuer: str, client_id: str, now: datetime
+    ask: Callable[[dict[str, Any]], str | None],
+    params: Mapping[str, str],
+    redirect_uri: str,
+    issuer: str,
+    client_id: str,
+    now: datetime,
 ) -> LoginRedirect | None:
-    """Writes the login for the enabled registration of this pair: one statement. None where there is none."""
+    """Has the login written for the enabled registration of this pair. None where there is none. `ask` runs _STATE."""
     state, nonce, secret, stored = (secrets.token_urlsafe(32) for _ in range(4))
     target = params.get("lti_storage_target", "")
     offered = is_identifier(target)
     expires_at = now + STATE_LIFE
-    auth_url = (
-        session.connection()
-        .execute(
-            _STATE,
-            {
-                "issuer": issuer,
-                "client": client_id,
-                "new_state": state,
-                "new_nonce": nonce,
-                "hint": clean(params.get("lti_deployment_id", ""), 255),
-                "target": params["target_link_uri"],
-                "browser": sha256(secret),
-                "storage": target if offered else "",
-                "stored": sha256(stored) if offered else "",
-                "now": now,
-                "until": expires_at,
-            },
-        )
-        .scalar_one_or_none()
+    auth_url = ask(
+        {
+            "issuer": issuer,
+            "client": client_id,
+            "new_state": state,
+            "new_nonce": nonce,
+            "hint": clean(params.get("lti_deployment_id", ""), 255),
+            "target": params["target_link_uri"],
+            "browser": sha256(secret),
+            "storage": target if offered else "",
+            "stored": sha256(stored) if offered else "",
+            "now": now,
+            "until": expires_at,
+        }
     )
     if auth_url is None:
         return None

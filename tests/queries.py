@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, event
 
 
 @contextmanager
-def count_queries(bind: Engine | Connection) -> Iterator[list[str]]:
+def count_queries(bind: Engine | Connection | type[Engine]) -> Iterator[list[str]]:
     """The statements that run inside the block, without BEGIN and savepoints."""
     asked: list[str] = []
 

@@ -44,6 +44,7 @@ def gunicorn(bind: str, workers: int, threads: int) -> list[str]:
         "-m",
         "gunicorn",
         "lms_plugin.wsgi:app()",
+        "--preload",
         "--bind",
         bind,
         "--workers",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sqlmodel import Session, col, func, select
 
 import lti
-from lms_plugin import migrate, outbox
+from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
@@ -143,6 +143,8 @@ def _examination(
 
 
 def _inside(session: Session, place: Place, now: datetime) -> list[Line]:
+    from lms_plugin import migrate  # noqa: PLC0415 - brings Alembic, 9 MB that no other page needs
+
     lines = [Line("doctor.step_database")]
     is_head = migrate.at_head(session.connection())
     lines.append(Line("doctor.step_migrations", "" if is_head else "doctor.not_at_head"))

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, exists, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -36,53 +36,99 @@ TEXT_SIZES = ("standard", "large", "larger")
 THEMES = ("", "dark")
 
 _member, _course_c, _role = table(CourseMember).c, table(Course).c, table(Role).c
-_AS_KEPT = (
-    columns(
-        table(Person).c.id.label("person"),
-        *(table(Person).c.name, table(Person).c.absorbed_ids, table(Tenant).c.is_demo),
-        *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
-        *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
-        *(_course_c.groups_url, _course_c.group_sets_url, _course_c.locale),
-        *(_member.id.label("member"), _member.is_learner, _member.is_instructor, _member.has_name),
-        table(Enrolment).c.id.label("enrolment"),
-        columns(_role.id)
-        .where(
-            _role.person_id == table(Person).c.id,
-            _role.kind == RoleKind.TRAINER,
-            _role.course_id == _course_c.id,
-        )
-        .correlate(table(Person), table(Course))
-        .exists()
-        .label("trains"),
-    )
-    .join_from(table(Identity), table(Person), table(Person).c.id == table(Identity).c.person_id)
-    .join(table(Tenant), table(Tenant).c.id == table(Identity).c.tenant_id)
-    .join(
-        table(Course),
-        and_(_course_c.deployment_id == bindparam("deployment"), _course_c.context_id == bindparam("context")),
-    )
-    .join(
-        table(CourseMember),
-        and_(
-            _member.course_id == _course_c.id,
-            _member.person_id == table(Person).c.id,
-            _member.subject == table(Identity).c.subject,
-        ),
-    )
-    .join(
-        table(Enrolment),
-        and_(
-            table(Enrolment).c.programme_id == _course_c.programme_id,
-            table(Enrolment).c.person_id == table(Person).c.id,
-        ),
-        isouter=True,
-    )
+KEPT = (
+    table(Person).c.id.label("person"),
+    *(table(Person).c.name, table(Person).c.absorbed_ids, table(Tenant).c.is_demo),
+    *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
+    *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
+    *(_course_c.groups_url, _course_c.group_sets_url, _course_c.locale),
+    *(_member.id.label("member"), _member.is_learner, _member.is_instructor, _member.has_name),
+    table(Enrolment).c.id.label("enrolment"),
+    columns(_role.id)
     .where(
-        table(Identity).c.tenant_id == bindparam("tenant"),
-        table(Identity).c.issuer == bindparam("issuer"),
-        table(Identity).c.subject == bindparam("subject"),
+        _role.person_id == table(Person).c.id,
+        _role.kind == RoleKind.TRAINER,
+        _role.course_id == _course_c.id,
     )
+    .correlate(table(Person), table(Course))
+    .exists()
+    .label("trains"),
 )
+
+
+class Kept(NamedTuple):
+    """What is kept of somebody who launches, and of the course (KEPT, in this order)."""
+
+    person: int
+    name: str
+    absorbed_ids: list[int]
+    is_demo: bool
+    course: int
+    title: str
+    seen_at: datetime
+    lineitems_url: str
+    lineitem_url: str
+    ags_scopes: list[str]
+    memberships_url: str
+    groups_url: str
+    group_sets_url: str
+    locale: str
+    member: int
+    is_learner: bool
+    is_instructor: bool
+    has_name: bool | None
+    enrolment: int | None
+    trains: bool
+
+
+def with_kept(
+    statement: "Select[*tuple[Any, ...]]", issuer: "ColumnElement[str]", deployment: "ColumnElement[int]"
+) -> "Select[*tuple[Any, ...]]":
+    """Adds KEPT to a select that knows the tenant: of the account `:subject` of that issuer, in the course `:context`
+    of that deployment."""
+    identity = table(Identity).c
+    return (
+        statement.add_columns(*KEPT)
+        .join(
+            table(Identity),
+            and_(
+                identity.tenant_id == table(Tenant).c.id,
+                identity.issuer == issuer,
+                identity.subject == bindparam("subject", type_=identity.subject.type),
+            ),
+        )
+        .join(table(Person), table(Person).c.id == identity.person_id)
+        .join(
+            table(Course),
+            and_(
+                _course_c.deployment_id == deployment,
+                _course_c.context_id == bindparam("context", type_=_course_c.context_id.type),
+            ),
+        )
+        .join(
+            table(CourseMember),
+            and_(
+                _member.course_id == _course_c.id,
+                _member.person_id == table(Person).c.id,
+                _member.subject == identity.subject,
+            ),
+        )
+        .join(
+            table(Enrolment),
+            and_(
+                table(Enrolment).c.programme_id == _course_c.programme_id,
+                table(Enrolment).c.person_id == table(Person).c.id,
+            ),
+            isouter=True,
+        )
+    )
+
+
+_AS_KEPT = with_kept(
+    columns().select_from(table(Tenant)),
+    bindparam("issuer", type_=table(Identity).c.issuer.type),
+    bindparam("deployment", type_=_course_c.deployment_id.type),
+).where(table(Tenant).c.id == bindparam("tenant"))
 _LAUNCHED = update(table(CourseMember)).where(_member.id == bindparam("member")).values(launched_at=bindparam("now"))
 
 
@@ -92,16 +138,10 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     A launch gives at most: enrolment as a teacher (learner role), or provisional trainer of that course (instructor
     role). It never gives an officer's, a school lead's or IT's role, whatever the host claims.
     """
-    told = sessions.Told(
-        locale=launch.locale,
-        return_url=launch.return_url,
-        platform_origin=launch.platform_origin,
-        document_target=launch.document_target,
-        asks_first=launch.binding == "none",
-    )
+    told = said_of_session(launch)
     known = _known(session, launch, now)
     if known is not None:
-        told.update({"wants": _wants(launch), "is_demo": known.is_demo})
+        told.update({"wants": wants(launch), "is_demo": known.is_demo})
         whose = sessions.Whose(launch.tenant_id, known.person, known.course)
         return sessions.open_for(session, whose, lifetime, now, **told)
     person, row_id = _person(session, launch, now)
@@ -112,59 +152,71 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     if launch.is_learner:
         _learner(session, course, row_id, now)
     asked = links.begin(session, launch, course, person, now).uuid if launch.deep_linking is not None else ""
-    told.update({"wants": _wants(launch, asked), "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
+    told.update({"wants": wants(launch, asked), "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
     return sessions.open_session(session, person, course, lifetime, now, **told)
 
 
-def _wants(launch: "lti.Launch", asked: str = "") -> str:
+def said_of_session(launch: "lti.Launch") -> sessions.Told:
+    """What a launch says of the session that it opens."""
+    return sessions.Told(
+        locale=launch.locale,
+        return_url=launch.return_url,
+        platform_origin=launch.platform_origin,
+        document_target=launch.document_target,
+        asks_first=launch.binding == "none",
+    )
+
+
+def wants(launch: "lti.Launch", asked: str = "") -> str:
     """What the launched link was made for, as the session keeps it. `asked`: the uuid of a deep linking question."""
     if asked:
         return links.ASKED + asked
     return links.OF + launch.for_user if launch.for_user else links.wanted(launch.custom)
 
 
-def _known(session: Session, launch: "lti.Launch", now: datetime) -> "Row[*tuple[Any, ...]] | None":
+def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None:
     """Who came back, where all that is kept stands as this launch says it: the usual launch, in one query and one
     update. None where something is to be made or changed, or rows were merged."""
-    found = (
-        session.connection()
-        .execute(
-            _AS_KEPT,
-            {
-                "tenant": launch.tenant_id,
-                "issuer": launch.issuer,
-                "subject": launch.subject,
-                "deployment": launch.deployment_id,
-                "context": launch.context_id,
-            },
-        )
-        .one_or_none()
-    )
-    if found is None or launch.deep_linking is not None or found.absorbed_ids or (launch.name and not found.name):
-        return None
-    said = launch.is_learner, launch.is_instructor, bool(launch.name)
-    roles_stand = (found.is_learner, found.is_instructor, found.has_name) == said
-    has_what_roles_give = (found.enrolment or not launch.is_learner) and (found.trains or not launch.is_instructor)
-    offers_stand = all(
-        told in (kept, empty)
-        for told, kept, empty in (
-            (launch.lineitems_url, found.lineitems_url, ""),
-            (launch.lineitem_url, found.lineitem_url, ""),
-            (sorted(launch.ags_scopes), found.ags_scopes, []),
-            (
-                (launch.memberships_url, launch.groups_url, launch.group_sets_url),
-                (found.memberships_url, found.groups_url, found.group_sets_url),
-                ("", launch.groups_url, launch.group_sets_url),  # groups count with the list alone, as in _course
-            ),
-        )
-    )
-    locale = sessions.page_locale(launch.locale)
-    language_stands = column_words.language_of(found.locale, locale, is_instructor=launch.is_instructor) == found.locale
-    title_stands = _title(launch, found.title) == found.title and now - found.seen_at <= SEEN_AGAIN
-    if not (roles_stand and has_what_roles_give and offers_stand and title_stands and language_stands):
+    given = {
+        "tenant": launch.tenant_id,
+        "issuer": launch.issuer,
+        "subject": launch.subject,
+        "deployment": launch.deployment_id,
+        "context": launch.context_id,
+    }
+    row = session.connection().execute(_AS_KEPT, given).one_or_none()
+    if row is None or not stands(found := Kept(*row), launch, now):
         return None
     session.connection().execute(_LAUNCHED, {"member": found.member, "now": now})
     return found
+
+
+def stands(found: Kept, launch: "lti.Launch", now: datetime) -> bool:
+    """Whether all that is kept stands as this launch says it."""
+    if launch.deep_linking is not None or found.absorbed_ids or (launch.name and not found.name):
+        return False
+    is_learner, is_instructor = launch.is_learner, launch.is_instructor
+    roles_stand = (found.is_learner, found.is_instructor, found.has_name) == (
+        is_learner,
+        is_instructor,
+        bool(launch.name),
+    )
+    has_what_roles_give = (found.enrolment or not is_learner) and (found.trains or not is_instructor)
+    offers_stand = (
+        launch.lineitems_url in (found.lineitems_url, "")
+        and launch.lineitem_url in (found.lineitem_url, "")
+        and sorted(launch.ags_scopes) in (found.ags_scopes, [])
+        # Groups count with the list alone, as in _course.
+        and (launch.memberships_url, launch.groups_url, launch.group_sets_url)
+        in (
+            (found.memberships_url, found.groups_url, found.group_sets_url),
+            ("", launch.groups_url, launch.group_sets_url),
+        )
+    )
+    title_stands = _title(launch, found.title) == found.title and now - found.seen_at <= SEEN_AGAIN
+    locale = sessions.page_locale(launch.locale)
+    language_stands = column_words.language_of(found.locale, locale, is_instructor=is_instructor) == found.locale
+    return bool(roles_stand and has_what_roles_give and offers_stand and title_stands and language_stands)
 
 
 def _title(launch: "lti.Launch", kept: str) -> str:

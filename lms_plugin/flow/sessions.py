@@ -98,6 +98,13 @@ def open_session(
 
 def open_for(session: Session, whose: Whose, lifetime: timedelta, now: datetime, **told: Unpack[Told]) -> Entrance:
     """`open_session` where the person and course are known by their ids."""
+    token, bearer, values = drawn(whose, lifetime, now, **told)
+    row = WebSession(**values, id=session.connection().execute(_ROW, values).scalar_one())
+    return Entrance(row, token, bearer)
+
+
+def drawn(whose: Whose, lifetime: timedelta, now: datetime, **told: Unpack[Told]) -> tuple[str, str, dict[str, Any]]:
+    """A new session that nobody has written yet: its token, its bearer, its row by columns."""
     token, bearer = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     locale = told.get("locale", "")
     values: dict[str, Any] = {
@@ -118,8 +125,7 @@ def open_for(session: Session, whose: Whose, lifetime: timedelta, now: datetime,
         "expires_at": now + lifetime,
         "ended_at": None,
     }
-    row = WebSession(**values, id=session.connection().execute(_ROW, values).scalar_one())
-    return Entrance(row, token, bearer)
+    return token, bearer, values
 
 
 def _is_of_session(row: Any) -> ColumnElement[bool]:

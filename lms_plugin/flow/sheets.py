@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any
 
-import xlsxwriter
-
 from lms_plugin import media
 from lms_plugin.errors import Refused
 
@@ -288,6 +286,8 @@ class Page:
 
 def write(target: IO[bytes], pages: Sequence[Page]) -> None:
     """Writes a workbook row by row (memory does not grow with rows). Text is always text, never a formula or link."""
+    import xlsxwriter  # noqa: PLC0415 - 2 MB that pages do not need
+
     book = xlsxwriter.Workbook(
         target,
         {

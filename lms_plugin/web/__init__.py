@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lms_plugin import db as database
 from lms_plugin.config import Settings
+from lms_plugin.direct import engine_of
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
@@ -116,6 +117,7 @@ def equip(
         http=Http(allow_loopback=settings.allow_loopback, networks=settings.networks),
         clock=clock,
         wake=wake,
+        direct=engine_of(sessions),
     )
 
 
@@ -165,12 +167,12 @@ def _count_fields() -> None:
 def _commit(response: Response) -> Response:
     """Non-GET requests commit where they succeeded; a GET that does not commit rolls back when it closes."""
     here: Edge | None = request.environ.get("nengli.edge")
-    if here is None:
+    if here is None or here.opened is None:
         return response
     writes = request.method not in {"GET", "HEAD", "OPTIONS"} or request.endpoint in GETS_THAT_COMMIT
     if writes and response.status_code < 400:
         try:
-            here.db.commit()
+            here.opened.commit()
         except (StaleDataError, IntegrityError) as error:
             return _stale(error)
         if here.wakes:
@@ -178,27 +180,32 @@ def _commit(response: Response) -> Response:
     return response
 
 
+_ALWAYS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin-allow-popups"),
+    ("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)"),
+)
+
+
 def _headers(response: Response) -> Response:
     """A strict CSP; only registered platforms may frame us; nothing of a person's page is cached or referred."""
-    head = response.headers
+    rules = list(_ALWAYS)
     if request.endpoint != "static":
-        head.setdefault("Cache-Control", "no-store")
-        is_shown = response.mimetype == "text/html" and not 300 <= response.status_code < 400
+        is_shown = not 300 <= response.status_code < 400 and response.mimetype == "text/html"
         ancestors = _ancestors() if is_shown else "'none'"
         here: Edge | None = request.environ.get("nengli.edge")
-        forms = " ".join(["'self'", here.sends_to]).strip() if here is not None else "'self'"
-        head.setdefault(
-            "Content-Security-Policy",
+        forms = f"'self' {here.sends_to}".rstrip() if here is not None else "'self'"
+        policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
             f"connect-src 'self'; font-src 'self'; "
-            f"form-action {forms}; base-uri 'none'; frame-ancestors {ancestors}",
+            f"form-action {forms}; base-uri 'none'; frame-ancestors {ancestors}"
         )
-    head.setdefault("X-Content-Type-Options", "nosniff")
-    head.setdefault("Referrer-Policy", "no-referrer")
-    head.setdefault("Cross-Origin-Opener-Policy", "same-origin-allow-popups")
-    head.setdefault("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)")
+        rules += [("Cache-Control", "no-store"), ("Content-Security-Policy", policy)]
     if request.is_secure:
-        head.setdefault("Strict-Transport-Security", "max-age=31536000")
+        rules.append(("Strict-Transport-Security", "max-age=31536000"))
+    given = {name.lower() for name, _value in response.headers}
+    response.headers.extend([rule for rule in rules if rule[0].lower() not in given])
     return response
 
 
@@ -211,8 +218,8 @@ def _ancestors() -> str:
 
 def _close(_error: BaseException | None) -> None:
     here: Edge | None = request.environ.pop("nengli.edge", None)
-    if here is not None:
-        here.db.close()
+    if here is not None and here.opened is not None:
+        here.opened.close()
 
 
 def _page(code: str, params: dict[str, Any], status: int, reference: str = "", **way: str) -> Response:

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import cast
 
 from flask import Flask, current_app, request
+from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 import lti
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
-from lms_plugin.db import each_alone, writes
+from lms_plugin.db import writes
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
 from lms_plugin.flow import sessions
 from lms_plugin.net import Http
@@ -72,14 +73,16 @@ class Parts:
     http: Http
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    direct: Engine | None  # for the statements of lms_plugin/direct.py
 
 
 @dataclass
 class Edge:
     """This request: its session, its moment, its person."""
 
-    db: Session
     now: datetime
+    opens: Callable[[], Session]
+    opened: Session | None = None
     web_session: WebSession | None = None
     person: Person | None = None
     tenant: Tenant | None = None
@@ -96,6 +99,13 @@ class Edge:
     def timezone(self) -> str:
         """The district's time zone; a stranger's page goes by China's."""
         return self.tenant.timezone if self.tenant is not None else "Asia/Shanghai"
+
+    @property
+    def db(self) -> Session:
+        """The database session, opened on first use."""
+        if self.opened is None:
+            self.opened = self.opens()
+        return self.opened
 
 
 def utc_now() -> datetime:
@@ -114,18 +124,19 @@ def digest(token: str) -> str:
 
 
 def edge() -> Edge:
-    """This request's edge; opens its database session on first use."""
+    """This request's edge."""
     found = request.environ.get("nengli.edge")
     if found is None:
-        made = parts()
-        session = made.sessions()
-        if request.endpoint == "lti.login":
-            each_alone(session)  # it writes one row
-        elif request.method not in {"GET", "HEAD", "OPTIONS"} or request.endpoint in GETS_THAT_COMMIT:
-            writes(session)
-        found = Edge(db=session, now=made.clock())
+        found = Edge(now=parts().clock(), opens=_opened)
         request.environ["nengli.edge"] = found
     return cast("Edge", found)
+
+
+def _opened() -> Session:
+    session = parts().sessions()
+    if request.method not in {"GET", "HEAD", "OPTIONS"} or request.endpoint in GETS_THAT_COMMIT:
+        writes(session)
+    return session
 
 
 def db() -> Session:

@@ -10,8 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import lti
 from lms_plugin.db import writes
 from lms_plugin.errors import Forbidden, Refused
-from lms_plugin.flow import enter, sessions
-from lms_plugin.people import WebSession
+from lms_plugin.flow import enter, returning, sessions
 from lms_plugin.web.edge import (
     BEARER_HEADER,
     COOKIE,
@@ -53,10 +52,13 @@ def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> N
 @blueprint.route("/lti/login", methods=["GET", "POST"])
 def login() -> BaseResponse:
     """OIDC third-party login initiation: remembers state and nonce, sends the browser back to its host."""
-    here = edge()
+    here, made = edge(), parts()
     params, keeps_cookies = request.values.to_dict(), _sends_cookies()
+    begun = None
+    if made.direct is not None:
+        begun = lti.begin_at_once(made.direct, params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
     try:
-        begun = lti.begin_login(db(), params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
+        begun = begun or lti.begin_login(db(), params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
     except Refused as error:
         raise _logged(error) from error
     response: BaseResponse = redirect(begun.url, 302)
@@ -119,6 +121,10 @@ def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | s
             edge().sends_to = lti.unchecked_return(form["id_token"])
             return render_template("lti/recall.html", storage=storage, form=form, platform_origin=storage.origin)
     proof = lti.Proof(cookie, stored or "")
+    if made.direct is not None and cookie is not None:
+        known = returning.come_back(made.direct, form, proof, _lifetime(), edge().now, made.settings.public_url)
+        if known is not None:
+            return _with_session(known.wants, known.token, form, cookie)
     for _attempt in range(5):
         try:
             return _enter(form, proof, may_ask)
@@ -136,10 +142,10 @@ def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | s
 
 
 def _enter(form: dict[str, str], proof: lti.Proof, may_ask: bool) -> BaseResponse | str:
-    here, settings = edge(), parts().settings
-    lifetime = timedelta(hours=settings.session_hours)
+    here, lifetime = edge(), _lifetime()
+    public_url = parts().settings.public_url
     try:
-        received = lti.receive_launch(db(), form, proof, here.now, public_url=settings.public_url, may_ask=may_ask)
+        received = lti.receive_launch(db(), form, proof, here.now, public_url=public_url, may_ask=may_ask)
     except Refused as error:
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):
@@ -154,18 +160,28 @@ def _enter(form: dict[str, str], proof: lti.Proof, may_ask: bool) -> BaseRespons
             here.framed_by = lti.frame_ancestors(db(), received.deployment_id)
             here.sends_to = lti.origin(received.deep_linking.return_url) if received.deep_linking else ""
             return _ask_first(entrance)
+    wants = entrance.session_row.wants
     if proof.cookie is None:
-        return jsonify(bearer=entrance.bearer, home=home_of(entrance.session_row))  # for the script of recall.html
-    response = redirect(home_of(entrance.session_row), 303)
-    set_cookie(response, COOKIE, entrance.token, settings.session_hours * 3600)
+        return jsonify(bearer=entrance.bearer, home=home_of(wants))  # for the script of recall.html
+    return _with_session(wants, entrance.token, form, proof.cookie)
+
+
+def _with_session(wants: str, token: str, form: dict[str, str], secret: str) -> BaseResponse:
+    """On to the first page, with the new session's cookie."""
+    response = redirect(home_of(wants), 303)
+    set_cookie(response, COOKIE, token, parts().settings.session_hours * 3600)
     # Kept for the span of a double click: the second request then proves that it is the same browser.
-    set_cookie(response, _login_cookie(form.get("state", "")), proof.cookie, int(sessions.DOUBLE_CLICK.total_seconds()))
+    set_cookie(response, _login_cookie(form.get("state", "")), secret, int(sessions.DOUBLE_CLICK.total_seconds()))
     return response
 
 
-def home_of(row: WebSession) -> str:
+def _lifetime() -> timedelta:
+    return timedelta(hours=parts().settings.session_hours)
+
+
+def home_of(wants: str) -> str:
     """The first address after a launch: it leads on to the next step, or to what the launched link was made for."""
-    return url_for("people.home", launched=1) if row.wants else url_for("people.home")
+    return url_for("people.home", launched=1) if wants else url_for("people.home")
 
 
 def _browser_secret(cookie_name: str) -> str | None:
@@ -190,7 +206,7 @@ def _ask_first(entrance: sessions.Entrance) -> str:
         account=display_name(person),
         ticket=sessions.issue_ticket(db(), row, "window", "", here.now),
         bearer=entrance.bearer,
-        home=home_of(row),
+        home=home_of(row.wants),
         return_url=row.return_url,
         platform_origin=row.platform_origin,
     )
@@ -236,7 +252,7 @@ def redeem() -> BaseResponse:
     if not hmac.compare_digest(browser.partition(".")[2].encode(), digest(token).encode()):
         raise Refused("session.no_cookie")
     entrance, _target = sessions.redeem_ticket(db(), token, "window", moment.now, browser)
-    response = redirect(home_of(entrance.session_row), 303)
+    response = redirect(home_of(entrance.session_row.wants), 303)
     set_cookie(response, COOKIE, entrance.token, _seconds_left(entrance, moment.now))
     return response
 

@@ -1,0 +1,250 @@
+"""Somebody comes back (PostgreSQL): one query and one statement leave what the ordinary way leaves, or nothing."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session, col, select
+
+import lti
+from lms_plugin import db
+from lms_plugin.direct import directly, engine_of
+from lms_plugin.errors import Refused
+from lms_plugin.flow import enter, returning
+from lms_plugin.people import CourseMember, WebSession
+from tests.hosts import resign
+from tests.lti.desk import CLAIM, CLAIMS, MEMBERSHIP, TOOL, Desk
+
+LIFE = timedelta(hours=12)
+SAID = {
+    **CLAIMS,
+    "name": "陈秀兰",
+    CLAIM + "roles": [MEMBERSHIP + "Mentor"],  # who asks for nothing that a course without a programme has not
+    CLAIM + "launch_presentation": {"locale": "en", "document_target": "iframe"},
+}
+DRAWN = {"id", "token_hash", "bearer_hash", "csrf", "reference", "at", "created_at", "expires_at"}
+
+
+@dataclass
+class Class:
+    """A teacher who launched once, on the ordinary way."""
+
+    bind: Engine
+    sessions: "sessionmaker[Session]"
+    desk: Desk
+    now: datetime
+
+    def sent(self, secret: str = "", **changes: Any) -> tuple[dict[str, str], lti.Proof]:
+        """A login at once, and the launch that answers it."""
+        begun = lti.begin_at_once(self.bind, self.desk.initiation(), self.desk.tool + "/lti/launch", self.now)
+        assert begun is not None
+        nonce = begun.url.partition("&nonce=")[2].partition("&")[0]
+        token = resign.sign(resign.fresh(SAID, nonce, self.now, **changes))
+        return {"id_token": token, "state": begun.state}, lti.Proof(secret or begun.browser_secret)
+
+    def come_back(self, form: dict[str, str], proof: lti.Proof) -> returning.Returned | None:
+        return returning.come_back(self.bind, form, proof, LIFE, self.now, self.desk.tool)
+
+    def ordinarily(self, form: dict[str, str], proof: lti.Proof) -> int:
+        """The id of the session that the ordinary way opens. Raises Refused."""
+        with self.sessions() as session:
+            try:
+                launch = lti.receive_launch(session, form, proof, self.now, public_url=self.desk.tool)
+                assert isinstance(launch, lti.Launch)
+                entrance = enter.enter(session, launch, LIFE, self.now)
+                lti.log_launch(session, launch, self.now, web_session_id=entrance.session_row.id)
+            finally:
+                session.commit()
+            return db.pk(entrance.session_row)
+
+    def last(self, kind: type[db.Model]) -> dict[str, Any]:
+        """The newest row, without what is drawn for each."""
+        with self.sessions() as session:
+            found = session.exec(select(kind).order_by(col(kind.id).desc())).first()  # type: ignore[attr-defined]
+            assert found is not None
+            return found.model_dump(exclude=DRAWN)
+
+    def counts(self) -> dict[str, int]:
+        with self.bind.connect() as connection:
+            return {
+                one.name: connection.execute(text(f'SELECT count(*) FROM "{one.name}"')).scalar_one()
+                for one in db.Model.metadata.sorted_tables
+            }
+
+    def is_open(self, state: str) -> bool:
+        with self.sessions() as session:
+            kept = session.exec(select(lti.LoginState).where(lti.LoginState.state == state)).one()
+            return kept.consumed_at is None
+
+
+@pytest.fixture
+def lesson(own_database_url: str, now: datetime) -> Iterator[Class]:
+    bind = db.engine(own_database_url)
+    sessions = db.session_factory(bind)
+    with db.transaction(sessions) as session:
+        desk = Desk(session, now)
+    made = Class(bind, sessions, desk, now)
+    with db.transaction(sessions) as session:
+        desk.session = session
+        launch = desk.launch(SAID)
+        assert isinstance(launch, lti.Launch)
+        enter.enter(session, launch, LIFE, now)
+    yield made
+    bind.dispose()
+
+
+@pytest.mark.postgresql
+def test_it_leaves_what_the_ordinary_way_leaves(lesson: Class) -> None:
+    lesson.now += timedelta(minutes=5)
+    lesson.ordinarily(*lesson.sent())
+    ordinary = lesson.last(WebSession), lesson.last(lti.LaunchLog)
+    before = lesson.counts()
+    form, proof = lesson.sent()
+    found = lesson.come_back(form, proof)
+    assert found is not None
+    assert (lesson.last(WebSession), lesson.last(lti.LaunchLog)) == ordinary
+    after = lesson.counts()
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        "lti_login_state": 1,
+        "web_session": 1,
+        "lti_launch_log": 1,
+    }
+    with lesson.sessions() as session:
+        opened = session.exec(select(WebSession).order_by(col(WebSession.id).desc())).first()
+        login = session.exec(select(lti.LoginState).where(lti.LoginState.state == form["state"])).one()
+        assert opened is not None
+        assert (login.web_session_id, login.consumed_at) == (opened.id, lesson.now)
+        assert session.exec(select(CourseMember)).one().launched_at == lesson.now
+        assert opened.token_hash != opened.bearer_hash
+        assert opened.expires_at == lesson.now + LIFE
+
+
+@pytest.mark.postgresql
+def test_a_launch_comes_back_once(lesson: Class) -> None:
+    lesson.ordinarily(*lesson.sent())
+    form, proof = lesson.sent()
+    before, ready = lesson.counts(), threading.Barrier(6)
+    found: list[returning.Returned | None] = []
+
+    def post() -> None:
+        ready.wait()
+        found.append(lesson.come_back(form, proof))
+
+    threads = [threading.Thread(target=post) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([one for one in found if one is not None]) == 1
+    assert lesson.counts()["web_session"] == before["web_session"] + 1
+    assert lesson.counts()["lti_launch_log"] == before["lti_launch_log"] + 1
+    with lesson.sessions() as session:
+        replayed = lti.receive_launch(session, form, proof, lesson.now, public_url=lesson.desk.tool)
+        assert isinstance(replayed, lti.Replayed)
+
+
+NEW: list[dict[str, Any]] = [
+    {"sub": "9"},
+    {"name": None},
+    {CLAIM + "context": {"id": "course-1", "title": "另一个名称"}},
+    {CLAIM + "context": {"id": "course-2", "title": "信息技术研修"}},
+    {CLAIM + "resource_link": {"id": "link-2", "title": "研修任务"}},
+    {CLAIM + "resource_link": {"id": "link-1", "title": "另一个名称"}},
+    {CLAIM + "custom": {"nengli_point": "A3"}},
+    {CLAIM + "roles": [MEMBERSHIP + "Instructor"]},
+    {CLAIM + "tool_platform": {"product_family_code": "moodle"}},
+    {
+        "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice": {
+            "context_memberships_url": "https://x.example/m"
+        }
+    },
+]
+REFUSED: list[dict[str, Any]] = [
+    {"nonce": "another"},
+    {"iss": "https://elsewhere.example"},
+    {"aud": "another"},
+    {"exp": 1},
+    {CLAIM + "deployment_id": "another"},
+    {CLAIM + "deployment_id": "\0"},
+    {CLAIM + "message_type": "LtiEulaRequest"},
+    {CLAIM + "target_link_uri": "https://elsewhere.example/"},
+    {CLAIM + "roles": None},
+    {"sub": "陈"},
+    {"sub": None},
+]
+
+
+@pytest.mark.postgresql
+def test_whatever_is_new_or_refused_is_left_as_it_came(lesson: Class) -> None:
+    for changes in NEW + REFUSED:
+        lesson.ordinarily(*lesson.sent())
+        assert lesson.come_back(*lesson.sent()) is not None, "what was there before stands"
+        form, proof = lesson.sent(**changes)
+        before = lesson.counts()
+        assert lesson.come_back(form, proof) is None, changes
+        assert lesson.counts() == before, changes
+        assert lesson.is_open(form["state"]), changes
+        if changes in REFUSED:
+            with pytest.raises(Refused):
+                lesson.ordinarily(form, proof)
+        else:
+            assert lesson.ordinarily(form, proof), changes
+
+
+@pytest.mark.postgresql
+def test_another_browser_another_key_a_disabled_platform_and_an_old_login(lesson: Class) -> None:
+    lesson.ordinarily(*lesson.sent())
+    form, proof = lesson.sent()
+    before = lesson.counts()
+    assert lesson.come_back(form, lti.Proof("another")) is None
+    assert lesson.come_back(form, lti.Proof(None)) is None
+    head, claims, signature = form["id_token"].split(".")
+    other = ("A" if signature[9] != "A" else "B").join((signature[:9], signature[10:]))
+    assert lesson.come_back({**form, "id_token": f"{head}.{claims}.{other}"}, proof) is None
+    assert lesson.come_back({"state": form["state"]}, proof) is None
+    assert returning.come_back(lesson.bind, form, proof, LIFE, lesson.now + timedelta(minutes=11), TOOL) is None
+    with db.transaction(lesson.sessions) as session:
+        lti.switch_platform(session, lesson.desk.issuer, lesson.desk.client_id, is_disabled=True)
+    assert lesson.come_back(form, proof) is None
+    assert lti.begin_at_once(lesson.bind, lesson.desk.initiation(), TOOL + "/lti/launch", lesson.now) is None
+    assert lesson.counts() == before
+    assert lesson.is_open(form["state"])
+
+
+@pytest.mark.postgresql
+def test_a_login_at_once_leaves_what_a_login_leaves(lesson: Class) -> None:
+    given, address = lesson.desk.initiation(lti_storage_target="_parent"), lesson.desk.tool + "/lti/launch"
+    with db.transaction(lesson.sessions) as session:
+        ordinary = lti.begin_login(session, given, address, lesson.now)
+    row = lesson.last(lti.LoginState)
+    begun = lti.begin_at_once(lesson.bind, given, address, lesson.now)
+    assert begun is not None
+    drawn = {"state", "nonce", "browser_hash", "storage_hash"}
+    assert {**lesson.last(lti.LoginState), **dict.fromkeys(drawn)} == {**row, **dict.fromkeys(drawn)}
+    assert (begun.expires_at, begun.origins) == (ordinary.expires_at, ordinary.origins)
+    assert begun.storage is not None
+    assert begun.url.partition("&state=")[0] == ordinary.url.partition("&state=")[0]
+    before = lesson.counts()
+    for wrong in ({"login_hint": None}, {"client_id": "another"}, {"client_id": None}, {"iss": "\0"}):
+        assert lti.begin_at_once(lesson.bind, lesson.desk.initiation(**wrong), address, lesson.now) is None
+    assert lesson.counts() == before
+
+
+@pytest.mark.postgresql
+def test_what_the_database_refuses_is_nothing_and_the_line_is_lent_again(lesson: Class) -> None:
+    assert directly(lesson.bind, lambda line: line.execute("SELECT 1 / 0").fetchone()) is None
+    assert directly(lesson.bind, lambda line: line.execute("SELECT 1").fetchone()) == (1,)
+    with lesson.bind.connect() as connection:  # the same line, with transactions again
+        connection.execute(text("CREATE TABLE rolled_back (id int)"))
+        connection.rollback()
+        assert not connection.dialect.has_table(connection, "rolled_back")
+
+
+def test_sqlite_and_shared_connections_take_the_ordinary_way(session: Session) -> None:
+    assert engine_of(db.session_factory(db.engine("sqlite://"))) is None
+    assert engine_of(sessionmaker(session.connection(), class_=Session)) is None
