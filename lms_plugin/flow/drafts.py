@@ -111,7 +111,7 @@ class Traits:
 
     def found_in(
         self, text: str, filename: str = "", properties: Mapping[str, str] | None = None
-    ) -> list[media.Finding]:
+    ) -> "list[media.Finding]":
         """Each place that tells who it is."""
         return media.find_personal(
             text=text,

@@ -95,7 +95,7 @@ class Readable:
         except Refused as error:
             raise NotFound from error
 
-    def blocks(self, storage: Storage) -> list[media.Block]:
+    def blocks(self, storage: Storage) -> "list[media.Block]":
         """The document as headings, paragraphs, rows and pictures."""
         return media.document_blocks(storage.path(self.storage_key), self.mime)
 

@@ -2,26 +2,55 @@
 
 Values in, values out: no database, no web. Everything that parses is bounded in size, number, depth and time.
 What is wrong with a file rises as `Refused` with the codes of `translations/messages/media.json`.
+
+A part is loaded when it is first used: the libraries of pictures and documents are large, and most requests (every
+launch) need none of them.
 """
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
-from lms_plugin.media.inspection import Inspection, accepts, inspect
-from lms_plugin.media.office import Block
-from lms_plugin.media.pdf import page_count as pdf_page_count
-from lms_plugin.media.pdf import page_png as pdf_page_png
-from lms_plugin.media.personal import Finding, find_personal, mask
-from lms_plugin.media.pictures import jpeg as _jpeg
-from lms_plugin.media.pictures import to_pdf as photos_to_pdf
-from lms_plugin.media.reading import document_blocks, document_picture, document_text
-from lms_plugin.media.words import clean_filename, clean_link, clean_text
-from lms_plugin.media.workbooks import Cells, first_sheet
+if TYPE_CHECKING:
+    from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
+    from lms_plugin.media.inspection import Inspection, accepts, inspect
+    from lms_plugin.media.office import Block
+    from lms_plugin.media.pdf import page_count as pdf_page_count
+    from lms_plugin.media.pdf import page_png as pdf_page_png
+    from lms_plugin.media.personal import Finding, find_personal, mask
+    from lms_plugin.media.pictures import to_pdf as photos_to_pdf
+    from lms_plugin.media.reading import document_blocks, document_picture, document_text
+    from lms_plugin.media.words import clean_filename, clean_link, clean_text
+    from lms_plugin.media.workbooks import Cells, first_sheet
+
+_PARTS = {
+    "copies": ("Copy", "can_sanitize", "left_out", "redact_document", "reviewer_copy"),
+    "inspection": ("Inspection", "accepts", "inspect"),
+    "office": ("Block",),
+    "pdf": ("pdf_page_count", "pdf_page_png"),
+    "personal": ("Finding", "find_personal", "mask"),
+    "pictures": ("photos_to_pdf",),
+    "reading": ("document_blocks", "document_picture", "document_text"),
+    "words": ("clean_filename", "clean_link", "clean_text"),
+    "workbooks": ("Cells", "first_sheet"),
+}
+_PART_OF = {name: part for part, names in _PARTS.items() for name in names}
+_THERE = {"pdf_page_count": "page_count", "pdf_page_png": "page_png", "photos_to_pdf": "to_pdf"}  # named otherwise
+
+
+def __getattr__(name: str) -> Any:
+    """What this front offers, from its part (PEP 562)."""
+    if name not in _PART_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_PART_OF[name]}"), _THERE.get(name, name))
+    globals()[name] = found
+    return found
 
 
 def image_jpeg(path: Path, max_side: int) -> bytes:
     """A photo (JPEG, PNG, HEIC, WebP) as an upright JPEG, no side above `max_side` pixels, free of metadata."""
-    return _jpeg(path, max_side)
+    made: bytes = import_module(f"{__name__}.pictures").jpeg(path, max_side)
+    return made
 
 
 __all__ = [
