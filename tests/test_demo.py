@@ -3,7 +3,6 @@
 import html
 import os
 import re
-import secrets
 import signal
 import socket
 import sqlite3
@@ -20,23 +19,10 @@ import pytest
 from click.testing import CliRunner
 
 from lms_plugin.cli import main
+from tests.ports import free_port
 
 ABOVE = 100
 FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
-
-
-def free_pair() -> int:
-    """A port that is free together with the one 100 above."""
-    for _ in range(200):
-        port = 20000 + secrets.randbelow(10000)
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind(("127.0.0.1", port))
-                other.bind(("127.0.0.1", port + ABOVE))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free pair of ports")
 
 
 def command(port: int, folder: Path, *words: str) -> list[str]:
@@ -170,7 +156,7 @@ HOSTS = "SELECT issuer, auth_url, token_url, jwks_url FROM lti_platform"
 
 
 def test_a_demo_from_first_start_to_reset(tmp_path: Path) -> None:
-    folder, port, other = tmp_path / "demo", free_pair(), free_pair()
+    folder, port, other = tmp_path / "demo", free_port(ABOVE), free_port(ABOVE)
     with running(port, folder) as said:
         assert "已清除" not in "".join(said)
         visitor = Visitor(port)
@@ -221,7 +207,7 @@ def test_a_demo_from_first_start_to_reset(tmp_path: Path) -> None:
 
 def test_a_demo_ends_with_its_terminal(tmp_path: Path) -> None:
     """A line that is cut hangs the terminal up. Who stands between, as make does, hears of it and tells us nothing."""
-    port = free_pair()
+    port = free_port(ABOVE)
     ours, theirs = os.openpty()
     words = command(port, tmp_path / "demo")
     with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
@@ -243,7 +229,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path, words: tuple[s
     for name in theirs:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    said = refused(free_pair(), tmp_path, *words)
+    said = refused(free_port(ABOVE), tmp_path, *words)
     assert "不属于演示" in said
     assert "no demo made" in said
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == sorted(
@@ -252,7 +238,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path, words: tuple[s
 
 
 def test_a_taken_port_is_said_before_anything_is_made(tmp_path: Path) -> None:
-    port = free_pair()
+    port = free_port(ABOVE)
     for taken in (port, port + ABOVE):
         with socket.socket() as somebody:
             somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

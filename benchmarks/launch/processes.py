@@ -1,6 +1,7 @@
 """Servers under measurement: started, ended, and what the kernel says that they used (with all their children)."""
 
 import os
+import secrets
 import socket
 import subprocess
 import tempfile
@@ -60,10 +61,15 @@ class Tree:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port of loopback that nobody listens on, below those that the system gives away by itself."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 @contextmanager

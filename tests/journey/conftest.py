@@ -3,7 +3,6 @@ blocked (as Debian's build does from the start; `test_cookies_are_blocked` check
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, sync_playwright
 
 from lms_plugin import demo
+from tests.ports import free_port
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -28,19 +28,6 @@ ARGUMENTS = [
 PHONE = {"width": 360, "height": 740}
 LAPTOP = {"width": 1280, "height": 800}
 SCREENSHOTS = Path(__file__).parent.parent.parent / "docs" / "screenshots"
-
-
-def free_pair() -> int:
-    """A port that is free together with the one 100 above."""
-    for port in range(18600, 19600, 7):
-        try:
-            for number in (port, port + 100):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", number))
-        except OSError:
-            continue
-        return port
-    raise RuntimeError("no free pair of ports")
 
 
 @dataclass
@@ -133,7 +120,7 @@ def stage(
 ) -> Iterator[Stage]:
     """Everything started on an empty database with the demo district. A module may name its own `APPLICATION`."""
     folder = tmp_path_factory.mktemp("journey")
-    port = free_pair()
+    port = free_port(100)
     made = Stage(port, folder, demo.prepare(port, folder, module_database_url), browser)
     made.application = getattr(request.module, "APPLICATION", made.application)
     try:

@@ -2,18 +2,13 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_command_serves_on_loopback_only_and_stops_on_ctrl_c(tmp_path: Path) -> None:
