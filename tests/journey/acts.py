@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+from playwright.sync_api import Error, FrameLocator, Locator, Page, expect
 
 FILES = Path(__file__).parent.parent / "files"
 
@@ -26,25 +26,36 @@ def introduce(where: Where, school: str, stage: str, subject: str, number: str, 
 
 def choose(where: Where, codes: tuple[str, ...]) -> None:
     """Chooses competency points."""
-    where.get_by_role("link", name="选能力点", exact=True).first.click()
+    boxes = where.locator("input[name=point]")
+    go(where.get_by_role("link", name="选能力点", exact=True).first, boxes.first)
     for code in codes:
-        where.locator(f"input[name=point][value={code}]").check()
+        box = where.locator(f"input[name=point][value={code}]")
+        with suppress(Error):  # the click was dropped, see `go`
+            box.check()
+        box.check()
     where.get_by_role("button", name="确定选择").last.click()
     expect(where.locator("main")).to_contain_text(f"我的 {len(codes)} 个能力点")
 
 
-def open_point(where: Where, code: str) -> None:
-    """From 我的能力点 to one point. On a busy machine Chromium drops a click that comes before a page's first picture
-    (of pages without any script too, about one in ten made around that moment): a person clicks again."""
-    where.get_by_role("link", name="我的能力点").first.click()
-    link = where.locator("ul.lines a.title", has_text=re.compile(rf"^{code}\b"))
+def go(link: Locator, shown: Locator) -> None:
+    """Follows a link to the page that shows something. On a busy machine Chromium drops a click that comes before a
+    page's first picture (of pages without any script too, about one in ten made around that moment): a person clicks
+    again."""
     link.click()
     for _ in range(3):
         with suppress(AssertionError):
-            expect(where.locator("section.slot").first).to_be_visible(timeout=15_000)  # two products on two cores
-            break
+            expect(shown).to_be_visible(timeout=15_000)  # two products on two cores
+            return
         if link.is_visible():
             link.click()
+    expect(shown).to_be_visible()
+
+
+def open_point(where: Where, code: str) -> None:
+    """From 我的能力点 to one point."""
+    link = where.locator("ul.lines a.title", has_text=re.compile(rf"^{code}\b"))
+    go(where.get_by_role("link", name="我的能力点").first, link)
+    go(link, where.locator("section.slot").first)
     expect(where.get_by_role("heading", level=1)).to_contain_text(code)
 
 
@@ -62,7 +73,7 @@ def upload(where: Where, title: str, file: str, size: int = 1) -> None:
 
 def write(where: Where, title: str, text: str) -> None:
     """Writes into the form made from the criteria instead of uploading; the draft saves itself."""
-    slot(where, title).get_by_role("link", name="直接写").click()
+    go(slot(where, title).get_by_role("link", name="直接写"), where.locator("main textarea").first)
     expect(where.get_by_role("heading", level=1)).to_contain_text("直接写")
     for box in where.locator("main textarea").all():
         box.fill(text)
