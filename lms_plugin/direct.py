@@ -7,15 +7,14 @@ wrong.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Engine, Insert, Select
-from sqlalchemy.dialects.postgresql.psycopg import dialect
+from sqlalchemy import Engine, Insert, Select, make_url
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
-_POSTGRESQL = dialect()  # type: ignore[no-untyped-call]
+_POSTGRESQL = make_url("postgresql+psycopg://").get_dialect()()
 T = TypeVar("T")
 
 
@@ -51,7 +50,7 @@ def directly(bind: Engine, ask: Callable[["psycopg.Connection[Any]"], T | None])
     except psycopg.Error:
         return None
     try:
-        line: psycopg.Connection[Any] = held.driver_connection  # type: ignore[assignment]
+        line = cast("psycopg.Connection[Any]", held.driver_connection)
         line.autocommit = True
         try:
             return ask(line)

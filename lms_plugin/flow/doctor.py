@@ -32,7 +32,7 @@ LATE = timedelta(minutes=30)
 LEAST_FREE = 5 * 1024**3
 LEAST_DAYS = 14
 LEAST_KINDS = 16  # of characters in a secret that chance has made
-_SECRET_STEP = "doctor.step_secret"  # noqa: S105 - the name of a step
+_OPENS_KEYS = "doctor.step_secret"  # whether our keys can be opened, and by nobody else
 _GUESSED = ("password", "secret", "changeme", "change-me", "example")
 
 Words = Mapping[str, str | int]
@@ -99,7 +99,7 @@ def begin_all(session: Session, place: Place, now: datetime) -> "Examination":
     for tenant_id in session.exec(select(Tenant.id).order_by(col(Tenant.id))):
         rows += _chosen(session, tenant_id or 0, None)[0]
     made = _examination(session, place, rows, 0, now)
-    if not any(line.step == _SECRET_STEP for line in made.lines):
+    if not any(line.step == _OPENS_KEYS for line in made.lines):
         made.lines.append(_secret(place.secret_key))
     return made
 
@@ -134,7 +134,7 @@ def _examination(
         ]
     except Unavailable as error:  # our keys cannot be opened: no platform can be asked for anything
         patients = []
-        lines.append(Line(_SECRET_STEP, error.code))
+        lines.append(Line(_OPENS_KEYS, error.code))
     kids = {str(key["kid"]) for key in lti.tool_jwks(session, now)["keys"]}
     return Examination(place, lines, patients, kids, left_out)
 
@@ -190,7 +190,7 @@ def _secret(secret: str) -> Line:
     """Made by chance, as `nengli secret` does, or typed by somebody."""
     guessed = any(word in secret.lower() for word in _GUESSED)
     is_weak = guessed or len(set(secret)) < LEAST_KINDS
-    return Line(_SECRET_STEP, "doctor.secret_weak" if is_weak else "")
+    return Line(_OPENS_KEYS, "doctor.secret_weak" if is_weak else "")
 
 
 def proxy_line(public_url: str, seen: str, *, is_forwarded: bool, proxies: int) -> Line:

@@ -65,7 +65,7 @@ class Class:
     def last(self, kind: type[db.Model]) -> dict[str, Any]:
         """The newest row, without what is drawn for each."""
         with self.sessions() as session:
-            found = session.exec(select(kind).order_by(col(kind.id).desc())).first()  # type: ignore[attr-defined]
+            found = session.exec(select(kind).order_by(col(kind.id).desc())).first()
             assert found is not None
             return found.model_dump(exclude=DRAWN)
 

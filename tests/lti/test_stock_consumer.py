@@ -389,7 +389,7 @@ def listed(consumer: Consumer, block: str) -> dict[str, ListedMember]:
     """Whom the host lists in it, by subject."""
     with consumer.tool.sessions() as session:
         rows = select(ListedMember).where(ListedMember.course_id == pk(consumer.course(block)))
-        return {row.subject: row for row in session.exec(rows.order_by(ListedMember.id))}  # type: ignore[arg-type]
+        return {row.subject: row for row in session.exec(rows.order_by(ListedMember.id))}
 
 
 def test_what_is_queued_ends_as_the_hosts_stored_score(consumer: Consumer) -> None:

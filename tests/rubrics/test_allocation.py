@@ -397,7 +397,7 @@ def may_review(work: Work, person: Reviewer, people: Sequence[Reviewer], rule: A
     excluded = rule.exclude_own_school and (own or (moved_to is not None and moved_to == person.school_id))
     refused = work.id in person.refused_works or work.author_id in person.recused_authors
     bound = rule.course_groups is CourseGroups.ONLY and work.course_groups is not None
-    outside = bound and not work.course_groups & person.course_groups  # type: ignore[operator]
+    outside = bound and not work.course_groups & person.course_groups
     return in_pool and not excluded and not refused and not outside and person.id != work.author_id
 
 
