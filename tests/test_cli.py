@@ -21,6 +21,7 @@ from lms_plugin.people import Tenant
 from lms_plugin.web import create_app
 from lms_plugin.worker import Worker
 from tests.hosts.platform_server import platform_services
+from tests.serving import SECRET
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def environment(own_database_url: str, tmp_path: Path) -> dict[str, str]:
     return {
         "NENGLI_DATABASE_URL": own_database_url,
         "NENGLI_DATA_DIR": str(tmp_path),
-        "NENGLI_SECRET_KEY": "a secret key of the tests, long enough",
+        "NENGLI_SECRET_KEY": SECRET,
         "NENGLI_PUBLIC_URL": "https://tool.example",
     }
 

@@ -13,16 +13,21 @@ import competencies
 import lti
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import course_people, host_list, review, review_views
-from lms_plugin.people import Course, CourseMember, HostList
+from lms_plugin.flow import course_people, host_list, review, review_pool, review_views
+from lms_plugin.people import Course, HostList
 from tests import people as cast
-from tests.factories import World, course_of
+from tests.factories import World, course_of, member_row
 from tests.flow.handed_in import cast_of, hand_in
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIXED: Mapping[str, tuple[str, ...]] = {  # two groups across both schools
     **dict.fromkeys(("chen", "zhao", "sun"), ("1",)),
     **dict.fromkeys(("wang", "li", "zhou"), ("2",)),
+}
+UNEVEN: Mapping[str, tuple[str, ...]] = {  # a small one, a larger one, and somebody in none
+    **dict.fromkeys(("chen", "wang"), ("1",)),
+    **dict.fromkeys(("li", "zhao", "sun"), ("2",)),
+    "zhou": (),
 }
 
 
@@ -69,6 +74,12 @@ def page(world: World) -> review_views.AllocationPage:
     return review_views.allocation_page(world.session, world.actor(cast.OFFICER), world.programme, world.now)
 
 
+def figures(world: World) -> review_pool.GroupFigures:
+    found = page(world).groups
+    assert found is not None
+    return found
+
+
 def test_off_by_default_groups_change_nothing(world: World, works: dict[str, competencies.Submission]) -> None:
     assert competencies.Rules().review.course_groups == "off"
     point = world.session.begin_nested()
@@ -91,44 +102,40 @@ def test_groups_that_suffice_review_among_themselves(
     made = allot(world, rule)
     assert (made.assigned, made.shortages) == (12, [])
     assert crossing(world, MIXED) == set()
-    found = page(world).groups
-    assert found is not None
+    found = figures(world)
     assert (found.of_groups, found.helped, found.loose, found.unbound) == (6, 0, 0, 0)
 
 
 def test_a_small_group_and_who_is_in_none_are_helped_out_and_that_is_told(
     world: World, works: dict[str, competencies.Submission]
 ) -> None:
-    groups = {"chen": ("1",), "wang": ("1",), "li": ("2",), "zhao": ("2",), "sun": ("2",), "zhou": ()}
-    host_says(world, groups)
+    host_says(world, UNEVEN)
     made = allot(world, "first")
     assert (made.assigned, made.shortages) == (12, [])
     assert {("chen", "wang"), ("wang", "chen")} <= pairs(world)
-    found = page(world).groups
-    assert found is not None
+    found = figures(world)
     assert (found.of_groups, found.loose) == (5, 1)
-    helped = {author for author, _reviewer in crossing(world, groups)} - {"zhou"}
+    helped = {author for author, _reviewer in crossing(world, UNEVEN)} - {"zhou"}
     assert found.helped == len(helped) >= 2
 
 
 def test_only_the_group_shows_what_it_cannot_fill_until_the_host_says_otherwise(
     world: World, works: dict[str, competencies.Submission]
 ) -> None:
-    groups = {"chen": ("1",), "wang": ("1",), "li": ("2",), "zhao": ("2",), "sun": ("2",), "zhou": ()}
-    host_says(world, groups)
+    host_says(world, UNEVEN)
     made = allot(world, "only")
-    assert crossing(world, groups) == set()
+    assert crossing(world, UNEVEN) == set()
     assert page(world).by_why == {"course_group_too_small": 2, "no_course_group": 1}
     assert {one["why"] for one in made.shortages} == {"course_group_too_small", "no_course_group"}
     # The sweep looks again when the list was read, and not before; nobody has to press a button.
     programme = pk(world.programme)
     assert review.allocate_due(world.session, programme, world.now + HOUR) is None
-    host_says(world, {**groups, "zhou": ("1",)}, days=1)
+    host_says(world, {**UNEVEN, "zhou": ("1",)}, days=1)
     again = review.allocate_due(world.session, programme, world.now + DAY + HOUR)
     assert again is not None
     assert again.shortages == []
-    assert crossing(world, {**groups, "zhou": ("1",)}) == set()
-    host_says(world, {**groups, "zhou": ("1",)}, days=2)
+    assert crossing(world, {**UNEVEN, "zhou": ("1",)}) == set()
+    host_says(world, {**UNEVEN, "zhou": ("1",)}, days=2)
     assert review.allocate_due(world.session, programme, world.now + 2 * DAY + HOUR) is None
 
 
@@ -138,8 +145,7 @@ def test_courses_without_groups_go_by_the_pool(world: World, works: dict[str, co
     world.session.add(world.course)
     made = allot(world, "only")
     assert (made.assigned, made.shortages) == (12, [])
-    found = page(world).groups
-    assert found is not None
+    found = figures(world)
     assert (found.of_groups, found.loose, found.unbound) == (0, 0, 6)
 
 
@@ -180,8 +186,7 @@ def test_whose_groups_count(world: World) -> None:
     assert in_groups(world)["chen"] == 1
     other = course_of(session, world.tenant, "course-2", world.now)
     wang = pk(world.person(cast.WANG))
-    launched = {"is_learner": True, "is_instructor": False, "launched_at": world.now}
-    session.add(CourseMember(course_id=pk(other), person_id=wang, subject="sub-again", **launched))
+    session.add(member_row(pk(other), wang, world.now, "sub-again"))
     host_says(world, {"again": ("1", "3")}, course=other)
     assert in_groups(world)["wang"] == 0
     other.programme_id = pk(world.programme)

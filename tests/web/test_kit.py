@@ -110,7 +110,7 @@ def test_a_draft_is_saved_by_itself(page: Page, host: Host) -> None:
 def test_while_one_types_on_it_is_saved_all_the_same(page: Page, host: Host) -> None:
     """A key every tenth of a second leaves no pause in which a draft would be saved; the third second does."""
     box = page.locator("#c-m2-reason")
-    for _ in range(90):
+    for _ in range(50):
         box.press_sequentially("字", delay=100)
         if host.drafts:
             break

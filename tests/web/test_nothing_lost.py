@@ -215,14 +215,20 @@ def test_one_bad_file_is_named_and_the_good_ones_arrive(desk: Desk, context: Bro
     expect(slot.locator(".files")).to_contain_text("plain.docx")
 
 
+def opened_without(desk: Desk, context: BrowserContext, script: str) -> tuple[Page, list[Route]]:
+    """The page of a point, and its script held up on the line."""
+    desk.launch(context, cast.CHEN)
+    page = context.new_page()
+    held: list[Route] = []
+    page.route(f"**/js/{script}", lambda route: held.append(route))
+    page.goto(f"{desk.url}/submissions/{desk.works['A6']}", wait_until="commit")
+    return page, held
+
+
 def test_a_file_chosen_before_the_script_came_goes_all_the_same(desk: Desk, context: BrowserContext) -> None:
     """On a slow line the page stands long before its scripts do."""
-    desk.launch(context, cast.CHEN)
-    page, work = context.new_page(), desk.works["A6"]
-    held: list[Route] = []
-    page.route("**/js/upload.js", lambda route: held.append(route))
-    page.goto(f"{desk.url}/submissions/{work}", wait_until="commit")
-    slot = place(page, work, "design")
+    page, held = opened_without(desk, context, "upload.js")
+    slot = place(page, desk.works["A6"], "design")
     slot.locator("[data-file]").set_input_files(FILES / "plain.docx")
     assert held
     held[0].continue_()
@@ -230,11 +236,7 @@ def test_a_file_chosen_before_the_script_came_goes_all_the_same(desk: Desk, cont
 
 
 def test_what_is_ticked_before_the_script_came_is_saved(desk: Desk, context: BrowserContext) -> None:
-    desk.launch(context, cast.CHEN)
-    page, work = context.new_page(), desk.works["A6"]
-    held: list[Route] = []
-    page.route("**/js/autosave.js", lambda route: held.append(route))
-    page.goto(f"{desk.url}/submissions/{work}", wait_until="commit")
+    page, held = opened_without(desk, context, "autosave.js")
     page.locator("form#self fieldset.criterion >> nth=0 >> label.lv").nth(2).click()
     assert held
     held[0].continue_()

@@ -26,7 +26,10 @@ async function save(link) {
   try {
     const answer = await fetch(link.href, { headers: nengli.headers() });
     const named = /filename\*=UTF-8''([^;]+)|filename="?([^";]+)/i.exec(answer.headers.get("Content-Disposition") ?? "");
-    if (!answer.ok || !named || Number(answer.headers.get("Content-Length") ?? 0) > LARGEST) return void open(link);
+    if (!answer.ok || !named || Number(answer.headers.get("Content-Length") ?? 0) > LARGEST) {
+      answer.body?.cancel().catch(() => {}); // else it would go on coming beside the window's own
+      return void open(link);
+    }
     const file = document.createElement("a");
     file.href = URL.createObjectURL(await answer.blob());
     file.download = decodeURIComponent(named[1] ?? named[2]);

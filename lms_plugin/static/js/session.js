@@ -135,7 +135,8 @@ function use(what, is = true) {
 async function renew() {
   if (!due || asking || isInUse()) return;
   [due, asking] = [false, true];
-  const answer = await fetch(location.pathname + location.search, { headers: headers() }).catch(() => null);
+  const here = location.pathname + location.search;
+  const answer = await fetch(here, { headers: headers() }).catch(() => null);
   const text = answer?.ok ? await answer.text().catch(() => "") : "";
   asking = false;
   if (due || isInUse()) {
@@ -143,6 +144,7 @@ async function renew() {
     return void renew();
   }
   if (turning && turning.readyState !== XMLHttpRequest.DONE) return; // on the way to another page
+  if (here !== location.pathname + location.search) return; // it stands already, and is as new as this
   if (!answer) return void setTimeout(again, 5000);
   if (!text || !globalThis.htmx) return void (bearer || location.reload()); // the server says why
   take(text);
