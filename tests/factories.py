@@ -1,7 +1,7 @@
 """A small district in a database: what most tests begin with. Everything is made by the product's own functions."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -234,7 +234,7 @@ def programme_of(
         org_unit_id=pk(county),
         state=competencies.ProgrammeState.OPEN,
         opens_on=today - timedelta(days=7),
-        submit_by_on=date(today.year, 11, 30) if today.month <= 11 else today + timedelta(days=28),
+        submit_by_on=today + timedelta(days=28),
         review_by_on=today + timedelta(days=35),
         closes_on=today + timedelta(days=42),
         created_at=now,

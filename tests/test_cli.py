@@ -17,9 +17,10 @@ import lti
 from lms_plugin import db
 from lms_plugin.cli import main
 from lms_plugin.config import Settings
-from lms_plugin.people import Tenant
+from lms_plugin.people import OrgUnit, Tenant
 from lms_plugin.web import create_app
 from lms_plugin.worker import Worker
+from tests.factories import build_world
 from tests.hosts.platform_server import platform_services
 from tests.serving import SECRET
 
@@ -97,6 +98,23 @@ def test_what_a_school_declares(environment: dict[str, str]) -> None:
     assert (result.exit_code, "multimedia" in result.output) == (2, True)
     group = ("unit", "add", "--tenant", "平安县", "--kind", "school_group", "--environment", "smart", "东片")
     assert "只有学校申报教学环境" in refused(environment, *group)
+
+
+def test_no_school_declares_what_a_programme_leaves_no_way_in(environment: dict[str, str]) -> None:
+    engine = db.engine(environment["NENGLI_DATABASE_URL"])
+    with db.transaction(db.session_factory(engine)) as session:
+        world = build_world(session, datetime.now(UTC))
+        world.set_rules(choice={"environment_rule": "exact", "min_dimensions": 4, "required_points": 4})
+        words = ("unit", "add", "--tenant", world.tenant.name, "--environment", "smart")
+        known, title = world.schools["希望小学"].name, world.programme.title
+    for name in (known, "新学校"):
+        said = refused(environment, *words, name)
+        assert "unit.programme_unmet" in said
+        assert title in said
+    with db.session_factory(engine)() as session:
+        assert session.exec(select(OrgUnit).where(OrgUnit.environment == "smart")).all() == []
+        assert session.exec(select(OrgUnit).where(OrgUnit.name == "新学校")).all() == []
+    engine.dispose()
 
 
 def test_refusals_are_said_in_both_languages(environment: dict[str, str]) -> None:

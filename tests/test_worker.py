@@ -18,7 +18,7 @@ import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk, transaction
-from lms_plugin.flow import booking
+from lms_plugin.flow import booking, retry
 from lms_plugin.flow.deliveries import deliveries, resend
 from lms_plugin.flow.report import offer_changed, queue_columns
 from lms_plugin.outbox import Job, JobState
@@ -351,6 +351,57 @@ def test_other_rules_resize_the_columns_and_say_all_again(post: Post) -> None:
     assert post.grades(cast.CHEN)["points"] == 3  # of four
     row = post.deliveries(cast.CHEN)["points"]
     assert (row.state, row.maximum_hundredths) == (lti.DeliveryState.DELIVERED, 400)
+
+
+NO_HOURS = {"practice_need_hundredths": 0, "online_need_hundredths": 0}
+
+
+def refused_in_both(post: Post) -> None:
+    """The host knows no student of Chen's name, and says so of points and hours."""
+    member = post.world.session.exec(
+        select(CourseMember).where(CourseMember.person_id == pk(post.world.person(cast.CHEN)))
+    ).one()
+    member.subject = "21"  # a trainer there
+    post.world.session.commit()
+    earned(post, cast.CHEN, "A3")
+    post.drain()
+    no_learner = lti.DeliveryState.NOT_A_LEARNER
+    assert {kind: row.state for kind, row in post.deliveries(cast.CHEN).items()} == {
+        "points": no_learner,
+        "hours": no_learner,
+    }
+
+
+def test_what_was_refused_in_a_column_that_rules_want_no_more_rests(post: Post) -> None:
+    refused_in_both(post)
+    post.world.set_rules(hours=NO_HOURS)
+    queue_columns(post.world.session, post.world.programme, datetime.now(UTC))
+    post.world.session.commit()
+    post.drain()
+    rows = post.deliveries(cast.CHEN)
+    assert rows["points"].state is lti.DeliveryState.NOT_A_LEARNER
+    assert (rows["hours"].state, rows["hours"].host_words) == (lti.DeliveryState.NOT_OFFERED, "")
+
+
+def test_a_refused_score_of_no_column_of_today_is_not_asked_for_for_ever(post: Post) -> None:
+    """Nothing would be sent for it, so nothing would ever say that it is done."""
+    refused_in_both(post)
+    session = post.world.session
+    post.world.set_rules(hours=NO_HOURS)
+    member = session.exec(select(CourseMember).where(CourseMember.subject == "21")).one()
+    member.subject, member.launched_at = SUBJECTS["chen"], datetime.now(UTC) + timedelta(seconds=5)
+    session.commit()
+    post.next_second()
+    post.drain()
+    for asked in (1, 0):
+        with transaction(post.sessions) as fresh:
+            assert retry.ask_again(fresh, datetime.now(UTC) + timedelta(days=1)) == asked
+        post.drain()
+    rows = post.deliveries(cast.CHEN)
+    assert (rows["points"].state, rows["hours"].state) == (
+        lti.DeliveryState.DELIVERED,
+        lti.DeliveryState.NOT_OFFERED,
+    )
 
 
 def test_what_a_host_lost_is_said_again_when_an_officer_asks(post: Post) -> None:

@@ -17,7 +17,7 @@ from lms_plugin.cli import checks
 from lms_plugin.cli.common import act, said, settings_or_end
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import invitations, people, platforms, units
+from lms_plugin.flow import curate, invitations, people, platforms, units
 from lms_plugin.net import Http
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
 from lms_plugin.web.messages import sentence
@@ -102,12 +102,13 @@ def unit() -> None:
 @click.argument("name")
 def unit_add(tenant_name: str, kind: str, parent: str, environment: str | None, name: str) -> None:
     """Add a school, school group, county, city; the same name under the same parent is the same unit."""
-    with act() as (session, _, _now):
+    with act() as (session, _, now):
         district = people.tenant_named(session, tenant_name)
         above = _unit_named(session, district, parent)
         name = units.name_as_kept(name)
         known = session.exec(select(OrgUnit.id).where(OrgUnit.parent_id == above.id, OrgUnit.name == name)).first()
         made = units.add_unit(session, pk(district), UnitKind(kind), name, above, environment or "")
+        curate.require_met(session, pk(district), [made.path], environment or "", now)
         declared = f" ({made.environment})" if made.environment else ""
     click.echo(f"{'Unit was there already / 已有' if known is not None else 'Unit made / 已建'}: {name}{declared}")
 

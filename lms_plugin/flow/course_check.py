@@ -69,26 +69,32 @@ def _with_points() -> ColumnElement[bool]:
     )
 
 
-def _has_score(state: lti.DeliveryState) -> ColumnElement[bool]:
-    """Whether a score of the course member stands so in the course's gradebook."""
-    return exists().where(
-        col(lti.LineItem.course_id) == col(CourseMember.course_id),
-        col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
-        col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
-        col(lti.ScoreDelivery.state) == state,
+def _has_score(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether there is such a score of the course member in a column of their course."""
+    return (
+        exists()
+        .where(
+            _here == col(CourseMember.course_id),
+            col(lti.LineItem.course_id) == _here,
+            col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
+            col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
+            *where,
+        )
+        .correlate(CourseMember)
     )
 
 
-_has_arrived = _has_score(lti.DeliveryState.DELIVERED)
+_has_arrived = _has_score(col(lti.ScoreDelivery.state) == lti.DeliveryState.DELIVERED)
+_was_refused = _has_score(IS_OF_TODAY, col(lti.ScoreDelivery.state) == lti.DeliveryState.NOT_A_LEARNER)
 _learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember.is_instructor).is_(True)
 
 
 def may_not_be_graded(has_points: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether the host has said that the course member is no student there, or may do so: they chose points, came last
-    as an instructor alone, and no score has arrived (Moodle names a teacher who is a student too a teacher, and grades
-    them)."""
+    """Whether the host has said that the course member is no student there (of what the course runs now), or may do so:
+    they chose points, came last as an instructor alone, and no score has arrived (Moodle names a teacher who is a
+    student too a teacher, and grades them)."""
     comes_as_teacher = and_(_instructor, ~_learner, has_points, ~_has_arrived)
-    return or_(comes_as_teacher, _has_score(lti.DeliveryState.NOT_A_LEARNER))
+    return or_(comes_as_teacher, _was_refused)
 
 
 @dataclass(frozen=True)

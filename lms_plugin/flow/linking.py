@@ -216,6 +216,6 @@ def _item(
     elif row.takes_column:
         required = competencies.rules_of(session, programme).choice.required_points
         name = column_name(programme, lti.LineItemKind.POINTS)
-        label = column_words.label(programme.title, lti.LineItemKind.POINTS, "en" if language == "en" else "")
+        label = column_words.label(programme.title, lti.LineItemKind.POINTS, language)
         column = lti.LinkColumn(label, required, name, name, review_of(programme, launch_url))
     return lti.ContentItem(title, text, launch_url, custom, column)

@@ -169,6 +169,7 @@ def make_columns(post: Post, ids: dict[str, int], now: datetime) -> None:
         names = {kind: column_name(programme, kind) for kind in KINDS}
         programme_id, own, listing = pk(programme), course.lineitem_url, course.lineitems_url
         link, review = _only_link(session, course), review_of(programme, post.launch_url)
+        retry.rest(session, [row for kind, row in known.items() if not most[kind]], now)
     for kind in KINDS:
         row = known.get(kind)
         url = row.url if row is not None else ""
@@ -312,6 +313,7 @@ def _prepare(
         _ask_columns(session, course.tenant_id, pk(course), now)
         session.commit()
         raise Unavailable("ags.columns_pending", retry_after=2)
+    retry.rest(session, [column for kind, column in columns.items() if kind not in scores], now, member.person_id)
     letters = []
     for kind, score in scores.items():
         column = columns[kind]

@@ -1,14 +1,16 @@
 """What a host refused and somebody may have mended since is sent once more by itself: nobody has to find the button."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, and_, cast, exists, or_
+from sqlalchemy import String, and_, cast, exists, or_, update
 from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import outbox
-from lms_plugin.flow.stuck import IS_OF_TODAY
+from lms_plugin.db import pk
+from lms_plugin.flow.stuck import IS_OF_TODAY, REFUSED
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, CourseMember
 
@@ -68,3 +70,17 @@ def ask_again(session: Session, now: datetime) -> int:
     for tenant_id, jobs in wanted.items():
         outbox.put_many(session, tenant_id, outbox.SCORE, jobs, now)
     return len(rows)
+
+
+def rest(session: Session, idle: Collection[lti.LineItem], now: datetime, person_id: int | None = None) -> None:
+    """What a host refused in columns that the rules want no more is nobody's trouble, and is asked for no more;
+    `person_id`: only what concerns that row."""
+    statement = update(lti.ScoreDelivery).where(
+        col(lti.ScoreDelivery.line_item_id).in_([pk(column) for column in idle]),
+        col(lti.ScoreDelivery.state).in_(REFUSED),
+    )
+    if person_id is not None:
+        statement = statement.where(col(lti.ScoreDelivery.person_id) == person_id)
+    if idle:
+        rested = {"state": lti.DeliveryState.NOT_OFFERED, "trouble": "", "host_words": "", "updated_at": now}
+        session.execute(statement.values(rested))

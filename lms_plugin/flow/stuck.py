@@ -21,7 +21,7 @@ STUCK_AFTER = timedelta(hours=6)  # by then the pauses between two tries have lo
 STANDINGS = ("stuck", "changed", "waiting", "arrived", "none")  # those who need help first
 STOPPED = frozenset({"failed", "not_a_learner", "lost"})
 ON_THE_WAY = frozenset({"queued", "waiting", "retrying"})
-_REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
+REFUSED = (lti.DeliveryState.FAILED, lti.DeliveryState.NOT_A_LEARNER)
 ARRIVED = (lti.DeliveryState.DELIVERED, lti.DeliveryState.OVERRIDDEN)  # stands in the host's column, and goes with it
 IS_OF_TODAY = and_(  # the column belongs to what its course runs now
     col(lti.LineItem.course_id) == col(Course.id), col(lti.LineItem.programme_id) == col(Course.programme_id)
@@ -201,7 +201,7 @@ def stuck_people(session: Session, tenant_id: int, now: datetime, course: Course
     refused = _sent().where(
         col(Course.tenant_id) == tenant_id,
         or_(
-            col(lti.ScoreDelivery.state).in_(_REFUSED),
+            col(lti.ScoreDelivery.state).in_(REFUSED),
             and_(
                 col(lti.ScoreDelivery.state).in_(ARRIVED),
                 col(lti.LineItem.offered) == lti.Offer.READY,

@@ -8,7 +8,6 @@ launch) need none of them.
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from lms_plugin.media.pdf import page_count as pdf_page_count
     from lms_plugin.media.pdf import page_png as pdf_page_png
     from lms_plugin.media.personal import Finding, find_personal, mask
+    from lms_plugin.media.pictures import jpeg as image_jpeg
     from lms_plugin.media.pictures import to_pdf as photos_to_pdf
     from lms_plugin.media.reading import document_blocks, document_picture, document_text
     from lms_plugin.media.words import clean_filename, clean_link, clean_text
@@ -29,13 +29,18 @@ _PARTS = {
     "office": ("Block",),
     "pdf": ("pdf_page_count", "pdf_page_png"),
     "personal": ("Finding", "find_personal", "mask"),
-    "pictures": ("photos_to_pdf",),
+    "pictures": ("image_jpeg", "photos_to_pdf"),
     "reading": ("document_blocks", "document_picture", "document_text"),
     "words": ("clean_filename", "clean_link", "clean_text"),
     "workbooks": ("Cells", "first_sheet"),
 }
 _PART_OF = {name: part for part, names in _PARTS.items() for name in names}
-_THERE = {"pdf_page_count": "page_count", "pdf_page_png": "page_png", "photos_to_pdf": "to_pdf"}  # named otherwise
+_THERE = {  # named otherwise
+    "pdf_page_count": "page_count",
+    "pdf_page_png": "page_png",
+    "image_jpeg": "jpeg",
+    "photos_to_pdf": "to_pdf",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -45,12 +50,6 @@ def __getattr__(name: str) -> Any:
     found = getattr(import_module(f"{__name__}.{_PART_OF[name]}"), _THERE.get(name, name))
     globals()[name] = found
     return found
-
-
-def image_jpeg(path: Path, max_side: int) -> bytes:
-    """A photo (JPEG, PNG, HEIC, WebP) as an upright JPEG, no side above `max_side` pixels, free of metadata."""
-    made: bytes = import_module(f"{__name__}.pictures").jpeg(path, max_side)
-    return made
 
 
 __all__ = [

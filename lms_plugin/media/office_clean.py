@@ -29,6 +29,7 @@ _DROPPED = re.compile(
 _DROPPED_KINDS = {"custom-properties", "thumbnail", "origin"} | {
     *("customXml", "customXmlProps", "people", "person", "threadedComment", "vbaProject", "wordVbaData"),
     *("printerSettings", "recipientData", "keyMapCustomizations", "attachedToolbars", "powerPivotData", "usernames"),
+    "calcChain",  # it lists the cells that hold formulas, and a struck one holds none; programs make it anew
 }
 _EMPTIED = {
     "core-properties": b'<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'

@@ -1,8 +1,8 @@
 """Words struck out of the XML of office files: wherever somebody wrote them, and nowhere where they only look alike.
 
 A staff number such as 1440 may be a page's margin, the number of a slide, or the place of another cell's text: were it
-struck out there, no program could open the file. So a word of digits or Latin letters alone is taken out of what people
-write; any other (a Chinese name, HX001) wherever it stands.
+struck out there, no program could open the file. So a word of digits or Latin letters alone, or one like the place of a
+cell (A101), is taken out of what people write; any other (a Chinese name, HX001) wherever it stands.
 """
 
 import itertools
@@ -23,6 +23,7 @@ _NAMED = {"sheet", "tableColumn", "cacheField", "docPr", "cNvPr"}
 _CACHED = {"s", "sharedItems"}
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _HEX = re.compile(r"[0-9a-f]{6}|[0-9a-f]{8}", re.IGNORECASE)
+_PLACE = re.compile(r"[a-z]{1,3}[1-9][0-9]{0,6}", re.IGNORECASE)  # of a cell: A101
 
 
 def strike(root: Any, needles: Sequence[str]) -> None:
@@ -43,7 +44,8 @@ def strike(root: Any, needles: Sequence[str]) -> None:
 def _looks_alike(needle: str) -> bool:
     """Whether a program may write the same of its own accord."""
     plain = "".join(needle.split())
-    return plain.isascii() and (plain.isdigit() or plain.isalpha() or _HEX.fullmatch(plain) is not None)
+    is_code = _HEX.fullmatch(plain) or _PLACE.fullmatch(plain)
+    return plain.isascii() and (plain.isdigit() or plain.isalpha() or is_code is not None)
 
 
 def _strike_everywhere(element: Any, needles: list[str]) -> None:

@@ -15,7 +15,7 @@ from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import course_check, course_people, courses, host_list, passport, submit_views
 from lms_plugin.people import Course, CourseMember, HostList, Role, RoleKind
 from tests import people as cast
-from tests.factories import World, actor_of, course_of, grant, member_row
+from tests.factories import World, actor_of, course_of, grant, member_row, programme_of
 from tests.flow.earned import earn
 from tests.gradebooks import column, score
 from tests.rosters import put_on_roster
@@ -144,6 +144,12 @@ def test_the_check_counts_whom_its_link_shows(world: World) -> None:
     page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "wrong_side", 1, world.now)
     assert {line.name for line in page.lines} == {cast.LI.name, cast.CHEN.name}
     assert facts(world).wrong_side == page.counts["wrong_side"] == 2
+    before = programme_of(world.session, world.tenant, world.county, world.framework, "上一期", world.now)
+    item.programme_id = pk(before)  # an earlier one's column: what was refused there is over
+    world.session.add(item)
+    page = course_people.page(world.session, world.actor(cast.TRAINER), world.course.uuid, "wrong_side", 1, world.now)
+    assert {line.name for line in page.lines} == {cast.LI.name}
+    assert facts(world).wrong_side == page.counts["wrong_side"] == 1
 
 
 def test_scores_that_were_given_up_are_a_cross_and_those_on_their_way_none(world: World) -> None:

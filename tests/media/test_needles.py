@@ -16,6 +16,8 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pikepdf
 import pytest
+import python_calamine
+import xlsxwriter
 from hypothesis import given
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
@@ -309,6 +311,28 @@ def test_what_a_workbook_says_of_people_and_places(kind: str, tmp_path: Path) ->
     source = with_part("sheet.xlsx", tmp_path / "a.xlsx", kind, part, SHEET_PARTS[kind])
     assert leaks(source.read_bytes())
     assert not leaks(copy_of(source, tmp_path).read_bytes())
+
+
+def test_a_staff_number_like_the_place_of_a_cell_breaks_no_workbook(tmp_path: Path) -> None:
+    """Programs refuse a file whose cells have no place, or whose list of formulas names a cell that holds none."""
+    book, listed, made = tmp_path / "book.xlsx", tmp_path / "listed.xlsx", tmp_path / "struck.xlsx"
+    with xlsxwriter.Workbook(book) as written:
+        sheet = written.add_worksheet("成绩")
+        for row in range(11):
+            sheet.write_string(row, 0, f"第 {row + 1} 项")
+        sheet.write_string(10, 1, "工号 A11")
+        sheet.write_formula(0, 1, '=A11&"A11"', None, "第 11 项A11")
+    chain = f'<calcChain xmlns="{MAIN}"><c r="B1" i="1"/></calcChain>'
+    with_part(str(book), listed, "calcChain", "xl/calcChain.xml", chain)
+    media.redact_document(listed, made, media.inspect(listed, "a.xlsx").mime, ["A11"])
+    with python_calamine.load_workbook(str(made)) as read:
+        rows = read.get_sheet_by_index(0).to_python()
+    assert [row[0] for row in rows] == [f"第 {row + 1} 项" for row in range(11)]
+    assert (rows[0][1], rows[10][1]) == ("第 11 项＊＊", "工号 ＊＊")
+    with zipfile.ZipFile(made) as packed:
+        assert 'r="A11"' in packed.read("xl/worksheets/sheet1.xml").decode()
+        assert "xl/calcChain.xml" not in packed.namelist()
+        assert b"calcChain" not in packed.read("[Content_Types].xml") + packed.read("xl/_rels/workbook.xml.rels")
 
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
