@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import Select, bindparam, or_
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -70,17 +70,21 @@ class Place:
         return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, self.frame.rules)
 
 
+_PROGRAMMES = (  # put together once, as every page of this room asks it
+    select_rows(
+        Programme, OrgUnit.path, select_rows(Course.id).where(Course.programme_id == col(Programme.id)).exists()
+    )
+    .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
+    .where(col(Programme.tenant_id) == bindparam("tenant"))
+    .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
+)
+
+
 def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
     """All programmes of the district with the paths of their units: those first that teachers see and enter from
     courses, newest first.
     """
-    has_course = select_rows(Course.id).where(Course.programme_id == col(Programme.id)).exists()
-    rows = session.exec(
-        select_rows(Programme, OrgUnit.path, has_course)
-        .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
-        .where(Programme.tenant_id == tenant_id)
-        .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
-    ).all()
+    rows = session.exec(_PROGRAMMES, params={"tenant": tenant_id}).all()
     ranked = sorted(rows, key=lambda row: (row[0].state is ProgrammeState.DRAFT, not row[2]))
     return [(programme, path) for programme, path, _has_course in ranked]
 
@@ -130,13 +134,23 @@ def crumbs(place: Place, units: dict[int, OrgUnit], actor: Actor) -> tuple[UnitR
     return tuple(UnitRef(unit.uuid, unit.name) for unit in trail if unit.path.startswith(top))
 
 
+_AROUND = select_rows(OrgUnit).where(
+    col(OrgUnit.tenant_id) == bindparam("tenant"),
+    or_(
+        col(OrgUnit.id).in_(bindparam("trail", expanding=True)),
+        col(OrgUnit.parent_id) == bindparam("parent"),
+    ),
+)
+
+
 def units_around(session: Session, unit: OrgUnit, *, children: bool) -> dict[int, OrgUnit]:
     """The unit, those above it and, where asked for, those right below it: one query."""
-    wanted: ColumnElement[bool] = col(OrgUnit.id).in_(_ancestors(unit.path))
-    if children:
-        wanted = wanted | (col(OrgUnit.parent_id) == pk(unit))
-    rows = session.exec(select_rows(OrgUnit).where(OrgUnit.tenant_id == unit.tenant_id, wanted)).all()
-    return {pk(row): row for row in rows}
+    values = {
+        "tenant": unit.tenant_id,
+        "trail": _ancestors(unit.path),
+        "parent": pk(unit) if children else None,
+    }
+    return {pk(row): row for row in session.exec(_AROUND, params=values).all()}
 
 
 def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> UnitPage:

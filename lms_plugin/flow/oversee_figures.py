@@ -8,6 +8,7 @@ of `competencies.person_result` alone: the database only groups people who stand
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import add, attrgetter
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, not_, or_, select, true
@@ -36,7 +37,7 @@ class Tally:
     online_hundredths: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Tally)})
+        return Tally(*map(add, _counts(self), _counts(other)))
 
     @property
     def unfinished(self) -> int:
@@ -61,6 +62,9 @@ class Tally:
     def nested(self) -> tuple[int, int, int, int, int]:
         """The five stages, each within the one before."""
         return (self.logged_in, self.chosen, self.submitted, self.passed, self.excellent)
+
+
+_counts = attrgetter(*(one.name for one in fields(Tally)))
 
 
 @dataclass(frozen=True)

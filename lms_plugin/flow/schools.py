@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, literal, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
@@ -117,22 +118,25 @@ def declare_all(session: Session, actor: Actor, environment: str, now: datetime,
 def undeclared_below(session: Session, actor: Actor, path: str) -> int:
     """How many schools below a unit have declared no environment: one query."""
     require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=(path,)))
-    return int(session.exec(select(count_undeclared(actor.tenant_id, path))).one())
+    return int(session.exec(_UNDECLARED, params={"tenant": actor.tenant_id, "above": path}).one())
 
 
 def count_undeclared(tenant_id: int, path: str) -> Any:
     """The same as a column of another query."""
+    return _undeclared(literal(tenant_id), literal(path)).scalar_subquery()
+
+
+def _undeclared(tenant_id: ColumnElement[int], path: ColumnElement[str]) -> SelectOfScalar[int]:
     school = aliased(OrgUnit)
-    return (
-        select(func.count())
-        .where(
-            school.tenant_id == tenant_id,
-            school.kind == UnitKind.SCHOOL,
-            col(school.environment) == "",
-            col(school.path).startswith(path, autoescape=True),
-        )
-        .scalar_subquery()
+    return select(func.count()).where(
+        school.tenant_id == tenant_id,
+        school.kind == UnitKind.SCHOOL,
+        col(school.environment) == "",
+        col(school.path).startswith(path),  # digits and slashes: nothing to escape
     )
+
+
+_UNDECLARED = _undeclared(bindparam("tenant", type_=Integer), bindparam("above", type_=String))  # put together once
 
 
 def _reach_scope(actor: Actor) -> Scope:
