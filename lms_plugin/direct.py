@@ -6,6 +6,7 @@ its own: no BEGIN, no COMMIT. Whatever does not go smoothly there is done again 
 wrong.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, Insert, Select, make_url
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
+log = logging.getLogger("nengli.db")
 _POSTGRESQL = make_url("postgresql+psycopg://").get_dialect()()
 T = TypeVar("T")
 
@@ -57,7 +59,9 @@ def directly(bind: Engine, ask: Callable[["psycopg.Connection[Any]"], T | None])
         finally:
             if not line.closed:
                 line.autocommit = False
-    except psycopg.Error:
+    except psycopg.Error as error:
+        log.warning("done again on the ordinary way: %s", type(error).__name__)
+        held.invalidate(error)  # what it has prepared may be why: the next one asks over a line of its own
         return None
     finally:
         held.close()

@@ -23,7 +23,7 @@ class Outcome(enum.Enum):
     ALREADY_NEWER = "already_newer"  # the host holds a score of this second or a later one
     OVERRIDDEN = "overridden"  # and it is another one than ours: somebody there has changed it
     NOT_A_LEARNER = "not_a_learner"  # the host grades learners only
-    TOKEN_REFUSED = "token_refused"  # noqa: S105
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word
     GONE = "gone"  # the column (or the course) exists no more
     LOCKED = "locked"  # the host's gradebook takes no change in that column, until somebody there unlocks it
     TRANSIENT = "transient"

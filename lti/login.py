@@ -20,7 +20,7 @@ from lti.log import LaunchRefused, Trail, write_refusal
 from lti.models import LoginState, Platform
 from lti.platforms import Registration
 from lti.storage import Storage
-from lti.text import clean, is_identifier, origin, sha256
+from lti.text import is_identifier, origin, sha256
 
 STATE_LIFE = timedelta(minutes=10)
 _LONGEST_HINT = 8000
@@ -29,15 +29,13 @@ _STATE = (
     insert(table(LoginState))
     .from_select(
         (
-            *("platform_id", "state", "nonce", "deployment_hint", "target_link_uri", "browser_hash"),
-            *("storage_target", "storage_hash", "created_at", "expires_at"),
+            *("platform_id", "state", "nonce", "browser_hash", "storage_target", "storage_hash"),
+            *("created_at", "expires_at"),
         ),
         select(
             _platform_c.id,
             bindparam("new_state", type_=_login.state.type),
             bindparam("new_nonce", type_=_login.nonce.type),
-            bindparam("hint", type_=_login.deployment_hint.type),
-            bindparam("target", type_=_login.target_link_uri.type),
             bindparam("browser", type_=_login.browser_hash.type),
             bindparam("storage", type_=_login.storage_target.type),
             bindparam("stored", type_=_login.storage_hash.type),
@@ -177,8 +175,6 @@ def _remember(
             "client": client_id,
             "new_state": state,
             "new_nonce": nonce,
-            "hint": clean(params.get("lti_deployment_id", ""), 255),
-            "target": params["target_link_uri"],
             "browser": sha256(secret),
             "storage": target if offered else "",
             "stored": sha256(stored) if offered else "",

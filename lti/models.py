@@ -62,8 +62,6 @@ class LoginState(Model, table=True):
     state: str = Field(unique=True, max_length=64)
     nonce: str = Field(max_length=64)
     platform_id: int = Field(foreign_key="lti_platform.id", index=True)
-    deployment_hint: str = Field(default="", max_length=255)
-    target_link_uri: str = Field(max_length=2000)
     browser_hash: str = Field(default="", max_length=64)
     storage_target: str = Field(default="", max_length=255)
     storage_hash: str = Field(default="", max_length=64)

@@ -55,15 +55,19 @@ WIDTH = len(COLUMNS) + len(_FOUND)  # what of a row of KEPT is ours; the caller'
 # The login, if nobody has taken it meanwhile: of two requests at once the second waits here, and then finds nothing.
 HELD = select(_login.id).where(_login.id == bindparam("login"), _OPEN).with_for_update().cte("held")
 _LOGGED = tuple(column for column in table(LaunchLog).c if column.name != "id")
-LOGGED = (
-    insert(table(LaunchLog))
-    .from_select(
-        [column.name for column in _LOGGED],
-        select(*(bindparam(f"log_{column.name}", type_=column.type) for column in _LOGGED)).select_from(HELD),
-        include_defaults=False,
+
+
+def logged_for(opened: CTE) -> CTE:
+    """The row of the launch log, beside the web session that this other part of the statement opens."""
+    return (
+        insert(table(LaunchLog))
+        .from_select(
+            [column.name for column in _LOGGED],
+            select(*(bindparam(f"log_{column.name}", type_=column.type) for column in _LOGGED)).select_from(opened),
+            include_defaults=False,
+        )
+        .cte("logged")
     )
-    .cte("logged")
-)
 
 
 def taken_for(opened: CTE) -> CTE:
@@ -128,8 +132,8 @@ def names_in(form: Mapping[str, str]) -> Names | None:
 def check(
     row: tuple[Any, ...], form: Mapping[str, str], proof: Proof, public_url: str, now: datetime
 ) -> tuple[Launch, dict[str, Any]] | None:
-    """The launch, by all its checks, and its row of the launch log as `LOGGED` wants it. `row`: the first WIDTH columns
-    of what KEPT gave for the `names_in` this form."""
+    """The launch, by all its checks, and its row of the launch log as `logged_for` wants it. `row`: the first WIDTH
+    columns of what KEPT gave for the `names_in` this form."""
     platform = Registration(*row[: len(COLUMNS)])
     login, nonce, browser_hash, storage_hash, keys, keys_at, *place = row[len(COLUMNS) : WIDTH]
     if platform.is_disabled or not proof.is_of(browser_hash, storage_hash):

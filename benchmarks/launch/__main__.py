@@ -32,8 +32,8 @@ ROOT = HERE.parent.parent
 sys.path.insert(1, str(HERE.parent))
 import district  # noqa: E402 - the district of the pages' benchmark
 
-import lti  # noqa: E402
-from lms_plugin.db import Model, engine, session_factory, transaction  # noqa: E402
+import lti  # noqa: E402 - as above
+from lms_plugin.db import Model, engine, session_factory, transaction  # noqa: E402 - as above
 
 CONNECTIONS, MOST_SECONDS = 16, 120
 SECRET = "of the benchmark alone, thirty-two characters"

@@ -97,7 +97,8 @@ def with_kept(
                 identity.subject == bindparam("subject", type_=identity.subject.type),
             ),
         )
-        .join(table(Person), table(Person).c.id == identity.person_id)
+        # Asked of the row itself: who waited here for a merge finds it given away.
+        .join(table(Person), and_(table(Person).c.id == identity.person_id, table(Person).c.merged_into_id.is_(None)))
         .join(
             table(Course),
             and_(
@@ -125,10 +126,10 @@ def with_kept(
 
 
 _AS_KEPT = with_kept(
-    columns().select_from(table(Tenant)),
+    columns().select_from(table(Tenant)).where(table(Tenant).c.id == bindparam("tenant")),
     bindparam("issuer", type_=table(Identity).c.issuer.type),
     bindparam("deployment", type_=_course_c.deployment_id.type),
-).where(table(Tenant).c.id == bindparam("tenant"))
+).with_for_update(read=True, key_share=True, of=table(Person))
 _LAUNCHED = update(table(CourseMember)).where(_member.id == bindparam("member")).values(launched_at=bindparam("now"))
 
 
@@ -237,7 +238,7 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Pers
         )
     ).one_or_none()
     if identity is not None:
-        person = get(session, Person, identity.person_id)
+        person = humans.held_by(session, identity)
         if not person.name and launch.name:
             person.name = launch.name[:100]
             session.add(person)

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
-from lms_plugin.people import Person
+from lms_plugin.people import Identity, Person
 
 
 def rows_of(person: Person) -> tuple[int, ...]:
@@ -25,6 +25,26 @@ def rows_of(person: Person) -> tuple[int, ...]:
 def today_of(session: Session, person: Person) -> Person:
     """The row that stands for the human being today."""
     return person if person.merged_into_id is None else get(session, Person, person.merged_into_id)
+
+
+def held(session: Session, person_id: int) -> Person:
+    """The row, merged with nobody and parted from nobody until this transaction is over: a merge signs out whom it
+    finds signed in, so a session must stand before it or come after it."""
+    return session.exec(
+        select(Person)
+        .where(Person.id == person_id)
+        .with_for_update(read=True, key_share=True)
+        .execution_options(populate_existing=True)
+    ).one()
+
+
+def held_by(session: Session, identity: Identity) -> Person:
+    """The row to which an account belongs, held in the same way."""
+    while True:
+        person = held(session, identity.person_id)
+        session.refresh(identity)
+        if identity.person_id == pk(person):  # else it moved while we waited
+            return person
 
 
 def rows_by_row(session: Session, person_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:

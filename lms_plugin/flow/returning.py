@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
-from sqlalchemy import Engine, and_, bindparam, insert, select, update
+from sqlalchemy import Engine, and_, bindparam, insert, select, true, update
 
 import lti
 from lms_plugin.db import table
 from lms_plugin.direct import Direct, directly
 from lms_plugin.flow import enter, sessions
-from lms_plugin.people import CourseMember, Tenant, WebSession
+from lms_plugin.people import CourseMember, Person, Tenant, WebSession
 
 _FIND = Direct(
     enter.with_kept(
@@ -25,12 +25,20 @@ _FIND = Direct(
     )
 )
 _SESSION = tuple(column for column in table(WebSession).c if column.name != "id")
+_person = table(Person).c
+# Who was merged between the question and this statement is given away: a merge that is under way is waited for.
+_whole = (
+    select(_person.id)
+    .where(_person.id == bindparam("person"), _person.merged_into_id.is_(None))
+    .with_for_update(read=True, key_share=True)
+    .cte("whole")
+)
 _opened = (
     insert(table(WebSession))
     .from_select(
         [column.name for column in _SESSION],
         select(*(bindparam(f"new_{column.name}", type_=column.type) for column in _SESSION)).select_from(
-            lti.returning.HELD
+            lti.returning.HELD.join(_whole, true())
         ),
         include_defaults=False,
     )
@@ -44,7 +52,7 @@ _seen = (
     .values(launched_at=bindparam("now", type_=_member.launched_at.type))
     .cte("seen")
 )
-_KEEP = Direct(select(_opened.c.id).add_cte(lti.returning.LOGGED, lti.returning.taken_for(_opened), _seen))
+_KEEP = Direct(select(_opened.c.id).add_cte(lti.returning.logged_for(_opened), lti.returning.taken_for(_opened), _seen))
 
 
 class Returned(NamedTuple):
@@ -95,6 +103,7 @@ def _come_back(
             **{f"new_{name}": value for name, value in values.items()},
             **logged,
             "login": launch.login_state_id,
+            "person": known.person,
             "member": known.member,
             "now": now,
         },

@@ -17,6 +17,7 @@ import lti
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import Refused
+from lms_plugin.flow import humans
 from lms_plugin.people import Course, Enrolment, OrgUnit, Person, Role, Tenant, Ticket, WebSession
 
 WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
@@ -227,10 +228,14 @@ def again(session: Session, web_session_id: int, lifetime: timedelta, now: datet
 
 
 def _like(session: Session, row: WebSession, document_target: str, lifetime: timedelta, now: datetime) -> Entrance:
+    person = humans.held(session, row.person_id)
+    session.refresh(row)
+    if row.ended_at is not None:  # by a merge that was under way: who waited here reads what it made
+        raise Refused("ticket.used")
     course = get(session, Course, row.course_id) if row.course_id is not None else None
     return open_session(
         session,
-        get(session, Person, row.person_id),
+        person,
         course,
         lifetime,
         now,

@@ -133,7 +133,7 @@ def _templates(app: Flask) -> None:
         told=formats.told,
         message=messages.sentence,
     )
-    app.jinja_env.globals.update(asset=asset, five_bar=drawings.five_bar, stage_names=drawings.stage_names)
+    app.jinja_env.globals.update(asset=asset, **drawings.DRAWN)
 
     @app.context_processor
     def shared() -> dict[str, Any]:

@@ -33,3 +33,6 @@ def five_bar(counts: Sequence[int], total: int, goal: int = 90, label: str = "")
     words = f"{label}{_('：') if label else ''}{told}{_('应参训')} {total}"
     widths = (min(100 * count / total, 100) if total else 0 for count in counts)
     return _FIVE % (words, *widths, _GOAL % (goal, goal) if goal else "")
+
+
+DRAWN = {"five_bar": five_bar, "stage_names": stage_names}  # as templates call them

@@ -38,10 +38,6 @@ def _login_cookie(state: str) -> str:
     return LOGIN_COOKIES + digest(state)[:16]
 
 
-def _launch_url() -> str:
-    return f"{parts().settings.public_url}/lti/launch"
-
-
 def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> None:
     """A cookie that survives in a host's frame: `__Host-`, Secure, SameSite=None, Partitioned (CHIPS)."""
     response.set_cookie(
@@ -53,12 +49,12 @@ def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> N
 def login() -> BaseResponse:
     """OIDC third-party login initiation: remembers state and nonce, sends the browser back to its host."""
     here, made = edge(), parts()
-    params, keeps_cookies = request.values.to_dict(), _sends_cookies()
+    params, keeps_cookies, launch_url = request.values.to_dict(), _sends_cookies(), made.settings.launch_url
     begun = None
     if made.direct is not None:
-        begun = lti.begin_at_once(made.direct, params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
+        begun = lti.begin_at_once(made.direct, params, launch_url, here.now, keeps_cookies=keeps_cookies)
     try:
-        begun = begun or lti.begin_login(db(), params, _launch_url(), here.now, keeps_cookies=keeps_cookies)
+        begun = begun or lti.begin_login(db(), params, launch_url, here.now, keeps_cookies=keeps_cookies)
     except Refused as error:
         raise _logged(error) from error
     response: BaseResponse = redirect(begun.url, 302)
@@ -67,7 +63,8 @@ def login() -> BaseResponse:
         response = make_response(render_template("lti/remember.html", begun=begun, storage=begun.storage))
     for name in _surplus_cookies():
         set_cookie(response, name, "", 0)
-    set_cookie(response, _login_cookie(begun.state), begun.browser_secret, 600)
+    lasts = int((begun.expires_at - here.now).total_seconds())
+    set_cookie(response, _login_cookie(begun.state), begun.browser_secret, lasts)
     return response
 
 

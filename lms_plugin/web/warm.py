@@ -7,6 +7,7 @@ making it for itself (docs/adr/0027).
 
 import json
 import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlsplit
@@ -23,12 +24,12 @@ from sqlmodel import Session
 import lti
 from lms_plugin import db
 from lms_plugin.config import Settings
+from lms_plugin.errors import Refused
 from lms_plugin.people import Tenant
 from lms_plugin.web import create_app, equip
 from lms_plugin.web.edge import Parts, parts
 
 log = logging.getLogger("nengli.web")
-HOST = "https://host.invalid"  # a name that nobody can have (RFC 2606)
 _CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 _NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
@@ -45,7 +46,7 @@ def warmed(settings: Settings, bind: Engine) -> Flask:
             )
             equip(made, settings, sessions=sessions)
             _look_around(made)
-    except SQLAlchemyError as error:  # it is not there, or not upgraded yet
+    except (Refused, SQLAlchemyError) as error:  # it is not there, or not upgraded yet
         log.warning("the first visitors will wait: %s", type(error).__name__)
     bind.dispose()  # no connection may be common to two processes
     return made
@@ -79,37 +80,38 @@ def _look_around(made: Flask) -> None:
 def _launch(browser: FlaskClient, here: Parts) -> None:
     """A teacher comes for the first time, again, and once the course is renamed; each time to their first page."""
     key, now = RSAKey.generate_key(2048), here.clock()
+    host = f"https://{secrets.token_hex(16)}.invalid"  # a name that nobody has (RFC 2606), and nobody registered
     base = here.settings.public_url
     with db.transaction(here.sessions) as session:
-        tenant = Tenant(name="", created_at=now)
+        tenant = Tenant(name=host, created_at=now)
         session.add(tenant)
         session.flush()
         lti.add_platform(
             session,
             db.pk(tenant),
-            issuer=HOST,
+            issuer=host,
             client_id="1",
-            auth_url=f"{HOST}/auth",
-            token_url=f"{HOST}/token",
-            jwks_url=f"{HOST}/keys",
+            auth_url=f"{host}/auth",
+            token_url=f"{host}/token",
+            jwks_url=f"{host}/keys",
             deployments=["1"],
             now=now,
         )
         shown = {"kid": "1", "kty": "RSA", **{name: key.as_dict(private=False)[name] for name in ("n", "e")}}
-        session.add(lti.KeySet(url=f"{HOST}/keys", body={"keys": [shown]}, fetched_at=now))
+        session.add(lti.KeySet(url=f"{host}/keys", body={"keys": [shown]}, fetched_at=now))
     target = f"{base}/lti/launch"
-    asked = {"iss": HOST, "client_id": "1", "login_hint": "1", "target_link_uri": target}
+    asked = {"iss": host, "client_id": "1", "login_hint": "1", "target_link_uri": target}
     at = int(now.timestamp())
     claims = {
-        **{"iss": HOST, "aud": "1", "sub": "1", "iat": at, "exp": at + 300, "name": "1"},
+        **{"iss": host, "aud": "1", "sub": "1", "iat": at, "exp": at + 300, "name": "1"},
         _CLAIM + "deployment_id": "1",
         _CLAIM + "target_link_uri": target,
         _CLAIM + "message_type": "LtiResourceLinkRequest",
         _CLAIM + "version": "1.3.0",
         _CLAIM + "roles": ["http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"],
         _CLAIM + "resource_link": {"id": "1", "title": "1"},
-        _AGS: {"scope": [], "lineitems": f"{HOST}/columns"},
-        _NRPS: {"context_memberships_url": f"{HOST}/members"},
+        _AGS: {"scope": [], "lineitems": f"{host}/columns"},
+        _NRPS: {"context_memberships_url": f"{host}/members"},
     }
     for title in ("1", "1", "2"):
         begun = browser.get("/lti/login", base_url=base, query_string=asked)

@@ -1,6 +1,7 @@
 """Somebody comes back (PostgreSQL): one query and one statement leave what the ordinary way leaves, or nothing."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,10 +14,13 @@ from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import db
+from lms_plugin.db import pk
 from lms_plugin.direct import directly, engine_of
 from lms_plugin.errors import Refused
-from lms_plugin.flow import enter, returning
-from lms_plugin.people import CourseMember, WebSession
+from lms_plugin.flow import enter, merges, returning
+from lms_plugin.flow import sessions as web_sessions
+from lms_plugin.people import CourseMember, Identity, Person, RoleKind, WebSession
+from tests.factories import actor_of, grant
 from tests.hosts import resign
 from tests.lti.desk import CLAIM, CLAIMS, MEMBERSHIP, TOOL, Desk
 
@@ -233,6 +237,102 @@ def test_a_login_at_once_leaves_what_a_login_leaves(lesson: Class) -> None:
     for wrong in ({"login_hint": None}, {"client_id": "another"}, {"client_id": None}, {"iss": "\0"}):
         assert lti.begin_at_once(lesson.bind, lesson.desk.initiation(**wrong), address, lesson.now) is None
     assert lesson.counts() == before
+
+
+WAYS = ("at once", "ordinarily", "as another", "a second time")
+
+
+def launched(lesson: Class, way: str) -> None:
+    """A launch on that way, as the tool takes it: what cannot be done at once is done ordinarily."""
+    if way == "as another":  # with something new to write down
+        lesson.ordinarily(*lesson.sent(**{CLAIM + "context": {"id": "course-1", "title": lesson.now.isoformat()}}))
+    elif way == "a second time":
+        with db.transaction(lesson.sessions) as session:
+            first = session.exec(select(WebSession).order_by(col(WebSession.id))).all()[-1]
+            web_sessions.again(session, pk(first), LIFE, lesson.now)
+    else:
+        form, proof = lesson.sent()
+        if way == "ordinarily" or lesson.come_back(form, proof) is None:
+            lesson.ordinarily(form, proof)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("undone", [False, True])
+def test_who_is_merged_or_parted_meanwhile_gets_no_session_of_the_other(lesson: Class, way: str, undone: bool) -> None:
+    """A merge signs out whom it finds signed in: a launch that comes while it is under way waits for it, and then
+    opens a session of who it is by then, or none."""
+    with db.transaction(lesson.sessions) as session:
+        chen = session.exec(select(Person)).one()
+        other, officer = (
+            Person(tenant_id=chen.tenant_id, name=name, created_at=lesson.now) for name in ("王秀兰", "李明")
+        )
+        session.add_all([other, officer])
+        session.flush()
+        grant(session, officer, RoleKind.OFFICER, None, lesson.now)
+        uuids, officer_id = (chen.uuid, other.uuid), pk(officer)
+
+    def merge(session: Session) -> None:
+        merges.merge_persons(session, actor_of(session, db.get(session, Person, officer_id)), *uuids, "", lesson.now)
+
+    def part(session: Session) -> None:
+        merges.undo_merge(session, actor_of(session, db.get(session, Person, officer_id)), uuids[0], lesson.now)
+
+    if undone:
+        with db.transaction(lesson.sessions) as session:
+            merge(session)
+    launched(lesson, "ordinarily")
+    lesson.now += timedelta(minutes=1)
+    found: list[Exception | None] = []
+
+    def launch() -> None:
+        try:
+            found.append(launched(lesson, way))
+        except Refused as error:
+            found.append(error)
+
+    thread = threading.Thread(target=launch)
+    with lesson.sessions() as session:
+        (part if undone else merge)(session)
+        thread.start()
+        wait_for_lock(lesson.bind)
+        session.commit()
+    thread.join()
+    assert [str(error) for error in found if error is not None] == (["ticket.used"] if way == "a second time" else [])
+    with lesson.sessions() as session:
+        account = session.exec(select(Identity)).one()
+        living = session.exec(select(WebSession).where(col(WebSession.ended_at).is_(None))).all()
+        assert {one.person_id for one in living} <= {account.person_id}
+        assert len(living) == (0 if way == "a second time" else 1)
+
+
+def wait_for_lock(bind: Engine) -> None:
+    """Until somebody waits for somebody in this database."""
+    here = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    asked = text(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN ({here})")
+    for _ in range(200):
+        with bind.connect() as connection:
+            if connection.execute(asked).scalar_one():
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.postgresql
+def test_a_line_that_no_longer_fits_is_replaced_and_that_is_said(
+    lesson: Class, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a line has prepared is of no use once an operator changed the table."""
+    lesson.ordinarily(*lesson.sent())
+    lesson.bind.dispose()
+    assert lesson.come_back(*lesson.sent()) is not None
+    operator = db.engine(lesson.bind.url.render_as_string(hide_password=False))
+    with operator.begin() as connection:
+        connection.execute(text("ALTER TABLE course ALTER title TYPE varchar(600)"))
+    operator.dispose()
+    assert lesson.come_back(*lesson.sent()) is None
+    assert [one.levelname for one in caplog.records if one.name == "nengli.db"] == ["WARNING"]
+    assert lesson.come_back(*lesson.sent()) is not None
 
 
 @pytest.mark.postgresql

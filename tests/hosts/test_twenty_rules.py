@@ -303,7 +303,10 @@ def test_a_broken_rule_is_noticed(here: Office, monkeypatch: pytest.MonkeyPatch,
         where, what, value = rule.patch
         if what == "sign":
             sign = lti.tokens.sign
-            value = lambda claims, key, kid: sign({**claims, "iat": claims["iat"] + 5}, key, kid)  # noqa: E731
+
+            def value(claims: dict[str, Any], key: Any, kid: str) -> str:
+                return sign({**claims, "iat": claims["iat"] + 5}, key, kid)
+
         monkeypatch.setattr(where, what, value)
     with pytest.raises((AssertionError, Unavailable, ValueError)):
         rule.check(here)

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, redirect, render_template, request
 from flask_babel import Babel
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.web import typed
+from lms_plugin.web import drawings, typed
 from tests.hosts import loopback
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,8 +82,8 @@ def app_of(host: Host) -> Flask:
         day=lambda d: f"{d:%m-%d}",
         deadline=lambda d: f"{d:%m-%d} 24:00",
     )
-    app.jinja_env.globals["asset"] = lambda path: f"/static/{path}"
-    Babel(app)
+    app.jinja_env.globals.update(asset=lambda path: f"/static/{path}", **drawings.DRAWN)
+    Babel(app, default_locale="zh_Hans")
 
     @app.before_request
     def note() -> None:

@@ -43,8 +43,8 @@ class Quiet(WSGIRequestHandler):
 def furnish(tool: str) -> None:
     """The course: its people, and blocks with the settings that an author can give them."""
     from django.contrib.auth import get_user_model  # noqa: PLC0415 - only once Django is set up
-    from edx import COURSE, ROLES, add_block  # noqa: PLC0415
-    from lti_consumer.models import CourseAllowPIISharingInLTIFlag  # noqa: PLC0415
+    from edx import COURSE, ROLES, add_block  # noqa: PLC0415 - as above
+    from lti_consumer.models import CourseAllowPIISharingInLTIFlag  # noqa: PLC0415 - as above
 
     for username, (family, given, role) in PEOPLE.items():
         names = {"last_name": family, "first_name": given, "email": f"{username}@example.org"}
