@@ -25,6 +25,7 @@ HEADS = {
 }
 MOST_HOURS = 1000
 LONGEST_SOURCE = 300
+_HOLDS, _TAKEN_BACK = "holds", "taken back"
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class HoursCheck:
-    """What the file would do. Nothing has been written."""
+    """What the file would do. Nothing has been written. `known`: lines that are in the ledger; `taken_back`: lines that
+    were, and were reversed: they stay so, or a sheet sent once more would undo what somebody decided."""
 
     programme_uuid: str
     programme_title: str
     entries: tuple[OnlineHours, ...]
     known: int
+    taken_back: int
     waiting: tuple[Waiting, ...]
     problems: tuple[sheets.Problem, ...]
     ignored_columns: tuple[str, ...]
@@ -118,7 +121,7 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
     waiting: list[Waiting] = []
     problems: list[sheets.Problem] = list(table.problems)
     seen: dict[tuple[str, int, str, date | None], int] = {}
-    known = 0
+    known = taken_back = 0
     for line in table.lines:
         faults, amount, day = _cells(line, table, today)
         number = staff_number_as_kept(line.text("staff_number"))
@@ -133,10 +136,12 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
             problems.append(sheets.Problem(line.row, "", "hours.row_twice", {"first": seen[same]}))
             continue
         seen[same] = line.row
+        written = {there[key] for person in teacher.person_ids if (key := (person, amount, source, day)) in there}
         if not teacher.person_ids:
             waiting.append(Waiting(line.row, number, name))
-        elif any((person, amount, source, day) in there for person in teacher.person_ids):
-            known += 1
+        elif written:
+            known += _HOLDS in written
+            taken_back += _HOLDS not in written
         else:
             entries.append(OnlineHours(teacher.person_ids[0], amount, source, day, teacher.unit_id))
     return HoursCheck(
@@ -144,6 +149,7 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
         programme_title=programme.title,
         entries=tuple(entries),
         known=known,
+        taken_back=taken_back,
         waiting=tuple(waiting),
         problems=tuple(problems),
         ignored_columns=table.ignored,
@@ -259,11 +265,16 @@ def _root(person_id: int, merged: dict[int, int]) -> int:
     return person_id
 
 
-def _there(session: Session, programme_id: int) -> set[tuple[int, int, str, date | None]]:
-    """What imports have written to the ledger of a programme already."""
+def _there(session: Session, programme_id: int) -> dict[tuple[int, int, str, date | None], str]:
+    """What imports have written to the ledger of a programme already, and whether it holds or was taken back."""
+    entries = session.exec(
+        select(CreditEntry).where(CreditEntry.programme_id == programme_id, CreditEntry.kind == CreditKind.ONLINE)
+    ).all()
+    taken_back = {entry.reverses_id for entry in entries}
     return {
-        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on)
-        for entry in session.exec(
-            select(CreditEntry).where(CreditEntry.programme_id == programme_id, CreditEntry.reason == "import")
-        )
+        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on): _TAKEN_BACK
+        if pk(entry) in taken_back
+        else _HOLDS
+        for entry in entries
+        if entry.reason == "import"
     }

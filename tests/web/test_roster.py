@@ -195,6 +195,12 @@ def test_online_hours_are_checked_then_in_the_ledger_once(browse, world):
     assert sorted(entry.credit_hundredths for entry in online(world)) == [1250, 2500]
     assert "2 条以前已经记过" in officer.get(send(officer, rows, url).headers["Location"]).text
     assert "国培计划" in officer.get(url).text
+    mistaken = next(entry for entry in online(world) if entry.credit_hundredths == 2500)
+    competencies.reverse(world.session, mistaken, pk(world.person(cast.OFFICER)), "冲错了人", world.now)
+    world.session.commit()
+    again = officer.get(send(officer, rows, url).headers["Location"]).text
+    assert "1 条以前已经记过" in again
+    assert "1 条以前记过，后来冲销了，不会再记" in again
     assert browse(cast.NEIGHBOUR).get(url).status_code == 404
     assert browse(cast.LEAD).get(url).status_code == 403
     assert browse(cast.NEIGHBOUR).get(checked).status_code == 404
