@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import host
-import processes
 import programs
-from processes import Tree
 from sqlalchemy.engine import make_url
 from sqlmodel import select
 
@@ -31,11 +30,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(1, str(HERE.parent))
 import district  # noqa: E402 - the district of the pages' benchmark
+import processes  # noqa: E402 - as above
+from processes import Tree  # noqa: E402 - as above
 
 import lti  # noqa: E402 - as above
 from lms_plugin.db import Model, engine, session_factory, transaction  # noqa: E402 - as above
 
-CONNECTIONS, MOST_SECONDS = 16, 120
+WORKERS, CONNECTIONS, MOST_SECONDS = 2, 16, 120
 SECRET = "of the benchmark alone, thirty-two characters"
 KINDS = {"login": 302, "launch": 303}
 MOST_CPU, MOST_P99, MOST_PSS_MB, MOST_FETCHES = 1.0, 2.0, 150, 0
@@ -121,8 +122,7 @@ class Bench:
             raise Wrong(f"wrk: {ran.stdout[-500:]} {ran.stderr[-500:]}")
         said: dict[str, float] = json.loads(lines[-1])
         if said["right"] != len(requests) or said["wrong"] or said["broken"]:
-            words = target.log.read_text(encoding="utf-8", errors="replace")[-3000:]
-            raise Wrong(f"{target.name}: {said} of {len(requests)}\n{words}")
+            raise Wrong(f"{target.name}: {said} of {len(requests)}\n{processes.tail(target.log)}")
         return said
 
     def run(self, targets: list[Target]) -> dict[str, float]:
@@ -170,10 +170,11 @@ def serving(bench: Bench) -> Iterator[list[Target]]:
         }
         logs = [folder / f"{name}.log" for name in ("tool", "peer", "floor")]
         peer, floor = {"BENCH_PEER": json.dumps(told)}, {"BENCH_FLOOR_KEY": json.dumps(bench.host.jwk)}
+        under = partial(processes.gunicorn, workers=WORKERS, folder=HERE)
         with (
-            processes.gunicorn(sys.executable, "lms_plugin.wsgi:app()", ports[0], ours, logs[0]) as one,
-            processes.gunicorn(str(there.python), "peer:app()", ports[1], peer, logs[1]) as two,
-            processes.gunicorn(sys.executable, "floor:app()", ports[2], floor, logs[2]) as three,
+            under("lms_plugin.wsgi:app()", ports[0], ours, logs[0]) as one,
+            under("peer:app()", ports[1], peer, logs[1], python=str(there.python)) as two,
+            under("floor:app()", ports[2], floor, logs[2]) as three,
         ):
             yield [
                 Target("tool", ports[0], one, postmaster, logs[0]),
@@ -210,7 +211,7 @@ def report(targets: list[Target], options: argparse.Namespace) -> None:
     """The table: medians of the rounds, with the spread of processor time."""
     print(
         f"{options.rounds} rounds of {options.logins} logins and {options.launches} launches, {options.people} people; "
-        f"wrk {CONNECTIONS} connections, gunicorn {processes.WORKERS} × gthread {processes.THREADS}, preload; "
+        f"wrk {CONNECTIONS} connections, gunicorn {WORKERS} × gthread {processes.THREADS}, preload; "
         f"load average {os.getloadavg()[0]:.1f} at the end"
     )
     head = (

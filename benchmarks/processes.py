@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60
-WORKERS, THREADS = 2, 8
+THREADS = 8
 
 
 class NotStarted(Exception):
     """A server did not start; the text is the end of its log."""
+
+
+def tail(log: Path) -> str:
+    """The end of a log."""
+    return log.read_text(encoding="utf-8", errors="replace")[-3000:]
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,21 @@ def free_port() -> int:
 
 
 @contextmanager
-def gunicorn(python: str, application: str, port: int, environment: Mapping[str, str], log: Path) -> Iterator[Tree]:
-    """An application under the gunicorn settings that all of them get."""
+def gunicorn(
+    application: str,
+    port: int,
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    workers: int,
+    folder: Path,
+    python: str = sys.executable,
+) -> Iterator[Tree]:
+    """An application under the gunicorn settings that all of them get. `folder`: where it may be imported from."""
     command = [
         *(python, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", "--preload"),
-        *("--workers", str(WORKERS), "--worker-class", "gthread", "--threads", str(THREADS), "--timeout", "120"),
-        *("--no-control-socket", "--pythonpath", str(HERE)),
+        *("--workers", str(workers), "--worker-class", "gthread", "--threads", str(THREADS), "--timeout", "120"),
+        *("--no-control-socket", "--pythonpath", str(folder)),
     ]
     with running(
         command, {**os.environ, **environment}, log, lambda: _answers(port, b"GET /livez HTTP/1.0\r\n\r\n")
@@ -109,7 +123,7 @@ def running(
         until = time.monotonic() + START_SECONDS
         while not answers():
             if process.poll() is not None or time.monotonic() > until:
-                raise NotStarted(log.read_text(encoding="utf-8", errors="replace")[-3000:])
+                raise NotStarted(tail(log))
             time.sleep(0.1)
         yield Tree(process.pid)
     finally:
