@@ -78,6 +78,7 @@ from competencies.models import (
     EvidenceRequirement,
     FileState,
     FrameworkVersion,
+    LedgerSeal,
     Outcome,
     Programme,
     ProgrammePolicy,
@@ -101,8 +102,10 @@ from competencies.programmes import (
     set_rules,
     start_of_day,
 )
+from competencies.proof import Fault, Proof, astray, prove
 from competencies.results import Result, person_result
 from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule
+from competencies.seals import MOST_IN_A_SEAL, Head, head, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
     HANDED_IN,
@@ -250,4 +253,16 @@ __all__ = [
     "hours_rule",
     "hundredths",
     "import_online",
+    # seals over the ledger
+    "LedgerSeal",
+    "MOST_IN_A_SEAL",
+    "to_seal",
+    "seal",
+    "unsealed_since",
+    "Head",
+    "head",
+    "Proof",
+    "Fault",
+    "prove",
+    "astray",
 ]

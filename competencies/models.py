@@ -4,7 +4,7 @@ import enum
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
 from sqlmodel import Field
 
 from lms_plugin.db import Model, Owned, Versioned, choice
@@ -337,3 +337,29 @@ class CreditEntry(Owned, table=True):
     earned_on: date | None = None
     import_key: str | None = Field(default=None, max_length=64)  # makes an import safe to run twice
     entered_at: datetime
+
+
+class LedgerSeal(Model, table=True):
+    """封存: a batch of ledger entries under one hash, chained to the district's batch before (`seals`). Append-only.
+
+    `entries`: what it seals, in the order of ids: `id:SHA-256,id:SHA-256,…`. `hash` covers every other column.
+    """
+
+    __tablename__ = "ledger_seal"
+    tenant_id: int = Field(foreign_key="tenant.id", primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})  # within the district, from 1
+    form: int  # which columns of an entry are hashed, and how: `seals.FORMS`
+    first_entry_id: int = Field(foreign_key="credit_entry.id")
+    last_entry_id: int = Field(foreign_key="credit_entry.id")
+    entry_count: int
+    entries: str = Field(sa_type=Text)
+    previous_hash: str = Field(max_length=64)  # "" in a district's first
+    hash: str = Field(max_length=64)
+    sealed_at: datetime
+
+
+class LedgerUnsealed(Model, table=True):
+    """An entry that waits for its seal. The database itself writes the row with the entry; the seal deletes it."""
+
+    __tablename__ = "ledger_unsealed"
+    entry_id: int = Field(foreign_key="credit_entry.id", primary_key=True, sa_column_kwargs={"autoincrement": False})

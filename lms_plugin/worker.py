@@ -10,12 +10,13 @@ from huey import Huey, PostgresHuey, SqliteHuey, crontab
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, col, delete
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, clearing, digest, host_list, report, retry, review
+from lms_plugin.flow import award, booking, clearing, digest, host_list, report, retry, review, sealing
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 from lms_plugin.storage import Storage
@@ -31,6 +32,8 @@ HANDLERS: dict[str, Handler] = {
     outbox.DIGEST: digest.gather,
 }
 CLEARING = timedelta(hours=1)
+SEALS_AT_ONCE = 100
+"""What a district's ledger is sealed by in one minute: 100 000 entries. Only a first upgrade has more."""
 
 
 def utc_now() -> datetime:
@@ -104,14 +107,15 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time brings: reviews to allot, decisions to release, lists to read, scores to send once more, the
-        digest, old rows to forget.
+        """What time brings: entries of the ledger to seal, reviews to allot, decisions to release, lists to read,
+        scores to send once more, the digest, old rows to forget.
 
         Each for itself: what breaks is logged and holds up nothing else, least of all the sign that the worker lives.
         """
         now = self.clock()
         with self._alone("beat") as session:
             outbox.beat(session, now)
+        self.seal(now)
         self._sweep(review.to_allot, review.allocate_due, now)
         self._sweep(award.to_release, award.release_due, now)
         with self._alone("ask_due") as session:
@@ -133,6 +137,19 @@ class Worker:
                 self.clear_away(now)
             except Exception:
                 log.exception("clear_away broke")
+
+    def seal(self, now: datetime) -> None:
+        """Puts every district's new entries of the ledger under a seal: one transaction for each seal."""
+        waiting: list[int] = []
+        with self._alone("to_seal") as session:
+            waiting = competencies.to_seal(session)
+        for tenant_id in waiting:
+            for _ in range(SEALS_AT_ONCE):
+                sealed = 0
+                with self._alone(f"seal of district {tenant_id}") as session:
+                    sealed = sealing.seal_due(session, tenant_id, now)
+                if sealed < competencies.MOST_IN_A_SEAL:
+                    break
 
     def _forget_old(self, session: Session, now: datetime) -> None:
         """Rows that nobody will ask for again: logins, the launch log, tickets, sessions."""

@@ -14,8 +14,9 @@ from lms_plugin.db import Model, get, pk
 from lms_plugin.flow import merges
 from lms_plugin.people import Person, RosterEntry
 from tests import people as cast
-from tests.factories import actor_of, build_world
+from tests.factories import actor_of, build_world, world_in
 from tests.flow.earned import earn
+from tests.ledgers import ENTRIES, add_entry, rows
 from tests.rosters import put_on_roster
 
 
@@ -124,6 +125,34 @@ def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: obj
             connection.execute(text(change))
     with made.connect() as connection:
         assert connection.execute(text("SELECT credit_hundredths FROM credit_entry")).scalar_one() == 100
+
+
+def test_entries_from_before_the_seals_wait_for_one(made: Engine, own_database_url: str, now: datetime) -> None:
+    """Down with seals, up again without: what the ledger holds waits, and the database notes and guards as before."""
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        add_entry(world)
+        assert competencies.seal(session, pk(world.tenant), now) == 1
+        add_entry(world)
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "0016")
+    with made.begin() as connection:  # the older schema takes entries too
+        row = {**rows(connection, ENTRIES)[-1], "uuid": db.new_uuid()}
+        del row["id"]
+        connection.execute(ENTRIES.insert(), [row])
+    made.dispose()
+    migrate.upgrade(own_database_url)
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        add_entry(world_in(session, now))
+        assert competencies.seal(session, pk(world.tenant), now) == 4
+        session.commit()
+    changes = ["UPDATE ledger_seal SET entry_count = 1", "DELETE FROM ledger_seal"]
+    for change in [*changes, "TRUNCATE ledger_seal"] if made.dialect.name == "postgresql" else changes:
+        with made.connect() as connection, pytest.raises(DBAPIError, match="append-only"), connection.begin():
+            connection.execute(text(change))
 
 
 def test_merges_from_before_the_log_can_be_undone(made: Engine, own_database_url: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 from lms_plugin import __version__, demo, migrate, worker
-from lms_plugin.cli import checks
+from lms_plugin.cli import checks, ledger
 from lms_plugin.cli.common import act, said, settings_or_end
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound, Refused
@@ -330,3 +330,4 @@ def run_demo(port: str, data_dir: Path, reset: bool) -> None:
 
 main.add_command(checks.launches)
 main.add_command(checks.doctor)
+main.add_command(ledger.ledger)

@@ -8,6 +8,7 @@ import click
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from lms_plugin import migrate
@@ -57,12 +58,22 @@ def _is_ready(url: str) -> bool:
 
 
 @contextmanager
-def act() -> Iterator[tuple[Session, Settings, datetime]]:
-    """One transaction; a refusal is said and changes nothing."""
+def _reading(factory: "sessionmaker[Session]") -> Iterator[Session]:
+    with factory() as session:
+        if session.get_bind().dialect.name == "postgresql":  # a transaction of SQLite's is always like this
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+
+
+@contextmanager
+def act(*, is_writing: bool = True) -> Iterator[tuple[Session, Settings, datetime]]:
+    """One transaction; a refusal is said and changes nothing. One that only reads sees the database as it was when it
+    began, and holds nobody up."""
     settings = settings_or_end()
     bind = engine(settings.database_url)
+    begin = transaction if is_writing else _reading
     try:
-        with said(), transaction(session_factory(bind)) as session:
+        with said(), begin(session_factory(bind)) as session:
             yield session, settings, datetime.now(UTC)
     except (OperationalError, ProgrammingError) as error:
         if _is_ready(settings.database_url):

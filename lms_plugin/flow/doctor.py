@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sqlmodel import Session, col, func, select
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require
@@ -29,6 +30,7 @@ PATIENCE = 5.0  # seconds for one request
 CLOCKS_AGREE = 30  # seconds; launches bear 60
 SILENT = timedelta(minutes=3)  # the worker says every minute that it lives
 LATE = timedelta(minutes=30)
+SEALED_WITHIN = timedelta(minutes=5)  # the worker seals the ledger every minute
 LEAST_FREE = 5 * 1024**3
 LEAST_DAYS = 14
 LEAST_KINDS = 16  # of characters in a secret that chance has made
@@ -160,6 +162,8 @@ def _inside(session: Session, place: Place, now: datetime) -> list[Line]:
         )
     ).one()
     lines.append(Line("doctor.step_jobs", "doctor.jobs_late" if late else "", {"count": late}))
+    waiting = competencies.unsealed_since(session, now - SEALED_WITHIN)
+    lines.append(Line("doctor.step_seals", "doctor.unsealed" if waiting else "", {"count": waiting}))
     lines.append(_storage(place.storage))
     return lines
 

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 from sqlmodel import Session
 
+import competencies
 import lti
 from lms_plugin import net, outbox
 from lms_plugin.access import Actor
@@ -31,6 +32,7 @@ from lms_plugin.storage import Storage
 from tests import people as cast
 from tests.factories import World
 from tests.hosts.platform_server import Services, platform_services
+from tests.ledgers import add_entry
 
 SECRET = "q7V-xYb2mZr9KsLw4TnE8dHc_PfG3uJ6aQo1"
 
@@ -90,6 +92,15 @@ def test_jobs_that_nobody_does(session: Session, world: World, tmp_path: Path) -
     assert inside(session, place_of(tmp_path), now)["jobs"] == ""
     outbox.put(session, tenant_id, "score", "old", {}, now - timedelta(minutes=40))
     assert inside(session, place_of(tmp_path), now)["jobs"] == "doctor.jobs_late"
+
+
+def test_entries_of_the_ledger_that_nobody_seals(session: Session, world: World, tmp_path: Path) -> None:
+    now, place = world.now, place_of(tmp_path)
+    add_entry(world)
+    assert inside(session, place, now + timedelta(minutes=4))["seals"] == ""
+    assert inside(session, place, now + timedelta(minutes=6))["seals"] == "doctor.unsealed"
+    competencies.seal(session, pk(world.tenant), now)
+    assert inside(session, place, now + timedelta(minutes=6))["seals"] == ""
 
 
 def test_the_clock_of_the_database(session: Session, tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Seals over the ledger (封存): each district's entries go, batch by batch, into a chain of hashes.
+
+An entry is hashed as the JSON object of all its columns (`FORMS`), a seal as the JSON object of all its columns but
+`hash`; the hash of the seal before is one of them. JSON here: UTF-8, keys sorted, no blanks, instants as
+`2026-11-02T01:00:00.000000Z`, days as `2026-11-02`, what is not there as null. Whoever has the rows can compute it all
+again; whoever noted a seal's hash can tell that nothing before it was changed since.
+
+Transactions commit in another order than their entries' ids were drawn. So no seal goes by ids: the database notes each
+entry as unsealed in the transaction that adds it, and a seal takes what is noted when it is made.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Label, delete, event, insert, type_coerce
+from sqlalchemy.types import NullType
+from sqlmodel import Session, col, func, select
+
+from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
+from lms_plugin.db import Model, table
+
+MOST_IN_A_SEAL = 1000
+"""Entries of one seal; what more waits goes into the next."""
+
+FORM = 1
+FORMS: dict[int, tuple[str, ...]] = {
+    1: (
+        "id", "uuid", "tenant_id", "programme_id", "person_id", "kind", "credit_hundredths", "reason", "policy_id",
+        "award_id", "reverses_id", "decided_by_id", "org_unit_id", "source", "earned_on", "import_key", "entered_at",
+    ),
+}  # fmt: skip
+"""The columns of an entry that its hash covers, by the seal's `form`. A form that was used is never changed: another
+column of `credit_entry` makes another form."""
+
+_INSTANTS = frozenset({"entered_at", "sealed_at"})
+
+SEAL_TRIGGERS: dict[str, list[str]] = {
+    "sqlite": [
+        "CREATE TRIGGER ledger_seal_no_update BEFORE UPDATE ON ledger_seal "
+        "BEGIN SELECT RAISE(ABORT, 'ledger_seal is append-only'); END",
+        "CREATE TRIGGER ledger_seal_no_delete BEFORE DELETE ON ledger_seal "
+        "BEGIN SELECT RAISE(ABORT, 'ledger_seal is append-only'); END",
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION ledger_seal_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'ledger_seal is append-only'; END $$",
+        "CREATE TRIGGER ledger_seal_no_change BEFORE UPDATE OR DELETE ON ledger_seal "
+        "FOR EACH ROW EXECUTE FUNCTION ledger_seal_append_only()",
+        "CREATE TRIGGER ledger_seal_no_truncate BEFORE TRUNCATE ON ledger_seal "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_seal_append_only()",
+    ],
+}
+UNSEALED_TRIGGERS: dict[str, list[str]] = {
+    "sqlite": [
+        "CREATE TRIGGER credit_entry_unsealed AFTER INSERT ON credit_entry "
+        "BEGIN INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id); END",
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION credit_entry_unsealed() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO ledger_unsealed (entry_id) VALUES (NEW.id); RETURN NULL; END $$",
+        "CREATE TRIGGER credit_entry_unsealed AFTER INSERT ON credit_entry "
+        "FOR EACH ROW EXECUTE FUNCTION credit_entry_unsealed()",
+    ],
+}
+"""SQL by dialect, for the migration; `create_all` runs the same statements."""
+
+
+@event.listens_for(LedgerSeal.__table__, "after_create")  # type: ignore[attr-defined]
+def _protect(_table: Any, connection: Connection, **_options: Any) -> None:
+    for statement in SEAL_TRIGGERS.get(connection.dialect.name, []):
+        connection.exec_driver_sql(statement)
+
+
+@event.listens_for(LedgerUnsealed.__table__, "after_create")  # type: ignore[attr-defined]
+def _note(_table: Any, connection: Connection, **_options: Any) -> None:
+    for statement in UNSEALED_TRIGGERS.get(connection.dialect.name, []):
+        connection.exec_driver_sql(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A district's newest seal: who keeps its hash can tell later whether anything before it was changed."""
+
+    number: int
+    hash: str
+    sealed_at: datetime
+
+
+# --- the canonical form ---
+
+
+def raw(kind: type[Model], *names: str) -> list[Label[Any]]:
+    """Columns as the driver gives them: what somebody wrote past the product may be of no type of ours."""
+    columns = table(kind).c
+    return [type_coerce(columns[name], NullType()).label(name) for name in names]
+
+
+def canonical(values: Mapping[str, Any]) -> str:
+    """A row's columns as the one text that is hashed, the same from both databases."""
+    plain = {name: _plain(name, value) for name, value in values.items()}
+    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr)
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in _INSTANTS and isinstance(value, str):  # SQLite keeps instants as text
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if isinstance(value, datetime):
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return f"{aware:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def hash_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical form, 64 hexadecimal digits."""
+    # What is no text (half a surrogate pair, put in past the product) must not break who looks for it.
+    return hashlib.sha256(canonical(values).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+# --- sealing ---
+
+
+def to_seal(session: Session) -> list[int]:
+    """Ids of the tenants in which entries wait for a seal."""
+    statement = (
+        select(col(CreditEntry.tenant_id))
+        .join(LedgerUnsealed, col(LedgerUnsealed.entry_id) == col(CreditEntry.id))
+        .distinct()
+        .order_by(col(CreditEntry.tenant_id))
+    )
+    return list(session.exec(statement).all())
+
+
+def seal(session: Session, tenant_id: int, now: datetime) -> int:
+    """Seals what waits in a district, at most `MOST_IN_A_SEAL` entries; gives how many. Four statements.
+
+    Of two at a time the second must wait for the first: the caller holds the district's row.
+    """
+    rows = session.execute(
+        select(*raw(CreditEntry, *FORMS[FORM]))
+        .join(LedgerUnsealed, col(LedgerUnsealed.entry_id) == col(CreditEntry.id))
+        .where(col(CreditEntry.tenant_id) == tenant_id)
+        .order_by(col(CreditEntry.id))
+        .limit(MOST_IN_A_SEAL)
+    ).all()
+    if not rows:
+        return 0
+    before = head(session, tenant_id)
+    made: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "number": before.number + 1 if before else 1,
+        "form": FORM,
+        "first_entry_id": rows[0].id,
+        "last_entry_id": rows[-1].id,
+        "entry_count": len(rows),
+        "entries": ",".join(f"{row.id}:{hash_of(row._asdict())}" for row in rows),
+        "previous_hash": before.hash if before else "",
+        "sealed_at": now,
+    }
+    session.execute(insert(table(LedgerSeal)).values(**made, hash=hash_of(made)))
+    session.execute(delete(table(LedgerUnsealed)).where(col(LedgerUnsealed.entry_id).in_([row.id for row in rows])))
+    return len(rows)
+
+
+def head(session: Session, tenant_id: int) -> Head | None:
+    """The district's newest seal, None where nothing was sealed yet. One query."""
+    row = session.execute(
+        select(col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
+        .where(col(LedgerSeal.tenant_id) == tenant_id)
+        .order_by(col(LedgerSeal.number).desc())
+        .limit(1)
+    ).first()
+    return Head(*row) if row is not None else None
+
+
+def unsealed_since(session: Session, moment: datetime) -> int:
+    """How many entries, of all districts, were added before that moment and wait for a seal. One query."""
+    return session.exec(
+        select(func.count())
+        .select_from(LedgerUnsealed)
+        .join(CreditEntry, col(CreditEntry.id) == col(LedgerUnsealed.entry_id))
+        .where(col(CreditEntry.entered_at) < moment)
+    ).one()
