@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import packs
+from competencies import exchange, packs
 from competencies.choosing import (
     ChoiceRule,
     ChoiceState,
@@ -90,6 +90,7 @@ from competencies.models import (
     SubmissionVersion,
     VersionState,
 )
+from competencies.pack import Pack, PackProblem, content_hash, load_pack
 from competencies.programmes import (
     EARLIEST,
     LATEST,
@@ -129,6 +130,11 @@ from competencies.submissions import (
 __all__ = [
     # the standard
     "packs",
+    "Pack",
+    "PackProblem",
+    "content_hash",
+    "load_pack",
+    "exchange",
     "CompetencyFramework",
     "FrameworkVersion",
     "VersionState",

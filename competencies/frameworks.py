@@ -1,7 +1,7 @@
 """Framework versions: a draft holds the pack, publishing makes it immutable rows that programmes may use."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from competencies.models import (
     FrameworkVersion,
     VersionState,
 )
+from competencies.pack_schema import EffortDef
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Refused
 
@@ -32,7 +33,7 @@ def draft_from_pack(session: Session, tenant_id: int, loaded: packs.Pack, now: d
         framework = CompetencyFramework(
             tenant_id=tenant_id,
             code=framework_data["id"],
-            title={"zh": framework_data["title_zh"], "en": framework_data["title_en"]},
+            title=_words(framework_data, "title"),
             created_at=now,
         )
         session.add(framework)
@@ -106,12 +107,12 @@ def freeze(
             framework_version_id=pk(version),
             code=data["code"],
             position=data["order"],
-            name={"zh": data["name_zh"], "en": data["name_en"]},
-            question={"zh": data["question_zh"], "en": data["question_en"]},
-            summary={"zh": data["summary_zh"], "en": data["summary_en"]},
+            name=_words(data, "name"),
+            question=_words(data, "question"),
+            summary=_words(data, "summary"),
             environment=data["environment"],
             dimension=data["dimension"],
-            effort=data["effort"],
+            effort={**EffortDef().model_dump(), **data.get("effort", {})},
         )
         session.add(point)
         session.flush()
@@ -120,7 +121,7 @@ def freeze(
                 point_id=pk(point),
                 key=item["key"],
                 position=position,
-                title={"zh": item["title_zh"], "en": item["title_en"]},
+                title=_words(item, "title"),
                 kind=item["kind"],
                 alt_kinds=item.get("alt_kinds", []),
                 accept=item["accept"],
@@ -138,3 +139,8 @@ def freeze(
     session.add(version)
     session.flush()
     return made
+
+
+def _words(data: Mapping[str, Any], stem: str) -> dict[str, str]:
+    """A text in the languages that the pack has it in."""
+    return {language: data[f"{stem}_{language}"] for language in ("zh", "en") if data.get(f"{stem}_{language}")}

@@ -17,18 +17,24 @@ from pydantic import ValidationError
 from competencies.pack_schema import CountsDef, Pack, PointDef
 from lms_plugin.errors import Refused
 
-__all__ = ["Pack", "PackProblem", "load_pack", "canonical", "content_hash"]
+__all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "canonical", "content_hash"]
 
+SCHEMA = "competency-pack/0.2"
 MOST_LEVELS = 40
 """Nesting of a pack file; the shipped one has 10."""
 
 
 class PackProblem(NamedTuple):
-    """One fault: where it is, its code (`pack.…`), and what stood there or was expected, as short text."""
+    """One fault: where it is, its code (`pack.…`), and what stood there or was expected, as short text.
+
+    `row` and `column` ("E"): its cell, of a pack that was read from a table.
+    """
 
     where: str
     code: str
     found: str = ""
+    row: int = 0
+    column: str = ""
 
 
 def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
@@ -38,7 +44,7 @@ def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
     (found), `pack.too_deep`, and otherwise `pack.invalid` (where, count, problems) with all faults as PackProblem, the
     first one's place in `where`.
     """
-    raw = _parse(json.dumps(data) if isinstance(data, Mapping) else data)
+    raw = parse(json.dumps(data) if isinstance(data, Mapping) else data)
     if _depth(raw) > MOST_LEVELS:
         raise Refused("pack.too_deep", most=MOST_LEVELS)
     try:
@@ -77,7 +83,9 @@ def _normal(value: Any) -> Any:
     return value
 
 
-def _parse(data: bytes | str) -> Mapping[str, Any]:
+def parse(data: bytes | str) -> Mapping[str, Any]:
+    """A JSON object as it stands in a file. Raises Refused as `load_pack` does for what is none."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = Counter(unicodedata.normalize("NFC", key) for key, _ in pairs)
         twice = [key for key, number in keys.items() if number > 1]

@@ -54,6 +54,7 @@ OWN_PAGES = {
     "deliveries.home",
     "curate.home",
     "curate.new",
+    "exchange.home",
     "oversee.home",
     "roster.home",
     "schools.home",
@@ -73,6 +74,7 @@ NO_ROW = {
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
     "curate.load_pack": "names a pack that ships with the product",
     "roster.checked": "a file that waits in the signed-in person's own tray",
+    "exchange.checked": "a file that waits in the signed-in person's own tray",
     "roster.hours_checked": "a file that waits in the signed-in person's own tray",
     "platforms.new": "names a product whose registration form is shown",
     "static": "files of the product",
@@ -282,7 +284,8 @@ def test_ids_that_are_no_row_do_not_open_the_wall(things: Things, neighbour: Bro
     assert neighbour.get(f"/invitation/{code}").status_code == 422
     assert neighbour.post(f"/invitation/{code}").status_code == 422
     assert neighbour.post("/me/invitation", {"code": code}).status_code == 422
-    for path in (f"/roster/checked/{'0' * 32}", f"/hours/{things.ids['programme']}/checked/{'0' * 32}"):
+    waiting = [f"{path}/{'0' * 32}" for path in ("/roster/checked", "/curate/import")]
+    for path in (*waiting, f"/hours/{things.ids['programme']}/checked/{'0' * 32}"):
         for answer in (neighbour.get(path), neighbour.post(path)):
             assert 400 <= answer.status_code < 500, path
             assert not things.told_by(answer, path)

@@ -44,6 +44,7 @@ Written by `make fix` from the installed packages; do not edit by hand. The prod
 |---|---|---|
 | htmx | Zero-Clause BSD (0BSD) | `lms_plugin/static/vendor/` |
 | axe-core | MPL-2.0 | `tests/vendor/`；仅测试用，不安装 / tests only, not installed |
+| CASE 1.0 JSON schema (OpenSALT) | MIT | `tests/files/case/`；仅测试用，不安装 / tests only, not installed |
 
 ## 运行所需的包 / Packages at run time
 

@@ -10,10 +10,9 @@ from zoneinfo import available_timezones
 import click
 from sqlmodel import Session, col, select
 
-import competencies
 import lti
 from lms_plugin import __version__, demo, migrate, worker
-from lms_plugin.cli import checks, ledger
+from lms_plugin.cli import checks, frameworks, ledger
 from lms_plugin.cli.common import act, said, settings_or_end
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound, Refused
@@ -270,23 +269,6 @@ def officer_invite(tenant_name: str, role: str, unit_name: str) -> None:
     click.echo(f"Code / 邀请码: {code}   (until / 有效至 {until:%Y-%m-%d %H:%M} UTC)")
 
 
-@main.group()
-def framework() -> None:
-    """Competency frameworks that ship."""
-
-
-@framework.command("load")
-@click.option("--tenant", "tenant_name", required=True)
-@click.argument("pack", type=click.Choice(competencies.packs.names()))
-def framework_load(tenant_name: str, pack: str) -> None:
-    """Load a shipped pack as a draft; a curator confirms and publishes it on the pages."""
-    with act() as (session, _, now):
-        district = people.tenant_named(session, tenant_name)
-        version = competencies.draft_from_pack(session, pk(district), competencies.packs.load(pack), now)
-        waiting = competencies.unconfirmed(version)
-    click.echo(f"Draft loaded / 草稿已载入. Points to confirm / 待确认能力点: {len(waiting)}")
-
-
 @main.command("secret")
 def secret() -> None:
     """Print a new value for NENGLI_SECRET_KEY."""
@@ -328,6 +310,7 @@ def run_demo(port: str, data_dir: Path, reset: bool) -> None:
         sys.exit(demo.run(demo.port_of(port), data_dir, reset=reset, say=click.echo))
 
 
+main.add_command(frameworks.framework)
 main.add_command(checks.launches)
 main.add_command(checks.doctor)
 main.add_command(ledger.ledger)

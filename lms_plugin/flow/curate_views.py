@@ -47,12 +47,13 @@ class ProgrammeLine:
 @dataclass(frozen=True)
 class CurateHome:
     """项目: all frameworks and rounds of the district. `packs`: shipped ones that are not loaded yet. `may_edit`:
-    whether the reader sets up rounds, or only reads."""
+    whether the reader sets up rounds, or only reads; `may_curate`: whether they bring frameworks in."""
 
     versions: tuple[VersionLine, ...]
     programmes: tuple[ProgrammeLine, ...]
     packs: tuple[str, ...]
     may_edit: bool
+    may_curate: bool
 
 
 def home(session: Session, actor: Actor) -> CurateHome:
@@ -89,6 +90,7 @@ def home(session: Session, actor: Actor) -> CurateHome:
         ),
         packs=competencies.packs.names() if not versions and _may_curate(actor) else (),
         may_edit=can(actor, Permission.PROGRAMME_EDIT, somewhere(actor)),
+        may_curate=_may_curate(actor),
     )
 
 
@@ -181,9 +183,14 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
         points=tuple(
             _point(point, names, version) for point in sorted(version.content["points"], key=lambda one: one["order"])
         ),
-        sources=tuple(sorted((str(key), str(text)) for key, text in head.get("sources", {}).items())),
+        sources=_sources(head.get("sources")),
         may_curate=_may_curate(actor),
     )
+
+
+def _sources(told: Any) -> tuple[tuple[str, str], ...]:
+    """What a pack's short marks of sources stand for; packs of other makers may say it in another shape, or not."""
+    return tuple(sorted((str(key), str(text)) for key, text in told.items())) if isinstance(told, dict) else ()
 
 
 def _words(data: dict[str, Any], prefix: str) -> dict[str, str]:

@@ -100,7 +100,7 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
                 one.title,
                 tuple(
                     (
-                        {"zh": part["zh"], "en": part["en"]},
+                        {name: part[name] for name in ("zh", "en") if part.get(name)},
                         tuple(
                             (point.code, Target(one.uuid, View.POINT, point.code).key, point.question)
                             for point in points

@@ -117,6 +117,14 @@ def read(data: bytes, heads: Mapping[str, Sequence[str]], needed: Iterable[str])
     return Table(tuple(lines), {key: letter(index) for key, index in columns.items()}, ignored, tuple(problems))
 
 
+def grid(data: bytes) -> list[list[Any]]:
+    """All rows of the first sheet (or of a CSV in UTF-8 or GBK) from A1 on, each cell as the file has it.
+
+    Raises Refused `sheet.…` where the file cannot be used at all.
+    """
+    return _rows(data)[0]
+
+
 def _cell_problems(number: int, cells: Mapping[str, Any], columns: Mapping[str, int]) -> list[Problem]:
     found = []
     for key, value in cells.items():

@@ -21,7 +21,7 @@ SHEET_MEMORY = 1 << 30  # four million cells, each with a text of its own, take 
 TALLEST = 12_000
 MORE = 64 << 20  # bytes that a copy may have beyond twice its original
 SHEET_CHARACTERS = 10_000_000  # of all cells: 500 for each of 20 000 rows
-LONGEST_CELL = 2000  # characters
+LONGEST_CELL = 5000  # characters; texts of a framework have up to 4000
 
 
 def page(path: str, number: int, width: int) -> int:

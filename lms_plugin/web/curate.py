@@ -47,7 +47,19 @@ def framework(version: str) -> str:
     current = next((point for point in view.points if point.code == asked), None)
     if current is None:
         current = waiting[0] if waiting else view.points[0]
-    return render_template("curate/framework.html", view=view, waiting=waiting, current=current, kind_word=kind_word)
+    return render_template(
+        "curate/framework.html",
+        view=view,
+        waiting=waiting,
+        current=current,
+        kind_word=kind_word,
+        forms=[
+            ("xlsx", "Excel", ""),
+            ("csv", "CSV", ""),
+            ("case", "CASE 1.0", _("（标准交换格式）")),
+            ("pack", "JSON", _("（本产品的格式）")),
+        ],
+    )
 
 
 def kind_word(kind: str) -> str:

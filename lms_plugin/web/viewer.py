@@ -94,6 +94,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "roster": "people",
         "schools": "people",
         "release": "cases",
+        "exchange": "curate",
         "launches": "platforms",
         "doctor": "platforms",
         "deliveries": "courses",

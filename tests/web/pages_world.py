@@ -13,6 +13,7 @@ from sqlmodel import col, select
 import competencies
 import lti
 import rubrics
+from competencies import exchange, load_pack
 from lms_plugin import db
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
@@ -29,6 +30,7 @@ from lms_plugin.flow import (
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
 from tests import people as cast
+from tests.competencies import packs_made
 from tests.factories import (
     ISSUER,
     Browser,
@@ -352,6 +354,9 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
     uuids["sheet"] = _sheet(officer, "/roster", rows)
     uuids["sheet.wrong"] = _sheet(officer, "/roster", [HEAD, ("甲", "希望小学", "1", "小小学", "语文")])
+    own = load_pack(packs_made.least())
+    uuids["standard"] = _sheet(officer, "/curate/import", [exchange.heads(), *exchange.rows(own)])
+    uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
     _done(officer, f"/hours/{pages.programme}/checked/{first}")

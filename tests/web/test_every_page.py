@@ -196,6 +196,9 @@ PAGES = (
     One("curate.home", "officer", at("/curate")),
     One("curate.framework", "officer", at("/curate/frameworks/{F}"), "published"),
     One("curate.framework", "officer", at("/curate/frameworks/{version}"), "draft"),
+    One("exchange.home", "officer", at("/curate/import")),
+    One("exchange.checked", "officer", at("/curate/import/{standard}")),
+    One("exchange.checked", "officer", at("/curate/import/{standard_wrong}"), "wrong"),
     One("curate.programme", "officer", at("/curate/programmes/{P}")),
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
@@ -220,6 +223,7 @@ NO_PAGES = {
     "roster.hours_template",
     "oversee.sheet",
     "deliveries.sheet",
+    "exchange.download",
 }
 
 

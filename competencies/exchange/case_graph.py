@@ -1,0 +1,115 @@
+"""The items of a CASE package and how they hang together; every fault names its JSON path."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from competencies.pack import PackProblem
+from lms_plugin.errors import Refused
+
+MOST_ITEMS = 100_000
+"""Items, associations, or rubrics of one package."""
+
+
+class Node(NamedTuple):
+    """An item with its path in the file ("CFItems[3]")."""
+
+    path: str
+    item: dict[str, Any]
+
+
+class Graph:
+    """Items by identifier, their parents by isChildOf and wholes by isPartOf, in the order that the file says."""
+
+    def __init__(self, package: Mapping[str, Any]) -> None:
+        self.faults: list[PackProblem] = []
+        self.nodes: dict[str, Node] = {}
+        self.parents: dict[str, list[tuple[int, str]]] = {}
+        self.wholes: dict[str, list[str]] = {}
+        self.children: dict[str, list[tuple[int, str]]] = {}
+        self.other_associations: list[dict[str, Any]] = []
+        for name in ("CFItems", "CFAssociations", "CFRubrics"):
+            if len(self._list(package, name)) > MOST_ITEMS:
+                raise Refused("pack.too_many_items", where=name, most=MOST_ITEMS)
+        for number, item in enumerate(self._list(package, "CFItems")):
+            self._item(f"CFItems[{number}]", item)
+        known = {*self.nodes, self.text("CFDocument", package.get("CFDocument"), "identifier") or ""}
+        for number, association in enumerate(self._list(package, "CFAssociations")):
+            self._association(f"CFAssociations[{number}]", association, known)
+        self._cycles()
+
+    def under(self, identifier: str) -> list[str]:
+        """The children of an item by their sequence numbers, then as the file has them."""
+        return [child for _number, child in sorted(self.children.get(identifier, []), key=lambda one: one[0])]
+
+    def text(self, path: str, whole: Any, name: str) -> str | None:
+        """A text that must be there; None (and a fault) where it is not."""
+        found = whole.get(name) if isinstance(whole, dict) else None
+        if isinstance(found, str) and found:
+            return found
+        self.fault(f"{path}.{name}", "pack.missing" if found is None or found == "" else "pack.wrong_type", found)
+        return None
+
+    def fault(self, where: str, code: str, found: Any = "") -> None:
+        """Notes a fault; the package is read on, so that all are told at once."""
+        shown = "" if isinstance(found, list | dict) or found is None else str(found)[:60]
+        self.faults.append(PackProblem(where, code, shown))
+
+    def _list(self, package: Mapping[str, Any], name: str) -> Sequence[Any]:
+        found = package.get(name, [])
+        if isinstance(found, list):
+            return found
+        self.fault(name, "pack.wrong_type", found)
+        return []
+
+    def _item(self, path: str, item: Any) -> None:
+        identifier = self.text(path, item, "identifier")
+        statement = self.text(path, item, "fullStatement")
+        if identifier is None or statement is None:
+            return
+        if identifier in self.nodes:
+            self.fault(f"{path}.identifier", "pack.twice", identifier)
+            return
+        self.nodes[identifier] = Node(path, item)
+
+    def _association(self, path: str, association: Any, known: set[str]) -> None:
+        kind = self.text(path, association, "associationType")
+        ends = []
+        for name in ("originNodeURI", "destinationNodeURI"):
+            link = association.get(name) if isinstance(association, dict) else None
+            ends.append(self.text(f"{path}.{name}", link, "identifier"))
+        origin, target = ends
+        if kind is None or origin is None or target is None:
+            return
+        if kind not in {"isChildOf", "isPartOf"} or target not in known or origin not in self.nodes:
+            self.other_associations.append(association)
+            return
+        number = association.get("sequenceNumber")
+        order = number if isinstance(number, int) and not isinstance(number, bool) else len(self.nodes)
+        if kind == "isPartOf":
+            self.wholes.setdefault(origin, []).append(target)
+        else:
+            self.parents.setdefault(origin, []).append((int(path[len("CFAssociations[") : -1]), target))
+            self.children.setdefault(target, []).append((order, origin))
+
+    def _cycles(self) -> None:
+        """An item must not stand below itself, by whichever of its parents."""
+        done: set[str] = set()
+        for start in self.nodes:
+            trail = {start: iter(self.parents.get(start, []))} if start not in done else {}
+            while trail:
+                here = next(reversed(trail))
+                step = next(trail[here], None)
+                if step is None:
+                    done.add(here)
+                    del trail[here]
+                    continue
+                association, above = step
+                if above in trail:
+                    turn = [*list(trail)[list(trail).index(above) :], above]
+                    self.fault(f"CFAssociations[{association}]", "pack.cycle", " → ".join(map(self._name, turn)))
+                elif above in self.nodes and above not in done:
+                    trail[above] = iter(self.parents.get(above, []))
+
+    def _name(self, identifier: str) -> str:
+        item = self.nodes[identifier].item
+        return str(item.get("humanCodingScheme") or item["fullStatement"])[:20]

@@ -1,0 +1,59 @@
+"""A framework as rows of text cells, for CSV and workbooks."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from competencies.exchange.columns import CONTINUED, HEADS, KINDS
+from competencies.exchange.fields import LONGEST_CELL, as_cell, split
+from competencies.pack import Pack
+
+
+def heads() -> list[str]:
+    """The header: each column in both languages, the same in every file."""
+    return [f"{zh} {en}" for zh, en in HEADS.values()]
+
+
+def rows(pack: Pack) -> Iterator[list[str]]:
+    """One row of text cells for each thing of the pack, in its order. Read back by `read_table` it is the same pack."""
+    whole = pack.as_dict()
+    framework, points = whole.pop("framework"), whole.pop("points")
+    yield from _row("file", whole)
+    parts = {name: _taken(framework, name) for name in ("levels", "environments", "dimensions")}
+    yield from _row("framework", framework)
+    for kind, name in (("level", "levels"), ("environment", "environments"), ("dimension", "dimensions")):
+        for one in parts[name]:
+            yield from _row(kind, one)
+    for point in points:
+        evidence = _taken(point, "evidence")
+        yield from _row("point", point)
+        for item in evidence:
+            checks, criteria = _taken(item, "checks"), _taken(item, "criteria")
+            yield from _row("evidence", item, point["code"])
+            for check in checks:
+                yield from _row("check", check, point["code"], item["key"])
+            for criterion in criteria:
+                yield from _row("criterion", criterion, point["code"], item["key"])
+
+
+def _taken(whole: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list that has rows of its own; an empty one has none and stays where it is."""
+    return whole.pop(name) if whole.get(name) else []
+
+
+def _row(kind: str, whole: Mapping[str, Any], point: str = "", item: str = "") -> Iterator[list[str]]:
+    told, rest = split(whole, KINDS[kind].fields)
+    text = as_cell(rest)
+    first, parts = (text, []) if len(text) <= LONGEST_CELL else ("", _parts(text))
+    yield _cells({"row": KINDS[kind].zh, "point": point, "item": item, **told, "rest": first})
+    for part in parts:
+        yield _cells({"row": CONTINUED.zh, "rest": part})
+
+
+def _parts(text: str) -> list[str]:
+    """Pieces between … and …, so that no blank at an end is lost."""
+    size = LONGEST_CELL - 2
+    return [f"…{text[start : start + size]}…" for start in range(0, len(text), size)]
+
+
+def _cells(told: Mapping[str, str]) -> list[str]:
+    return [told.get(name, "") for name in HEADS]

@@ -1,0 +1,113 @@
+"""A framework leaves as a file, and comes in as a draft: checked first, taken in on the curator's word."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, select
+
+import competencies
+from competencies import CompetencyFramework, FrameworkVersion, VersionState
+from lms_plugin.access import Actor, Permission, Scope, require, somewhere
+from lms_plugin.db import find, get
+from lms_plugin.errors import NotFound, Refused
+from lms_plugin.flow import framework_files
+from lms_plugin.people import Tenant
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file on its way out."""
+
+    filename: str
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a file would bring. With `problems` nothing of it can be taken in and the rest is empty.
+
+    `number`: which edition of its framework the draft would be; `same_as`: uuid of the edition that has the very same
+    content already, "" for none.
+    """
+
+    problems: tuple[competencies.PackProblem, ...] = ()
+    title: str = ""
+    code: str = ""
+    points: tuple[tuple[str, str], ...] = ()  # code, name
+    items: int = 0
+    criteria: int = 0
+    number: int = 1
+    same_as: str = ""
+    is_reference: bool = False
+    notice: str = ""
+
+
+def download(session: Session, actor: Actor, uuid: str, form: str) -> Download:
+    """A version as a file of one of the forms. Raises NotFound for a form that does not exist."""
+    version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    require(actor, Permission.PROGRAMME_READ, somewhere(actor))
+    return file_of(session, version, form)
+
+
+def file_of(session: Session, version: FrameworkVersion, form: str) -> Download:
+    """The file of a version, for whoever may have it; the operator's way out (`nengli` command)."""
+    if form not in framework_files.FORMS:
+        raise NotFound
+    ending, mime = framework_files.FORMS[form]
+    framework = get(session, CompetencyFramework, version.framework_id)
+    data = framework_files.write(
+        competencies.load_pack(version.content),
+        form,
+        get(session, Tenant, version.tenant_id).name,
+        version.published_at or version.created_at,
+        is_draft=version.state is VersionState.DRAFT,
+    )
+    return Download(f"{framework.code}_v{version.number}.{ending}", mime, data)
+
+
+def may_import(actor: Actor) -> None:
+    """Raises Forbidden for whoever may not bring a framework in."""
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
+
+
+def check(session: Session, actor: Actor, data: bytes) -> Check:
+    """Reads a file and says what it would bring; writes nothing.
+
+    Raises Refused `pack.…` or `sheet.…` where it is no file of a framework; faults within one come back.
+    """
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
+    try:
+        pack = framework_files.read(data)
+    except Refused as refused:
+        if refused.code != "pack.invalid":
+            raise
+        return Check(problems=tuple(refused.params["problems"]))
+    items = [item for point in pack.points for item in point.evidence]
+    editions = session.exec(
+        select(FrameworkVersion.number, FrameworkVersion.content_hash, FrameworkVersion.uuid)
+        .join(CompetencyFramework)
+        .where(
+            FrameworkVersion.tenant_id == actor.tenant_id,
+            CompetencyFramework.tenant_id == actor.tenant_id,
+            CompetencyFramework.code == pack.framework.id,
+        )
+    ).all()
+    content_hash = competencies.content_hash(pack)
+    return Check(
+        title=pack.framework.title_zh,
+        code=pack.framework.id,
+        points=tuple((point.code, point.name_zh) for point in sorted(pack.points, key=lambda one: one.order)),
+        items=len(items),
+        criteria=sum(len(item.criteria) for item in items),
+        number=max((number for number, _hash, _uuid in editions), default=0) + 1,
+        same_as=next((uuid for _number, known, uuid in editions if known == content_hash), ""),
+        is_reference=pack.framework.status == "reference",
+        notice=pack.framework.notice_zh or "",
+    )
+
+
+def commit(session: Session, actor: Actor, data: bytes, now: datetime) -> FrameworkVersion:
+    """Takes a file in as a draft; the same content again gives the edition that is there. Raises Refused as reading."""
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
+    return competencies.draft_from_pack(session, actor.tenant_id, framework_files.read(data), now)

@@ -1,0 +1,85 @@
+"""A framework as bytes: four forms out, and every encoding that offices send in."""
+
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pytest
+import xlsxwriter
+
+import competencies
+from lms_plugin.errors import NotFound, Refused
+from lms_plugin.flow import framework_files
+from lms_plugin.flow.sheet_formulas import formulas
+from tests.competencies import packs_made
+from tests.rosters import workbook
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SHIPPED = competencies.packs.load("framework_2_0")
+HASH = competencies.content_hash(SHIPPED)
+
+
+def written(form: str) -> bytes:
+    return framework_files.write(SHIPPED, form, "平安县", NOW, is_draft=False)
+
+
+@pytest.mark.parametrize("form", list(framework_files.FORMS))
+def test_every_form_comes_back_with_the_same_hash(form: str) -> None:
+    assert competencies.content_hash(framework_files.read(written(form))) == HASH
+
+
+def test_another_form_does_not_exist() -> None:
+    with pytest.raises(NotFound):
+        written("pdf")
+
+
+def test_a_csv_that_excel_saved_in_gbk_is_the_same() -> None:
+    text = written("csv").decode("utf-8-sig")
+    assert competencies.content_hash(framework_files.read(text.encode("gb18030"))) == HASH
+    pack = competencies.load_pack(packs_made.least())
+    text = framework_files.write(pack, "csv", "", NOW, is_draft=True).decode("utf-8-sig")
+    tabs = text.replace(",", "\t")
+    for data in (text.encode("gbk"), tabs.encode("gbk")):
+        assert competencies.content_hash(framework_files.read(data)) == competencies.content_hash(pack)
+
+
+def test_json_in_another_encoding_is_named() -> None:
+    with pytest.raises(Refused) as refused:
+        framework_files.read(written("pack").decode().encode("gbk", "replace"))
+    assert refused.value.code == "pack.not_utf8"
+
+
+def least_rows() -> list[list[str]]:
+    pack = competencies.load_pack(packs_made.least())
+    return [competencies.exchange.heads(), *competencies.exchange.rows(pack)]
+
+
+def faults(data: bytes) -> list[tuple[int, str, str]]:
+    with pytest.raises(Refused) as refused:
+        framework_files.read(data)
+    return [(one.row, one.column, one.code) for one in refused.value.params["problems"]]
+
+
+def test_a_formula_of_a_workbook_is_named_whatever_it_came_to() -> None:
+    assert faults(workbook(least_rows(), formula=(8, 4))) == [(9, "E", "pack.cell_formula")]
+
+
+def test_a_date_of_a_workbook_is_named() -> None:
+    rows: list[list[object]] = [list(row) for row in least_rows()]
+    rows[8][4] = NOW.replace(tzinfo=None)
+    assert faults(workbook(rows)) == [(9, "E", "pack.cell_date")]
+
+
+def test_formulas_of_sheets_that_are_not_read_do_not_count() -> None:
+    target = BytesIO()
+    book = xlsxwriter.Workbook(target)
+    hidden, first, second = (book.add_worksheet() for _ in range(3))
+    hidden.hide()
+    first.activate()
+    first.set_first_sheet()
+    for sheet in (hidden, second):
+        sheet.write_formula(2, 27, "=1+1")
+    first.write_string(0, 0, "x")
+    book.close()
+    assert formulas(target.getvalue()) == set()
+    assert formulas(b"a,b") == set()
+    assert formulas(workbook([["x"]], formula=(2, 27))) == {(2, 27)}
