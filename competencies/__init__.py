@@ -60,7 +60,6 @@ from competencies.ledger import (
     OnlineHours,
     balance,
     credit,
-    entries_of,
     hours_rule,
     import_online,
     practice_booked,
@@ -106,7 +105,7 @@ from competencies.programmes import (
 from competencies.proof import Fault, Proof, astray, prove
 from competencies.results import Result, person_result
 from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule
-from competencies.seals import MOST_IN_A_SEAL, Head, head, seal, to_seal, unsealed_since
+from competencies.seals import MOST_IN_A_SEAL, Head, entries_and_head, head, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
     HANDED_IN,
@@ -255,7 +254,6 @@ __all__ = [
     "reverse",
     "balance",
     "practice_booked",
-    "entries_of",
     "hours_rule",
     "hundredths",
     "import_online",
@@ -267,6 +265,7 @@ __all__ = [
     "unsealed_since",
     "Head",
     "head",
+    "entries_and_head",
     "Proof",
     "Fault",
     "prove",

@@ -225,19 +225,6 @@ def practice_booked(
     return booked_total(rules, passes)
 
 
-def entries_of(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, list[CreditEntry]]:
-    """The entries of these people in a programme, oldest first: one query."""
-    found: dict[int, list[CreditEntry]] = {person: [] for person in person_ids}
-    if found:
-        for entry in session.exec(
-            select(CreditEntry)
-            .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(found))
-            .order_by(col(CreditEntry.id))
-        ):
-            found[entry.person_id].append(entry)
-    return found
-
-
 def import_key(programme_id: int, row: OnlineHours) -> str:
     """What makes the same row the same: programme, person, amount, source and day."""
     parts = [programme_id, row.person_id, row.credit_hundredths, " ".join(row.source.split()), str(row.earned_on)]

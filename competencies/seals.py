@@ -11,12 +11,12 @@ entry as unsealed in the transaction that adds it, and a seal takes what is note
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Label, delete, event, insert, type_coerce
+from sqlalchemy import Connection, Label, and_, bindparam, delete, event, insert, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, col, func, select
 
@@ -168,15 +168,47 @@ def seal(session: Session, tenant_id: int, now: datetime) -> int:
     return len(rows)
 
 
+_HEAD = (  # put together once: pages ask it
+    select(col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
+    .where(col(LedgerSeal.tenant_id) == bindparam("tenant"))
+    .order_by(col(LedgerSeal.number).desc())
+    .limit(1)
+)
+
+
 def head(session: Session, tenant_id: int) -> Head | None:
     """The district's newest seal, None where nothing was sealed yet. One query."""
-    row = session.execute(
-        select(col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
-        .where(col(LedgerSeal.tenant_id) == tenant_id)
-        .order_by(col(LedgerSeal.number).desc())
-        .limit(1)
-    ).first()
+    row = session.execute(_HEAD, {"tenant": tenant_id}).first()
     return Head(*row) if row is not None else None
+
+
+_NEWEST = select(func.max(col(LedgerSeal.number))).where(col(LedgerSeal.tenant_id) == CreditEntry.tenant_id)
+_WITH_HEAD = (
+    select(CreditEntry, col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
+    .outerjoin(
+        LedgerSeal,
+        and_(
+            col(LedgerSeal.tenant_id) == CreditEntry.tenant_id,
+            col(LedgerSeal.number) == _NEWEST.correlate(CreditEntry).scalar_subquery(),
+        ),
+    )
+    .where(
+        CreditEntry.programme_id == bindparam("programme"),
+        col(CreditEntry.person_id).in_(bindparam("people", expanding=True)),
+    )
+    .order_by(col(CreditEntry.id))
+)
+
+
+def entries_and_head(
+    session: Session, programme_id: int, person_ids: Collection[int]
+) -> tuple[list[CreditEntry], Head | None]:
+    """The entries of these people in a programme, oldest first, and the district's newest seal, for a page that shows
+    both: one query. No head is given where there are no entries."""
+    rows = session.execute(_WITH_HEAD, {"programme": programme_id, "people": list(person_ids)}).all()
+    if not rows or rows[0][1] is None:
+        return [row[0] for row in rows], None
+    return [row[0] for row in rows], Head(*rows[0][1:])
 
 
 def unsealed_since(session: Session, moment: datetime) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
-from competencies import Award, CompetencyPoint, Decision, Level, Selection, Submission
+from competencies import Award, CompetencyPoint, Decision, Head, Level, Selection, Submission, head
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
@@ -233,6 +233,7 @@ class Export:
     units: tuple[tuple[str, Tally], ...]
     people: Iterator[PersonLine]
     off_roster: Iterator[PersonLine]
+    seal: Head | None  # of the district's ledger
 
 
 def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Export:
@@ -268,6 +269,7 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
             ),
             on_roster=False,
         ),
+        seal=head(session, actor.tenant_id),
     )
 
 

@@ -87,6 +87,7 @@ class Record:
     can_resend: bool
     can_reverse: bool
     printed_at: datetime
+    seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
@@ -111,8 +112,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
     )
     rows = chosen_points(session, actor, programme, person_ids)
-    lines = competencies.entries_of(session, pk(programme), person_ids).values()
-    entries = sorted((entry for rows_entries in lines for entry in rows_entries), key=pk)
+    entries, seal = competencies.entries_and_head(session, pk(programme), person_ids)
     totals = {
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
@@ -167,6 +167,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         printed_at=now,
+        seal=seal,
     )
 
 

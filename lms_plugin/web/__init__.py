@@ -124,6 +124,7 @@ def equip(
 def _templates(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=formats.when,
+        stamp=formats.stamp,
         until=formats.until,
         day=formats.day,
         dated=formats.dated,

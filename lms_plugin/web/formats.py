@@ -68,6 +68,11 @@ def when(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
     return f"{day(local.date())} {local:%H:%M}"
 
 
+def stamp(value: datetime, timezone: str = "Asia/Shanghai") -> str:
+    """2026-11-30 14:32 in the tenant's time zone, for paper and sheets that are kept."""
+    return f"{value.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
+
+
 def until(value: datetime | None, timezone: str = "Asia/Shanghai") -> str:
     """As `when`, for an end: midnight is the day before at 24:00, as people say it."""
     if value is None:

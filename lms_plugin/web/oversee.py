@@ -230,6 +230,11 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("还差什么"), 40),
         sheets.Column(_("免训理由"), 24),
     ]
+    sealed = [
+        sheets.Column(_("学时台账封存到第几次"), 12, "number"),
+        sheets.Column(_("封存时间"), 18),
+        sheets.Column(_("校验值（SHA-256）"), 70),
+    ]
     total = sum((tally for _name, tally in found.units), Tally())
     return workbook(
         f"{_('进度')}_{found.unit.name}_{local_day(edge().now).isoformat()}",
@@ -237,8 +242,14 @@ def sheet(programme: str, unit: str) -> BaseResponse:
             sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
             sheets.Page(_("名单"), persons, _person_rows(found.people, rules)),
             sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules)),
+            sheets.Page(_("台账封存"), sealed, _seal_rows(found.seal)),
         ],
     )
+
+
+def _seal_rows(seal: competencies.Head | None) -> Iterator[tuple[Any, ...]]:
+    if seal is not None:
+        yield seal.number, formats.stamp(seal.sealed_at, edge().timezone), seal.hash
 
 
 def _figure_rows(units: Iterable[tuple[str, Tally]], goal: int) -> Iterator[tuple[Any, ...]]:

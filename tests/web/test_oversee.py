@@ -7,7 +7,9 @@ from urllib.parse import unquote
 import pytest
 from python_calamine import CalamineWorkbook
 
+import competencies
 from lms_plugin.db import pk
+from tests import ledgers
 from tests import people as cast
 from tests.factories import programme_of
 from tests.queries import count_queries
@@ -85,7 +87,8 @@ def test_the_sheet_holds_text_and_numbers_and_no_formula(browse, county, world):
         assert "进度_平安县_2026-11-02.xlsx" in unquote(disposition)
         book = sheet(answer)
         assert b"<f>" not in answer.data
-    assert list(book) == ["汇总", "名单", "不在名单上"]
+    assert list(book) == ["汇总", "名单", "不在名单上", "台账封存"]
+    assert len(book["台账封存"]) == 1  # nothing was sealed yet
     assert book["汇总"][-1][:3] == ["合计", 7.0, 0.0]
     head, *rows = book["名单"]
     assert head[:6] == ["姓名", "学校", "工号", "学段", "学科", "结果"]
@@ -107,6 +110,18 @@ def test_a_page_asks_the_database_as_often_for_hundreds(browse, county, world, c
                 add_entry(world, world.schools["希望小学"], f"N{number:04}", f"教师{number}")
             world.session.commit()
     assert all(few == many <= MOST_QUERIES for few, many in counts.values()), counts
+
+
+def test_the_sheet_says_up_to_where_the_ledger_was_sealed(browse, county, world):
+    ledgers.add_entry(world)
+    competencies.seal(world.session, pk(world.tenant), world.now)
+    world.session.commit()
+    newest = competencies.head(world.session, pk(world.tenant))
+    with browse(cast.OFFICER).get(county + "/sheet") as answer:
+        assert sheet(answer)["台账封存"] == [
+            ["学时台账封存到第几次", "封存时间", "校验值（SHA-256）"],
+            [1.0, "2026-11-02 09:00", newest.hash],
+        ]
 
 
 def test_help_is_open_to_all(browse):

@@ -46,6 +46,19 @@ def imported(browse, world):
     ).all()[0]
 
 
+def test_the_printed_record_says_up_to_where_the_ledger_was_sealed(browse, world):
+    officer = browse(cast.OFFICER)
+    imported(browse, world)
+    assert "校验值" not in officer.get(record(world)).text  # nothing was sealed yet
+    competencies.seal(world.session, pk(world.tenant), world.now)
+    world.session.commit()
+    newest = competencies.head(world.session, pk(world.tenant))
+    assert newest is not None
+    told = f'<p class="hint printed">学时台账封存到第 1 次（2026-11-02 09:00），校验值 {newest.hash}</p>'
+    assert told in officer.get(record(world)).text
+    assert "校验值" not in officer.get(record(world, cast.WANG)).text  # whose ledger is empty
+
+
 def scores_asked_for(world):
     world.session.expire_all()
     jobs = world.session.exec(select(outbox.Job).where(outbox.Job.kind == outbox.SCORE)).all()
