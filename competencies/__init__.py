@@ -28,6 +28,7 @@ from competencies.decisions import (
     released_levels,
     return_work,
 )
+from competencies.differences import Change, Difference, differences, head_changes
 from competencies.drafts import (
     LENGTH_OVER,
     MACHINE_CHECKS,
@@ -134,6 +135,10 @@ __all__ = [
     "content_hash",
     "load_pack",
     "exchange",
+    "Change",
+    "Difference",
+    "differences",
+    "head_changes",
     "CompetencyFramework",
     "FrameworkVersion",
     "VersionState",

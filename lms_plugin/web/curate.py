@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import ProgrammeState
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import curate, curate_views
-from lms_plugin.web import formats, messages, programme_form
+from lms_plugin.flow import curate, curate_views, framework_changes
+from lms_plugin.web import formats, framework_words, messages, programme_form
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -59,6 +59,20 @@ def framework(version: str) -> str:
             ("case", "CASE 1.0", _("（标准交换格式）")),
             ("pack", "JSON", _("（本产品的格式）")),
         ],
+    )
+
+
+@blueprint.get("/curate/frameworks/<version>/changes")
+def changes(version: str) -> str:
+    """What changed since another edition: points, evidence, criteria."""
+    view = framework_changes.changes(db(), actor(), version, request.args.get("since", ""))
+    sorts = [point.sort for point in view.points]
+    return render_template(
+        "curate/changes.html",
+        view=view,
+        counts={sort: sorts.count(sort) for sort in ("added", "dropped", "changed")},
+        field_word=framework_words.field_word,
+        value_words=framework_words.value_words,
     )
 
 

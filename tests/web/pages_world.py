@@ -1,5 +1,7 @@
 """A district in the middle of its work, served on loopback: every page has something to show, in each of its states."""
 
+import copy
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -354,8 +356,10 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
     uuids["sheet"] = _sheet(officer, "/roster", rows)
     uuids["sheet.wrong"] = _sheet(officer, "/roster", [HEAD, ("甲", "希望小学", "1", "小小学", "语文")])
-    own = load_pack(packs_made.least())
+    raw = packs_made.least()
+    own = load_pack({**raw, "framework": {**raw["framework"], "id": "local-2"}})
     uuids["standard"] = _sheet(officer, "/curate/import", [exchange.heads(), *exchange.rows(own)])
+    uuids["standard.2"] = _editions(officer)
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
@@ -377,6 +381,19 @@ def _send(browser: Browser, url: str, name: str, called: str = "") -> None:
     file = (BytesIO((FILES / name).read_bytes()), called or name)
     answer = browser.post(url, {"file": file}, content_type="multipart/form-data")
     assert answer.status_code == 303, (url, answer.text)
+
+
+def _editions(officer: Browser) -> str:
+    """Two editions of a standard of the district's own; gives the second one."""
+    first, address = packs_made.least(), ""
+    second = copy.deepcopy(first)
+    second["points"].append(packs_made.point("A2", 2))
+    second["points"][0]["evidence"][0]["criteria"][0]["levels"]["pass"]["zh"] = "写得清楚，有依据"
+    for raw in (first, second):
+        file = (BytesIO(json.dumps(raw).encode()), "标准.json")
+        sent = officer.post("/curate/import", {"file": file}, content_type="multipart/form-data")
+        address = officer.post(sent.headers["Location"]).headers["Location"]
+    return str(address.rpartition("/")[2])
 
 
 def _sheet(browser: Browser, url: str, rows: list[tuple[object, ...]]) -> str:

@@ -196,6 +196,8 @@ PAGES = (
     One("curate.home", "officer", at("/curate")),
     One("curate.framework", "officer", at("/curate/frameworks/{F}"), "published"),
     One("curate.framework", "officer", at("/curate/frameworks/{version}"), "draft"),
+    One("curate.changes", "officer", at("/curate/frameworks/{standard_2}/changes")),
+    One("curate.changes", "officer", at("/curate/frameworks/{F}/changes"), "alone"),
     One("exchange.home", "officer", at("/curate/import")),
     One("exchange.checked", "officer", at("/curate/import/{standard}")),
     One("exchange.checked", "officer", at("/curate/import/{standard_wrong}"), "wrong"),

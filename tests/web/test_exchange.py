@@ -143,3 +143,28 @@ def test_a_file_that_is_no_standard_is_refused_beside_the_field(browse, data, wo
     assert answer.status_code == 422
     assert words in answer.text
     assert browse(cast.OFFICER).post("/curate/import").status_code == 422
+
+
+def test_what_changed_since_another_version_is_told(browse, world):
+    officer = browse(cast.OFFICER)
+    url = f"/curate/frameworks/{world.framework.uuid}"
+    assert "只有这一版" in officer.get(f"{url}/changes").text
+    assert "/changes" not in officer.get(url).text
+    changed = json.loads(officer.get(f"{url}/file?as=pack").data)
+    changed["points"][0]["name_zh"] = "学情分析（本地）"
+    changed["points"][0]["evidence"][0]["required"] = False
+    changed["points"][1]["evidence"][0]["criteria"][0]["levels"]["pass"]["zh"] = "本地的要求"
+    del changed["points"][29], changed["framework"]["counts"]
+    changed["framework"]["selection_defaults"]["suggested_sets"] = []
+    draft = officer.post(send(officer, json.dumps(changed).encode()).headers["Location"]).headers["Location"]
+    assert f'href="{draft}/changes"' in officer.get(draft).text
+    page = officer.get(f"{draft}/changes").text
+    assert "从第 1 版到第 2 版：新增 0 个能力点，去掉 1 个，改动 2 个" in page
+    for words in ("学情分析（本地）", "本地的要求", "去掉了", ">是<", ">否<"):
+        assert words in page, words
+    back = browse(cast.AUDITOR).get(f"{url}/changes?since={draft.rpartition('/')[2]}").text
+    assert "从第 2 版到第 1 版：新增 1 个能力点，去掉 0 个，改动 2 个" in back
+    other = officer.post(send(officer, json.dumps(packs_made.least()).encode()).headers["Location"]).headers["Location"]
+    assert officer.get(f"{url}/changes?since={other.rpartition('/')[2]}").status_code == 404
+    for who, status in ((cast.CHEN, 403), (cast.NEIGHBOUR, 404), (None, 401)):
+        assert browse(who).get(f"{url}/changes").status_code == status

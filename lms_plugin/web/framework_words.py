@@ -1,0 +1,65 @@
+"""Words for what changed between two editions of a standard."""
+
+from typing import Any
+
+from lms_plugin.web.formats import gettext as _
+
+
+def field_word(field: str) -> str:
+    """What a field is called."""
+    words = {
+        "title": _("名称"),
+        "notice": _("提示"),
+        "status": _("参考稿还是正式稿"),
+        "name": _("名称"),
+        "question": _("给教师的问题"),
+        "summary": _("说明"),
+        "environment": _("环境"),
+        "dimension": _("维度"),
+        "order": _("顺序"),
+        "kind": _("形式"),
+        "alt_kinds": _("也可以是"),
+        "accept": _("文件类型"),
+        "required": _("必交"),
+        "core": _("核心：按等次评定"),
+        "proposed": _("是建议（没有官方出处）"),
+        "source": _("出处"),
+        "max_minutes": _("最长几分钟"),
+        "max_mb": _("最大几 MB"),
+        "max_images": _("最多几张图片"),
+        "max_files": _("最多几个文件"),
+        "validity": _("怎样算有效"),
+        "pass": _("合格"),
+        "excellent": _("优秀"),
+    }
+    return str(words.get(field, field))
+
+
+def value_words(value: Any) -> str:
+    """A value as people read it; both languages where both may have changed."""
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    if value in (None, "", [], {}):
+        return _("（空）")
+    if isinstance(value, dict):
+        return " / ".join(str(text) for text in (value.get("zh"), value.get("en")) if text)
+    if isinstance(value, list):
+        return _("、").join(_kind(str(one)) for one in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _kind(str(value))
+
+
+def _kind(value: str) -> str:
+    """Forms of evidence and kinds of drafts in words; anything else as it is."""
+    words = {
+        "document": _("文档"),
+        "text": _("文字"),
+        "image": _("图片"),
+        "video": _("视频"),
+        "audio": _("音频"),
+        "link": _("网址"),
+        "reference": _("参考稿"),
+        "official": _("正式稿"),
+    }
+    return str(words.get(value, value))
