@@ -201,6 +201,10 @@ class _Reading:
             elif text is not None and text != "":
                 self.graph.fault(f"{node.path}.{name}", "pack.wrong_type", text)
         _keep(thing, node.item, is_ours=inner is not None)
+        name = ITEMS[kind]["humanCodingScheme"].path[0]
+        if inner is not None and not isinstance(thing.get(name), str):
+            self.graph.text(node.path, node.item, "humanCodingScheme")
+            thing[name] = ""
         return thing, inner is not None
 
     def _keep_others(self, whole: dict[str, Any], *, is_ours: bool) -> None:
