@@ -71,6 +71,7 @@ OWN_PAGES = {
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {
     "lti.download": "a ticket is its own permission",
+    "people.taken": "names a role, shown to who holds it",
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
     "curate.load_pack": "names a pack that ships with the product",
     "roster.checked": "a file that waits in the signed-in person's own tray",
@@ -101,6 +102,8 @@ class Things:
                 values[name] = self.ids[{"cases": "submission", "review": "review"}[part]]
             elif name == "number":
                 values[name] = 1
+            elif (rule.endpoint, name) == ("people.taken", "kind"):
+                values[name] = RoleKind.SCHOOL_LEAD.value
             else:
                 assert name in self.ids, f"{rule.endpoint}: which row of 平安县 is <{name}>?"
                 values[name] = self.ids[name]

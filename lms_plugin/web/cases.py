@@ -107,6 +107,7 @@ def _render(
         view=view,
         desk=_desk_address(_desk()),
         errors=errors,
+        first_error=marks.first_error(view.items, errors),
         standing=standing,
         refusal=refusal,
         declining=marks.plain(request.form.get("declined", "")),

@@ -1,6 +1,6 @@
 """Forms of marks: levels and reasons per criterion, as reviewers and trainers send them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import rubrics
@@ -8,6 +8,15 @@ from lms_plugin.flow.review_views import CriterionView
 from lms_plugin.web.formats import gettext as _
 
 LEVEL, REASON = "m.", "r."
+
+
+def first_error(items: Iterable[Any], errors: Container[str]) -> str:
+    """The id on the page of the first criterion that is not right, as `ui.criterion` writes it; of what is asked below
+    the criteria where they are all right."""
+    for line in (line for item in items for line in item.criteria):
+        if line.field in errors:
+            return f"c-{LEVEL}{line.field}" + ("" if line.level is None else "-reason")
+    return next((f"f-{name}" for name in ("reason", "declined") if name in errors), "main")
 
 
 def drafts_of(form: Mapping[str, str]) -> dict[rubrics.MarkKey, rubrics.DraftMark]:

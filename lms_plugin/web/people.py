@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.errors import Invalid, Refused
+from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import courses, enter, landing, merge_views, merges, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.people import RoleKind, Stage, staff_number_as_kept
@@ -339,8 +339,8 @@ def invitation(code: str) -> BaseResponse | str:
     if here.actor is not None and row.tenant_id != here.actor.tenant_id:
         raise Refused("invitation.unusable")
     if request.method == "POST":
-        invitations_flow.accept_invitation(db(), actor(), code, here.now)
-        return redirect(url_for("people.home"), 303)
+        role = invitations_flow.accept_invitation(db(), actor(), code, here.now)
+        return redirect(url_for("people.taken", kind=role.kind.value), 303)
     return render_template("people/invitation.html", code=code, kind=role_word(row.kind), expires_at=row.expires_at)
 
 
@@ -351,11 +351,26 @@ def enter_code() -> BaseResponse | tuple[str, int]:
     code, error = request.form.get("code", "").strip()[:60], ""
     if request.method == "POST":
         try:
-            invitations_flow.accept_invitation(db(), me, code, here.now)
-            return redirect(url_for("people.home"), 303)
+            role = invitations_flow.accept_invitation(db(), me, code, here.now)
+            return redirect(url_for("people.taken", kind=role.kind.value), 303)
         except Refused as refused:
             error = messages.sentence(refused.code, refused.params)
     return render_template("people/enter_code.html", code=code, error=error), 422 if error else 200
+
+
+@blueprint.get("/me/roles/<kind>")
+def taken(kind: str) -> str:
+    """Somebody has taken a role: that it is so, and where its work begins. Raises NotFound for a role not held."""
+    role = next((one for one in INVITED if one.value == kind), None)
+    if role is None or not actor().has(role):
+        raise NotFound
+    first = {
+        RoleKind.SCHOOL_LEAD: (_("核对本校的老师"), url_for("people.list_people", waiting=1)),
+        RoleKind.TRAINER: (_("看待评材料"), url_for("cases.queue")),
+        RoleKind.IT: (_("看平台"), url_for("platforms.home")),
+    }
+    label, address = first.get(role, (_("看进度"), url_for("oversee.home")))
+    return render_template("people/taken.html", kind=role_word(role), label=label, address=address)
 
 
 @blueprint.post("/me/locale")

@@ -32,7 +32,13 @@ def page(uuid: str) -> str:
 
 
 def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
-    return render_template("review/page.html", view=view, errors=errors, choices=lambda line: marks.choices(line, told))
+    return render_template(
+        "review/page.html",
+        view=view,
+        errors=errors,
+        first_error=marks.first_error(view.items, errors),
+        choices=lambda line: marks.choices(line, told),
+    )
 
 
 @blueprint.post("/reviews/<uuid>/marks")

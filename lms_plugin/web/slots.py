@@ -136,7 +136,7 @@ def place(page: PointPage, slot: Slot, told: Sequence[str] = ()) -> dict[str, An
         "kind": " / ".join(form_words().get(kind, kind) for kind in slot.takes)
         + ("" if slot.is_required else _("（可以不交）")),
         "limits": limits_sentence(slot),
-        "hint": _("这一项已经通过，不用再交。") if slot.stands else "",
+        "verdict": _verdict(slot),
         "files": [_file(piece, at, locked) for piece in slot.pieces],
         "error": " ".join([*said, *told]),
         "locked": locked,
@@ -154,6 +154,17 @@ def place(page: PointPage, slot: Slot, told: Sequence[str] = ()) -> dict[str, An
     }
 
 
+def _verdict(slot: Slot) -> tuple[str, str] | None:
+    """What was found of a returned item: kind of notice and words, with the reason given for each criterion."""
+    if slot.failed:
+        reasons = [line.reason for line in slot.criteria if line.reason]
+        told = _("这一项没通过，请补交新的材料。")
+        return "wait", f"{told}{_('评审员的话：%(reason)s', reason=_('；').join(reasons))}" if reasons else told
+    if slot.stands:
+        return "good", _("这一项已经通过，不用再交。")
+    return ("note", _("这一项评审员没有评，可以不动，也可以换。")) if slot.is_free else None
+
+
 def photo_place(page: PointPage, slot: Slot, told: Sequence[str]) -> dict[str, Any]:
     """What `ui.file_slot` shows on the page of photos: the photos alone, and no other way in."""
     at: dict[str, Any] = {"submission": page.uuid, "key": slot.key}
@@ -163,6 +174,7 @@ def photo_place(page: PointPage, slot: Slot, told: Sequence[str]) -> dict[str, A
         "number": None,
         "title": _("照片"),
         "kind": "",
+        "verdict": None,
         "limits": _("jpg、png、heic 都可以，最多 9 张。浏览器不能分段上传时，一次合起来不超过 64 MB，可以分几次传。"),
         "files": [file for file in whole["files"] if file["name"] in names],
         "action": url_for("uploads.photos", **at) if not slot.is_full else None,

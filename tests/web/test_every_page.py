@@ -106,6 +106,7 @@ PAGES = (
     One("people.invitation", "", at("/invitation/{code}"), "stranger"),
     One("people.invitation", "wang", at("/invitation/ABCDE-ABCDE"), "unusable", 422),
     One("people.enter_code", "chen", at("/me/invitation")),
+    One("people.taken", "officer", at("/me/roles/officer")),
     One("lti.not_posted", "", at("/lti/launch"), "", 400),
     One("linking.page", "trainer", at("/links/{link}")),
     One("linking.page", "trainer", at("/links/{link_one}"), "one"),

@@ -3,7 +3,7 @@
 import re
 
 from lms_plugin.db import pk
-from lms_plugin.flow import enter
+from lms_plugin.flow import enter, invitations
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
@@ -59,3 +59,21 @@ def test_everybody_finds_where_a_code_is_typed(browse) -> None:
     for who in (cast.CHEN, cast.TRAINER, cast.OFFICER):
         assert '<a href="/me/invitation">我有邀请码</a>' in browse(who).get("/help").text
     assert "/me/invitation" not in browse(None).get("/help").text
+
+
+def test_who_takes_a_role_is_told_so_and_where_it_begins(browse, world: World) -> None:
+    school = world.schools["希望小学"]
+    for kind, where in ((RoleKind.SCHOOL_LEAD, "/people?waiting=1"), (RoleKind.OFFICER, "/progress")):
+        officer = world.actor(cast.OFFICER)
+        unit = school if kind is RoleKind.SCHOOL_LEAD else world.county
+        _row, code = invitations.invite(world.session, officer, kind, unit, world.now)
+        world.session.commit()
+        chen = browse(cast.CHEN)
+        assert chen.get(f"/me/roles/{kind.value}").status_code == 404
+        answer = chen.post("/me/invitation", {"code": code})
+        assert (answer.status_code, answer.location) == (303, f"/me/roles/{kind.value}")
+        page = chen.get(answer.location).text
+        assert "您现在是" in page
+        assert f'href="{where}"' in page
+    assert browse(cast.WANG).get("/me/roles/officer").status_code == 404
+    assert browse(cast.WANG).get("/me/roles/nobody").status_code == 404

@@ -319,3 +319,40 @@ def test_photos_stay_although_one_is_bad(desk: Desk, browser: Browser, scripted:
     expect(place(page, work, key).locator(".files")).to_contain_text("手写稿.pdf")
     expect(place(page, work, key).locator(".files")).not_to_contain_text("photo.heic")
     context.close()
+
+
+# --- Back ---
+
+
+def test_back_leads_past_forms_that_are_done_with(desk: Desk, browser: Browser) -> None:
+    """On a phone, where the tool is the whole page: neither the introduction nor the choice stands there again."""
+    world = desk.world
+    zhou = world.person(cast.ZHOU)
+    zhou.introduced_at = None
+    world.session.add(zhou)
+    world.session.commit()
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN", has_touch=True)
+    desk.launch(context, cast.ZHOU)
+    page = context.new_page()
+    page.goto(f"{desk.url}/help")
+    page.goto(f"{desk.url}/")
+    expect(page.locator("h1")).to_contain_text("先认识一下")
+    page.get_by_label("学科").fill("数学")
+    page.get_by_role("button", name="保存").click()
+    expect(page.locator("h1")).to_contain_text("选 3 个")
+    page.goto(f"{desk.url}/programmes/{world.programme.uuid}/points")
+    page.get_by_role("link", name="A3 + A5 + A6").click()
+    ready = page.get_by_role("button", name="确定选择")
+    expect(page.locator("[data-choose-words]")).to_contain_text("可以确定了")
+    expect(ready).to_be_in_viewport()
+    ready.click()
+    expect(page.locator("main")).to_contain_text("我的 3 个能力点")
+    for _ in range(7):
+        page.go_back()
+        expect(page.locator("main")).to_be_visible()
+        assert page.get_by_role("button", name="保存").count() == 0, page.url
+        assert "/people/introduce" not in page.url
+        if page.url.endswith("/help"):
+            break
+    assert page.url.endswith("/help")
+    context.close()

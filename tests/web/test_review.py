@@ -116,6 +116,8 @@ def test_what_is_missing_is_said_and_nothing_typed_is_lost(
     page = browser.post(f"/reviews/{one.uuid}/submit", form(drafts, 2))
     assert page.status_code == 422
     assert "还有 1 处要填好" in page.text
+    assert 'href="#c-m.slides.focus">看第一处</a>' in page.text
+    assert 'id="c-m.slides.focus"' in page.text
     assert "我想再看一遍&lt;script&gt;" in page.text
     assert "这里还没有做到。" in page.text
 

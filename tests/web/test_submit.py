@@ -168,6 +168,11 @@ def test_choosing_shows_cost_and_what_the_rule_still_misses(world: World, chen: 
     assert "再来自 1 个别的维度" in chen.get(url + "?pick=A5&pick=A6").text
     picked = chen.get(url + "?pick=A5&pick=A6&pick=A7").text
     assert "请换一个别的维度的" in picked
+    ready = chen.get(url + "?pick=A3&pick=A5&pick=A6").text
+    assert [found.split("<")[0] for found in re.findall(r'aria-current="true">(?:<svg.*?</svg>)?(.*)</a>', ready)] == [
+        "A3 + A5 + A6"
+    ]
+    assert "?pick=A3&amp;pick=A5&amp;pick=A6#choose" in ready
 
 
 def test_filters_narrow_the_list_and_keep_what_is_ticked(world: World, chen: Browser) -> None:
@@ -951,6 +956,7 @@ def released(world: World, level: int, reason: str) -> str:
 def test_a_failed_point_says_why_and_is_prepared_again_by_one_button(world: World, chen: Browser) -> None:
     work = released(world, 0, "课件没有出处")
     home = chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "材料齐" in home
     assert "不合格，可以重新准备，也可以换一个能力点" in home
     assert "等待发布" not in home
     record = chen.get(f"/record/{world.programme.uuid}").text
@@ -965,9 +971,14 @@ def test_a_failed_point_says_why_and_is_prepared_again_by_one_button(world: Worl
     assert chen.post(f"/submissions/{work}/again").status_code == 303  # a double click
     page = chen.get(f"/submissions/{work}").text
     assert "正在重新准备" in page
-    assert "这一项没通过，请补交新的材料。" in page
+    for slot in page.split('<section class="slot')[1:]:  # each verdict under the heading of its own item, once
+        heading, said = slot.index("<h3"), slot.index("这一项没通过，请补交新的材料。")
+        assert heading < said < slot.index("</section>")
+    assert page.count("这一项没通过，请补交新的材料。") == page.count('<section class="slot')
     assert chen.post(f"/submissions/{work}/submit").status_code == 422
-    assert "不合格，重新准备中" in chen.get(f"/programmes/{world.programme.uuid}").text
+    home = chen.get(f"/programmes/{world.programme.uuid}").text
+    assert "不合格，重新准备中" in home
+    assert "材料齐" not in home
     assert "正在重新准备" in chen.get(f"/record/{world.programme.uuid}").text
 
 

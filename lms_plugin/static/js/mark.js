@@ -112,7 +112,7 @@ each("[data-tablist]", (list) => {
   const tabs = [...list.querySelectorAll("[role=tab]")];
   const panes = tabs.map((tab) => document.getElementById(tab.getAttribute("aria-controls")));
   const places = tabs.map(() => null);
-  let at = 0;
+  let at = Math.max(0, panes.findIndex((pane) => pane.querySelector(".bad"))); // where something is to be mended
   let narrow = null;
 
   function show(index) {
