@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import IO
 
 import competencies
+from lms_plugin import media
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import sheets
-from lms_plugin.flow.sheet_formulas import formulas
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMS = {
@@ -31,7 +31,7 @@ def read(data: bytes) -> competencies.Pack:
     if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}:
         return competencies.exchange.read_json(data)
     rows = sheets.grid(data)
-    return competencies.exchange.read_table(rows, formulas(data))
+    return competencies.exchange.read_table(rows, media.formula_cells(data))
 
 
 def write(pack: competencies.Pack, form: str, creator: str, changed_at: datetime, *, is_draft: bool) -> bytes:

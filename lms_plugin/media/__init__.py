@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
+    from lms_plugin.media.formulas import formula_cells
     from lms_plugin.media.inspection import Inspection, accepts, inspect
     from lms_plugin.media.office import Block
     from lms_plugin.media.pdf import page_count as pdf_page_count
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "copies": ("Copy", "can_sanitize", "left_out", "redact_document", "reviewer_copy"),
+    "formulas": ("formula_cells",),
     "inspection": ("Inspection", "accepts", "inspect"),
     "office": ("Block",),
     "pdf": ("pdf_page_count", "pdf_page_png"),
@@ -66,6 +68,7 @@ __all__ = [
     "photos_to_pdf",
     "Cells",
     "first_sheet",
+    "formula_cells",
     "Copy",
     "can_sanitize",
     "reviewer_copy",

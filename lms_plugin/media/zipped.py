@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lxml import etree
 
@@ -23,7 +23,7 @@ _RID_STRICT = "{http://purl.oclc.org/ooxml/officeDocument/relationships}"
 
 
 @contextmanager
-def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: Path | IO[bytes]) -> Iterator[zipfile.ZipFile]:
     """The archive, once its directory has been found modest. Raises Broken, Encrypted or Bomb."""
     try:
         with zipfile.ZipFile(path) as archive:

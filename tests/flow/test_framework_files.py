@@ -7,9 +7,9 @@ import pytest
 import xlsxwriter
 
 import competencies
+from lms_plugin import media
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import framework_files
-from lms_plugin.flow.sheet_formulas import formulas
 from tests.competencies import packs_made
 from tests.rosters import workbook
 
@@ -80,6 +80,8 @@ def test_formulas_of_sheets_that_are_not_read_do_not_count() -> None:
         sheet.write_formula(2, 27, "=1+1")
     first.write_string(0, 0, "x")
     book.close()
-    assert formulas(target.getvalue()) == set()
-    assert formulas(b"a,b") == set()
-    assert formulas(workbook([["x"]], formula=(2, 27))) == {(2, 27)}
+    assert media.formula_cells(target.getvalue()) == set()
+    assert media.formula_cells(b"a,b") == set()
+    with pytest.raises(Refused, match=r"file\.broken"):
+        media.formula_cells(target.getvalue()[:200])
+    assert media.formula_cells(workbook([["x"]], formula=(2, 27))) == {(2, 27)}
