@@ -1,6 +1,6 @@
 """The ledger of credit hours (学时台账): entries are added and never changed; every amount is integer hundredths.
 
-The database itself refuses UPDATE and DELETE (`TRIGGERS`), so that no later mistake of ours can rewrite a total.
+The database itself refuses UPDATE and DELETE (`append_only`), so that no later mistake of ours can rewrite a total.
 """
 
 import hashlib
@@ -8,11 +8,11 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, event
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, func, select
 
+from competencies.append_only import guard, refusing
 from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total
 from competencies.levels import Level
 from competencies.models import Award, CreditEntry, CreditKind, Programme, ProgrammePolicy
@@ -20,30 +20,7 @@ from competencies.rules import Rules
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 
-TRIGGERS: dict[str, list[str]] = {
-    "sqlite": [
-        "CREATE TRIGGER credit_entry_no_update BEFORE UPDATE ON credit_entry "
-        "BEGIN SELECT RAISE(ABORT, 'credit_entry is append-only'); END",
-        "CREATE TRIGGER credit_entry_no_delete BEFORE DELETE ON credit_entry "
-        "BEGIN SELECT RAISE(ABORT, 'credit_entry is append-only'); END",
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION credit_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'credit_entry is append-only'; END $$",
-        "CREATE TRIGGER credit_entry_no_change BEFORE UPDATE OR DELETE ON credit_entry "
-        "FOR EACH ROW EXECUTE FUNCTION credit_entry_append_only()",
-        "CREATE TRIGGER credit_entry_no_truncate BEFORE TRUNCATE ON credit_entry "
-        "FOR EACH STATEMENT EXECUTE FUNCTION credit_entry_append_only()",
-    ],
-}
-"""SQL by dialect, for the migration; `create_all` runs the same statements."""
-
-
-@event.listens_for(CreditEntry.__table__, "after_create")  # type: ignore[attr-defined]
-def _protect(_table: Any, connection: Connection, **_options: Any) -> None:
-    for statement in TRIGGERS.get(connection.dialect.name, []):
-        connection.exec_driver_sql(statement)
-
+guard(CreditEntry, refusing("credit_entry"))
 
 MOST_IMPORTED = 1000_00
 """More than 1000 学时 in one row of an import is a slip of the keyboard."""

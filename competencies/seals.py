@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Label, and_, bindparam, delete, event, insert, type_coerce
+from sqlalchemy import Label, and_, bindparam, delete, insert, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, col, func, select
 
+from competencies.append_only import guard, refusing
 from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
 from lms_plugin.db import Model, table
 
@@ -38,22 +39,6 @@ column of `credit_entry` makes another form."""
 
 _INSTANTS = frozenset({"entered_at", "sealed_at"})
 
-SEAL_TRIGGERS: dict[str, list[str]] = {
-    "sqlite": [
-        "CREATE TRIGGER ledger_seal_no_update BEFORE UPDATE ON ledger_seal "
-        "BEGIN SELECT RAISE(ABORT, 'ledger_seal is append-only'); END",
-        "CREATE TRIGGER ledger_seal_no_delete BEFORE DELETE ON ledger_seal "
-        "BEGIN SELECT RAISE(ABORT, 'ledger_seal is append-only'); END",
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION ledger_seal_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'ledger_seal is append-only'; END $$",
-        "CREATE TRIGGER ledger_seal_no_change BEFORE UPDATE OR DELETE ON ledger_seal "
-        "FOR EACH ROW EXECUTE FUNCTION ledger_seal_append_only()",
-        "CREATE TRIGGER ledger_seal_no_truncate BEFORE TRUNCATE ON ledger_seal "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_seal_append_only()",
-    ],
-}
 UNSEALED_TRIGGERS: dict[str, list[str]] = {
     "sqlite": [
         "CREATE TRIGGER credit_entry_unsealed AFTER INSERT ON credit_entry "
@@ -66,19 +51,10 @@ UNSEALED_TRIGGERS: dict[str, list[str]] = {
         "FOR EACH ROW EXECUTE FUNCTION credit_entry_unsealed()",
     ],
 }
-"""SQL by dialect, for the migration; `create_all` runs the same statements."""
+"""SQL by dialect: every entry is noted in the transaction that adds it."""
 
-
-@event.listens_for(LedgerSeal.__table__, "after_create")  # type: ignore[attr-defined]
-def _protect(_table: Any, connection: Connection, **_options: Any) -> None:
-    for statement in SEAL_TRIGGERS.get(connection.dialect.name, []):
-        connection.exec_driver_sql(statement)
-
-
-@event.listens_for(LedgerUnsealed.__table__, "after_create")  # type: ignore[attr-defined]
-def _note(_table: Any, connection: Connection, **_options: Any) -> None:
-    for statement in UNSEALED_TRIGGERS.get(connection.dialect.name, []):
-        connection.exec_driver_sql(statement)
+guard(LedgerSeal, refusing("ledger_seal"))
+guard(LedgerUnsealed, UNSEALED_TRIGGERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def test_every_promise_of_the_launch_has_its_line(
 ) -> None:
     def target(name: str, cpu_ms: float) -> object:
         figures = launch.Figures(rate=1000, cpu_ms=cpu_ms, store_ms=0, p50_ms=4, p99_ms=20)
-        made = launch.Target(name, 1, launch.Tree(1), None, tmp_path, pss_mb=120)
+        made = launch.Target(name, 1, launch.processes.Tree(1), None, tmp_path, pss_mb=120)
         made.rounds = {"login": [figures], "launch": [figures]}
         return made
 

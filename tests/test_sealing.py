@@ -1,6 +1,8 @@
 """Sealing as it runs: the worker's minute, two workers at once, and the operator's `nengli ledger`."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -91,18 +93,24 @@ def test_what_breaks_in_one_district_holds_up_no_other(own_district_url: str, tm
     worker.close()
 
 
+@contextmanager
+def with_sealed(count: int, url: str, folder: Path, now: datetime) -> Iterator[Worker]:
+    """A district with so many entries, all sealed, and the worker that did it."""
+    worker = Worker(settings_of(folder, url), lambda: now)
+    with worker.sessions() as session:
+        add_many(world_in(db.writes(session), now), count)
+        session.commit()
+    worker.seal(now)
+    yield worker
+    worker.close()
+
+
 @pytest.fixture
 def sealed(own_district_url: str, tmp_path: Path, now: datetime) -> str:
     """A district with three sealed entries and one that waits."""
-    worker = Worker(settings_of(tmp_path, own_district_url), lambda: now)
-    with worker.sessions() as session:
-        add_many(world_in(db.writes(session), now), 3)
-        session.commit()
-    worker.seal(now)
-    with worker.sessions() as session:
+    with with_sealed(3, own_district_url, tmp_path, now) as worker, worker.sessions() as session:
         add_entry(world_in(db.writes(session), now))
         session.commit()
-    worker.close()
     return own_district_url
 
 
@@ -144,12 +152,8 @@ def test_harm_is_told_in_both_languages_and_ends_in_1(sealed: str, tmp_path: Pat
 
 
 def test_of_very_many_faults_the_first_are_told(own_district_url: str, tmp_path: Path, now: datetime) -> None:
-    worker = Worker(settings_of(tmp_path, own_district_url), lambda: now)
-    with worker.sessions() as session:
-        add_many(world_in(db.writes(session), now), 130)
-        session.commit()
-    worker.seal(now)
-    worker.close()
+    with with_sealed(130, own_district_url, tmp_path, now):
+        pass
     harm(own_district_url, "UPDATE credit_entry SET reason = 'import'")
     told = nengli(own_district_url, tmp_path, "ledger", "verify").output
     assert told.count("[ledger.entry_changed]") == 100

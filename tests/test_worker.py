@@ -239,7 +239,8 @@ def test_killed_after_the_score_was_stored(post: Post) -> None:
     assert post.deliveries(cast.CHEN)["points"].state is lti.DeliveryState.DELIVERED
 
 
-def test_who_is_no_learner_is_told_so(post: Post) -> None:
+def graded_nowhere(post: Post) -> CourseMember:
+    """Chen has a point, and the host knows no student of that name."""
     member = post.world.session.exec(
         select(CourseMember).where(CourseMember.person_id == pk(post.world.person(cast.CHEN)))
     ).one()
@@ -247,6 +248,11 @@ def test_who_is_no_learner_is_told_so(post: Post) -> None:
     post.world.session.commit()
     earned(post, cast.CHEN, "A3")
     post.drain()
+    return member
+
+
+def test_who_is_no_learner_is_told_so(post: Post) -> None:
+    member = graded_nowhere(post)
     found = post.deliveries(cast.CHEN)
     assert {row.state for row in found.values()} == {lti.DeliveryState.NOT_A_LEARNER}
     assert "learner" in found["points"].host_words
@@ -357,14 +363,8 @@ NO_HOURS = {"practice_need_hundredths": 0, "online_need_hundredths": 0}
 
 
 def refused_in_both(post: Post) -> None:
-    """The host knows no student of Chen's name, and says so of points and hours."""
-    member = post.world.session.exec(
-        select(CourseMember).where(CourseMember.person_id == pk(post.world.person(cast.CHEN)))
-    ).one()
-    member.subject = "21"  # a trainer there
-    post.world.session.commit()
-    earned(post, cast.CHEN, "A3")
-    post.drain()
+    """The host says so of points and hours."""
+    graded_nowhere(post)
     no_learner = lti.DeliveryState.NOT_A_LEARNER
     assert {kind: row.state for kind, row in post.deliveries(cast.CHEN).items()} == {
         "points": no_learner,

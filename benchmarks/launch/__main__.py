@@ -26,15 +26,14 @@ import programs
 from sqlalchemy.engine import make_url
 from sqlmodel import select
 
+import lti
+from lms_plugin.db import Model, engine, session_factory, transaction
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 sys.path.insert(1, str(HERE.parent))
-import district  # noqa: E402 - the district of the pages' benchmark
-import processes  # noqa: E402 - as above
-from processes import Tree  # noqa: E402 - as above
-
-import lti  # noqa: E402 - as above
-from lms_plugin.db import Model, engine, session_factory, transaction  # noqa: E402 - as above
+import district  # noqa: E402 - what the benchmarks share lies beside this one's folder
+import processes  # noqa: E402 - found over the same path
 
 WORKERS, CONNECTIONS, MOST_SECONDS = 2, 16, 120
 SECRET = "of the benchmark alone, thirty-two characters"
@@ -63,8 +62,8 @@ class Target:
 
     name: str
     port: int
-    tree: Tree
-    store: Tree | None
+    tree: processes.Tree
+    store: processes.Tree | None
     log: Path
     rounds: dict[str, list[Figures]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     pss_mb: float = 0.0
@@ -156,7 +155,7 @@ def serving(bench: Bench) -> Iterator[list[Target]]:
     with cluster() as url, bench.host.keys() as keys, processes.redis(there.redis, there.environment) as (port, cache):
         seed(url, f"http://127.0.0.1:{keys}/tool", bench.options.people)
         home = Path(str(make_url(url).query["host"]))
-        postmaster = Tree(int((home / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
+        postmaster = processes.Tree(int((home / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
         ours = settings(url, folder)
         told = {
             "redis": port,

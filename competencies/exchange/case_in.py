@@ -11,7 +11,7 @@ from typing import Any
 from competencies.exchange.case_fields import CRITERION, DOCUMENT, ITEMS, rest_of
 from competencies.exchange.case_graph import Graph, Node
 from competencies.exchange.case_rubrics import Graded, graded_of
-from competencies.exchange.fields import Field, put
+from competencies.exchange.fields import Field, nearest, put
 from competencies.pack import SCHEMA, Pack, PackProblem, load_pack
 from lms_plugin.errors import Refused
 
@@ -222,13 +222,10 @@ class _Reading:
 
     def _located(self, problem: PackProblem) -> PackProblem:
         """A fault of the pack with its JSON path in the package."""
-        place = problem.where
-        while place and place not in self.places:
-            place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        place, inner = nearest(self.places, problem.where)
         if place not in self.places:
             return problem
         path, fields = self.places[place]
-        inner = problem.where[len(place) :].lstrip(".")
         named = [name for name, field in fields.items() if inner and ".".join(field.path) == inner]
         return problem._replace(where=f"{path}.{named[0]}" if named else f"{path}.{inner}" if inner else path)
 

@@ -8,7 +8,7 @@ somebody changes in a field wins, because it stands nowhere else.
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
 Path = tuple[str, ...]
@@ -157,6 +157,15 @@ def as_cell(rest: Mapping[str, Any]) -> str:
     text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     text = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
     return _ESCAPED.sub(lambda found: "\\u005f" + found[0][1:], text)
+
+
+def nearest(places: Container[str], where: str) -> tuple[str, str]:
+    """The longest beginning of a fault's place in a pack that is one of these places, and the rest; "" and the whole
+    where none is."""
+    place = where
+    while place and place not in places:
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+    return place, where[len(place) :].lstrip(".")
 
 
 def _get(whole: Any, path: Path) -> Any:

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from competencies.exchange.columns import CONTINUED, HEADS, KINDS
-from competencies.exchange.fields import LONGEST_CELL, WORDS, YES_NO, begins_formula, put
+from competencies.exchange.fields import LONGEST_CELL, WORDS, YES_NO, begins_formula, nearest, put
 from competencies.pack import SCHEMA, Pack, PackProblem, load_pack
 from lms_plugin.errors import Refused
 
@@ -187,13 +187,10 @@ class _Reading:
 
     def _located(self, problem: PackProblem) -> PackProblem:
         """A fault of the pack with the row and column that it came from."""
-        place = problem.where
-        while place and place not in self.places:
-            place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        place, inner = nearest(self.places, problem.where)
         if place not in self.places:
             return problem
         number, kind = self.places[place]
-        inner = problem.where[len(place) :].lstrip(".")
         named = [
             name
             for name, field in KINDS[kind].fields.items()

@@ -52,7 +52,7 @@ def framework(version: str) -> str:
         view=view,
         waiting=waiting,
         current=current,
-        kind_word=kind_word,
+        kind_word=framework_words.kind_word,
         forms=[
             ("xlsx", "Excel", ""),
             ("csv", "CSV", ""),
@@ -74,19 +74,6 @@ def changes(version: str) -> str:
         field_word=framework_words.field_word,
         value_words=framework_words.value_words,
     )
-
-
-def kind_word(kind: str) -> str:
-    """What sort of thing is handed in."""
-    words = {
-        "document": _("文档"),
-        "text": _("文字"),
-        "image": _("图片"),
-        "video": _("视频"),
-        "audio": _("音频"),
-        "link": _("网址"),
-    }
-    return str(words.get(kind, kind))
 
 
 @blueprint.post("/curate/frameworks/<version>/confirm")

@@ -6,12 +6,11 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from werkzeug.wrappers import Response as BaseResponse
 
 from competencies import PackProblem
-from lms_plugin.errors import Refused
 from lms_plugin.flow import exchange
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.roster import SHOWN, sent_file, tray
+from lms_plugin.web.roster import SHOWN, received, tray
 
 blueprint = Blueprint("exchange", __name__)
 
@@ -47,15 +46,9 @@ def home() -> BaseResponse | tuple[str, int]:
     error = ""
     exchange.may_import(actor())
     if request.method == "POST":
-        try:
-            filename, data = sent_file()
-            exchange.check(db(), actor(), data)
-            token = tray().keep(actor(), FRAMEWORK, filename, data, edge().now)
+        token, error = received(FRAMEWORK, lambda data: exchange.check(db(), actor(), data), codes=("sheet.", "pack."))
+        if token:
             return redirect(url_for("exchange.checked", token=token), 303)
-        except Refused as refused:
-            if not refused.code.startswith(("sheet.", "pack.")):
-                raise
-            error = messages.sentence(refused.code, refused.params)
     return render_template("exchange/home.html", error=error), 422 if error else 200
 
 

@@ -44,14 +44,14 @@ def value_words(value: Any) -> str:
     if isinstance(value, dict):
         return " / ".join(str(text) for text in (value.get("zh"), value.get("en")) if text)
     if isinstance(value, list):
-        return _("、").join(_kind(str(one)) for one in value)
+        return _("、").join(kind_word(str(one)) for one in value)
     if isinstance(value, float):
         return f"{value:g}"
-    return _kind(str(value))
+    return kind_word(str(value))
 
 
-def _kind(value: str) -> str:
-    """Forms of evidence and kinds of drafts in words; anything else as it is."""
+def kind_word(kind: str) -> str:
+    """A form of evidence or a kind of draft in words; anything else as it is."""
     words = {
         "document": _("文档"),
         "text": _("文字"),
@@ -62,4 +62,4 @@ def _kind(value: str) -> str:
         "reference": _("参考稿"),
         "official": _("正式稿"),
     }
-    return str(words.get(value, value))
+    return str(words.get(kind, kind))

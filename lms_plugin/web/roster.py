@@ -1,5 +1,8 @@
 """名单 and 网络研修学时: sheets that an officer sends. Checked first; a second button takes them in."""
 
+from collections.abc import Callable
+from functools import partial
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -37,6 +40,21 @@ def sent_file() -> tuple[str, bytes]:
     return given.filename, data
 
 
+def received(
+    purpose: str, check: Callable[[bytes], object], *, codes: tuple[str, ...] = ("sheet.",)
+) -> tuple[str, str]:
+    """(token of the form's file, "") once it was checked, or ("", what is wrong with it as a whole). What is no fault
+    of the file (a code that begins otherwise) rises."""
+    try:
+        filename, data = sent_file()
+        check(data)
+        return tray().keep(actor(), purpose, filename, data, edge().now), ""
+    except Refused as refused:
+        if not refused.code.startswith(codes):
+            raise
+        return "", messages.sentence(refused.code, refused.params)
+
+
 def problem_words(problem: sheets.Problem) -> str:
     """What is wrong in a cell, in the page's language."""
     return messages.sentence(problem.code, dict(problem.params))
@@ -47,15 +65,9 @@ def home() -> BaseResponse | tuple[str, int]:
     """The list, the search, and where a new sheet is sent."""
     error = ""
     if request.method == "POST":
-        try:
-            filename, data = sent_file()
-            roster.check(db(), actor(), data)
-            token = tray().keep(actor(), ROSTER, filename, data, edge().now)
+        token, error = received(ROSTER, lambda data: roster.check(db(), actor(), data))
+        if token:
             return redirect(url_for("roster.checked", token=token), 303)
-        except Refused as refused:
-            if not refused.code.startswith("sheet."):
-                raise
-            error = messages.sentence(refused.code, refused.params)
     query, number = request.args.get("q", "").strip()[:50], whole(request.args.get("page"), 1)
     lines, total, standing = roster_list.page(db(), actor(), query, number)
     page = render_template(
@@ -181,15 +193,10 @@ def hours(programme: str) -> BaseResponse | tuple[str, int]:
     """What has been imported for a programme, and where a new sheet is sent."""
     error = ""
     if request.method == "POST":
-        try:
-            filename, data = sent_file()
-            online_hours.check(db(), actor(), programme, data, edge().now)
-            token = tray().keep(actor(), HOURS + programme, filename, data, edge().now)
+        check = partial(online_hours.check, db(), actor(), programme, now=edge().now)
+        token, error = received(HOURS + programme, check)
+        if token:
             return redirect(url_for("roster.hours_checked", programme=programme, token=token), 303)
-        except Refused as refused:
-            if not refused.code.startswith("sheet."):
-                raise
-            error = messages.sentence(refused.code, refused.params)
     page = render_template(
         "roster/hours.html",
         view=online_hours.page(db(), actor(), programme),
