@@ -28,7 +28,7 @@ class Server:
     """A running application: its port and the process of its one worker."""
 
     port: int
-    worker: int
+    worker: processes.Tree
     log: Path
 
     def measure(self, path: str, cookie: str, requests: int) -> Cost:
@@ -37,7 +37,7 @@ class Server:
         if cookie:
             headers["Cookie"] = f"__Host-nengli={cookie}"
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        before, times = self.cpu_seconds(), []
+        before, times = self.worker.cpu_seconds(), []
         try:
             for _ in range(requests):
                 begun = time.perf_counter()
@@ -49,12 +49,7 @@ class Server:
                     raise NotServed(f"{path}: {answer.status}\n{processes.tail(self.log)}")
         finally:
             line.close()
-        return Cost(1000 * (self.cpu_seconds() - before) / requests, 1000 * statistics.median(times))
-
-    def cpu_seconds(self) -> float:
-        """User and system time that the worker has used so far (all threads), from /proc."""
-        fields = Path(f"/proc/{self.worker}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / processes.TICKS
+        return Cost(1000 * (self.worker.cpu_seconds() - before) / requests, 1000 * statistics.median(times))
 
 
 @contextmanager
@@ -64,4 +59,4 @@ def served(application: str, environment: Mapping[str, str], log: Path) -> Itera
     port, folder = processes.free_port(), Path(__file__).parent
     with processes.gunicorn(application, port, environment, log, workers=1, folder=folder) as tree:
         worker = Path(f"/proc/{tree.root}/task/{tree.root}/children").read_text(encoding="utf-8").split()[0]
-        yield Server(port, int(worker), log)
+        yield Server(port, processes.Tree(int(worker)), log)

@@ -17,7 +17,11 @@ from lms_plugin.db import table
 
 _SEALS_AT_ONCE = 20
 _ENTRIES_AT_ONCE = 5000
-_HASHED = ("tenant_id", "number", "form", "first_entry_id", "last_entry_id", "entry_count", "entries", "previous_hash")
+_PAGE = 65_536  # ids
+_HASHED = (
+    *("tenant_id", "number", "form", "first_entry_id", "last_entry_id", "entry_count", "entries", "previous_hash"),
+    "sealed_at",
+)
 _SEALED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 _seals, _entries, _waiting = table(LedgerSeal), table(CreditEntry), table(LedgerUnsealed)
@@ -54,8 +58,17 @@ class _Look:
     tenant_id: int
     tell: Callable[[Fault], None]
     highest: int  # id of any entry that stands
-    sealed: bytearray  # a bit for each id
+    sealed: dict[int, bytearray] = field(default_factory=dict)  # a bit for each id, by page: ids may be far apart
     proof: Proof = field(default_factory=Proof)
+
+    def has(self, entry: int) -> bool:
+        """Whether a seal has named the entry."""
+        page = self.sealed.get(entry // _PAGE)
+        return page is not None and bool(page[entry % _PAGE // 8] >> entry % 8 & 1)
+
+    def mark(self, entry: int) -> None:
+        """A seal names the entry."""
+        self.sealed.setdefault(entry // _PAGE, bytearray(_PAGE // 8))[entry % _PAGE // 8] |= 1 << entry % 8
 
 
 def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted: str = "") -> Proof:
@@ -65,7 +78,7 @@ def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted
     was written anew. The session's transaction should see one state of the database throughout.
     """
     highest = session.execute(select(func.max(_entries.c.id))).scalar_one() or 0
-    look = _Look(session, tenant_id, tell, highest, bytearray(highest // 8 + 1))
+    look = _Look(session, tenant_id, tell, highest)
     expected, previous = 1, ""
     for row in _all_seals(session, tenant_id):
         look.proof.seals += 1
@@ -99,7 +112,7 @@ def astray(session: Session, tell: Callable[[Fault], None]) -> None:
 def _all_seals(session: Session, tenant_id: int) -> Iterator[Row[Any]]:
     after: Any = None
     while True:
-        statement = select(*raw(LedgerSeal, *_HASHED, "sealed_at", "hash")).where(_seals.c.tenant_id == tenant_id)
+        statement = select(*raw(LedgerSeal, *_HASHED, "hash")).where(_seals.c.tenant_id == tenant_id)
         if after is not None:
             statement = statement.where(_seals.c.number > after)
         rows = session.execute(statement.order_by(_seals.c.number).limit(_SEALS_AT_ONCE)).all()
@@ -118,8 +131,8 @@ def _look_at(look: _Look, seal: Row[Any], noted: str) -> None:
         look.tell(Fault("ledger.seal_changed", number))
     else:
         look.proof.seals_hold += 1
-    if noted and str(stands).startswith(noted):
-        look.proof.noted_in = seal.number
+        if noted and str(stands).startswith(noted):
+            look.proof.noted_in = seal.number
     named = [(int(entry), hashed) for entry, hashed in _SEALED.findall(str(seal.entries))]
     columns = FORMS.get(seal.form, FORMS[max(FORMS)])
     there: dict[int, Row[Any]] = {}
@@ -132,14 +145,13 @@ def _look_at(look: _Look, seal: Row[Any], noted: str) -> None:
         if row is None:
             look.tell(Fault("ledger.entry_missing", number, str(entry)))
             continue
-        byte, bit = divmod(entry, 8)
-        if look.sealed[byte] >> bit & 1:
+        if look.has(entry):
             look.tell(Fault("ledger.entry_twice", number, str(entry)))
         elif hash_of(row._asdict()) != hashed:
             look.tell(Fault("ledger.entry_changed", number, str(entry)))
         else:
             look.proof.entries_hold += 1
-        look.sealed[byte] |= 1 << bit
+        look.mark(entry)
 
 
 def _look_for_others(look: _Look) -> None:
@@ -157,7 +169,7 @@ def _look_for_others(look: _Look) -> None:
         if not rows:
             return
         for entry, waits in rows:
-            is_sealed = entry >= 0 and look.sealed[entry // 8] >> entry % 8 & 1
+            is_sealed = look.has(entry)
             if waits is not None and is_sealed:
                 look.tell(Fault("ledger.entry_waits_again", entry=str(entry)))
             elif waits is not None:

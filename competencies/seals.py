@@ -84,8 +84,9 @@ def canonical(values: Mapping[str, Any]) -> str:
 def _plain(name: str, value: Any) -> Any:
     if name in _INSTANTS and isinstance(value, str):  # SQLite keeps instants as text
         try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
+            read = datetime.fromisoformat(value)
+            value = read if read.tzinfo is None else read.astimezone(UTC)
+        except (ValueError, OverflowError):
             return value
     if isinstance(value, datetime):
         aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -151,7 +152,7 @@ def seal(session: Session, tenant_id: int, now: datetime) -> int:
     return len(rows)
 
 
-_HEAD = (  # put together once: pages ask it
+_HEAD = (  # put together once
     select(col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
     .where(col(LedgerSeal.tenant_id) == bindparam("tenant"))
     .order_by(col(LedgerSeal.number).desc())

@@ -107,7 +107,7 @@ class Worker:
                 ran += 1
 
     def tick(self) -> None:
-        """What time brings: entries of the ledger to seal, reviews to allot, decisions to release, lists to read,
+        """What time brings: reviews to allot, decisions to release, entries of the ledger to seal, lists to read,
         scores to send once more, the digest, old rows to forget.
 
         Each for itself: what breaks is logged and holds up nothing else, least of all the sign that the worker lives.
@@ -115,9 +115,9 @@ class Worker:
         now = self.clock()
         with self._alone("beat") as session:
             outbox.beat(session, now)
-        self.seal(now)
         self._sweep(review.to_allot, review.allocate_due, now)
         self._sweep(award.to_release, award.release_due, now)
+        self.seal(now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
         with self._alone("ask_again") as session:

@@ -73,7 +73,7 @@ class Told:
         """Says one."""
         self.count += 1
         if self.count <= MOST_TOLD:
-            _say_in_both("✗ ", fault.code, {"seals": fault.seals, "entry": fault.entry})
+            _say_in_both("✗ ", fault.code, {"seals": fault.seals or "–", "entry": fault.entry})
 
     def rest(self) -> None:
         """Says how many were left out."""

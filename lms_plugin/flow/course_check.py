@@ -74,8 +74,7 @@ def _has_score(*where: ColumnElement[bool]) -> ColumnElement[bool]:
     return (
         exists()
         .where(
-            _here == col(CourseMember.course_id),
-            col(lti.LineItem.course_id) == _here,
+            col(lti.LineItem.course_id) == col(CourseMember.course_id),
             col(lti.ScoreDelivery.line_item_id) == col(lti.LineItem.id),
             col(lti.ScoreDelivery.person_id) == col(CourseMember.person_id),
             *where,

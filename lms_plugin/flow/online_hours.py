@@ -25,7 +25,6 @@ HEADS = {
 }
 MOST_HOURS = 1000
 LONGEST_SOURCE = 300
-_HOLDS, _TAKEN_BACK = "holds", "taken back"
 
 
 @dataclass(frozen=True)
@@ -136,12 +135,12 @@ def check(session: Session, actor: Actor, programme_uuid: str, data: bytes, now:
             problems.append(sheets.Problem(line.row, "", "hours.row_twice", {"first": seen[same]}))
             continue
         seen[same] = line.row
-        written = {there[key] for person in teacher.person_ids if (key := (person, amount, source, day)) in there}
+        written = [there[key] for person in teacher.person_ids if (key := (person, amount, source, day)) in there]
         if not teacher.person_ids:
             waiting.append(Waiting(line.row, number, name))
         elif written:
-            known += _HOLDS in written
-            taken_back += _HOLDS not in written
+            known += any(written)
+            taken_back += not any(written)
         else:
             entries.append(OnlineHours(teacher.person_ids[0], amount, source, day, teacher.unit_id))
     return HoursCheck(
@@ -265,16 +264,14 @@ def _root(person_id: int, merged: dict[int, int]) -> int:
     return person_id
 
 
-def _there(session: Session, programme_id: int) -> dict[tuple[int, int, str, date | None], str]:
-    """What imports have written to the ledger of a programme already, and whether it holds or was taken back."""
+def _there(session: Session, programme_id: int) -> dict[tuple[int, int, str, date | None], bool]:
+    """What imports have written to the ledger of a programme already, and whether it still holds."""
     entries = session.exec(
         select(CreditEntry).where(CreditEntry.programme_id == programme_id, CreditEntry.kind == CreditKind.ONLINE)
     ).all()
     taken_back = {entry.reverses_id for entry in entries}
     return {
-        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on): _TAKEN_BACK
-        if pk(entry) in taken_back
-        else _HOLDS
+        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on): pk(entry) not in taken_back
         for entry in entries
         if entry.reason == "import"
     }

@@ -75,12 +75,13 @@ def ask_again(session: Session, now: datetime) -> int:
 def rest(session: Session, idle: Collection[lti.LineItem], now: datetime, person_id: int | None = None) -> None:
     """What a host refused in columns that the rules want no more is nobody's trouble, and is asked for no more;
     `person_id`: only what concerns that row."""
+    if not idle:
+        return
     statement = update(lti.ScoreDelivery).where(
         col(lti.ScoreDelivery.line_item_id).in_([pk(column) for column in idle]),
         col(lti.ScoreDelivery.state).in_(REFUSED),
     )
     if person_id is not None:
         statement = statement.where(col(lti.ScoreDelivery.person_id) == person_id)
-    if idle:
-        rested = {"state": lti.DeliveryState.NOT_OFFERED, "trouble": "", "host_words": "", "updated_at": now}
-        session.execute(statement.values(rested))
+    rested = {"state": lti.DeliveryState.NOT_OFFERED, "trouble": "", "host_words": "", "updated_at": now}
+    session.execute(statement.values(rested))

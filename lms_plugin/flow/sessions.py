@@ -222,8 +222,6 @@ def again(session: Session, web_session_id: int, lifetime: timedelta, now: datet
     """The same browser sent its launch twice: it gets the place of the first one, with tokens of its own (only their
     hashes are kept, and a browser may have dropped the first answer)."""
     row = get(session, WebSession, web_session_id)
-    if row.ended_at is not None:
-        raise Refused("ticket.used")
     return _like(session, row, row.document_target, min(lifetime, row.expires_at - now), now)
 
 

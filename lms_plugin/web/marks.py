@@ -11,12 +11,12 @@ LEVEL, REASON = "m.", "r."
 
 
 def first_error(items: Iterable[Any], errors: Container[str]) -> str:
-    """The id on the page of the first criterion that is not right, as `ui.criterion` writes it; of what is asked below
-    the criteria where they are all right."""
+    """The id on the page of the first criterion that is not right, as `ui.criterion` writes it; that of the
+    reason on the whole where they are all right."""
     for line in (line for item in items for line in item.criteria):
         if line.field in errors:
             return f"c-{LEVEL}{line.field}" + ("" if line.level is None else "-reason")
-    return next((f"f-{name}" for name in ("reason", "declined") if name in errors), "main")
+    return "f-reason" if "reason" in errors else "main"
 
 
 def drafts_of(form: Mapping[str, str]) -> dict[rubrics.MarkKey, rubrics.DraftMark]:

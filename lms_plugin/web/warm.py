@@ -46,7 +46,7 @@ def warmed(settings: Settings, bind: Engine) -> Flask:
             )
             equip(made, settings, sessions=sessions)
             _look_around(made)
-    except (Refused, SQLAlchemyError) as error:  # it is not there, or not upgraded yet
+    except (Refused, SQLAlchemyError) as error:  # the database is not there or behind, or it refused them
         log.warning("the first visitors will wait: %s", type(error).__name__)
     bind.dispose()  # no connection may be common to two processes
     return made

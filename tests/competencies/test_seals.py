@@ -39,7 +39,7 @@ def sealed_ids(world: World) -> list[list[int]]:
 
 
 def test_the_canonical_form_is_the_documented_one_from_both_databases() -> None:
-    """As docs/guide/it.md shows it: SQLite gives instants and days as text, PostgreSQL as what they are."""
+    """As ADR 0028 says: SQLite gives instants and days as text, PostgreSQL as what they are."""
     entry: dict[str, Any] = dict.fromkeys(sealing.FORMS[1])
     entry |= {"id": 7, "credit_hundredths": -250, "kind": "online", "source": '国家平台 "x"'}
     told = '"earned_on":"2026-10-01","entered_at":"2026-11-02T01:00:00.000000Z","id":7,'
@@ -294,6 +294,44 @@ def test_a_chain_that_was_written_anew_is_known_by_a_head_that_was_noted(world: 
     seal(world)
     assert proved(world)[1] == []
     assert found(noted.hash) == 0
+
+
+def test_an_entry_with_a_far_id_costs_no_memory_and_is_named(world: World) -> None:
+    """Whoever writes past the product chooses the id."""
+    add_entry(world)
+    seal(world)
+    far = 2**31 - 1
+    with unguarded(world.session.connection()) as _:
+        row = world.session.connection().execute(text("SELECT * FROM credit_entry")).mappings().one()
+        values = {**row, "id": far, "uuid": "0" * 32, "import_key": None}
+        columns = ", ".join(values)
+        places = ", ".join(f":{name}" for name in values)
+        world.session.connection().execute(text(f"INSERT INTO credit_entry ({columns}) VALUES ({places})"), values)
+        world.session.connection().execute(text("DELETE FROM ledger_unsealed"))
+    tracemalloc.start()
+    proof, faults = proved(world)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [(fault.code, fault.entry) for fault in faults] == [("ledger.entry_inserted", str(far))]
+    assert proof.entries_hold == 1
+    assert most < 8 * 1024**2
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_moment_beyond_the_calendar_is_a_change_and_no_end(at: str) -> None:
+    assert sealing.hash_of({"entered_at": at}) != sealing.hash_of({"entered_at": "2026-11-02 01:00:00"})
+
+
+def test_a_seal_that_was_changed_is_no_head_that_stands(world: World) -> None:
+    add_entry(world)
+    seal(world)
+    noted = competencies.head(world.session, pk(world.tenant))
+    assert noted is not None
+    with unguarded(world.session.connection()):
+        world.session.connection().execute(text("UPDATE ledger_seal SET entry_count = 2"))
+    faults: list[Fault] = []
+    assert competencies.prove(world.session, pk(world.tenant), faults.append, noted.hash).noted_in == 0
+    assert [fault.code for fault in faults] == ["ledger.seal_changed"]
 
 
 def test_of_many_entries_few_are_held_at_a_time(world: World) -> None:

@@ -162,4 +162,11 @@ each("[data-tablist]", (list) => {
     const index = panes.findIndex((pane) => pane.contains(event.target));
     if (narrow && index >= 0 && index !== at) show(index);
   }, true);
+
+  // So must the place that a link of this page leads to.
+  document.addEventListener("click", ({ target }) => {
+    const link = target.closest?.('a[href^="#"]');
+    const index = link ? panes.findIndex((pane) => pane.contains(document.getElementById(link.hash.slice(1)))) : -1;
+    if (narrow && index >= 0 && index !== at) show(index);
+  });
 });
