@@ -42,10 +42,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
     Things are the same where their code or key is; evidence and criteria of added and dropped points are not listed.
     """
+    old_names, new_names = _names(before), _names(after)
     return tuple(
-        _parted(
-            before["points"], after["points"], "code", lambda old, new: _point(old, new, _names(before), _names(after))
-        )
+        _parted(before["points"], after["points"], "code", lambda old, new: _point(old, new, old_names, new_names))
     )
 
 

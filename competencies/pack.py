@@ -5,6 +5,7 @@ this version does not know are kept, so that a pack survives a round trip and it
 """
 
 import hashlib
+import itertools
 import json
 import re
 import unicodedata
@@ -22,6 +23,10 @@ __all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "canonical", "
 SCHEMA = "competency-pack/0.2"
 MOST_LEVELS = 40
 """Nesting of a pack file; the shipped one has 10."""
+MOST_TOLD = 1000
+"""Faults of one sort that are told of a file."""
+LONGEST_STEP = 60
+"""Characters of one key or code in the place of a fault."""
 
 
 class PackProblem(NamedTuple):
@@ -44,7 +49,10 @@ def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
     (found), `pack.too_deep`, and otherwise `pack.invalid` (where, count, problems) with all faults as PackProblem, the
     first one's place in `where`.
     """
-    raw = parse(json.dumps(data) if isinstance(data, Mapping) else data)
+    try:
+        raw = parse(json.dumps(data) if isinstance(data, Mapping) else data)
+    except RecursionError:
+        raise Refused("pack.too_deep", most=MOST_LEVELS) from None
     if _depth(raw) > MOST_LEVELS:
         raise Refused("pack.too_deep", most=MOST_LEVELS)
     try:
@@ -52,7 +60,7 @@ def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
     except ValidationError as error:
         problems = [_problem(raw, one["loc"], one["type"], one.get("input")) for one in error.errors(include_url=False)]
     else:
-        problems = [*_text_problems(raw), *_problems(pack)]
+        problems = [*itertools.islice(_text_problems(raw), MOST_TOLD), *_problems(pack)]
     if problems:
         unique = tuple(dict.fromkeys(problems))
         raise Refused("pack.invalid", where=unique[0].where, count=len(unique), problems=unique)
@@ -146,19 +154,23 @@ def _place(raw: Any, loc: Sequence[int | str]) -> str:
     for step in loc:
         if isinstance(here, Mapping) and step in here:
             here = here[step]
-            place += f".{step}" if place else str(step)
+            place += f".{_cut(step)}" if place else _cut(step)
         elif isinstance(step, int) and isinstance(here, list) and step < len(here):
             here = here[step]
             name = (here.get("code") or here.get("key")) if isinstance(here, Mapping) else None
-            place += f"[{name if isinstance(name, str) and name else step}]"
+            place += f"[{_cut(name) if isinstance(name, str) and name else step}]"
         elif step == loc[-1] and isinstance(here, Mapping):
-            place += f".{step}" if place else str(step)  # the missing key itself
+            place += f".{_cut(step)}" if place else _cut(step)  # the missing key itself
         # Otherwise the step names a member of a union: no place in the file.
     return place
 
 
 # What no text of a pack may hold: control characters (NUL …) and marks that turn the direction of writing.
 _HOSTILE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _cut(step: int | str) -> str:
+    return str(step)[:LONGEST_STEP]
 
 
 def _text_problems(raw: Any, loc: tuple[int | str, ...] = (), top: Any = None) -> Iterator[PackProblem]:

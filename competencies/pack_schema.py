@@ -1,6 +1,6 @@
 """The shape of a framework pack file: strict types, unknown keys kept. Rules between fields are in `pack.py`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -12,6 +12,10 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Ending = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,10}$")]
 Kind = Literal["document", "text", "image", "video", "audio", "link"]
+MOST_MEMBERS = 500
+"""Of any list of a pack; a list that is longer is one fault, whatever its members are."""
+T = TypeVar("T")
+Members = Annotated[list[T], Field(max_length=MOST_MEMBERS)]
 Number = Annotated[int | float, Field(gt=0)]
 
 
@@ -62,7 +66,7 @@ class SelectionDefaults(_Part):
     points_per_teacher: Annotated[int, Field(ge=1, le=30)] = 3
     min_dimensions: Annotated[int, Field(ge=1, le=30)] = 2
     environment_rule: Literal["exact", "up_to", "free"] = "up_to"
-    suggested_sets: list[list[Code]] = Field(default_factory=list)
+    suggested_sets: list[Members[Code]] = Field(default_factory=list, max_length=MOST_MEMBERS)
 
 
 class CountsDef(_Part):
@@ -84,8 +88,8 @@ class FrameworkDef(_Part):
     notice_zh: Text | None = None
     notice_en: Text | None = None
     levels: Annotated[list[LevelDef], Field(min_length=3, max_length=3)]
-    environments: Annotated[list[EnvironmentDef], Field(min_length=1)]
-    dimensions: Annotated[list[DimensionDef], Field(min_length=1)]
+    environments: Annotated[list[EnvironmentDef], Field(min_length=1, max_length=MOST_MEMBERS)]
+    dimensions: Annotated[list[DimensionDef], Field(min_length=1, max_length=MOST_MEMBERS)]
     selection_defaults: SelectionDefaults = Field(default_factory=SelectionDefaults)
     counts: CountsDef | None = None
 
@@ -120,7 +124,7 @@ class Limits(_Part):
     max_files: Annotated[int, Field(ge=1)] | None = None
     min_students: Annotated[int, Field(ge=1)] | None = None
     min_people: Annotated[int, Field(ge=1)] | None = None
-    must_show: list[Key] = Field(default_factory=list)
+    must_show: list[Key] = Field(default_factory=list, max_length=MOST_MEMBERS)
     video: VideoLimits | None = None
 
 
@@ -156,17 +160,17 @@ class EvidenceDef(_Part):
     title_zh: Line
     title_en: Line | None = None
     kind: Kind
-    alt_kinds: list[Kind] = Field(default_factory=list)
-    accept: list[Ending]
-    accept_if_school_allows: list[Ending] = Field(default_factory=list)
+    alt_kinds: list[Kind] = Field(default_factory=list, max_length=MOST_MEMBERS)
+    accept: Members[Ending]
+    accept_if_school_allows: list[Ending] = Field(default_factory=list, max_length=MOST_MEMBERS)
     required: bool
     core: bool
     limits: Limits
     archetype: Key | None = None
     proposed: bool
     source: Text
-    checks: list[Check] = Field(default_factory=list)
-    criteria: list[CriterionDef] = Field(default_factory=list)
+    checks: list[Check] = Field(default_factory=list, max_length=MOST_MEMBERS)
+    criteria: list[CriterionDef] = Field(default_factory=list, max_length=MOST_MEMBERS)
     validity: Words | None = None
 
 
@@ -184,7 +188,7 @@ class PointDef(_Part):
     question_zh: Line
     question_en: Line | None = None
     effort: EffortDef = Field(default_factory=EffortDef)
-    evidence: Annotated[list[EvidenceDef], Field(min_length=1)]
+    evidence: Annotated[list[EvidenceDef], Field(min_length=1, max_length=MOST_MEMBERS)]
 
     def facts(self) -> PointFacts:
         """What choosing needs to know of this point."""

@@ -1,5 +1,6 @@
 """The items of a CASE package and how they hang together; every fault names its JSON path."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ from lms_plugin.errors import Refused
 
 MOST_ITEMS = 100_000
 """Items, associations, or rubrics of one package."""
+MOST_STEPS = 20
+"""Of a way from an item back to itself that are named."""
 
 
 class Node(NamedTuple):
@@ -105,10 +108,18 @@ class Graph:
                     continue
                 association, above = step
                 if above in trail:
-                    turn = [*list(trail)[list(trail).index(above) :], above]
-                    self.fault(f"CFAssociations[{association}]", "pack.cycle", " → ".join(map(self._name, turn)))
+                    self.fault(f"CFAssociations[{association}]", "pack.cycle", self._turn(trail, above))
                 elif above in self.nodes and above not in done:
                     trail[above] = iter(self.parents.get(above, []))
+
+    def _turn(self, trail: dict[str, Any], above: str) -> str:
+        """The way from an item back to itself, in names; of a long one the last steps."""
+        turn = [above]
+        for one in itertools.islice(reversed(trail), MOST_STEPS):
+            turn.append(one)
+            if one == above:
+                break
+        return " → ".join(map(self._name, reversed(turn)))
 
     def _name(self, identifier: str) -> str:
         item = self.nodes[identifier].item

@@ -9,7 +9,7 @@ from typing import Any
 
 from competencies.exchange.columns import CONTINUED, HEADS, KINDS
 from competencies.exchange.fields import LONGEST_CELL, WORDS, YES_NO, begins_formula, nearest, put
-from competencies.pack import SCHEMA, Pack, PackProblem, load_pack
+from competencies.pack import LONGEST_STEP, SCHEMA, Pack, PackProblem, load_pack
 from lms_plugin.errors import Refused
 
 HEADER_WITHIN = 10
@@ -88,14 +88,14 @@ class _Reading:
 
     def _tails(self) -> dict[int, str]:
         """Row number: its last cell put together again from the rows that go on with it."""
-        found: dict[int, str] = {}
+        found: dict[int, list[str]] = {}
         above, index = 0, self.columns.get("rest", -1)
         for number, row in enumerate(self.rows[self.at + 1 :], start=self.at + 2):
             if _kind_of(_text(row[self.columns["row"]]) if len(row) > self.columns["row"] else "") != "continued":
-                above = number
+                above = number if any(map(_text, row)) else above
             elif 0 <= index < len(row):
-                found[above] = found.get(above, "") + _text(row[index]).removeprefix("…").removesuffix("…")
-        return found
+                found.setdefault(above, []).append(_text(row[index]).removeprefix("…").removesuffix("…"))
+        return {number: "".join(parts) for number, parts in found.items()}
 
     def _cell(self, number: int, row: Sequence[Any], index: int) -> str:
         """The cell as text; a date, a formula or an error value is a fault."""
@@ -178,7 +178,7 @@ class _Reading:
         if not isinstance(above.get(_LISTS[kind]), list):
             above[_LISTS[kind]] = []
         members = above[_LISTS[kind]]
-        self.places[f"{place}.{_LISTS[kind]}[{code or len(members)}]"] = (number, kind)
+        self.places[f"{place}.{_LISTS[kind]}[{code[:LONGEST_STEP] or len(members)}]"] = (number, kind)
         members.append(thing)
 
     def _fault(self, number: int, name: str, code: str, found: str) -> None:

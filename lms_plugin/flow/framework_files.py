@@ -7,7 +7,7 @@ from typing import IO
 
 import competencies
 from lms_plugin import media
-from lms_plugin.errors import NotFound
+from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import sheets
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -31,7 +31,11 @@ def read(data: bytes) -> competencies.Pack:
     if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"{", b"["}:
         return competencies.exchange.read_json(data)
     rows = sheets.grid(data)
-    return competencies.exchange.read_table(rows, media.formula_cells(data))
+    try:
+        formulas = media.formula_cells(data)
+    except Refused as error:
+        raise Refused("sheet.unreadable") from error
+    return competencies.exchange.read_table(rows, formulas)
 
 
 def write(pack: competencies.Pack, form: str, creator: str, changed_at: datetime, *, is_draft: bool) -> bytes:

@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 
 from lxml import etree
 
@@ -38,17 +39,38 @@ def _first_sheet(archive: zipfile.ZipFile) -> str:
 def _of_sheet(xml: bytes) -> set[tuple[int, int]]:
     if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
         raise Broken
-    found = set()
     try:
-        # Cell by cell: a sheet of the largest size as a whole would fill the memory.
-        for _event, cell in etree.iterparse(io.BytesIO(xml), tag="{*}c", resolve_entities=False, no_network=True):
-            place = _PLACE.fullmatch(cell.get("r", ""))
-            if place is not None and cell.find("{*}f") is not None:
-                found.add((int(place[2]) - 1, _index(place[1])))
-            cell.clear()
+        found: set[tuple[int, int]] = etree.fromstring(
+            xml, etree.XMLParser(target=_Formulas(), resolve_entities=False, no_network=True)
+        )
     except etree.XMLSyntaxError as error:
         raise Broken from error
     return found
+
+
+class _Formulas:
+    """Notes the places of formulas while a sheet is read: as a whole it would fill the memory, so no tree is kept."""
+
+    def __init__(self) -> None:
+        self.place: re.Match[str] | None = None
+        self.found: set[tuple[int, int]] = set()
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """An element begins."""
+        name = tag.rpartition("}")[2]
+        if name == "c":
+            self.place = _PLACE.fullmatch(attributes.get("r", ""))
+        elif name == "f" and self.place is not None:
+            self.found.add((int(self.place[2]) - 1, _index(self.place[1])))
+
+    def end(self, tag: str) -> None:
+        """An element ends."""
+        if tag.rpartition("}")[2] == "c":
+            self.place = None
+
+    def close(self) -> set[tuple[int, int]]:
+        """What was found."""
+        return self.found
 
 
 def _index(name: str) -> int:

@@ -20,7 +20,7 @@ FRAMEWORK = "framework"
 def place_words(problem: PackProblem) -> str:
     """Where a fault is: its row and column, or its path in a JSON file."""
     if not problem.row:
-        return problem.where or _("整个文件")
+        return problem.where.encode("utf-8", "replace").decode() or _("整个文件")
     return _("第 %(row)s 行 %(column)s 列", row=problem.row, column=problem.column)
 
 

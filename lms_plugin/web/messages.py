@@ -37,7 +37,8 @@ def sentence(code: str, params: dict[str, Any] | None = None, language: str | No
     if why is not None:
         given["words"] = why[language]
     try:
-        return texts[language].format(**given)
+        said = texts[language].format(**given)
+        return said.encode("utf-8", "replace").decode()  # a file may name what is no text: half a surrogate pair
     except (KeyError, IndexError, ValueError):
         return texts[language]
 

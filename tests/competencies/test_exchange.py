@@ -372,3 +372,48 @@ def test_a_header_is_needed_and_names_each_column_once() -> None:
         with pytest.raises(Refused) as refused:
             exchange.read_table(rows)
         assert refused.value.code == code
+
+
+# --- files that were made to hurt ---
+
+
+def test_a_list_without_end_is_one_fault_and_not_one_each() -> None:
+    pack = packs_made.least()
+    pack["points"][0]["evidence"][0]["accept"] = [1] * 100_000
+    (problem,) = invalid(lambda: load_pack(pack))
+    assert (problem.where, problem.code) == ("points[A1].evidence[plan].accept", "pack.too_many")
+
+
+def test_names_without_end_are_cut_in_the_place_of_a_fault() -> None:
+    pack = packs_made.least() | {"n" * 100_000: ["\u0001"] * 2000}
+    problems = invalid(lambda: load_pack(pack))
+    assert len(problems) <= 1000
+    assert max(len(one.where) for one in problems) < 100
+
+
+def test_an_empty_row_does_not_take_what_goes_on_below() -> None:
+    raw = SHIPPED.as_dict()
+    raw["points"][0]["evidence"][0]["local_rule"] = "字" * 9000
+    pack = load_pack(raw)
+    rows = table_of(pack)
+    at = next(number for number, row in enumerate(rows) if row[0] == "续")
+    rows.insert(at, [""] * len(rows[0]))
+    assert content_hash(exchange.read_table(rows, set())) == content_hash(pack)
+
+
+def test_of_a_long_way_back_to_itself_the_last_steps_are_told() -> None:
+    graph, nodes = case_graph.Graph({}), 1000
+    graph.nodes = {str(n): case_graph.Node(f"CFItems[{n}]", {"fullStatement": str(n)}) for n in range(nodes)}
+    graph.parents = {str(n): [(n, str((n + 1) % nodes))] for n in range(nodes)}
+    graph.faults.clear()
+    graph._cycles()
+    (problem,) = graph.faults
+    assert problem.found.startswith("980 → 981 → ")
+
+
+def test_what_is_nested_without_end_is_refused_whoever_asks() -> None:
+    nested: Any = []
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(Refused, match=r"pack\.too_deep"):
+        load_pack(packs_made.least() | {"more": nested})

@@ -1,5 +1,7 @@
 """A framework as bytes: four forms out, and every encoding that offices send in."""
 
+import resource
+import zipfile
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -10,6 +12,7 @@ import competencies
 from lms_plugin import media
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import framework_files
+from lms_plugin.media import zipped
 from tests.competencies import packs_made
 from tests.rosters import workbook
 
@@ -85,3 +88,27 @@ def test_formulas_of_sheets_that_are_not_read_do_not_count() -> None:
     with pytest.raises(Refused, match=r"file\.broken"):
         media.formula_cells(target.getvalue()[:200])
     assert media.formula_cells(workbook([["x"]], formula=(2, 27))) == {(2, 27)}
+
+
+def test_a_sheet_of_nothing_but_elements_stays_small() -> None:
+    """Half a megabyte that unpacks to forty: no tree of it is kept."""
+    target = BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(workbook([["x"]], formula=(2, 27)))) as made,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in made.namelist():
+            data = made.read(name)
+            if name.endswith("sheet1.xml"):
+                data = data.replace(b"</sheetData>", b"<x/>" * 1_000_000 + b"</sheetData>")
+            packed.writestr(name, data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert media.formula_cells(target.getvalue()) == {(2, 27)}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+
+
+def test_what_the_formulas_cannot_be_read_of_is_no_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that is too large for us, though the reader of sheets took it."""
+    monkeypatch.setattr(zipped.part, "__defaults__", (10,))
+    with pytest.raises(Refused, match=r"sheet\.unreadable"):
+        framework_files.read(workbook(least_rows()))
