@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
-from sqlmodel import select
 
-import rubrics
 from lms_plugin import db
 from lms_plugin.flow import review, sessions, submit
 from tests import people as cast
@@ -328,9 +326,8 @@ def test_photos_stay_although_one_is_bad(desk: Desk, browser: Browser, scripted:
 
 def test_the_first_missing_place_is_shown_whichever_tab_is_open(desk: Desk, browser: Browser) -> None:
     """On a phone materials and marks are two tabs."""
-    session = desk.world.session
-    owed = session.exec(select(rubrics.Review).where(rubrics.Review.state == rubrics.ReviewState.ALLOTTED)).all()[0]
-    who = next(one for one in cast.TEACHERS if desk.world.person(one).id == owed.reviewer_id)
+    owed = reviews_of(desk.world, work_of(desk.world, "A3", cast.WANG))[0]
+    who = cast_of(desk.world, owed.reviewer_id)
     context = browser.new_context(viewport={"width": 360, "height": 740}, locale="zh-CN")
     desk.launch(context, who)
     page = context.new_page()
