@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -261,16 +261,22 @@ def _of(row: Any, *, may_see_people: bool = False) -> Facts:
     )
 
 
+_COURSES_OF = (  # put together once, as every teacher's home asks it
+    select(Course.title, CourseMember.is_learner, CourseMember.is_instructor, case((_has_arrived, 1), else_=0))
+    .join(CourseMember, col(CourseMember.course_id) == _here)
+    .where(
+        col(Course.programme_id) == bindparam("programme"),
+        col(CourseMember.person_id).in_(bindparam("people", expanding=True)),
+    )
+    .order_by(col(Course.title), _here)
+)
+
+
 def as_instructor(session: Session, person_ids: Collection[int], programme_id: int) -> tuple[str, ...]:
     """Titles of the programme's courses from which the person came last as an instructor alone, where no score of
     theirs has arrived: its gradebook may know no student of that name. None for who comes as a learner from another
     course of it. One query."""
-    rows = session.exec(
-        select(Course.title, CourseMember.is_learner, CourseMember.is_instructor, case((_has_arrived, 1), else_=0))
-        .join(CourseMember, col(CourseMember.course_id) == _here)
-        .where(col(Course.programme_id) == programme_id, col(CourseMember.person_id).in_(person_ids))
-        .order_by(col(Course.title), _here)
-    ).all()
+    rows = session.exec(_COURSES_OF, params={"programme": programme_id, "people": list(person_ids)}).all()
     if any(is_learner for _title, is_learner, _instructor, _arrived in rows):
         return ()
     return tuple(title for title, _learner, is_instructor, has_arrived in rows if is_instructor and not has_arrived)

@@ -4,12 +4,12 @@ import itertools
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import union
+from sqlalchemy import bindparam, union
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid
 from lms_plugin.flow import enter, humans, links
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, OrgMembership, OrgUnit, RoleKind
@@ -248,17 +248,21 @@ def _leave(session: Session, course: Course, running: competencies.Programme) ->
     session.flush()
 
 
+_OTHERS = (  # put together once, as every teacher's home asks it
+    select(competencies.Programme.uuid, competencies.Programme.title)
+    .join(Enrolment, col(Enrolment.programme_id) == col(competencies.Programme.id))
+    .where(
+        col(competencies.Programme.tenant_id) == bindparam("tenant"),
+        col(Enrolment.person_id).in_(bindparam("people", expanding=True)),
+        competencies.Programme.uuid != bindparam("here"),
+    )
+    .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
+)
+
+
 def other_programmes(session: Session, actor: Actor, programme_uuid: str) -> list[tuple[str, str]]:
     """(uuid, title) of the other programmes that the person takes part in, newest first: a course may have moved on
     to another one, and then no door leads back."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    rows = session.exec(
-        owned(competencies.Programme, actor.tenant_id)
-        .join(Enrolment, col(Enrolment.programme_id) == col(competencies.Programme.id))
-        .where(
-            col(Enrolment.person_id).in_(actor.person_ids),
-            competencies.Programme.uuid != programme_uuid,
-        )
-        .order_by(col(Enrolment.started_at).desc(), col(Enrolment.id).desc())
-    ).all()
-    return list(dict.fromkeys((row.uuid, row.title) for row in rows))
+    places = {"tenant": actor.tenant_id, "people": list(actor.person_ids), "here": programme_uuid}
+    return list(dict.fromkeys((uuid, title) for uuid, title in session.exec(_OTHERS, params=places)))

@@ -6,9 +6,11 @@ The product sends no mail, so the notice is the whole digest; it goes by itself 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, can, somewhere
@@ -95,12 +97,9 @@ def _withdraw(session: Session, notices: Iterable[Notice], now: datetime) -> Non
     session.flush()
 
 
-def stuck_notices(session: Session, actor: Actor) -> list[StuckLine]:
-    """What the last digest found within the person's reach, most people first; nothing for who could do nothing about
-    it. One query."""
-    if not can(actor, Permission.DELIVERIES_READ, somewhere(actor)):
-        return []
-    rows = session.exec(
+@lru_cache(maxsize=256)  # each of an officer's pages asks it, and putting it together costs more than running it
+def _stuck_within(actor: Actor) -> SelectOfScalar[Notice]:
+    return (
         select(Notice)
         .where(
             Notice.tenant_id == actor.tenant_id,
@@ -109,6 +108,14 @@ def stuck_notices(session: Session, actor: Actor) -> list[StuckLine]:
             col(Notice.key).in_(select(Course.uuid).where(courses_within(actor, by_members=True))),
         )
         .order_by(col(Notice.raised_at).desc(), col(Notice.id))
-    ).all()
+    )
+
+
+def stuck_notices(session: Session, actor: Actor) -> list[StuckLine]:
+    """What the last digest found within the person's reach, most people first; nothing for who could do nothing about
+    it. One query."""
+    if not can(actor, Permission.DELIVERIES_READ, somewhere(actor)):
+        return []
+    rows = session.exec(_stuck_within(actor)).all()
     lines = [StuckLine(row.key, row.params["course"], row.params["people"], row.raised_at) for row in rows]
     return sorted(lines, key=lambda line: -line.people)[:MOST]

@@ -189,26 +189,27 @@ def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = Fa
     )
 
 
+_SAID = (
+    select(Person.name, Person.staff_number, RosterEntry.name, RosterEntry.staff_number)
+    .join(RosterEntry, col(RosterEntry.person_id) == col(Person.id), isouter=True)
+    .where(col(Person.id).in_(bindparam("rows", expanding=True)))
+    .order_by(today_first(Person.id), col(Person.id), col(RosterEntry.id))
+)
+_SCHOOLS = (
+    select(OrgUnit.name)
+    .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+    .where(col(OrgMembership.person_id).in_(bindparam("rows", expanding=True)))
+    .order_by(today_first(OrgMembership.person_id), col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+)
+
+
 def own_traits(session: Session, actor: Actor) -> Traits:
     """All by which the actor may be known: names and staff numbers of every row that is theirs and as the roster has
     them, schools of today and before; today's first. Two queries."""
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
-    said = session.exec(
-        select(Person.name, Person.staff_number, RosterEntry.name, RosterEntry.staff_number)
-        .join(RosterEntry, col(RosterEntry.person_id) == col(Person.id), isouter=True)
-        .where(col(Person.id).in_(actor.person_ids))
-        .order_by(today_first(actor, Person.id), col(Person.id), col(RosterEntry.id))
-    ).all()
-    schools = session.exec(
-        select(OrgUnit.name)
-        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-        .where(col(OrgMembership.person_id).in_(actor.person_ids))
-        .order_by(
-            today_first(actor, OrgMembership.person_id),
-            col(OrgMembership.starts_on).desc(),
-            col(OrgMembership.id).desc(),
-        )
-    ).all()
+    mine = {"rows": actor.person_ids, "today": actor.person_id}
+    said = session.execute(_SAID, mine).all()
+    schools = session.execute(_SCHOOLS, mine).scalars().all()
     return Traits(
         _each_once([name for name, _number, _listed, _theirs in said], [listed for _n, _s, listed, _t in said]),
         _each_once([number for _n, number, _l, _t in said], [theirs for _n, _s, _l, theirs in said]),
@@ -228,10 +229,11 @@ def school_of(session: Session, actor: Actor) -> OrgUnit | None:
         .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
         .where(col(OrgMembership.person_id).in_(actor.person_ids), col(OrgMembership.ends_on).is_(None))
         .order_by(
-            today_first(actor, OrgMembership.person_id),
+            today_first(OrgMembership.person_id),
             col(OrgMembership.starts_on).desc(),
             col(OrgMembership.id).desc(),
-        )
+        ),
+        params={"today": actor.person_id},
     ).first()
 
 

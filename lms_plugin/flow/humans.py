@@ -6,13 +6,12 @@ A row that was merged names the row of today (`merged_into_id`, kept flat); the 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_
+from sqlalchemy import ColumnElement, bindparam, case, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
 from lms_plugin.people import Identity, Person
 
@@ -77,9 +76,9 @@ def rows_like(person_ids: Any) -> Any:
     return columns(col(other.id)).join(one, same_human(one, other)).where(col(one.id).in_(person_ids))
 
 
-def today_first(actor: Actor, column: Any) -> ColumnElement[int]:
-    """Sorts what lies on the actor's row of today before what lies on absorbed rows."""
-    return case((col(column) == actor.person_id, 0), else_=1)
+def today_first(column: Any) -> ColumnElement[int]:
+    """Sorts what lies on the actor's row of today (the place `today`) before what lies on absorbed rows."""
+    return case((col(column) == bindparam("today"), 0), else_=1)
 
 
 def levels(session: Session, programme_id: int, rows: Collection[int]) -> dict[int, competencies.Level]:

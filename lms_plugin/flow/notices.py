@@ -5,10 +5,12 @@ A notice reaches every officer above the people whom it is about; while nobody's
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.errors import NotFound
@@ -30,16 +32,21 @@ class NoticeLine:
     may_merge: bool
 
 
-def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
-    """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
-    if not can(actor, Permission.ROSTER_IMPORT, somewhere(actor)):
-        return []
-    rows = session.exec(
+@lru_cache(maxsize=256)  # each of an officer's pages asks it, and putting it together costs more than running it
+def _open_to(actor: Actor) -> SelectOfScalar[Notice]:
+    return (
         select(Notice)
         .where(Notice.tenant_id == actor.tenant_id, col(Notice.done_at).is_(None), _reaches(actor))
         .order_by(col(Notice.raised_at), col(Notice.id))
         .limit(20)
-    ).all()
+    )
+
+
+def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
+    """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
+    if not can(actor, Permission.ROSTER_IMPORT, somewhere(actor)):
+        return []
+    rows = session.exec(_open_to(actor)).all()
     may_merge = can(actor, Permission.PERSON_MERGE, Scope(actor.tenant_id))
     return [NoticeLine(row.kind, row.key, row.params, row.raised_at, may_merge) for row in rows]
 

@@ -29,10 +29,12 @@ def spans(text: str, needle: str) -> Iterator[tuple[int, int]]:
     "reliNAble".
     One-character and empty needles are never found.
     """
-    sought = _fold(needle)[0]
+    sought = _folded(needle)
     if len(sought) < 2:
         return
-    yield from _found(text, sought, *_fold(text))
+    folded = _folded(text)
+    if sought in folded:
+        yield from _found(text, sought, folded, _places(text))
 
 
 def _found(text: str, sought: str, folded: str, places: list[int]) -> Iterator[tuple[int, int]]:
@@ -56,15 +58,14 @@ def _edge(own: str, beyond: str) -> bool:
     return not (near and near.isascii() and near.isalnum())
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
-    """The text in one form of letters, without spaces, and for each character the place it came from."""
-    letters: list[str] = []
-    places: list[int] = []
-    for index, character in enumerate(text):
-        for letter in _letters(character):
-            letters.append(letter)
-            places.append(index)
-    return "".join(letters), places
+def _folded(text: str) -> str:
+    """The text in one form of letters, without spaces."""
+    return "".join(map(_letters, text))
+
+
+def _places(text: str) -> list[int]:
+    """For each character of the folded text the place it came from."""
+    return [index for index, letters in enumerate(map(_letters, text)) for _letter in letters]
 
 
 @lru_cache(maxsize=16384)  # a text repeats its characters; every view of a draft looks through all of it
@@ -100,13 +101,14 @@ def find_personal(
     sought = [
         (what, needle)
         for what, words in (("name", names), ("staff_number", staff_numbers), ("school", schools))
-        for needle in dict.fromkeys(_fold(word)[0] for word in words)
+        for needle in dict.fromkeys(map(_folded, words))
+        if len(needle) > 1
     ]
     for where, content in places.items():
-        folded, at = _fold(content)
-        for what, needle in sought:
-            if len(needle) < 2:
-                continue
+        folded = _folded(content)
+        here = [(what, needle) for what, needle in sought if needle in folded]
+        at = _places(content) if here else []  # most texts name nobody
+        for what, needle in here:
             for number, (start, end) in enumerate(_found(content, needle, folded, at)):
                 if number >= _MOST:
                     break

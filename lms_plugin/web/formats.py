@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import has_request_context
+from flask import has_request_context, request
 from flask_babel import get_locale, get_translations
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lms_plugin.web.edge import edge
 
+_KEPT = "nengli.language"  # in the request's environ
 _DAYS_ZH = "一二三四五六日"
 _DAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -19,8 +20,7 @@ _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oc
 
 def is_english() -> bool:
     """Whether the page is in English."""
-    locale = get_locale()
-    return locale is not None and locale.language == "en"
+    return _language() == "en"
 
 
 def translator() -> Callable[..., Markup]:
@@ -35,6 +35,16 @@ def gettext(message: str, **values: Any) -> str:
 
 
 def _language() -> str:
+    """The page's language. A page asks hundreds of times, and flask_babel goes through three proxies each time."""
+    if not has_request_context():
+        return _babel_language()
+    kept: str | None = request.environ.get(_KEPT)
+    if kept is None:
+        kept = request.environ[_KEPT] = _babel_language()
+    return kept
+
+
+def _babel_language() -> str:
     locale = get_locale()
     return locale.language if locale is not None else "zh"
 
@@ -51,8 +61,9 @@ def _sentences(language: str) -> Callable[..., Markup]:
     finished: dict[str, Markup] = {}
 
     def translate(message: str, **values: Any) -> Markup:
-        if values:
-            return Markup(find(message)) % values  # noqa: S704 - the sentence is ours, the values are escaped
+        if values:  # numbers need no escaping; Markup's own % wraps every value, at three times the price
+            safe = {name: value if value.__class__ is int else escape(value) for name, value in values.items()}
+            return Markup(find(message) % safe)  # noqa: S704 - the sentence is ours, the values are escaped
         if message not in finished:
             finished[message] = Markup(find(message)) % {}  # noqa: S704 - the sentence is ours
         return finished[message]
