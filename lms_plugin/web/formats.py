@@ -20,22 +20,22 @@ _MONTHS_EN = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oc
 
 def is_english() -> bool:
     """Whether the page is in English."""
-    return _language() == "en"
+    return language() == "en"
 
 
 def translator() -> Callable[..., Markup]:
     """The `_` of this request's templates: a page asks for hundreds of sentences, its language is looked up once."""
-    return _sentences(_language())
+    return _sentences(language())
 
 
 def gettext(message: str, **values: Any) -> str:
     """A sentence in the page's language, for modules: as flask_babel's, at a third of its price."""
-    found = _finder(_language())(message)
+    found = _finder(language())(message)
     return found % values if values else found
 
 
-def _language() -> str:
-    """The page's language. A page asks hundreds of times, and flask_babel goes through three proxies each time."""
+def language() -> str:
+    """The page's language (zh, en), kept: pages ask hundreds of times, and flask_babel goes through three proxies."""
     if not has_request_context():
         return _babel_language()
     kept: str | None = request.environ.get(_KEPT)

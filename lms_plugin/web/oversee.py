@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -12,8 +13,8 @@ from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets
 from lms_plugin.flow.oversee_figures import Tally
-from lms_plugin.flow.oversee_views import PersonLine
-from lms_plugin.people import RoleKind
+from lms_plugin.flow.oversee_views import Lack, PersonLine
+from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import formats
 from lms_plugin.web.downloads import person_columns, workbook
 from lms_plugin.web.edge import actor, db, edge
@@ -71,14 +72,19 @@ def lack_words(line: PersonLine, rules: Rules) -> str:
     """What a person still lacks, in words; "" for nothing."""
     if line.is_exempt:
         return ""
-    lack, found = line.lack, []
+    return _lacking(formats.language(), line.lack, line.chosen > 0, line.has_passed, rules.result.needs_hours)
+
+
+@lru_cache(maxsize=4096)  # a district lacks the same few things
+def _lacking(_language: str, lack: Lack, has_chosen: bool, has_passed: bool, needs_hours: bool) -> str:
+    found = []
     if not lack.logged_in:
         found.append(_("还没有登录"))
-    elif lack.to_choose and line.chosen == 0:
+    elif lack.to_choose and not has_chosen:
         found.append(_("还没有选能力点"))
     elif lack.to_choose:
         found.append(_("还要选 %(n)s 个能力点", n=lack.to_choose))
-    if lack.logged_in and not line.has_passed:
+    if lack.logged_in and not has_passed:
         if lack.to_submit:
             found.append(_("%(n)s 个没有提交", n=lack.to_submit))
         if lack.returned:
@@ -89,7 +95,7 @@ def lack_words(line: PersonLine, rules: Rules) -> str:
             found.append(_("%(n)s 个等评定", n=lack.waiting))
         if lack.breaks_rule:
             found.append(_("通过的能力点不符合选点规则"))
-    if lack.practice_hundredths and rules.result.needs_hours:
+    if lack.practice_hundredths and needs_hours:
         found.append(_("差实践应用 %(hours)s 学时", hours=formats.hours(lack.practice_hundredths)))
     if lack.online_hundredths:
         found.append(_("差网络研修 %(hours)s 学时", hours=formats.hours(lack.online_hundredths)))
@@ -158,9 +164,8 @@ def people(programme: str, unit: str) -> str:
         page=page,
         states=state_words(),
         lack_words=lack_words,
-        result_word=result_word,
-        result_kind=result_kind,
-        stage_word=stage_word,
+        results=[(result, result_kind(result), result_word(result)) for result in (None, *Result)],
+        stages={stage: stage_word(stage) for stage in Stage},
         may_exempt=actor().has(RoleKind.OFFICER),
         address=lambda number: url_for("oversee.people", programme=programme, unit=unit, state=state, page=number),
     )
