@@ -125,6 +125,9 @@ def test_faults_are_listed_with_their_places_and_nothing_is_written(browse, worl
     broken["CFRubrics"][2]["CFRubricCriteria"] = []
     address = send(officer, json.dumps(broken).encode()).headers["Location"]
     assert "CFRubrics[2]" in officer.get(address).text
+    for half, told in (({"schema": "half a pair: \ud800"}, "half a pair: ?"), ({"a\ud800": 1}, "“a?”")):
+        shown = officer.get(send(officer, json.dumps(packs_made.least() | half).encode()).headers["Location"])
+        assert (shown.status_code, told in shown.text) == (200, True)
     assert versions(world) == before
 
 

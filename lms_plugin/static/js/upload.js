@@ -90,8 +90,9 @@ each("[data-upload]", (slot) => {
 
   if (/MicroMessenger/i.test(navigator.userAgent)) input.removeAttribute("accept"); // its chooser hides files otherwise
 
-  function tell(sentence, share = null) {
+  function tell(sentence, share = null, failed = false) {
     box.hidden = false;
+    said.classList.toggle("error", failed);
     if (said.textContent !== sentence) said.textContent = sentence;
     bar.hidden = share === null;
     if (share !== null) bar.value = share;
@@ -199,7 +200,7 @@ each("[data-upload]", (slot) => {
     lock?.release().catch(() => {});
     running -= 1;
     arrived ||= sent;
-    if (failed) tell(failed);
+    if (failed) tell(failed, null, true);
     if (sent && !failed) tell(text.tDone, 1);
     const stays = failed && (arrived || running) && !kept.set(toldAt, failed); // what is said here alone
     if (arrived && !stays && slot.isConnected) {
@@ -232,7 +233,7 @@ each("[data-upload]", (slot) => {
 
   const told = kept.get(toldAt);
   if (told) {
-    tell(told);
+    tell(told, null, true);
     cancel.hidden = true;
     kept.drop(toldAt);
   }
