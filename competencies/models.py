@@ -113,7 +113,26 @@ class Programme(Owned, Versioned, table=True):
     closes_on: date
     policy_id: int | None = None  # programme_policy.id; the foreign key stands on the other side (no circle of tables)
     allotted_at: datetime | None = None
+    make_up: int = Field(default=0)  # how many make-up rounds (补训) there were; the dates above are the last one's
+    archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before
     created_at: datetime
+
+
+class ProgrammeEvent(Model, table=True):
+    """经过: what became of a round, by whom and why. Rows are only ever added.
+
+    `kind`: opened, closed, dates, make_up, archived or restored. `details` of dates and make_up: the days as they were
+    and as they are since, {"before": {"submit_by_on": iso, …}, "after": {…}}.
+    """
+
+    __tablename__ = "programme_event"
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    kind: str = Field(max_length=32)
+    reason: str = Field(default="", max_length=300)
+    details: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
+    by_id: int | None = Field(default=None, foreign_key="person.id")
+    at: datetime
 
 
 class ProgrammePolicy(Model, table=True):

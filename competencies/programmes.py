@@ -1,11 +1,12 @@
 """Programmes (a district's rounds) and their rule versions."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, col, func, select
 
-from competencies.models import Programme, ProgrammePolicy, ProgrammeState
+from competencies.models import Programme, ProgrammeEvent, ProgrammePolicy, ProgrammeState
 from competencies.rules import Rules
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
@@ -79,3 +80,28 @@ def check_dates(programme: Programme) -> None:
     """Raises Refused `programme.dates_order` where the days do not follow one another."""
     if not programme.opens_on <= programme.submit_by_on <= programme.review_by_on <= programme.closes_on:
         raise Refused("programme.dates_order")
+
+
+DAYS = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
+
+
+def days_of(programme: Programme) -> dict[str, str]:
+    """The four days as an event keeps them."""
+    return {name: getattr(programme, name).isoformat() for name in DAYS}
+
+
+def note_event(
+    session: Session,
+    programme: Programme,
+    kind: str,
+    by_id: int | None,
+    now: datetime,
+    reason: str = "",
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Adds a line to 经过 (`ProgrammeEvent`)."""
+    event = ProgrammeEvent(
+        programme_id=pk(programme), kind=kind, reason=reason, details=details or {}, by_id=by_id, at=now
+    )
+    session.add(event)
+    session.flush()

@@ -131,6 +131,7 @@ def offered(session: Session, actor: Actor) -> list[competencies.Programme]:
         .where(
             competencies.Programme.tenant_id == actor.tenant_id,
             competencies.Programme.state != competencies.ProgrammeState.CLOSED,
+            col(competencies.Programme.archived_at).is_(None),
         )
         .order_by(col(competencies.Programme.created_at).desc(), col(competencies.Programme.id).desc())
     ).all()

@@ -103,7 +103,7 @@ def edit_programme(
     more, a job books the difference and sends scores again.
 
     Raises Conflict `programme.changed` where somebody else changed it since the page was read, Refused
-    `programme.framework_in_use` once teachers have chosen points of its framework.
+    `programme.framework_in_use` once teachers have chosen points of its framework, `programme.archived`.
     """
     programme = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
@@ -113,7 +113,9 @@ def edit_programme(
     require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     if pk(version) != programme.framework_version_id and is_chosen_from(session, programme):
         raise Refused("programme.framework_in_use")
-    title = _title(session, actor, form.title, programme)
+    if programme.archived_at is not None:
+        raise Refused("programme.archived")
+    title, days = _title(session, actor, form.title, programme), competencies.days_of(programme)
     programme.title, programme.framework_version_id, programme.org_unit_id = title, pk(version), pk(unit)
     programme.opens_on, programme.submit_by_on = form.opens_on, form.submit_by_on
     programme.review_by_on, programme.closes_on = form.review_by_on, form.closes_on
@@ -121,6 +123,9 @@ def edit_programme(
         _check(session, programme, form)
     session.add(programme)
     session.flush()
+    if days != competencies.days_of(programme):
+        moved = {"before": days, "after": competencies.days_of(programme)}
+        competencies.note_event(session, programme, "dates", actor.person_id, now, details=moved)
     before = competencies.rules_of(session, programme)
     competencies.set_rules(session, programme, form.rules, actor.person_id, now)
     if report.maxima(form.rules) != report.maxima(before):
@@ -133,7 +138,7 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, 
     """Opens a round for teachers, closes it (results then read 合格 or 不合格), or opens it again.
 
     Raises Refused `programme.no_way_back` for a round that teachers have seen and that should be a draft again, and
-    `programme.over` for one whose last day is past: opened, it would be closed at once.
+    `programme.over` for one whose last day is past: opened, it would be closed at once; `programme.archived`.
     """
     programme = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
@@ -141,12 +146,15 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, 
         return programme
     if state is ProgrammeState.DRAFT:
         raise Refused("programme.no_way_back")
+    if programme.archived_at is not None:
+        raise Refused("programme.archived")
     timezone = get(session, Tenant, programme.tenant_id).timezone
     if state is ProgrammeState.OPEN and now >= competencies.end_of_day(programme.closes_on, timezone):
         raise Refused("programme.over")
     programme.state = state
     session.add(programme)
-    session.flush()
+    kind = "opened" if state is ProgrammeState.OPEN else "closed"
+    competencies.note_event(session, programme, kind, actor.person_id, now)
     return programme
 
 
@@ -282,7 +290,7 @@ def require_met(session: Session, tenant_id: int, paths: Collection[str], enviro
         .where(Programme.tenant_id == tenant_id)
         .order_by(col(Programme.id))
     ).all():
-        is_over = competencies.is_closed(programme, timezone, now)
+        is_over = competencies.is_closed(programme, timezone, now) or programme.archived_at is not None
         if is_over or not any(path.startswith(above) for path in paths):
             continue
         rule = competencies.choice_rule(competencies.Rules.model_validate(policy.rules))

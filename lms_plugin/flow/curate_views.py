@@ -11,9 +11,9 @@ import competencies
 from competencies import CompetencyFramework, FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, owned, pk
-from lms_plugin.flow import schools
+from lms_plugin.flow import rounds, schools
 from lms_plugin.flow.curate import is_chosen_from, programme_unit_scope
-from lms_plugin.people import Course, OrgUnit
+from lms_plugin.people import Course, OrgUnit, Tenant
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,12 @@ class ProgrammeLine:
 
 @dataclass(frozen=True)
 class CurateHome:
-    """项目: all frameworks and rounds of the district. `packs`: shipped ones that are not loaded yet. `may_edit`:
-    whether the reader sets up rounds, or only reads; `may_curate`: whether they bring frameworks in."""
+    """项目: all frameworks and rounds of the district, those put away apart. `packs`: shipped ones that are not loaded
+    yet. `may_edit`: whether the reader sets up rounds, or only reads; `may_curate`: whether frameworks come in."""
 
     versions: tuple[VersionLine, ...]
     programmes: tuple[ProgrammeLine, ...]
+    archived: tuple[ProgrammeLine, ...]
     packs: tuple[str, ...]
     may_edit: bool
     may_curate: bool
@@ -73,21 +74,23 @@ def home(session: Session, actor: Actor) -> CurateHome:
         .where(Programme.tenant_id == actor.tenant_id)
         .order_by(col(Programme.created_at).desc(), col(Programme.id).desc())
     ).all()
+    lines: dict[bool, list[ProgrammeLine]] = {True: [], False: []}
+    for row, unit in rows:
+        line = ProgrammeLine(
+            row.uuid,
+            row.title,
+            unit,
+            row.state.value,
+            row.opens_on,
+            row.submit_by_on,
+            row.closes_on,
+            courses.get(pk(row), 0),
+        )
+        lines[row.archived_at is not None].append(line)
     return CurateHome(
         versions=tuple(versions),
-        programmes=tuple(
-            ProgrammeLine(
-                row.uuid,
-                row.title,
-                unit,
-                row.state.value,
-                row.opens_on,
-                row.submit_by_on,
-                row.closes_on,
-                courses.get(pk(row), 0),
-            )
-            for row, unit in rows
-        ),
+        programmes=tuple(lines[False]),
+        archived=tuple(lines[True]),
         packs=competencies.packs.names() if not versions and _may_curate(actor) else (),
         may_edit=can(actor, Permission.PROGRAMME_EDIT, somewhere(actor)),
         may_curate=_may_curate(actor),
@@ -235,7 +238,8 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
 
 @dataclass(frozen=True)
 class ProgrammeView:
-    """One round with its rules and rule versions. `may_edit`: whether the reader sets it up, or only reads."""
+    """One round with its rules, rule versions and what became of it. `may_edit`: whether the reader sets it up, or only
+    reads; `is_past`: its last day is over; `make_up`: how many make-up rounds there were."""
 
     uuid: str
     title: str
@@ -255,9 +259,13 @@ class ProgrammeView:
     is_chosen_from: bool
     undeclared: int  # schools that have declared no environment, where the rule looks at it
     may_edit: bool
+    is_past: bool
+    is_archived: bool
+    make_up: int
+    events: tuple[rounds.EventLine, ...]
 
 
-def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
+def programme(session: Session, actor: Actor, uuid: str, now: datetime) -> ProgrammeView:
     """For the page of a round and for its form."""
     row = find(session, Programme, actor.tenant_id, uuid)
     scope = programme_unit_scope(session, row)
@@ -298,6 +306,10 @@ def programme(session: Session, actor: Actor, uuid: str) -> ProgrammeView:
         is_chosen_from=is_chosen_from(session, row),
         undeclared=undeclared if rules.choice.environment_rule != "free" else 0,
         may_edit=can(actor, Permission.PROGRAMME_EDIT, scope),
+        is_past=now >= competencies.end_of_day(row.closes_on, get(session, Tenant, row.tenant_id).timezone),
+        is_archived=row.archived_at is not None,
+        make_up=row.make_up,
+        events=rounds.events_of(session, actor, row),
     )
 
 

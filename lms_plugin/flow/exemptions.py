@@ -75,7 +75,11 @@ def exemptions_of(
     programmes = session.exec(
         select(Programme, OrgUnit.path)
         .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
-        .where(Programme.tenant_id == actor.tenant_id, Programme.state != ProgrammeState.CLOSED)
+        .where(
+            Programme.tenant_id == actor.tenant_id,
+            Programme.state != ProgrammeState.CLOSED,
+            col(Programme.archived_at).is_(None),
+        )
         .order_by(col(Programme.created_at).desc())
     ).all()
     return entry, unit, [(row, reasons.get(pk(row), "")) for row, path in programmes if unit.path.startswith(path)]

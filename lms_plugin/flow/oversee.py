@@ -82,10 +82,12 @@ _PROGRAMMES = (  # put together once, as every page of this room asks it
 
 def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
     """All programmes of the district with the paths of their units: those first that teachers see and enter from
-    courses, newest first.
+    courses, newest first; archived ones last.
     """
     rows = session.exec(_PROGRAMMES, params={"tenant": tenant_id}).all()
-    ranked = sorted(rows, key=lambda row: (row[0].state is ProgrammeState.DRAFT, not row[2]))
+    ranked = sorted(
+        rows, key=lambda row: (row[0].archived_at is not None, row[0].state is ProgrammeState.DRAFT, not row[2])
+    )
     return [(programme, path) for programme, path, _has_course in ranked]
 
 
@@ -190,7 +192,8 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
 def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, str, str], ...]:
     """The other programmes within reach, each with the unit to open there (one query where there are any)."""
     paths = reach(actor)
-    found = [(row, opening_path(path, paths)) for row, path in place.programmes if row.uuid != place.programme.uuid]
+    others = [one for one in place.programmes if one[0].uuid != place.programme.uuid and one[0].archived_at is None]
+    found = [(row, opening_path(path, paths)) for row, path in others]
     reached = [(row, _ancestors(path)[-1]) for row, path in found if path is not None]
     if not reached:
         return ()

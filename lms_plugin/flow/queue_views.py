@@ -108,7 +108,7 @@ def queue(
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
     return Queue(
-        programmes=tuple((one.uuid, one.title) for one in programmes),
+        programmes=tuple((one.uuid, one.title) for one in programmes if one.archived_at is None or one is chosen),
         programme=chosen.uuid if chosen is not None else "",
         state=state,
         agreed=agreed,

@@ -40,6 +40,7 @@ class Round:
     is_review_over: bool  # and that for reviewing, and for work that came back
     is_over: bool
     ended_on: date | None  # its last day where that is past; None also where an officer closed it earlier
+    make_up: int  # the number of the make-up round (补训) that it is in, 0 = the first time
 
     @classmethod
     def of(cls, programme: competencies.Programme, rules: competencies.Rules, timezone: str, now: datetime) -> "Round":
@@ -60,6 +61,7 @@ class Round:
             is_review_over=now >= competencies.end_of_day(programme.review_by_on, timezone),
             is_over=competencies.is_closed(programme, timezone, now),
             ended_on=programme.closes_on if now >= competencies.end_of_day(programme.closes_on, timezone) else None,
+            make_up=programme.make_up,
         )
 
 

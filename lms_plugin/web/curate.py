@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from competencies import ProgrammeState
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import curate, curate_views, framework_changes
-from lms_plugin.web import formats, framework_words, messages, programme_form
+from lms_plugin.web import formats, framework_words, messages, programme_form, rounds
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -92,9 +92,13 @@ def publish(version: str) -> BaseResponse:
 
 @blueprint.route("/curate/programmes/new", methods=["GET", "POST"])
 def new() -> BaseResponse | tuple[str, int]:
-    """A new round."""
+    """A new round, with every rule at its default or as another round has it (`like`)."""
     if request.method == "GET":
-        return _form(programme_form.first_values(local_day(edge().now)), {}, None)
+        today, like = local_day(edge().now), request.args.get("like", "")
+        if not like:
+            return _form(programme_form.first_values(today), {}, None)
+        model = curate_views.programme(db(), actor(), like, edge().now)
+        return _form(programme_form.values_like(model, today), {}, None, like=model.title)
     values = programme_form.typed_values(request.form)
     try:
         made = curate.create_programme(db(), actor(), programme_form.parse(values), edge().now)
@@ -107,19 +111,20 @@ def new() -> BaseResponse | tuple[str, int]:
 @blueprint.get("/curate/programmes/<programme>")
 def programme(programme: str) -> str:
     """A round: what its rules mean for teachers, its courses, opening and closing."""
-    view = curate_views.programme(db(), actor(), programme)
+    view = curate_views.programme(db(), actor(), programme, edge().now)
     return render_template(
         "curate/programme.html",
         view=view,
         words=programme_form.teacher_words(view),
-        state=state_word(view.state),
+        state=("note", _("已归档")) if view.is_archived else state_word(view.state),
+        event_word=rounds.event_word,
     )
 
 
 @blueprint.route("/curate/programmes/<programme>/edit", methods=["GET", "POST"])
 def edit(programme: str) -> BaseResponse | tuple[str, int]:
     """Changes a round; changed rules are a new rule version."""
-    view = curate_views.programme(db(), actor(), programme)
+    view = curate_views.programme(db(), actor(), programme, edge().now)
     if request.method == "GET":
         return _form(programme_form.values_of(view), {}, view)
     values = programme_form.typed_values(request.form)
@@ -143,7 +148,7 @@ def _both(values: dict[str, Any], form: curate.ProgrammeForm, programme: str) ->
     """Somebody else saved meanwhile: the form comes back as it was typed, and says what stands now where that differs.
     Nothing is to be done where both typed the same."""
     db().rollback()
-    view = curate_views.programme(db(), actor(), programme)
+    view = curate_views.programme(db(), actor(), programme, edge().now)
     stands = programme_form.differing(form, view)
     if not stands:
         return redirect(url_for("curate.programme", programme=programme), 303)
@@ -167,8 +172,10 @@ def _form(
     view: curate_views.ProgrammeView | None,
     seen: int | None = None,
     stands: Mapping[str, str] | None = None,
+    like: str = "",
 ) -> tuple[str, int]:
-    """The form. `seen`: the version it was made from, if not the newest; `stands`: what somebody else has saved."""
+    """The form. `seen`: the version it was made from, if not the newest; `stands`: what somebody else has saved;
+    `like`: the title of the round whose rules it was filled with."""
     choices = curate_views.form_choices(db(), actor())
     units = [(uuid, "　" * depth + name) for uuid, name, depth in choices.units]
     if stands:
@@ -185,6 +192,7 @@ def _form(
         is_clash=bool(stands),
         version=view.version if view is not None and seen is None else seen,
         view=view,
+        like=like,
         versions=choices.versions,
         units=units,
         options=programme_form.choice_words(),

@@ -82,6 +82,13 @@ def values_of(view: ProgrammeView) -> dict[str, Any]:
     }
 
 
+def values_like(view: ProgrammeView, today: date) -> dict[str, Any]:
+    """A new round with the rules, framework and unit of another one; its days lie as far apart, from next week on."""
+    starts = today + timedelta(days=7)
+    days = {key: (starts + (getattr(view, key) - view.opens_on)).isoformat() for key in DATES}
+    return {**values_of(view), **days, "title": ""}
+
+
 def differing(form: ProgrammeForm, view: ProgrammeView) -> dict[str, str]:
     """What stands now, for each field that says something else; a box says whether it is ticked."""
     typed = {

@@ -282,9 +282,12 @@ def _lists(pages: Pages) -> None:
     uuids["course"] = unbound.uuid
     for key, state in (("draft", competencies.ProgrammeState.DRAFT), ("closed", competencies.ProgrammeState.CLOSED)):
         other = programme_of(session, world.tenant, world.county, world.framework, f"2025年考核（{key}）", NOW)
-        other.state = state
+        other.state, other.make_up = state, int(key == "closed")
         session.add(other)
         uuids[key] = other.uuid
+        if key == "closed":
+            days = {"before": competencies.days_of(world.programme), "after": competencies.days_of(other)}
+            competencies.note_event(session, other, "make_up", officer.person_id, NOW, "教字〔2026〕9号", days)
     # What a curator still has to confirm: the same pack in a wording of its own.
     loaded = competencies.packs.load("framework_2_0")
     again = loaded.model_copy(update={"framework": loaded.framework.model_copy(update={"notice_zh": "本县试用稿。"})})

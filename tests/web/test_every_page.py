@@ -205,7 +205,9 @@ PAGES = (
     One("curate.programme", "officer", at("/curate/programmes/{P}")),
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
+    One("rounds.make_up", "officer", at("/curate/programmes/{closed}/make-up")),
     One("curate.new", "officer", at("/curate/programmes/new")),
+    One("curate.new", "officer", at("/curate/programmes/new?like={P}"), "like"),
     One("curate.edit", "officer", at("/curate/programmes/{P}/edit")),
     One("kit.page", "", at("/kit")),
 )

@@ -1,0 +1,60 @@
+"""补训, 归档 and a copy of a round on its page."""
+
+from datetime import date
+
+import competencies
+from tests import people as cast
+
+
+def put_to_end(world):
+    world.programme.closes_on = world.programme.review_by_on = world.programme.submit_by_on = date(2026, 11, 1)
+    world.session.commit()
+
+
+def test_a_round_is_opened_again_from_its_page(browse, world):
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}"
+    assert officer.get(f"{url}/make-up").status_code == 422
+    assert "开补训" not in officer.get(url).text
+    put_to_end(world)
+    assert "给没合格的开补训" in officer.get(url).text
+    assert "开补训" not in browse(cast.AUDITOR).get(url).text
+    page = officer.get(f"{url}/make-up").text
+    assert "第 1 次补训" in page
+    version = str(world.programme.version)
+    days = {"submit_by_on": "2026-12-01", "review_by_on": "2026-12-08", "closes_on": "2026-12-15"}
+    refused = officer.post(f"{url}/make-up", {**days, "submit_by_on": "2.12.", "reason": "县字9号", "version": version})
+    assert refused.status_code == 422
+    assert "2.12." not in refused.text or "县字9号" in refused.text
+    assert officer.post(f"{url}/make-up", {**days, "reason": "县字9号", "version": version}).status_code == 303
+    page = officer.get(url).text
+    for words in ("第 1 次补训", "共 1 条", "项目结束 2026年11月1日 → 2026年12月15日", "县字9号"):
+        assert words in page, words
+    assert officer.post(f"{url}/make-up", {**days, "reason": "县字9号", "version": "1"}).status_code == 303
+    assert "第 1 次补训，已合格的不用再做" in browse(cast.CHEN).get(f"/programmes/{world.programme.uuid}").text
+
+
+def test_a_round_is_put_away_and_taken_out(browse, world):
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}"
+    assert officer.post(f"{url}/archive").status_code == 422
+    put_to_end(world)
+    assert browse(cast.CHEN).post(f"{url}/archive").status_code == 403
+    assert officer.post(f"{url}/archive").status_code == 303
+    assert "项目已归档，记录照常能看" in officer.get(url).text
+    assert "已归档的项目（1 个）" in officer.get("/curate").text
+    assert officer.get(f"/progress/{world.programme.uuid}/{world.county.uuid}").status_code == 200
+    assert officer.post(f"{url}/archive", {"back": "1"}).status_code == 303
+    assert "已归档" not in officer.get("/curate").text
+
+
+def test_a_new_round_begins_with_the_rules_of_another(browse, world):
+    world.set_rules(choice={"required_points": 5, "min_dimensions": 3}, goal_percent=77)
+    world.session.commit()
+    page = browse(cast.OFFICER).get(f"/curate/programmes/new?like={world.programme.uuid}").text
+    assert f"规则已照“{world.programme.title}”填好" in page
+    for name, value in (("required_points", "5"), ("min_dimensions", "3"), ("goal_percent", "77"), ("title", "")):
+        assert f'id="f-{name}" name="{name}" type="{"text" if name == "title" else "number"}" value="{value}"' in page
+    assert 'name="opens_on" type="date" value="2026-11-09"' in page  # next week; the others lie as far apart as there
+    assert 'name="closes_on" type="date" value="2026-12-28"' in page
+    assert browse(cast.NEIGHBOUR).get(f"/curate/programmes/new?like={world.programme.uuid}").status_code == 404
+    assert browse(cast.AUDITOR).get(f"/curate/programmes/new?like={world.programme.uuid}").status_code == 403
+    assert competencies.rules_of(world.session, world.programme).goal_percent == 77
