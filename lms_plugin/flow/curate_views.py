@@ -265,8 +265,8 @@ class ProgrammeView:
     events: tuple[rounds.EventLine, ...]
 
 
-def programme(session: Session, actor: Actor, uuid: str, now: datetime) -> ProgrammeView:
-    """For the page of a round and for its form."""
+def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_events: bool = False) -> ProgrammeView:
+    """For the page of a round, which tells what became of it, and for its form, which does not."""
     row = find(session, Programme, actor.tenant_id, uuid)
     scope = programme_unit_scope(session, row)
     require(actor, Permission.PROGRAMME_READ, scope)
@@ -309,7 +309,7 @@ def programme(session: Session, actor: Actor, uuid: str, now: datetime) -> Progr
         is_past=now >= competencies.end_of_day(row.closes_on, get(session, Tenant, row.tenant_id).timezone),
         is_archived=row.archived_at is not None,
         make_up=row.make_up,
-        events=rounds.events_of(session, actor, row),
+        events=rounds.events_of(session, actor, row) if with_events else (),
     )
 
 

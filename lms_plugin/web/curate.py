@@ -111,7 +111,7 @@ def new() -> BaseResponse | tuple[str, int]:
 @blueprint.get("/curate/programmes/<programme>")
 def programme(programme: str) -> str:
     """A round: what its rules mean for teachers, its courses, opening and closing."""
-    view = curate_views.programme(db(), actor(), programme, edge().now)
+    view = curate_views.programme(db(), actor(), programme, edge().now, with_events=True)
     return render_template(
         "curate/programme.html",
         view=view,
