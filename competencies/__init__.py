@@ -44,6 +44,20 @@ from competencies.drafts import (
     problems,
     returned_work,
 )
+from competencies.draws import (
+    FINDINGS,
+    IN_ORDER,
+    LONGEST_SEED,
+    MOST_DRAWN,
+    OPENED,
+    QUESTION,
+    DrawEvent,
+    Drawn,
+    DrawScope,
+    LedgerDraw,
+    draw_entries,
+    places,
+)
 from competencies.frameworks import confirm_points, draft_from_pack, freeze, unconfirmed
 from competencies.hours import (
     HoursKind,
@@ -106,9 +120,9 @@ from competencies.programmes import (
     set_rules,
     start_of_day,
 )
-from competencies.proof import Fault, Proof, astray, prove
+from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
 from competencies.results import Result, person_result
-from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule
+from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule, hash_of_rules
 from competencies.seals import MOST_IN_A_SEAL, Head, entries_and_head, head, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
@@ -162,6 +176,7 @@ __all__ = [
     "Hours",
     "ResultRule",
     "Release",
+    "hash_of_rules",
     "set_rules",
     "rules_of",
     "start_of_day",
@@ -281,4 +296,19 @@ __all__ = [
     "Fault",
     "prove",
     "astray",
+    "EntryProof",
+    "prove_entry",
+    # draws of an auditor
+    "LedgerDraw",
+    "DrawEvent",
+    "OPENED",
+    "IN_ORDER",
+    "QUESTION",
+    "FINDINGS",
+    "MOST_DRAWN",
+    "LONGEST_SEED",
+    "DrawScope",
+    "Drawn",
+    "places",
+    "draw_entries",
 ]

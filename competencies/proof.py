@@ -3,8 +3,7 @@
 Memory stays flat: seals are read a few at a time, and of each entry one bit is kept (that a seal has it).
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy import Row
 from sqlmodel import Session, func, select
 
 from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
-from competencies.seals import FORMS, MOST_IN_A_SEAL, hash_of, raw
+from competencies.seals import FORMS, MOST_IN_A_SEAL, Head, hash_of, named_in, raw
 from lms_plugin.db import table
 
 _SEALS_AT_ONCE = 20
@@ -22,7 +21,6 @@ _HASHED = (
     *("tenant_id", "number", "form", "first_entry_id", "last_entry_id", "entry_count", "entries", "previous_hash"),
     "sealed_at",
 )
-_SEALED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 _seals, _entries, _waiting = table(LedgerSeal), table(CreditEntry), table(LedgerUnsealed)
 
@@ -75,15 +73,88 @@ def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted
     """Computes a district's seals again and tells each fault as it is found. Nothing is written.
 
     `noted`: a hash (or its beginning) that somebody kept of an earlier head; only that can show that the whole chain
-    was written anew. The session's transaction should see one state of the database throughout.
+    was written anew. The session's transaction should see one state of the database throughout, and give what no
+    driver can read as text (`db.as_it_stands`).
     """
     highest = session.execute(select(func.max(_entries.c.id))).scalar_one() or 0
     look = _Look(session, tenant_id, tell, highest)
-    expected, previous = 1, ""
-    for row in _all_seals(session, tenant_id):
+    for row, is_next in _followed(_all_seals(session, tenant_id), tell):
         look.proof.seals += 1
+        if is_next:
+            look.proof.head = row.hash
+            _look_at(look, row, noted)
+    _look_for_others(look)
+    return look.proof
+
+
+@dataclass(slots=True)
+class EntryProof:
+    """What the seals say of one entry. `seal`: the one that has it, None where none has; `waits`: it is to be sealed
+    within the minute. `is_whole`: it is what was sealed. `seals`: how many, from the first to its own, were computed
+    again; `faults`: what of those does not hold."""
+
+    is_there: bool = False
+    waits: bool = False
+    seal: Head | None = None
+    is_whole: bool = False
+    seals: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """The entry is what it was when it was sealed, and so is everything before."""
+        return self.is_whole and not self.faults
+
+
+def prove_entry(session: Session, tenant_id: int, entry_id: int) -> EntryProof:
+    """Computes the chain again from its first seal to the one that has this entry, and the entry's own hash. Two
+    queries; memory stays flat, time goes with the seals before it."""
+    found = EntryProof()
+    columns = raw(CreditEntry, *{name: None for form in FORMS.values() for name in form})
+    row = session.execute(
+        select(*[*columns, _waiting.c.entry_id.label("waits")])
+        .outerjoin(_waiting, _waiting.c.entry_id == _entries.c.id)
+        .where(_entries.c.id == entry_id)
+    ).one_or_none()
+    if row is None:
+        return found
+    found.is_there, found.waits = True, row.waits is not None
+    seals = session.execute(
+        select(*raw(LedgerSeal, *_HASHED, "hash"))
+        .where(_seals.c.tenant_id == tenant_id)
+        .order_by(_seals.c.number)
+        .execution_options(yield_per=_SEALS_AT_ONCE)
+    )
+    for seal, is_next in _followed(seals, found.faults.append):
+        if not is_next:
+            continue
+        found.seals += 1
+        values = seal._asdict()
+        if hash_of({name: values[name] for name in _HASHED}) != seal.hash:
+            found.faults.append(Fault("ledger.seal_changed", str(seal.number)))
+        named = dict(named_in(seal.entries)) if _may_have(seal, entry_id) else {}
+        if entry_id in named:
+            stands = {name: getattr(row, name) for name in FORMS.get(seal.form, FORMS[max(FORMS)])}
+            found.is_whole = hash_of(stands) == named[entry_id]
+            found.seal = Head(seal.number, seal.hash, seal.sealed_at)
+            break
+    seals.close()
+    return found
+
+
+def _may_have(seal: Row[Any], entry_id: int) -> bool:
+    """Whether it is worth looking into a seal; into one whose bounds are no numbers, always."""
+    bounds = (seal.first_entry_id, seal.last_entry_id)
+    return not all(isinstance(bound, int) for bound in bounds) or bounds[0] <= entry_id <= bounds[1]
+
+
+def _followed(rows: Iterable[Row[Any]], tell: Callable[[Fault], None]) -> Iterator[tuple[Row[Any], bool]]:
+    """Seals in the order of their numbers, each with whether it is a next one; what does not follow is told."""
+    expected, previous = 1, ""
+    for row in rows:
         if not isinstance(row.number, int) or row.number < expected:
             tell(Fault("ledger.seal_changed", str(row.number)))
+            yield row, False
             continue
         if row.number > expected:
             last = row.number - 1
@@ -91,10 +162,7 @@ def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted
         elif row.previous_hash != previous:
             tell(Fault("ledger.seal_unchained", str(row.number)))
         expected, previous = row.number + 1, row.hash
-        _look_at(look, row, noted)
-    look.proof.head = previous
-    _look_for_others(look)
-    return look.proof
+        yield row, True
 
 
 def astray(session: Session, tell: Callable[[Fault], None]) -> None:
@@ -133,7 +201,7 @@ def _look_at(look: _Look, seal: Row[Any], noted: str) -> None:
         look.proof.seals_hold += 1
         if noted and str(stands).startswith(noted):
             look.proof.noted_in = seal.number
-    named = [(int(entry), hashed) for entry, hashed in _SEALED.findall(str(seal.entries))]
+    named = named_in(seal.entries)
     columns = FORMS.get(seal.form, FORMS[max(FORMS)])
     there: dict[int, Row[Any]] = {}
     for start in range(0, len(named), MOST_IN_A_SEAL):  # more only where somebody wrote them in

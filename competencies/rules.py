@@ -95,8 +95,13 @@ class Rules(_Rule):
 
     def content_hash(self) -> str:
         """SHA-256 of the canonical JSON (sorted keys, UTF-8)."""
-        text = json.dumps(self.canonical(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_of_rules(self.canonical())
+
+
+def hash_of_rules(stored: dict[str, Any]) -> str:
+    """SHA-256 of rules as they are stored: of an old rule version too, whatever settings came later."""
+    text = json.dumps(stored, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def choice_rule(rules: Rules) -> ChoiceRule:

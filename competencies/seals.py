@@ -11,6 +11,7 @@ entry as unsealed in the transaction that adds it, and a seal takes what is note
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -38,6 +39,7 @@ FORMS: dict[int, tuple[str, ...]] = {
 column of `credit_entry` makes another form."""
 
 _INSTANTS = frozenset({"entered_at", "sealed_at"})
+_NAMED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 UNSEALED_TRIGGERS: dict[str, list[str]] = {
     "sqlite": [
@@ -98,6 +100,11 @@ def hash_of(values: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical form, 64 hexadecimal digits."""
     # What is no text (half a surrogate pair, put in past the product) must not break who looks for it.
     return hashlib.sha256(canonical(values).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def named_in(entries: Any) -> list[tuple[int, str]]:
+    """The entries that a seal names: (id, SHA-256), in their order; what is no such pair is passed over."""
+    return [(int(entry), hashed) for entry, hashed in _NAMED.findall(str(entries))]
 
 
 # --- sealing ---

@@ -101,6 +101,8 @@ class Permission(enum.Enum):
     INVITATION_ACCEPT = "invitation.accept"
     PROGRESS_READ = "progress.read"
     SETTINGS_CHOOSE = "settings.choose"
+    LEDGER_AUDIT = "ledger.audit"
+    LEDGER_FIND = "ledger.find"
 
 
 Predicate = Callable[[Actor, Scope], bool]
@@ -170,6 +172,8 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.INVITATION_ACCEPT: [[_is_own]],
     Permission.PROGRESS_READ: [[_lead], [_officer], [_auditor]],
     Permission.SETTINGS_CHOOSE: [[_is_own]],
+    Permission.LEDGER_AUDIT: [[_auditor]],
+    Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours
 }
 
 

@@ -10,6 +10,9 @@ from select import POLLIN, poll
 from time import monotonic
 from typing import Any, TypeVar, cast
 
+from psycopg import DataError
+from psycopg.abc import Loader
+from psycopg.types.datetime import DateLoader, TimestamptzLoader
 from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event, inspect
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
@@ -153,6 +156,53 @@ def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
         writes(session)
         yield session
         session.commit()
+
+
+@contextmanager
+def as_it_stands(session: Session) -> Iterator[None]:
+    """In this block what the driver cannot read comes as text instead of an error: bytes that are no UTF-8 (SQLite),
+    days beyond the calendar such as `infinity` (PostgreSQL). For who looks for what was done past the product."""
+    connection: Any = session.connection().connection.driver_connection
+    if session.get_bind().dialect.name == "sqlite":
+        before, connection.text_factory = connection.text_factory, _lenient_text
+        try:
+            yield
+        finally:
+            connection.text_factory = before
+        return
+    for name, (_usual, kinder) in _DAYS.items():
+        connection.adapters.register_loader(name, kinder)
+    try:
+        yield
+    finally:
+        for name, (usual, _kinder) in _DAYS.items():
+            connection.adapters.register_loader(name, usual)
+
+
+def _lenient_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+class _Day(DateLoader):
+    def load(self, data: Any) -> Any:
+        try:
+            return super().load(data)
+        except DataError:
+            return _lenient_text(bytes(data))
+
+
+class _Moment(TimestamptzLoader):
+    def load(self, data: Any) -> Any:
+        try:
+            return super().load(data)
+        except DataError:
+            return _lenient_text(bytes(data))
+
+
+_DAYS: dict[str, tuple[type[Loader], type[Loader]]] = {
+    "date": (DateLoader, _Day),
+    "timestamptz": (TimestamptzLoader, _Moment),
+}
 
 
 M = TypeVar("M", bound=Owned)

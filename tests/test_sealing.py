@@ -151,6 +151,29 @@ def test_harm_is_told_in_both_languages_and_ends_in_1(sealed: str, tmp_path: Pat
     assert told.output.count("✗") >= 1
 
 
+def test_what_no_driver_can_read_is_named_and_the_next_district_is_looked_at(sealed: str, tmp_path: Path) -> None:
+    first = "id = (SELECT min(id) FROM credit_entry)"
+    odd = "source = CAST(x'e5b9ff' AS TEXT)" if sealed.startswith("sqlite") else "entered_at = 'infinity'"
+    far = "" if sealed.startswith("sqlite") else ", earned_on = '-infinity'"
+    harm(sealed, f"UPDATE credit_entry SET {odd}{far} WHERE {first}")
+    told = nengli(sealed, tmp_path, "ledger", "verify")
+    assert (told.exit_code, told.exception.__class__) == (1, SystemExit), told.output
+    assert "[ledger.entry_changed]" in told.output
+    assert "平安县: the ledger was tampered with. 1 of 1 seals hold, and 2 entries; 1 more wait" in told.output
+    assert "邻县: 0 seals and 0 entries hold" in told.output
+
+
+def test_a_district_that_cannot_be_looked_through_is_named_and_the_next_one_is(sealed: str, tmp_path: Path) -> None:
+    """Columns of another kind than ours: somebody rebuilt the table."""
+    if sealed.startswith("sqlite"):
+        return  # there a column takes whatever it is given: the test above
+    harm(sealed, "ALTER TABLE ledger_seal ALTER COLUMN number TYPE interval USING make_interval(days => number)")
+    told = nengli(sealed, tmp_path, "ledger", "verify")
+    assert told.exit_code == 1, told.output
+    assert "[ledger.unreadable]" in told.output
+    assert "邻县" in told.output
+
+
 def test_of_very_many_faults_the_first_are_told(own_district_url: str, tmp_path: Path, now: datetime) -> None:
     with with_sealed(130, own_district_url, tmp_path, now):
         pass

@@ -21,7 +21,7 @@ import competencies
 import lti
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import cases, invitations, review, sessions
+from lms_plugin.flow import audit, cases, invitations, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
@@ -67,6 +67,8 @@ OWN_PAGES = {
     "roster.template",
     "uploads.create",
     "release.home",
+    "audit.home",
+    "audit.draw",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {
@@ -100,7 +102,7 @@ class Things:
                 values[name] = self.ids["phrase"]
             elif name == "uuid":
                 values[name] = self.ids[{"cases": "submission", "review": "review"}[part]]
-            elif name == "number":
+            elif name in {"number", "position"}:
                 values[name] = 1
             elif (rule.endpoint, name) == ("people.taken", "kind"):
                 values[name] = RoleKind.SCHOOL_LEAD.value
@@ -167,6 +169,8 @@ def things(world: World) -> Things:
         now,
         reason="import",
     )
+    competencies.seal(session, pk(world.tenant), now)
+    drawn = audit.draw(session, world.actor(cast.AUDITOR), audit.Wish("", "", None, None, 9, "", "k"), now)
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
     ids = {
@@ -190,6 +194,7 @@ def things(world: World) -> Things:
         "code": invitation,
         "token": "0" * 32,
         "stamp": "0" * 12,
+        "draw": drawn.uuid,
     }
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
@@ -309,6 +314,10 @@ def test_the_neighbour_cannot_name_our_things_in_forms(things: Things, neighbour
             )
         ),
         ("/people/merge", {"undo": world.person(cast.CHEN).uuid}),
+        *(
+            ("/audit/draws", {"wanted": "9", "key": "k", **part})
+            for part in ({"unit": world.county.uuid}, {"programme": world.programme.uuid}, {})
+        ),
         (
             "/people/introduce",
             {
@@ -389,5 +398,10 @@ def test_odd_ids_are_not_found(world: World, browse: Callable[[cast.Cast | None]
 def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
     """GET requests roll back, but for the login, one-time tickets, and the note of who saw which evidence."""
     readers = {rule.endpoint for rule, method in routes(tool) if method == "GET"}
-    assert GETS_THAT_COMMIT - {"lti.login", "lti.download"} <= {"review.page", "cases.page", "evidence.file"}
+    assert GETS_THAT_COMMIT - {"lti.login", "lti.download"} <= {
+        "review.page",
+        "cases.page",
+        "evidence.file",
+        "audit.entry",
+    }
     assert readers >= GETS_THAT_COMMIT

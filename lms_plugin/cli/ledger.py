@@ -3,12 +3,13 @@
 import sys
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.cli.checks import LANGUAGES
 from lms_plugin.cli.common import act
-from lms_plugin.db import pk
+from lms_plugin.db import as_it_stands, pk
 from lms_plugin.errors import Refused
 from lms_plugin.flow import people
 from lms_plugin.people import Tenant
@@ -45,12 +46,19 @@ def verify(tenant_name: str, noted: str) -> None:
     something was."""
     noted = noted.strip().lower()
     is_found, are_whole = not noted, True
-    with act(is_writing=False) as (session, _, _now):
+    with act(is_writing=False) as (session, _, _now), as_it_stands(session):
         if noted and (len(noted) < SHORTEST_NOTED or not set(noted) <= set("0123456789abcdef")):
             raise Refused("ledger.not_a_hash", least=SHORTEST_NOTED)
         for row in _districts(session, tenant_name):
             told = Told()
-            proof = competencies.prove(session, pk(row), told.tell, noted)
+            try:
+                with session.begin_nested():  # what cannot be read in one district holds up no other
+                    proof = competencies.prove(session, pk(row), told.tell, noted)
+            except (SQLAlchemyError, ValueError, TypeError) as error:
+                told.rest()
+                _say_in_both("✗ ", "ledger.unreadable", {"name": row.name, "kind": type(error).__name__})
+                are_whole = False
+                continue
             is_found = is_found or bool(proof.noted_in)
             _say(row.name, proof, told, noted)
             are_whole = are_whole and not told.count

@@ -26,6 +26,7 @@ class Place(enum.Enum):
     TRAINER = "trainer"
     BIND = "bind"
     PROGRESS = "progress"
+    AUDIT = "audit"
     PLATFORMS = "platforms"
     WAITING = "waiting"  # 培训尚未开始
     NOWHERE = "nowhere"  # signed in, no course, no role that has a page of its own
@@ -49,7 +50,8 @@ class Landing:
 def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -> Landing:
     """`wants`: what the launched link was made for (flow/links.py).
 
-    Teachers: their programme. Trainers: what waits. Officers: progress. Nobody yet: the sentence that helps.
+    Teachers: their programme. Trainers: what waits. Officers: progress. Auditors: draws.
+    Nobody yet: the sentence that helps.
 
     A role in this course comes before roles elsewhere: who came through a course's door wants that course.
     """
@@ -80,8 +82,10 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
     instructs = any(member.is_instructor for member in members)
     if course is not None and programme is None and instructs and courses.may_bind(session, actor, course):
         return Landing(Place.BIND, course_uuid=course.uuid)
-    if actor.has(RoleKind.OFFICER, RoleKind.AUDITOR):
+    if actor.has(RoleKind.OFFICER):
         return Landing(Place.PROGRESS)
+    if actor.has(RoleKind.AUDITOR):
+        return Landing(Place.AUDIT)
     if teaches and course is not None:
         told = notices.officers_above(session, actor)
         return Landing(Place.WAITING, course_title=course.title, is_told=told)

@@ -30,7 +30,7 @@ BEARER_HEADER = "X-Nengli-Session"
 FINGERPRINT_HEADER = "X-Nengli-Fingerprint"
 CSRF_HEADER = "X-Nengli-Csrf"
 # GET requests that write: OIDC login, ticket redemption, and views of evidence (who saw what).
-GETS_THAT_COMMIT = frozenset({"lti.login", "review.page", "cases.page", "evidence.file", "lti.download"})
+GETS_THAT_COMMIT = frozenset({"lti.login", "review.page", "cases.page", "evidence.file", "audit.entry", "lti.download"})
 # Pages that a stranger may see.
 OPEN_ENDPOINTS = frozenset(
     {

@@ -73,6 +73,7 @@ def home() -> BaseResponse | str:
         landing.Place.TRAINER: lambda: url_for("cases.queue", programme=place.programme_uuid),
         landing.Place.BIND: lambda: url_for("people.bind", course=place.course_uuid),
         landing.Place.PROGRESS: lambda: url_for("oversee.home"),
+        landing.Place.AUDIT: lambda: url_for("audit.home"),
         landing.Place.PLATFORMS: lambda: url_for("platforms.home"),
     }
     if place.place in targets:

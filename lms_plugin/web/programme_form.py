@@ -231,8 +231,19 @@ def _day(text: Any, name: str, wrong: Wrong) -> date:
 
 
 def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
-    """对教师意味着什么: (what about, one sentence), every setting of the rules once."""
-    rules = view.rules
+    """对教师意味着什么: (what about, one sentence), every setting of a round once."""
+    days = _(
+        "%(start)s 开始，%(submit)s交齐，%(review)s评完，%(end)s结束。",
+        start=formats.day(view.opens_on),
+        submit=formats.deadline(view.submit_by_on),
+        review=formats.deadline(view.review_by_on),
+        end=formats.deadline(view.closes_on),
+    )
+    return [(_("什么时候"), days), *rule_words(view.rules, view.undeclared)]
+
+
+def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
+    """A rule version in words: (what about, one sentence). `undeclared`: schools that said no environment."""
     choice, review, hours, result = rules.choice, rules.review, rules.hours, rules.result
     options = {key: dict(words) for key, words in choice_words().items()}
     write = formats.hours
@@ -244,8 +255,8 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
             environment=options["environment_rule"][choice.environment_rule],
         )
     ]
-    if view.undeclared:
-        chosen.append(_("现在有 %(n)s 所学校没有申报环境，这些学校的老师暂时不限。", n=view.undeclared))
+    if undeclared:
+        chosen.append(_("现在有 %(n)s 所学校没有申报环境，这些学校的老师暂时不限。", n=undeclared))
     if choice.compulsory:
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
     peers = [_("没有互评，由评审员直接认定。")]
@@ -305,16 +316,6 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
         else _("由管理员或管理员邀请的评审员发布，发布以后才记学时、回传成绩。")
     )
     return [
-        (
-            _("什么时候"),
-            _(
-                "%(start)s 开始，%(submit)s交齐，%(review)s评完，%(end)s结束。",
-                start=formats.day(view.opens_on),
-                submit=formats.deadline(view.submit_by_on),
-                review=formats.deadline(view.review_by_on),
-                end=formats.deadline(view.closes_on),
-            ),
-        ),
         (_("选能力点"), _paragraph(chosen)),
         (_("提交与撤回"), _paragraph(handing_in)),
         (_("互评"), _paragraph(peers)),

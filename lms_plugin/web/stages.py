@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from lms_plugin.web import (
+    audit,
     cases,
     courses,
     curate,
@@ -46,6 +47,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     passport.blueprint,
     deliveries.blueprint,
     oversee.blueprint,
+    audit.blueprint,
     roster.blueprint,
     schools.blueprint,
     platforms.blueprint,

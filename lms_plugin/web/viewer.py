@@ -102,6 +102,8 @@ def _menu() -> list[tuple[str, str, bool]]:
     stage = within.get(request.blueprint or "", request.blueprint or "")
     actor = here.actor
     entries: list[tuple[str, str, str]] = []
+    if actor.has(RoleKind.AUDITOR):
+        entries.append(("audit", url_for("audit.home"), _("抽查")))
     if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):
         entries.append(("oversee", url_for("oversee.home"), _("进度")))
     if actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR):

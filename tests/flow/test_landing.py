@@ -75,9 +75,16 @@ def test_a_trainer_lands_at_the_queue(world: World) -> None:
 
 
 def test_an_officer_lands_at_the_progress(world: World) -> None:
-    for who in (cast.OFFICER, cast.AUDITOR, cast.LEAD):
+    for who in (cast.OFFICER, cast.LEAD):
         assert land(world, world.person(who), world.course).place is Place.PROGRESS
         assert land(world, world.person(who)).place is Place.PROGRESS
+
+
+def test_an_auditor_lands_at_the_draws(world: World) -> None:
+    for course in (world.course, None):
+        assert land(world, world.person(cast.AUDITOR), course).place is Place.AUDIT
+    grant(world.session, world.person(cast.AUDITOR), RoleKind.OFFICER, world.county, world.now)
+    assert land(world, world.person(cast.AUDITOR)).place is Place.PROGRESS
 
 
 def test_a_lead_who_teaches_lands_as_a_teacher_in_that_course(world: World) -> None:

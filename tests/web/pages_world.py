@@ -19,6 +19,7 @@ from competencies import exchange, load_pack
 from lms_plugin import db
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
+    audit,
     cases,
     digest,
     enter,
@@ -31,6 +32,7 @@ from lms_plugin.flow import (
     submit,
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
+from tests import ledgers
 from tests import people as cast
 from tests.competencies import packs_made
 from tests.factories import (
@@ -127,6 +129,7 @@ def _populate(pages: Pages) -> None:
     _platforms(pages)
     _lists(pages)
     _host_lists(pages)
+    _draws(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
     taught = world.session.exec(
         select(competencies.EvidenceRequirement).where(
@@ -141,6 +144,28 @@ def _populate(pages: Pages) -> None:
     hand_in(world, cast.ZHOU, "A7", NOW - 2 * HOUR, TEXT)
     review.allocate(world.session, officer, world.programme, 6, NOW)
     world.set_rules(review={"course_groups": "first"})
+
+
+def _draws(pages: Pages) -> None:
+    """An auditor drew all entries once, and has a question about the first; of another draw everything is in order."""
+    world, auditor = pages.world, pages.world.actor(cast.AUDITOR)
+    for who in (cast.LI, cast.ZHOU):
+        ledgers.add_entry(world, 50, who)
+    competencies.seal(world.session, pk(world.tenant), NOW)
+    for key in ("draw", "draw_done"):
+        wish = audit.Wish(pages.programme, "", None, None, 20, "2026-11-02", key)
+        row = audit.draw(world.session, auditor, wish, NOW)
+        pages.uuids[key] = row.uuid
+        pages.uuids[f"{key}_place"] = str(1 + next(i for i, e in enumerate(row.entry_ids) if _by_award(world, e)))
+        if key == "draw":
+            audit.say(world.session, auditor, row.uuid, 1, "question", "互评意见和等级对不上，请学校说明。", NOW)
+        else:
+            for place in range(1, len(row.entry_ids) + 1):
+                audit.say(world.session, auditor, row.uuid, place, "in_order", "", NOW)
+
+
+def _by_award(world: World, entry_id: int) -> bool:
+    return get(world.session, competencies.CreditEntry, entry_id).award_id is not None
 
 
 def work_of(world: World, who: cast.Cast, code: str) -> str:

@@ -1,0 +1,156 @@
+"""抽查台账: the auditor's first page, a draw (which prints as its report), and the proof of one entry."""
+
+from datetime import date
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+import competencies
+from lms_plugin.db import new_uuid
+from lms_plugin.errors import Invalid
+from lms_plugin.flow import audit, audit_proof, audit_views
+from lms_plugin.web import ledger_words, messages
+from lms_plugin.web.deliveries import kind_word as column_word
+from lms_plugin.web.deliveries import told
+from lms_plugin.web.edge import actor, db, edge, parts
+from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.forms import pages, whole
+from lms_plugin.web.programme_form import rule_words
+
+blueprint = Blueprint("audit", __name__)
+
+FIELDS = ("programme", "unit", "since", "until", "wanted", "seed", "key")
+USUAL = 20  # entries of a draw, unless the auditor says otherwise
+
+
+def finding_word(finding: str) -> tuple[str, str]:
+    """(kind, word) of a finding."""
+    words = {
+        competencies.IN_ORDER: ("good", _("没有问题")),
+        competencies.QUESTION: ("stop", _("有疑问")),
+        competencies.OPENED: ("note", _("打开过")),
+    }
+    return words.get(finding, ("wait", _("还没查")))
+
+
+@blueprint.get("/audit")
+def home() -> str:
+    """What can be drawn from, and the draws that there are."""
+    return _home({"wanted": str(USUAL), "key": new_uuid()}, {})
+
+
+def _home(values: dict[str, str], errors: dict[str, str]) -> str:
+    page = whole(request.args.get("page"), 1)
+    view = audit_views.home(db(), actor(), page)
+    return render_template(
+        "audit/home.html",
+        view=view,
+        values={**dict.fromkeys(FIELDS, ""), **values},
+        errors=errors,
+        page=page,
+        pages=pages(view.total, audit.PAGE),
+        address=lambda number: url_for("audit.home", page=number),
+    )
+
+
+@blueprint.post("/audit/draws")
+def draw() -> BaseResponse | tuple[str, int]:
+    """Draws."""
+    values = {name: request.form.get(name, "").strip()[:200] for name in FIELDS}
+    try:
+        row = audit.draw(db(), actor(), _wish(values), edge().now)
+    except Invalid as invalid:
+        db().rollback()
+        return _home(values, messages.field_errors(invalid)), 422
+    return redirect(url_for("audit.one", draw=row.uuid), 303)
+
+
+def _wish(values: dict[str, str]) -> audit.Wish:
+    days: dict[str, date | None] = {}
+    for name in ("since", "until"):
+        try:
+            days[name] = date.fromisoformat(values[name]) if values[name] else None
+        except ValueError:
+            raise Invalid({name: "form.date"}) from None
+    return audit.Wish(
+        programme=values["programme"],
+        unit=values["unit"],
+        since=days["since"],
+        until=days["until"],
+        wanted=whole(values["wanted"], 0, least=0, most=100_000),
+        seed=values["seed"],
+        key=values["key"],
+    )
+
+
+@blueprint.get("/audit/draws/<draw>")
+def one(draw: str) -> str:
+    """A draw with its entries; it prints as the report. `again`: draws once more by the seed and says what came out."""
+    view = audit_views.draw_page(db(), actor(), draw, again="again" in request.args)
+    return render_template(
+        "audit/draw.html",
+        view=view,
+        finding_word=finding_word,
+        kind_word=ledger_words.kind_word,
+        basis_words=ledger_words.basis_words,
+        printed_at=edge().now,
+    )
+
+
+@blueprint.route("/audit/draws/<draw>/<int:position>", methods=["GET", "POST"])
+def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
+    """The proof of one entry, and what the auditor says of it; after that the next one."""
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        try:
+            following = audit.say(
+                db(),
+                actor(),
+                draw,
+                position,
+                request.form.get("finding", ""),
+                request.form.get("remark", ""),
+                edge().now,
+            )
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+        else:
+            if following:
+                return redirect(url_for("audit.entry", draw=draw, position=following), 303)
+            return redirect(url_for("audit.one", draw=draw), 303)
+    view = audit_proof.proof_page(db(), actor(), draw, position, edge().now)
+    settings = parts().settings
+    page = render_template(
+        "audit/entry.html",
+        view=view,
+        said={"finding": request.form.get("finding", view.finding), "remark": request.form.get("remark", view.remark)},
+        errors=errors,
+        rules=rule_words(view.rule.rules) if view.rule is not None else [],
+        faults=[
+            messages.sentence(fault.code, {"seals": fault.seals or "–", "entry": fault.entry})
+            for fault in view.proof.faults
+        ],
+        keep_removed_days=settings.keep_removed_days,
+        log_days=settings.log_days,
+        finding_word=finding_word,
+        kind_word=ledger_words.kind_word,
+        basis_words=ledger_words.basis_words,
+        review_word=review_word,
+        column_word=column_word,
+        told=told,
+        printed_at=edge().now,
+    )
+    return page, 422 if errors else 200
+
+
+def review_word(state: str) -> str:
+    """Where a reviewer's part stands."""
+    words = {
+        "allotted": _("分到了，没有打开"),
+        "open": _("打开了，没有交"),
+        "submitted": _("已交"),
+        "recused": _("回避"),
+        "void": _("作废（材料撤回或换了版本）"),
+    }
+    return str(words.get(state, state))
