@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import exchange, packs
+from competencies import exchange, packs, provinces
 from competencies.choosing import (
     ChoiceRule,
     ChoiceState,
@@ -147,6 +147,7 @@ from competencies.submissions import (
 __all__ = [
     # the standard
     "packs",
+    "provinces",
     "Pack",
     "PackProblem",
     "content_hash",

@@ -47,6 +47,7 @@ class ChoiceRule:
     environment_rule: EnvironmentRule = EnvironmentRule.UP_TO
     environment_order: tuple[str, ...] = ("multimedia", "blended", "smart")
     compulsory: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()  # points that nobody may choose here
 
     def __post_init__(self) -> None:
         wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
@@ -64,13 +65,15 @@ class ChoiceRule:
         object.__setattr__(self, "environment_rule", EnvironmentRule(self.environment_rule))
         object.__setattr__(self, "environment_order", tuple(self.environment_order))
         object.__setattr__(self, "compulsory", tuple(self.compulsory))
+        object.__setattr__(self, "not_offered", tuple(self.not_offered))
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceState:
     """What a choice still misses.
 
-    A point outside the environment must be given back, so it counts neither as a point nor for its dimension.
+    A point outside the environment, or one that is not offered (any more), must be given back: it counts neither as a
+    point nor for its dimension. `outside_environment` holds both, `not_offered` the latter alone.
     `is_dead_end`: keeping all the points that fit, the places left do not suffice: something must be exchanged
     (A5 + A6 + A7: three points, one dimension). `next_dimensions`: where it is not empty, every further point has to
     come from one of these, or the choice becomes a dead end. `environment_undeclared`: the rule looks at the school's
@@ -82,6 +85,7 @@ class ChoiceState:
     used_dimensions: tuple[str, ...]
     next_dimensions: tuple[str, ...]
     outside_environment: tuple[str, ...]
+    not_offered: tuple[str, ...]
     compulsory_missing: tuple[str, ...]
     must_be_new_dimension: bool
     must_be_compulsory: bool
@@ -94,8 +98,10 @@ def allowed(rule: ChoiceRule, point: PointFacts, declared_environment: str) -> b
     """Whether a school with this environment may use the point. "" (not declared) allows every point.
 
     An environment that the order does not know allows its own points alone. A compulsory point is asked of every
-    school, so every school may use it.
+    school, so every school may use it; one that is not offered is for none.
     """
+    if point.code in rule.not_offered:
+        return False
     if rule.environment_rule == EnvironmentRule.FREE or not declared_environment or point.code in rule.compulsory:
         return True
     if point.environment == declared_environment:
@@ -145,6 +151,7 @@ def missing(
         used_dimensions=used,
         next_dimensions=next_dimensions,
         outside_environment=outside,
+        not_offered=tuple(code for code in outside if code in rule.not_offered),
         compulsory_missing=compulsory,
         must_be_new_dimension=must_be_new,
         must_be_compulsory=bool(compulsory) and len(compulsory) >= places,
@@ -166,8 +173,9 @@ def most_possible(rule: ChoiceRule, points: Sequence[PointFacts], declared_envir
 
 def meets(rule: ChoiceRule, passed: Sequence[PointFacts]) -> bool:
     """Whether passed points are what the rule wants of a finished person: enough, of enough dimensions, compulsory
-    ones among them. The environment was asked when they were chosen: what a school declares later takes none back."""
-    return missing(rule, passed, "").is_complete
+    ones among them. The environment, and what is offered, was asked when they were chosen: what a school declares or a
+    district drops later takes none back."""
+    return missing(rule, passed, "", kept={point.code for point in passed}).is_complete
 
 
 def fitting_sets(

@@ -20,11 +20,15 @@ class Choice(_Rule):
     min_dimensions: int = Field(default=2, ge=1, le=4)
     environment_rule: Literal["exact", "up_to", "free"] = "up_to"
     compulsory: tuple[str, ...] = ()
+    not_offered: tuple[str, ...] = ()  # points of the framework that the local paper does not have
+    points_in_paper: int = Field(default=0, ge=0, le=200)  # how many points it has; 0 = it does not say
 
     @model_validator(mode="after")
     def _possible(self) -> "Choice":
         if self.min_dimensions > self.required_points:
             raise ValueError("min_dimensions cannot exceed required_points")
+        if set(self.compulsory) & set(self.not_offered):
+            raise ValueError("a compulsory point must be offered")
         return self
 
 
@@ -68,6 +72,15 @@ class Release(_Rule):
     after_days: int = Field(default=0, ge=0, le=90)
 
 
+CAME_LATER = (
+    ("review", "course_groups"),
+    ("choice", "not_offered"),
+    ("choice", "points_in_paper"),
+    ("", "settings"),
+)
+"""Settings, by their part of the rules, that older rule versions do not know."""
+
+
 class Rules(_Rule):
     """All rules of a programme; the default is the customer's 2.0 default."""
 
@@ -77,6 +90,7 @@ class Rules(_Rule):
     result: ResultRule = ResultRule()
     release: Release = Release()
     goal_percent: int = Field(default=90, ge=1, le=100)
+    settings: str = Field(default="", max_length=32)  # the settings file they began with (`provinces`), "" = none
 
     @model_validator(mode="after")
     def _fits(self) -> "Rules":
@@ -87,10 +101,13 @@ class Rules(_Rule):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """As stored. A setting that came later is left out while it is off: rules from before it are the same rules."""
-        found = self.model_dump(mode="json")
-        if self.review.course_groups == "off":
-            del found["review"]["course_groups"]
+        """As stored. A setting that came later is left out while it is at its default: rules from before it are the
+        same rules."""
+        found, default = self.model_dump(mode="json"), Rules().model_dump(mode="json")
+        for part, name in CAME_LATER:
+            place, usual = (found[part], default[part]) if part else (found, default)
+            if place[name] == usual[name]:
+                del place[name]
         return found
 
     def content_hash(self) -> str:
@@ -112,4 +129,5 @@ def choice_rule(rules: Rules) -> ChoiceRule:
         min_dimensions=choice.min_dimensions,
         environment_rule=EnvironmentRule(choice.environment_rule),
         compulsory=choice.compulsory,
+        not_offered=choice.not_offered,
     )

@@ -101,7 +101,8 @@ def choosing(
         for point, fact in zip(points, facts, strict=True)
         if point.code in ticked
         or (
-            (not environment or point.environment == environment)
+            point.code not in rule.not_offered
+            and (not environment or point.environment == environment)
             and (not dimension or point.dimension == dimension)
             and not (no_video and fact.effort.video)
         )

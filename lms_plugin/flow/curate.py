@@ -138,7 +138,8 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, 
     """Opens a round for teachers, closes it (results then read 合格 or 不合格), or opens it again.
 
     Raises Refused `programme.no_way_back` for a round that teachers have seen and that should be a draft again, and
-    `programme.over` for one whose last day is past: opened, it would be closed at once; `programme.archived`.
+    `programme.over` for one whose last day is past: opened, it would be closed at once; `programme.archived`;
+    `programme.points_unnamed` and `programme.points_lacking` where it does not have the points of its paper.
     """
     programme = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
@@ -149,13 +150,31 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, 
     if programme.archived_at is not None:
         raise Refused("programme.archived")
     timezone = get(session, Tenant, programme.tenant_id).timezone
-    if state is ProgrammeState.OPEN and now >= competencies.end_of_day(programme.closes_on, timezone):
-        raise Refused("programme.over")
+    if state is ProgrammeState.OPEN:
+        if now >= competencies.end_of_day(programme.closes_on, timezone):
+            raise Refused("programme.over")
+        wrong = points_unlike_paper(session, programme, competencies.rules_of(session, programme))
+        if wrong is not None:
+            raise Refused(wrong[0], **wrong[1])
     programme.state = state
     session.add(programme)
     kind = "opened" if state is ProgrammeState.OPEN else "closed"
     competencies.note_event(session, programme, kind, actor.person_id, now)
     return programme
+
+
+def points_unlike_paper(session: Session, programme: Programme, rules: Rules) -> tuple[str, dict[str, int]] | None:
+    """Why a round does not have as many points as the local paper (code and numbers); None where it does, or where
+    nobody said how many that has. Henan's has 29: until the dropped one is named, nobody can choose rightly."""
+    said = rules.choice.points_in_paper
+    codes = {
+        point["code"] for point in get(session, FrameworkVersion, programme.framework_version_id).content["points"]
+    }
+    offered = len(codes - set(rules.choice.not_offered))
+    if not said or said == offered:
+        return None
+    numbers = {"said": said, "offered": offered, "left": abs(offered - said)}
+    return "programme.points_unnamed" if offered > said else "programme.points_lacking", numbers
 
 
 def programme_unit_scope(session: Session, programme: Programme) -> Scope:
@@ -224,15 +243,21 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
             raise Invalid({later: "programme.dates_order"})
     version = get(session, FrameworkVersion, programme.framework_version_id)
     points = version.content["points"]
-    if form.rules.choice.required_points > len(points):
-        raise Invalid({"required_points": ("programme.points_too_many", {"most": len(points)})})
-    if form.rules.choice.min_dimensions > len({point["dimension"] for point in points}):
+    choice = form.rules.choice
+    offered = [point for point in points if point["code"] not in choice.not_offered]
+    if choice.required_points > len(offered):
+        raise Invalid({"required_points": ("programme.points_too_many", {"most": len(offered)})})
+    if choice.min_dimensions > len({point["dimension"] for point in offered}):
         raise Invalid({"min_dimensions": "programme.dimensions_too_many"})
-    unknown = set(form.rules.choice.compulsory) - {point["code"] for point in points}
-    if unknown:
-        raise Invalid({"compulsory": ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
-    if len(form.rules.choice.compulsory) > form.rules.choice.required_points:
-        raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": form.rules.choice.required_points})})
+    for name in ("compulsory", "not_offered"):
+        unknown = set(getattr(choice, name)) - {point["code"] for point in points}
+        if unknown:
+            raise Invalid({name: ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
+    if len(choice.compulsory) > choice.required_points:
+        raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": choice.required_points})})
+    unlike = points_unlike_paper(session, programme, form.rules)
+    if unlike is not None and programme.state is ProgrammeState.OPEN:
+        raise Invalid({"not_offered": unlike})
     _check_choice(session, programme, form.rules, points)
     _check_hours(form.rules)
 

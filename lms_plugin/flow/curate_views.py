@@ -12,7 +12,7 @@ from competencies import CompetencyFramework, FrameworkVersion, Programme, Progr
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.flow import rounds, schools
-from lms_plugin.flow.curate import is_chosen_from, programme_unit_scope
+from lms_plugin.flow.curate import is_chosen_from, points_unlike_paper, programme_unit_scope
 from lms_plugin.people import Course, OrgUnit, Tenant
 
 
@@ -263,6 +263,7 @@ class ProgrammeView:
     is_archived: bool
     make_up: int
     events: tuple[rounds.EventLine, ...]
+    unlike_paper: tuple[str, dict[str, int]] | None  # why it does not have the points of the local paper: a refusal
 
 
 def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_events: bool = False) -> ProgrammeView:
@@ -310,6 +311,7 @@ def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_
         is_archived=row.archived_at is not None,
         make_up=row.make_up,
         events=rounds.events_of(session, actor, row) if with_events else (),
+        unlike_paper=points_unlike_paper(session, row, rules),
     )
 
 

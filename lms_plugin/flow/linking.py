@@ -88,6 +88,14 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
             )
         )
     }
+    dropped = {
+        policy.programme_id: set(competencies.Rules.model_validate(policy.rules).choice.not_offered)
+        for policy in session.exec(
+            select(competencies.ProgrammePolicy).where(
+                col(competencies.ProgrammePolicy.id).in_([one.policy_id for one in programmes])
+            )
+        )
+    }
     return Picker(
         uuid=row.uuid,
         course=course.title,
@@ -106,6 +114,7 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
                             for point in points
                             if point.framework_version_id == one.framework_version_id
                             and point.dimension == part["code"]
+                            and point.code not in dropped.get(pk(one), ())
                         ),
                     )
                     for part in contents[one.framework_version_id]

@@ -25,7 +25,7 @@ def choose_points(
     """Makes these points (codes) the actor's choice; fewer than the rule asks for may be saved and added to later.
 
     `give_up`: codes of handed-in points that the actor says may be withdrawn with the choice. Raises Invalid at
-    "point": too many, unknown, not for the school's environment, or a set from which the rule cannot be met; at
+    "point": too many, unknown, not offered, not for the school's environment, a set that cannot meet the rule; at
     "give_up" where a point was handed in and nobody said that it may be withdrawn. Refused `choice.decided` and
     `choice.opened` where a point would be dropped that stays, `submit.not_open_yet`, `submit.programme_over`.
     """
@@ -85,6 +85,8 @@ def _require_rule(
     now = state(wanted)
     if len(wanted) > rule.required_points:
         raise Invalid({"point": ("choice.too_many", {"most": rule.required_points, "chosen": len(wanted)})})
+    if now.not_offered:
+        raise Invalid({"point": ("choice.not_offered", {"points": "、".join(sorted(now.not_offered))})})
     if now.outside_environment:
         raise Invalid({"point": ("choice.outside_environment", {"points": "、".join(sorted(now.outside_environment))})})
     if not now.is_dead_end or state(kept).is_dead_end:

@@ -7,10 +7,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
-from competencies import ProgrammeState
+from competencies import ProgrammeState, Rules, provinces
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import curate, curate_views, framework_changes
-from lms_plugin.web import formats, framework_words, messages, programme_form, rounds
+from lms_plugin.web import formats, framework_words, messages, programme_form, province_words, rounds
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -96,7 +96,9 @@ def new() -> BaseResponse | tuple[str, int]:
     if request.method == "GET":
         today, like = local_day(edge().now), request.args.get("like", "")
         if not like:
-            return _form(programme_form.first_values(today), {}, None)
+            code = request.args.get("settings", "")
+            rules = provinces.load(code).rules() if code else Rules()
+            return _form(programme_form.first_values(today, rules), {}, None)
         model = curate_views.programme(db(), actor(), like, edge().now)
         return _form(programme_form.values_like(model, today), {}, None, like=model.title)
     values = programme_form.typed_values(request.form)
@@ -118,6 +120,8 @@ def programme(programme: str) -> str:
         words=programme_form.teacher_words(view),
         state=("note", _("已归档")) if view.is_archived else state_word(view.state),
         event_word=rounds.event_word,
+        basis=province_words.basis(view.rules),
+        unlike=messages.sentence(*view.unlike_paper) if view.unlike_paper else "",
     )
 
 
@@ -185,6 +189,7 @@ def _form(
             key: _("现在存的是：%(value)s", value=names.get(key, {}).get(value, value).strip() or _("（空）"))
             for key, value in stands.items()
         }
+    begun = str(values["settings"]) if view is None else ""
     page = render_template(
         "curate/form.html",
         values=values,
@@ -193,6 +198,8 @@ def _form(
         version=view.version if view is not None and seen is None else seen,
         view=view,
         like=like,
+        provinces=province_words.options(),
+        basis=province_words.basis(provinces.load(begun).rules()) if begun in provinces.ORDER else None,
         versions=choices.versions,
         units=units,
         options=programme_form.choice_words(),

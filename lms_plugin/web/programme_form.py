@@ -59,15 +59,15 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def first_values(today: date) -> dict[str, Any]:
-    """A new round: every rule at its default, dates of a usual term."""
+def first_values(today: date, rules: Rules | None = None) -> dict[str, Any]:
+    """A new round: every rule at its default, or as `rules` has it, and dates of a usual term."""
     dates = [today + timedelta(days=days) for days in (7, 49, 63, 77)]
     return {
         "title": "",
         "framework_version": "",
         "unit": "",
         **{key: day.isoformat() for key, day in zip(DATES, dates, strict=True)},
-        **_values_of(Rules()),
+        **_values_of(rules or Rules()),
     }
 
 
@@ -110,6 +110,8 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "min_dimensions": rules.choice.min_dimensions,
         "environment_rule": rules.choice.environment_rule,
         "compulsory": " ".join(rules.choice.compulsory),
+        "not_offered": " ".join(rules.choice.not_offered),
+        "points_in_paper": rules.choice.points_in_paper or "",
         **{
             key: getattr(rules.review, key)
             for key in (
@@ -131,13 +133,15 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "needs_hours": rules.result.needs_hours,
         "after_days": rules.release.after_days,
         "goal_percent": rules.goal_percent,
+        "settings": rules.settings,
     }
 
 
 def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
-        ("title", "framework_version", "unit", "compulsory", "excellent_points", *DATES),
+        ("title", "framework_version", "unit", "compulsory", "not_offered", "points_in_paper", "excellent_points"),
+        ("settings", *DATES),
         tuple(NUMBERS),
         HOURS,
         tuple(CHOICES),
@@ -158,6 +162,12 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
     excellent = None
     if values["excellent_points"]:
         excellent = _whole(values["excellent_points"], 1, 30, "excellent_points", wrong)
+    in_paper = 0
+    if values["points_in_paper"]:
+        in_paper = _whole(values["points_in_paper"], 1, 200, "points_in_paper", wrong)
+    compulsory, not_offered = _codes(values["compulsory"]), _codes(values["not_offered"])
+    if both := [code for code in compulsory if code in not_offered]:
+        wrong["not_offered"] = ("programme.compulsory_not_offered", {"points": "、".join(both)})
     if not wrong:
         if numbers["min_dimensions"] > numbers["required_points"]:
             wrong["min_dimensions"] = "programme.dimensions_over_points"
@@ -174,7 +184,9 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             required_points=numbers["required_points"],
             min_dimensions=numbers["min_dimensions"],
             environment_rule=values["environment_rule"],
-            compulsory=tuple(dict.fromkeys(values["compulsory"].upper().replace("，", " ").replace(",", " ").split())),
+            compulsory=compulsory,
+            not_offered=not_offered,
+            points_in_paper=in_paper,
         ),
         review=ReviewPolicy(
             reviews_per_work=numbers["reviews_per_work"],
@@ -200,10 +212,17 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"]),
         release=Release(after_days=numbers["after_days"]),
         goal_percent=numbers["goal_percent"],
+        settings=values["settings"] if values["settings"] in competencies.provinces.ORDER else "",
     )
     return ProgrammeForm(
         title=values["title"], framework_version=values["framework_version"], unit=values["unit"], **days, rules=rules
     )
+
+
+def _codes(text: Any) -> tuple[str, ...]:
+    """Codes of points as people type them: "A3，a6、B1"."""
+    typed = unicodedata.normalize("NFKC", str(text)).upper()
+    return tuple(dict.fromkeys(code for code in re.split(r"[\s,、;]+", typed) if code))
 
 
 def _whole(text: Any, least: int, most: int, name: str, wrong: Wrong) -> int:
@@ -257,6 +276,10 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
     ]
     if undeclared:
         chosen.append(_("现在有 %(n)s 所学校没有申报环境，这些学校的老师暂时不限。", n=undeclared))
+    if choice.points_in_paper:
+        chosen.append(_("本地文件一共列出 %(n)s 个能力点。", n=choice.points_in_paper))
+    if choice.not_offered:
+        chosen.append(_("本地文件没有、不能选的：%(codes)s。", codes=_("、").join(choice.not_offered)))
     if choice.compulsory:
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
     peers = [_("没有互评，由评审员直接认定。")]
@@ -299,6 +322,11 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
             b=write(hours.online_need_hundredths),
         ),
     ]
+    rule = competencies.hours_rule(rules)
+    most = competencies.practice_total(rule, [competencies.Level.EXCELLENT] * rule.required_points)
+    if most < hours.practice_need_hundredths:
+        short = write(hours.practice_need_hundredths - most)
+        earned.append(_("能力点最多记 %(n)s 学时，还差的 %(short)s 学时要另外修。", n=write(most), short=short))
     outcome = [
         _("要求的能力点都合格以上，结果就是合格。"),
         _("全部优秀，结果是优秀。")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from competencies import packs
-from competencies.choosing import ChoiceRule, EnvironmentRule, PointFacts, allowed, fitting_sets, missing
+from competencies.choosing import ChoiceRule, EnvironmentRule, PointFacts, allowed, fitting_sets, meets, missing
 from lms_plugin.errors import Invalid
 
 PACK = packs.load("framework_2_0")
@@ -169,3 +169,28 @@ def test_a_compulsory_point_is_open_to_every_school() -> None:
     rule = ChoiceRule(compulsory=("C1",))
     assert allowed(rule, BY_CODE["C1"], "multimedia")
     assert not allowed(rule, BY_CODE["C2"], "multimedia")
+
+
+CODES = sorted(BY_CODE)
+
+
+@given(
+    st.sets(st.sampled_from(CODES), max_size=5),
+    st.lists(st.sampled_from(CODES), max_size=6),
+    st.sampled_from(list(EnvironmentRule)),
+    st.sampled_from(["", "multimedia", "blended", "smart"]),
+)
+def test_what_is_not_offered_is_for_nobody(
+    dropped: set[str], codes: list[str], environment: EnvironmentRule, declared: str
+) -> None:
+    """Whatever the school declared: a dropped point is never allowed, never counts, and stands in no set; points that
+    were passed before it was dropped still make somebody through."""
+    rule = ChoiceRule(environment_rule=environment, not_offered=tuple(dropped))
+    assert not any(allowed(rule, BY_CODE[code], declared) for code in dropped)
+    state = missing(rule, chosen(*codes), declared, POINTS)
+    kept = [code for code in codes if code not in dropped]
+    without = missing(rule, chosen(*kept), declared, POINTS)
+    assert set(state.not_offered) == dropped & set(codes)
+    assert (state.points_missing, state.dimensions_missing) == (without.points_missing, without.dimensions_missing)
+    assert not any(dropped & set(codes) for codes in fitting_sets(rule, SETS, POINTS, declared))
+    assert meets(rule, chosen(*codes)) == meets(ChoiceRule(environment_rule=environment), chosen(*codes))

@@ -212,6 +212,7 @@ PAGES = (
     One("rounds.make_up", "officer", at("/curate/programmes/{closed}/make-up")),
     One("curate.new", "officer", at("/curate/programmes/new")),
     One("curate.new", "officer", at("/curate/programmes/new?like={P}"), "like"),
+    One("curate.new", "officer", at("/curate/programmes/new?settings=henan"), "settings"),
     One("curate.edit", "officer", at("/curate/programmes/{P}/edit")),
     One("kit.page", "", at("/kit")),
 )

@@ -1,0 +1,119 @@
+"""Settings files in words: what of a round's rules a province's papers say, and what stands at a default."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from competencies import Rules, provinces
+from lms_plugin.web import formats, programme_form
+from lms_plugin.web.formats import gettext as _
+
+
+@dataclass(frozen=True)
+class SaidLine:
+    """One setting that a source says: what the file has, where that stands, and what the round has where it differs."""
+
+    label: str
+    value: str
+    words: str
+    source: str
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the rules of a round rest on. `unsaid`: the settings that no source says and that stand at the default;
+    `changed`: those that no source says and that the round has otherwise."""
+
+    name: str
+    said: tuple[SaidLine, ...]
+    facts: tuple[tuple[str, str], ...]
+    unsaid: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+def labels() -> dict[str, str]:
+    """Each setting of the rules by the name it has on the form."""
+    return {
+        "choice.required_points": _("每人选几个"),
+        "choice.min_dimensions": _("至少来自几个维度"),
+        "choice.environment_rule": _("环境"),
+        "choice.compulsory": _("必选的能力点"),
+        "choice.not_offered": _("本地文件没有的能力点"),
+        "choice.points_in_paper": _("本地文件列出几个能力点"),
+        "review.reviews_per_work": _("每份材料几人评"),
+        "review.third_when_differing": _("两人意见不同时请第三人"),
+        "review.max_reviews": _("每人最多评几份"),
+        "review.pool": _("评审人从哪里来"),
+        "review.exclude_own_school": _("回避本校：不评本校的材料"),
+        "review.prefer_same_subject": _("优先同学科"),
+        "review.course_groups": _("按课程小组分配互评"),
+        "review.withdraw_minutes": _("提交后至少几分钟可撤回"),
+        "review.minutes_per_review": _("评一份大约几分钟"),
+        "review.self_marks": _("提交前先自评"),
+        "hours.kind": _("怎样记实践应用学时"),
+        "hours.practice_hundredths": _("一共记多少学时"),
+        "hours.pass_hundredths": _("按等次计：一个合格记多少"),
+        "hours.excellent_hundredths": _("按等次计：一个优秀记多少"),
+        "hours.cap_hundredths": _("最多记多少"),
+        "hours.practice_need_hundredths": _("实践应用要修满多少"),
+        "hours.online_need_hundredths": _("网络研修要修满多少"),
+        "result.excellent_points": _("几个优秀才算结果优秀"),
+        "result.needs_hours": _("学时修满才算合格"),
+        "release.after_days": _("认定几天后自动发布"),
+        "goal_percent": _("合格率目标（百分比）"),
+    }
+
+
+def settings_of(rules: Rules) -> Iterator[tuple[str, Any]]:
+    """Each setting by its place in the rules, with what stands there."""
+    for part, value in rules:
+        if part == "settings":
+            continue
+        if hasattr(type(value), "model_fields"):
+            yield from ((f"{part}.{name}", one) for name, one in value)
+        else:
+            yield part, value
+
+
+def options() -> list[tuple[str, str]]:
+    """The settings files that come with the product."""
+    return [(one.code, formats.told(one.name.model_dump())) for one in provinces.every()]
+
+
+def basis(rules: Rules) -> Basis | None:
+    """What a round's rules rest on, where they began with a settings file."""
+    if rules.settings not in provinces.ORDER:
+        return None
+    file, known = provinces.load(rules.settings), labels()
+    began, said = dict(settings_of(file.rules())), {line.setting for line in file.lines}
+    now = dict(settings_of(rules))
+    rest = [key for key in now if key not in said]
+
+    def label(key: str) -> str:
+        return known.get(key, key)
+
+    return Basis(
+        name=formats.told(file.name.model_dump()),
+        said=tuple(
+            SaidLine(
+                label=label(line.setting),
+                value=_written(line.setting, line.value),
+                words=formats.told({"zh": line.zh, "en": line.en}),
+                source=file.sources[line.source],
+                instead=_written(line.setting, now[line.setting]) if now[line.setting] != line.value else "",
+            )
+            for line in file.lines
+        ),
+        facts=tuple((formats.told({"zh": one.zh, "en": one.en}), file.sources[one.source]) for one in file.facts),
+        unsaid=tuple(label(key) for key in rest if now[key] == began[key]),
+        changed=tuple(label(key) for key in rest if now[key] != began[key]),
+    )
+
+
+def _written(setting: str, value: Any) -> str:
+    if setting.endswith("_hundredths"):
+        return formats.hours(value)
+    if setting == "choice.environment_rule":
+        return dict(programme_form.choice_words()["environment_rule"])[value]
+    return str(value)
