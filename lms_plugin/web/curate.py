@@ -7,7 +7,8 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
-from competencies import ProgrammeState, Rules, provinces
+import competencies
+from competencies import ProgrammeState, Rules
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import curate, curate_views, framework_changes
 from lms_plugin.web import formats, framework_words, messages, programme_form, province_words, rounds
@@ -97,7 +98,7 @@ def new() -> BaseResponse | tuple[str, int]:
         today, like = local_day(edge().now), request.args.get("like", "")
         if not like:
             code = request.args.get("settings", "")
-            rules = provinces.load(code).rules() if code else Rules()
+            rules = competencies.provinces.load(code).rules() if code else Rules()
             return _form(programme_form.first_values(today, rules), {}, None)
         model = curate_views.programme(db(), actor(), like, edge().now)
         return _form(programme_form.values_like(model, today), {}, None, like=model.title)
@@ -199,7 +200,9 @@ def _form(
         view=view,
         like=like,
         provinces=province_words.options(),
-        basis=province_words.basis(provinces.load(begun).rules()) if begun in provinces.ORDER else None,
+        basis=province_words.basis(competencies.provinces.load(begun).rules())
+        if begun in competencies.provinces.ORDER
+        else None,
         versions=choices.versions,
         units=units,
         options=programme_form.choice_words(),

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from competencies import Rules, provinces
+import competencies
+from competencies import Rules
 from lms_plugin.web import formats, programme_form
 from lms_plugin.web.formats import gettext as _
 
@@ -78,14 +79,14 @@ def settings_of(rules: Rules) -> Iterator[tuple[str, Any]]:
 
 def options() -> list[tuple[str, str]]:
     """The settings files that come with the product."""
-    return [(one.code, formats.told(one.name.model_dump())) for one in provinces.every()]
+    return [(one.code, formats.told(one.name.model_dump())) for one in competencies.provinces.every()]
 
 
 def basis(rules: Rules) -> Basis | None:
     """What a round's rules rest on, where they began with a settings file."""
-    if rules.settings not in provinces.ORDER:
+    if rules.settings not in competencies.provinces.ORDER:
         return None
-    file, known = provinces.load(rules.settings), labels()
+    file, known = competencies.provinces.load(rules.settings), labels()
     began, said = dict(settings_of(file.rules())), {line.setting for line in file.lines}
     now = dict(settings_of(rules))
     rest = [key for key in now if key not in said]
