@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import exchange, packs, provinces
+from competencies import editing, exchange, packs, provinces
 from competencies.choosing import (
     ChoiceRule,
     ChoiceState,
@@ -58,7 +58,7 @@ from competencies.draws import (
     draw_entries,
     places,
 )
-from competencies.frameworks import confirm_points, draft_from_pack, freeze, unconfirmed
+from competencies.frameworks import confirm_points, draft_from_pack, freeze, same_as, unconfirmed
 from competencies.hours import (
     HoursKind,
     HoursRule,
@@ -153,6 +153,7 @@ __all__ = [
     "content_hash",
     "load_pack",
     "exchange",
+    "editing",
     "Change",
     "Difference",
     "differences",
@@ -165,6 +166,7 @@ __all__ = [
     "draft_from_pack",
     "confirm_points",
     "unconfirmed",
+    "same_as",
     "freeze",
     # a round and its rules
     "Programme",

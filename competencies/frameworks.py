@@ -16,7 +16,7 @@ from competencies.models import (
     VersionState,
 )
 from competencies.pack_schema import EffortDef
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Refused
 
 
@@ -40,9 +40,9 @@ def draft_from_pack(session: Session, tenant_id: int, loaded: packs.Pack, now: d
         session.flush()
     content_hash = packs.content_hash(loaded)
     same = session.exec(
-        select(FrameworkVersion).where(
-            FrameworkVersion.framework_id == pk(framework), FrameworkVersion.content_hash == content_hash
-        )
+        select(FrameworkVersion)
+        .where(FrameworkVersion.framework_id == pk(framework), FrameworkVersion.content_hash == content_hash)
+        .order_by(col(FrameworkVersion.id))
     ).first()
     if same is not None:
         return same
@@ -84,6 +84,21 @@ def unconfirmed(version: FrameworkVersion) -> list[str]:
     if not version.is_reference:
         return []
     return [p["code"] for p in version.content["points"] if p["code"] not in version.confirmed_points]
+
+
+def same_as(session: Session, version: FrameworkVersion) -> int:
+    """The number of the published version of its framework that has the very same content, 0 for none."""
+    found = session.exec(
+        select(FrameworkVersion.number)
+        .where(
+            FrameworkVersion.framework_id == version.framework_id,
+            FrameworkVersion.content_hash == version.content_hash,
+            FrameworkVersion.state == VersionState.PUBLISHED,
+            FrameworkVersion.id != version.id,
+        )
+        .order_by(col(FrameworkVersion.number).desc())
+    ).first()
+    return found or 0
 
 
 def freeze(
@@ -136,7 +151,9 @@ def freeze(
             made.append((requirement, item))
     version.state = VersionState.PUBLISHED
     version.published_at, version.published_by_id = now, by_id
-    session.add(version)
+    framework = get(session, CompetencyFramework, version.framework_id)
+    framework.title = _words(version.content["framework"], "title")  # the newest edition names it
+    session.add_all([version, framework])
     session.flush()
     return made
 

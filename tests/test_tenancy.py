@@ -55,6 +55,7 @@ OWN_PAGES = {
     "curate.home",
     "curate.new",
     "exchange.home",
+    "editing.begin",
     "oversee.home",
     "roster.home",
     "schools.home",

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 import competencies
 from lms_plugin.cli.common import act, said
-from lms_plugin.db import find, owned, pk
+from lms_plugin.db import find, pk
 from lms_plugin.errors import Refused
 from lms_plugin.flow import exchange, framework_files, people
 from lms_plugin.web.messages import sentence
@@ -40,18 +40,21 @@ def list_all(tenant_name: str) -> None:
     with act() as (session, _, _now):
         district = people.tenant_named(session, tenant_name)
         rows = session.exec(
-            owned(competencies.FrameworkVersion, pk(district)).order_by(col(competencies.FrameworkVersion.id))
-        ).all()
-        codes = {
-            one.id: one.code
-            for one in session.exec(
-                select(competencies.CompetencyFramework).where(
-                    competencies.CompetencyFramework.tenant_id == pk(district)
-                )
+            select(
+                competencies.FrameworkVersion.uuid,
+                competencies.CompetencyFramework.code,
+                competencies.FrameworkVersion.number,
+                col(competencies.FrameworkVersion.state),
             )
-        }
-        for row in rows:
-            click.echo(f"{row.uuid}\t{codes[row.framework_id]}\t{row.number}\t{row.state.value}")
+            .join(competencies.CompetencyFramework)
+            .where(
+                competencies.FrameworkVersion.tenant_id == pk(district),
+                competencies.CompetencyFramework.tenant_id == pk(district),
+            )
+            .order_by(col(competencies.FrameworkVersion.id))
+        ).all()
+        for uuid, code, number, state in rows:
+            click.echo(f"{uuid}\t{code}\t{number}\t{state.value}")
 
 
 @framework.command("export")

@@ -18,8 +18,13 @@ from lms_plugin.people import OrgUnit, Tenant
 
 
 def publish_framework(session: Session, actor: Actor, version: FrameworkVersion, now: datetime) -> None:
-    """Makes a version immutable. A 参考稿 needs every point confirmed first (Refused `framework.unconfirmed`)."""
+    """Makes a version immutable. A 参考稿 needs every point confirmed first (Refused `framework.unconfirmed`), and a
+    copy of what is published already has to say something else (`framework.nothing_changed`)."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
+    session.refresh(version, with_for_update=True)  # nobody changes it while it is made of what it says
+    number = competencies.same_as(session, version)
+    if number and version.state is VersionState.DRAFT:
+        raise Refused("framework.nothing_changed", number=number)
     publish(session, version, actor.person_id, now, under_banner=False)
 
 
@@ -56,6 +61,7 @@ def confirm_points(session: Session, actor: Actor, uuid: str, codes: Sequence[st
     """A curator has read these points beside the local paper and vouches for them."""
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
+    session.refresh(version, with_for_update=True)
     competencies.confirm_points(session, version, codes, actor.person_id, now)
     return version
 

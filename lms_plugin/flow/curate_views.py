@@ -1,6 +1,5 @@
 """What the pages of 项目 show: frameworks with their drafts, programmes with their rules."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 import competencies
-from competencies import CompetencyFramework, FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
+from competencies import FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.flow import rounds, schools
@@ -103,18 +102,18 @@ def _may_curate(actor: Actor) -> bool:
 
 def _versions(session: Session, tenant_id: int) -> list[VersionLine]:
     rows = session.exec(
-        select(FrameworkVersion, CompetencyFramework.title)
-        .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
-        .where(FrameworkVersion.tenant_id == tenant_id)
-        .order_by(col(FrameworkVersion.created_at).desc(), col(FrameworkVersion.id).desc())
+        owned(FrameworkVersion, tenant_id).order_by(
+            col(FrameworkVersion.created_at).desc(), col(FrameworkVersion.id).desc()
+        )
     ).all()
-    return [_version_line(row, title) for row, title in rows]
+    return [_version_line(row) for row in rows]
 
 
-def _version_line(row: FrameworkVersion, title: Mapping[str, str]) -> VersionLine:
+def _version_line(row: FrameworkVersion) -> VersionLine:
+    """By the name that this edition gives itself: the next one may be called otherwise."""
     return VersionLine(
         row.uuid,
-        dict(title),
+        _words(row.content["framework"], "title_"),
         row.number,
         row.state is VersionState.DRAFT,
         row.is_reference,
@@ -138,6 +137,7 @@ class CriterionView:
 class ItemView:
     """One piece of evidence of a point."""
 
+    key: str
     title: dict[str, str]
     kind: str
     is_core: bool
@@ -165,13 +165,19 @@ class PointView:
 
 @dataclass(frozen=True)
 class FrameworkView:
-    """A framework version with every line of it. `may_curate`: whether the reader confirms and publishes it."""
+    """A framework version with every line of it. `may_curate`: whether the reader confirms and publishes it.
+
+    `same_as`: number of the published version of which a draft is still the copy, 0 for none. `levels`: what it calls
+    its levels, by code.
+    """
 
     line: VersionLine
     notice: dict[str, str]
     points: tuple[PointView, ...]
     sources: tuple[tuple[str, str], ...]
     may_curate: bool
+    same_as: int
+    levels: dict[str, dict[str, str]]
 
 
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
@@ -181,13 +187,15 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
     head: dict[str, Any] = version.content["framework"]
     names = {kind: {part["code"]: _words(part, "") for part in head[kind]} for kind in ("dimensions", "environments")}
     return FrameworkView(
-        line=_version_line(version, get(session, CompetencyFramework, version.framework_id).title),
+        line=_version_line(version),
         notice=_words(head, "notice_"),
         points=tuple(
             _point(point, names, version) for point in sorted(version.content["points"], key=lambda one: one["order"])
         ),
         sources=_sources(head.get("sources")),
         may_curate=_may_curate(actor),
+        same_as=competencies.same_as(session, version) if version.state is VersionState.DRAFT else 0,
+        levels={level["code"]: _words(level, "") for level in head["levels"]},
     )
 
 
@@ -203,6 +211,7 @@ def _words(data: dict[str, Any], prefix: str) -> dict[str, str]:
 def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], version: FrameworkVersion) -> PointView:
     items = tuple(
         ItemView(
+            key=item["key"],
             title=_words(item, "title_"),
             kind=item["kind"],
             is_core=item["core"],
@@ -272,10 +281,10 @@ def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_
     scope = programme_unit_scope(session, row)
     require(actor, Permission.PROGRAMME_READ, scope)
     unit = get(session, OrgUnit, row.org_unit_id)
-    version, title, undeclared = session.exec(
-        select(FrameworkVersion, CompetencyFramework.title, schools.count_undeclared(row.tenant_id, unit.path))
-        .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
-        .where(FrameworkVersion.id == row.framework_version_id)
+    version, undeclared = session.exec(
+        select(FrameworkVersion, schools.count_undeclared(row.tenant_id, unit.path)).where(
+            FrameworkVersion.id == row.framework_version_id
+        )
     ).one()
     policies = session.exec(
         select(ProgrammePolicy.number, ProgrammePolicy.made_at)
@@ -296,7 +305,7 @@ def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_
         unit_uuid=unit.uuid,
         unit=unit.name,
         framework_uuid=version.uuid,
-        framework=_version_line(version, title),
+        framework=_version_line(version),
         opens_on=row.opens_on,
         submit_by_on=row.submit_by_on,
         review_by_on=row.review_by_on,

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 import competencies
-from competencies import CompetencyFramework, FrameworkVersion
+from competencies import FrameworkVersion
 from lms_plugin.access import Actor, Permission, require, somewhere
-from lms_plugin.db import find, get, owned
+from lms_plugin.db import find
 from lms_plugin.errors import NotFound
 
 
@@ -33,23 +33,32 @@ def changes(session: Session, actor: Actor, uuid: str, since: str = "") -> Chang
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_READ, somewhere(actor))
     others = session.exec(
-        owned(FrameworkVersion, actor.tenant_id)
-        .where(FrameworkVersion.framework_id == version.framework_id, FrameworkVersion.id != version.id)
+        select(FrameworkVersion.uuid, FrameworkVersion.number)
+        .where(
+            FrameworkVersion.tenant_id == actor.tenant_id,
+            FrameworkVersion.framework_id == version.framework_id,
+            FrameworkVersion.id != version.id,
+        )
         .order_by(col(FrameworkVersion.number).desc())
     ).all()
-    if since:
-        chosen = next((one for one in others if one.uuid == since), None)
-        if chosen is None:
-            raise NotFound
-    else:
-        chosen = next((one for one in others if one.number < version.number), others[-1] if others else None)
+    if since and since not in {known for known, _number in others}:
+        raise NotFound
+    before = [known for known, number in others if number < version.number] or [known for known, _ in others[-1:]]
+    wanted = since or (before[0] if before else "")
+    chosen = find(session, FrameworkVersion, actor.tenant_id, wanted) if wanted else None
     return Changes(
         uuid=version.uuid,
-        title=get(session, CompetencyFramework, version.framework_id).title,
+        title=_title(version),
         number=version.number,
         since_uuid=chosen.uuid if chosen is not None else "",
         since_number=chosen.number if chosen is not None else 0,
-        others=tuple((one.uuid, one.number) for one in others),
+        others=tuple(others),
         head=competencies.head_changes(chosen.content, version.content) if chosen is not None else None,
         points=competencies.differences(chosen.content, version.content) if chosen is not None else (),
     )
+
+
+def _title(version: FrameworkVersion) -> dict[str, str]:
+    """What this edition calls itself."""
+    head = version.content["framework"]
+    return {key: head[f"title_{key}"] for key in ("zh", "en") if head.get(f"title_{key}")}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
     from lms_plugin.media.formulas import formula_cells
     from lms_plugin.media.inspection import Inspection, accepts, inspect
+    from lms_plugin.media.kinds import endings
     from lms_plugin.media.office import Block
     from lms_plugin.media.pdf import page_count as pdf_page_count
     from lms_plugin.media.pdf import page_png as pdf_page_png
@@ -28,6 +29,7 @@ _PARTS = {
     "copies": ("Copy", "can_sanitize", "left_out", "redact_document", "reviewer_copy"),
     "formulas": ("formula_cells",),
     "inspection": ("Inspection", "accepts", "inspect"),
+    "kinds": ("endings",),
     "office": ("Block",),
     "pdf": ("pdf_page_count", "pdf_page_png"),
     "personal": ("Finding", "find_personal", "mask"),
@@ -58,6 +60,7 @@ __all__ = [
     "Inspection",
     "inspect",
     "accepts",
+    "endings",
     "Block",
     "document_text",
     "document_blocks",

@@ -64,6 +64,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "mov": ("mov", "mp4", "m4v"),
     "aac": ("aac", "m4a"),
 }
+
+
+def endings() -> list[str]:
+    """The endings of files that the product takes, other names for the same content among them."""
+    return sorted({*FORMATS, *ALIASES})
+
+
 BY_MIME: dict[str, str] = {entry.mime: extension for extension, entry in FORMATS.items()}
 _FOREIGN_FAMILY = {"wps": "word", "et": "sheet", "dps": "slides", "jpeg": "image", "heif": "image"}
 _BY_LIBRARY = {

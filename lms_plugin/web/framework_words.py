@@ -1,5 +1,6 @@
 """Words for what changed between two editions of a standard."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lms_plugin.web.formats import gettext as _
@@ -63,3 +64,11 @@ def kind_word(kind: str) -> str:
         "official": _("正式稿"),
     }
     return str(words.get(kind, kind))
+
+
+def level_words(content: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What a standard calls its levels, by code; English only where the standard has it."""
+    return {
+        one["code"]: {key: str(one[key]) for key in ("zh", "en") if one.get(key)}
+        for one in content["framework"]["levels"]
+    }

@@ -95,6 +95,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "schools": "people",
         "release": "cases",
         "exchange": "curate",
+        "editing": "curate",
         "launches": "platforms",
         "doctor": "platforms",
         "deliveries": "courses",

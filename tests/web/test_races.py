@@ -385,3 +385,34 @@ def test_a_learner_comes_while_the_course_gets_its_programme(house: House) -> No
     rows = house.look().exec(select(Enrolment).where(Enrolment.person_id == learner)).all()
     assert len(rows) == 1
     assert house.session.exec(select(Notice).where(col(Notice.done_at).is_(None))).all() == []
+
+
+def test_curators_who_save_different_points_in_one_moment_lose_nothing(house: House) -> None:
+    house.enter(cast.OFFICER)
+    base = {"how": "next", "base": house.world.framework.uuid}
+    house.session.rollback()
+    assert set(at_once(*[lambda: house.post(cast.OFFICER, "/curate/begin", base)] * TOGETHER)) == {303}
+    draft = (
+        house.look()
+        .exec(
+            select(competencies.FrameworkVersion).where(
+                competencies.FrameworkVersion.state == competencies.VersionState.DRAFT
+            )
+        )
+        .one()
+    )
+    url, content = f"/curate/frameworks/{draft.uuid}", draft.content
+    house.session.rollback()
+
+    def save(code: str) -> int:
+        words = competencies.editing.own_words(competencies.editing.point_of(content, code))
+        seen = competencies.edition(words)
+        typed = {name: text for name, text in words.items() if isinstance(text, str)}
+        return house.post(cast.OFFICER, f"{url}/points/{code}", {**typed, "name_zh": f"{code} 改过", "seen": seen})
+
+    codes = ("A1", "A2", "B1", "C1")
+    assert at_once(*[lambda code=code: save(code) for code in codes]) == [303] * 4
+    house.look().refresh(draft)
+    assert [competencies.editing.point_of(draft.content, code)["name_zh"] for code in codes] == [
+        f"{code} 改过" for code in codes
+    ]
