@@ -1,4 +1,5 @@
-"""每天一次: which courses have scores that are stuck, as a notice on the first page of those who can do something.
+"""每天一次: which courses have scores that are stuck, as a notice on the first page of those who can do something; and
+the hash of the ledger's newest seal, for officers to note down.
 
 The product sends no mail, so the notice is the whole digest; it goes by itself when nothing of the course is stuck.
 """
@@ -12,10 +13,12 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+import competencies
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, can, somewhere
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.flow import stuck
+from lms_plugin.flow.notices import HEAD
 from lms_plugin.flow.reach import courses_within
 from lms_plugin.flow.report import Post
 from lms_plugin.outbox import Job
@@ -50,7 +53,8 @@ def ask_digests(session: Session, now: datetime) -> None:
 
 
 def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
-    """The job: a notice for each course of the district with stuck scores, none for the others. Twice is once."""
+    """The job: a notice for each course of the district with stuck scores, none for the others, and the day's head of
+    the ledger's chain. Twice is once."""
     with transaction(post.sessions) as session:
         tenant = get(session, Tenant, ids["tenant_id"])
         found = stuck.stuck_people(session, pk(tenant), now)
@@ -61,6 +65,20 @@ def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
         for course in courses:
             _say(session, course, standing.pop(course.uuid, None), len(found[pk(course)]), now)
         _withdraw(session, standing.values(), now)
+        _say_head(session, tenant, now)
+
+
+def _say_head(session: Session, tenant: Tenant, now: datetime) -> None:
+    """The newest seal as this morning's notice in place of yesterday's; none before the first seal."""
+    day, head = competencies.local_day(now, tenant.timezone).isoformat(), competencies.head(session, pk(tenant))
+    stands = select(Notice).where(Notice.tenant_id == pk(tenant), Notice.kind == HEAD, col(Notice.done_at).is_(None))
+    before = session.exec(stands.order_by(col(Notice.id))).all()
+    if head is None or any(notice.key == day for notice in before):
+        return
+    _withdraw(session, before, now)
+    params = {"number": head.number, "hash": head.hash, "sealed_at": head.sealed_at.isoformat()}
+    session.add(Notice(tenant_id=pk(tenant), kind=HEAD, key=day, params=params, raised_at=now))
+    session.flush()
 
 
 def look_again(session: Session, course_id: int, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, case, or_
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -18,12 +18,13 @@ from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
 
 COURSE, TWICE = "course.waiting", "person.twice_on_roster"
+HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to be noted down (`digest`)
 
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's);
-    `may_merge`: whether the reader may make one of two people."""
+    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's)
+    or "ledger.head" (a day); `may_merge`: whether the reader may make one of two people."""
 
     kind: str
     key: str
@@ -37,7 +38,7 @@ def _open_to(actor: Actor) -> SelectOfScalar[Notice]:
     return (
         select(Notice)
         .where(Notice.tenant_id == actor.tenant_id, col(Notice.done_at).is_(None), _reaches(actor))
-        .order_by(col(Notice.raised_at), col(Notice.id))
+        .order_by(case((col(Notice.kind) == HEAD, 0), else_=1), col(Notice.raised_at), col(Notice.id))
         .limit(20)
     )
 
@@ -59,6 +60,7 @@ def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: date
             Notice.tenant_id == actor.tenant_id,
             Notice.kind == kind,
             Notice.key == key,
+            col(Notice.kind) != HEAD,  # tomorrow's takes its place
             col(Notice.done_at).is_(None),
             _reaches(actor),
         )
@@ -93,9 +95,10 @@ def _offices(actor: Actor) -> list[str]:
 
 def _reaches(actor: Actor) -> ColumnElement[bool]:
     if any(role.kind is RoleKind.OFFICER and role.is_district_wide for role in actor.roles):
-        return col(Notice.kind).in_([COURSE, TWICE])  # what else is noted is told elsewhere (`digest`)
+        return col(Notice.kind).in_([COURSE, TWICE, HEAD])  # what else is noted is told elsewhere (`digest`)
     below = or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in _offices(actor)))
     return or_(
+        col(Notice.kind) == HEAD,
         and_(
             col(Notice.kind) == COURSE,
             or_(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
+import competencies
 import lti
 from lms_plugin import db, outbox
 from lms_plugin.db import pk, transaction
@@ -20,8 +21,9 @@ from lms_plugin.net import Http
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import CourseMember, Notice, Person, RoleKind
 from tests import people as cast
-from tests.factories import World, build_world, course_of, grant, member_row
+from tests.factories import World, add_person, build_world, course_of, grant, member_row
 from tests.gradebooks import column, score
+from tests.ledgers import add_entry
 from tests.posting import Post, post_office
 from tests.queries import count_queries
 
@@ -280,6 +282,32 @@ def office(own_database_url: str, now: datetime) -> Any:
 def notices(office: Any) -> list[Notice]:
     with office.sessions() as session:
         return list(session.exec(select(Notice).where(Notice.kind == digest.STUCK).order_by(col(Notice.id))).all())
+
+
+def test_the_days_head_of_the_ledger_is_in_the_digest_once_a_day(office: Any) -> None:
+    world, ids = office.world, {"tenant_id": pk(office.world.tenant)}
+    digest.gather(office.post, ids, world.now)
+
+    def heads(who: cast.Cast) -> list[tuple[str, int]]:
+        found = waiting.open_notices(world.session, world.actor(who))
+        return [(line.key, int(line.params["number"])) for line in found if line.kind == waiting.HEAD]
+
+    assert heads(cast.OFFICER) == []  # nothing is sealed yet
+    for day, number in ((0, 1), (1, 2)):
+        add_entry(world)
+        competencies.seal(world.session, pk(world.tenant), world.now)
+        world.session.commit()
+        for _ in range(2):
+            digest.gather(office.post, ids, world.now + timedelta(days=day))
+        assert heads(cast.OFFICER) == [(f"2026-11-0{2 + day}", number)]
+    of_a_part = cast.Cast("part", "片区", "", "P1")
+    world.persons["part"] = add_person(world.session, world.tenant, world.county, of_a_part, world.now)
+    grant(world.session, world.persons["part"], RoleKind.OFFICER, world.schools["希望小学"], world.now)
+    assert heads(of_a_part) == [("2026-11-03", 2)]
+    for who in (cast.CHEN, cast.LEAD, cast.NEIGHBOUR):
+        assert heads(who) == []
+    with pytest.raises(NotFound):
+        waiting.settle_notice(world.session, world.actor(cast.OFFICER), waiting.HEAD, "2026-11-03", world.now)
 
 
 def test_a_digest_says_what_is_stuck_and_nothing_else(office: Any) -> None:
