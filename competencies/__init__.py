@@ -1,6 +1,23 @@
 """WHAT was learned: the front door of the competencies part."""
 
 from competencies import editing, exchange, packs, provinces
+from competencies.certificates import (
+    Standing,
+    Statement,
+    certificate_of_code,
+    certificates_of,
+    code_as_kept,
+    code_as_printed,
+    end_certificate,
+    entries_named,
+    new_code,
+    next_number,
+    said_by,
+    standing,
+    statement,
+    terms_of,
+    waiting_for_seal,
+)
 from competencies.choosing import (
     ChoiceRule,
     ChoiceState,
@@ -83,6 +100,9 @@ from competencies.ledger import (
 from competencies.levels import ItemResult, Level, Validity, item_level, point_level
 from competencies.models import (
     Award,
+    Certificate,
+    CertificateEnd,
+    CertificateTerms,
     CompetencyFramework,
     CompetencyPoint,
     CreditEntry,
@@ -314,4 +334,23 @@ __all__ = [
     "Drawn",
     "places",
     "draw_entries",
+    # certificates
+    "Certificate",
+    "CertificateEnd",
+    "CertificateTerms",
+    "Standing",
+    "Statement",
+    "statement",
+    "said_by",
+    "standing",
+    "new_code",
+    "code_as_kept",
+    "code_as_printed",
+    "terms_of",
+    "certificate_of_code",
+    "certificates_of",
+    "next_number",
+    "waiting_for_seal",
+    "end_certificate",
+    "entries_named",
 ]

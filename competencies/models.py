@@ -382,3 +382,64 @@ class LedgerUnsealed(Model, table=True):
 
     __tablename__ = "ledger_unsealed"
     entry_id: int = Field(foreign_key="credit_entry.id", primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
+class CertificateTerms(Model, table=True):
+    """How a programme's 学时证明 are given: the newest row counts. Append-only. `paper`: the 文号 that they rest on,
+    "" = it is asked for each time."""
+
+    __tablename__ = "certificate_terms"
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    paper: str = Field(max_length=100)
+    is_self_service: bool  # teachers may make out their own
+    set_by_id: int = Field(foreign_key="person.id")
+    set_at: datetime
+
+
+class Certificate(Owned, table=True):
+    """学时证明: what the ledger said of a person in a programme on one day, as it was printed. Append-only.
+
+    `code`: what the verification page is asked for, twelve characters (`certificates.new_code`). `number`: within the
+    district, from 1. `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to
+    `seal_number`. The words are those of that day.
+    """
+
+    __tablename__ = "certificate"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number"),
+        UniqueConstraint("tenant_id", "id"),
+        Index("ix_certificate_person", "programme_id", "person_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    number: int
+    code: str = Field(max_length=12, unique=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    name: str = Field(max_length=100)
+    staff_number: str = Field(max_length=64)
+    school: str = Field(max_length=200)
+    title: str = Field(max_length=200)  # of the programme
+    issuer: str = Field(max_length=200)  # the unit that runs the programme
+    paper: str = Field(max_length=100)
+    practice_hundredths: int
+    online_hundredths: int
+    entries: list[int] = Field(sa_column=_json())
+    seal_number: int
+    seal_hash: str = Field(max_length=64)
+    issued_by_id: int = Field(foreign_key="person.id")
+    issued_at: datetime
+
+
+class CertificateEnd(Model, table=True):
+    """A 学时证明 counts no more: taken back by somebody with a reason, or followed by a new one. Append-only."""
+
+    __tablename__ = "certificate_end"
+    certificate_id: int = Field(
+        foreign_key="certificate.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
+    )
+    followed_by_id: int | None = Field(default=None, foreign_key="certificate.id")
+    reason: str = Field(default="", max_length=300)
+    ended_by_id: int = Field(foreign_key="person.id")
+    ended_at: datetime

@@ -79,6 +79,9 @@ class Permission(enum.Enum):
     AWARD_RELEASE = "award.release"
     CREDIT_REVERSE = "credit.reverse"
     RECORD_READ = "record.read"
+    CERTIFICATE_READ = "certificate.read"
+    CERTIFICATE_ISSUE = "certificate.issue"
+    CERTIFICATE_TAKE = "certificate.take"
     DELIVERIES_READ = "deliveries.read"
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
@@ -150,6 +153,9 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
     Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
+    Permission.CERTIFICATE_READ: [[_is_own], [_lead], [_officer], [_auditor]],
+    Permission.CERTIFICATE_ISSUE: [[_officer, _is_not_own]],
+    Permission.CERTIFICATE_TAKE: [[_is_own]],
     Permission.DELIVERIES_READ: [[_officer], [_trainer], [_it]],
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer], [_it]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],

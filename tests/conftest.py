@@ -116,6 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             reason = browserless
         elif item.get_closest_marker("firefox") and (absent := firefox.missing()):
             reason = absent
+        elif item.get_closest_marker("paper") and not (system.has_pango() and system.has_cjk_font()):
+            reason = "no Pango or no Chinese font on this machine"
         elif item.get_closest_marker("postgresql") and not SERVER:
             reason = "no PostgreSQL server (NENGLI_TEST_DATABASE_URL is not set)"
         if reason:

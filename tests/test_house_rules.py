@@ -33,6 +33,10 @@ LONGEST_FILE = 450  # lines; the aim is 400
 ACROSS_TENANTS = {
     ("lms_plugin/outbox.py", "Job"): "the queue serves every district; handlers get ids of one job",
     ("lti/", "Platform"): "a launch names issuer and client id; which tenant that is, is what is being asked",
+    (
+        "competencies/certificates.py",
+        "Certificate",
+    ): "whoever verifies knows a code alone; of which district it is, is asked",
     ("lms_plugin/flow/clearing.py", "StoredFile"): "the worker clears the disk, which holds every district's files",
 }
 
@@ -80,6 +84,8 @@ NEEDS_NO_PERMISSION = {
     "stuck.*": "reads where scores stand; only flow and the worker call it, after `require`",
     "digest.*": "the worker's sweep: no person acts; what is shown is kept within the reader's reach",
     "course_deliveries.send_again": "only flow calls it, after `require`",
+    "verification.*": "whoever holds the paper has its code, which is the permission; nothing is written",
+    "certificate_views.in_record": "only the record calls it, after `require`; asks what of it may be seen",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 

@@ -13,6 +13,8 @@ import system
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'
 UBUNTU = 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n'
+PANGO = ("libharfbuzz-subset0", "libpango-1.0-0", "libpangoft2-1.0-0")
+BY_HAND = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
 
 @dataclass
@@ -61,6 +63,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(system, "RELEASE", tmp_path / "os-release")
     monkeypatch.setattr(system, "CLUSTER_POLICY", tmp_path / "etc" / "createcluster.conf")
     monkeypatch.setattr(system, "CLUSTER_TEMPLATE", tmp_path / "nowhere")
+    monkeypatch.setattr(system, "LIBRARIES", tmp_path / "nowhere")
     monkeypatch.setattr(cluster, "DEBIAN_KEEPS_IT_IN", tmp_path / "nowhere")
     for name in ("apt-get", "playwright"):
         one.command(name)
@@ -76,6 +79,7 @@ def test_a_bare_debian_is_given_all_that_the_tests_need(machine: Machine) -> Non
         "Firefox",
         "npm",
         "libatomic",
+        "Pango",
         "a Chinese font",
     ]
     assert system.install(system.missing()) == ""
@@ -85,6 +89,7 @@ def test_a_bare_debian_is_given_all_that_the_tests_need(machine: Machine) -> Non
         "fontconfig",
         "fonts-noto-cjk",
         "libatomic1",
+        *PANGO,
         "npm",
         "postgresql",
     ]
@@ -94,7 +99,7 @@ def test_a_bare_debian_is_given_all_that_the_tests_need(machine: Machine) -> Non
 def test_ubuntu_gets_its_chromium_from_playwright_and_no_snap(machine: Machine) -> None:
     machine.is_a(UBUNTU, user=0)
     assert system.install(system.missing()) == ""
-    assert machine.installed == ["fontconfig", "fonts-noto-cjk", "libatomic1", "postgresql"]
+    assert machine.installed == ["fontconfig", "fonts-noto-cjk", "libatomic1", *PANGO, "postgresql"]
     assert [line for line in machine.said if line.startswith("playwright")] == [
         "playwright install-deps chromium",
         "playwright install chromium",
@@ -112,10 +117,13 @@ def test_what_playwright_could_not_fetch_is_said(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("release", "by_hand"),
     [
-        (DEBIAN, "sudo apt install postgresql chromium firefox-esr npm libatomic1 fonts-noto-cjk fontconfig"),
+        (
+            DEBIAN,
+            f"sudo apt install postgresql chromium firefox-esr npm libatomic1 {BY_HAND} fonts-noto-cjk fontconfig",
+        ),
         (
             UBUNTU,
-            "sudo apt install postgresql libatomic1 fonts-noto-cjk fontconfig"
+            f"sudo apt install postgresql libatomic1 {BY_HAND} fonts-noto-cjk fontconfig"
             " && .venv/bin/playwright install --with-deps chromium",
         ),
     ],
@@ -141,7 +149,7 @@ def test_sudo_without_a_password_is_used(machine: Machine) -> None:
 def test_a_machine_without_apt_is_told_what_is_missing(machine: Machine) -> None:
     machine.is_a("ID=fedora\n", user=0)
     (machine.folder / "bin" / "apt-get").unlink()
-    assert system.install(system.missing()).endswith("PostgreSQL, Chromium, Firefox, npm, libatomic, a Chinese font")
+    assert system.install(system.missing()).endswith("npm, libatomic, Pango, a Chinese font")
 
 
 def test_a_snap_is_no_browser(machine: Machine) -> None:

@@ -25,6 +25,7 @@ from lms_plugin.flow import audit, cases, invitations, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
+from tests.certified import certificate_for
 from tests.factories import Browser, World, course_of, link_request
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
@@ -84,7 +85,9 @@ NO_ROW = {
     "static": "files of the product",
     "kit.page": "every component with invented examples, no row of any district",
 }
-STRANGERS_SEE = {"health.live", "health.ready", "help.page", "kit.page", "lti.jwks", "static", "people.invitation"}
+STRANGERS_SEE = {
+    *("health.live", "health.ready", "help.page", "kit.page", "lti.jwks", "static", "people.invitation", "verify.page")
+}
 
 
 @dataclass
@@ -172,6 +175,7 @@ def things(world: World) -> Things:
     )
     competencies.seal(session, pk(world.tenant), now)
     drawn = audit.draw(session, world.actor(cast.AUDITOR), audit.Wish("", "", None, None, 9, "", "k"), now)
+    certificate = certificate_for(world, cast.CHEN)
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
     ids = {
@@ -191,6 +195,7 @@ def things(world: World) -> Things:
         "entry": entry.uuid,
         "credit": credit.uuid,
         "award": award.uuid,
+        "certificate": certificate.uuid,
         "phrase": phrase.uuid,
         "code": invitation,
         "token": "0" * 32,

@@ -31,6 +31,8 @@ SPELLINGS = {
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
+# Packages that may be used under any one of several licences: the one by which we do.
+CHOSEN = {"pyphen": "MPL-1.1"}
 COPYLEFT = re.compile(r"\bA?GPL|GNU (Affero )?General Public", re.I)
 
 HEAD = """# 第三方许可 / Third-party licences
@@ -52,7 +54,8 @@ Written by `make fix` from the installed packages; do not edit by hand. The prod
 psycopg 和 jwcrypto 是 LGPL：作为独立的库使用，不作修改，可自行替换，因此与 Apache-2.0 相容。
 Fetched by the installer, not distributed with the product; versions are fixed in `constraints.txt`. None is GPL or AGPL
 (a test looks). psycopg and jwcrypto are LGPL: used unmodified, as libraries of their own that anybody may replace,
-which fits Apache-2.0.
+which fits Apache-2.0. pyphen 可任选 GPL、LGPL 或 MPL 1.1，这里按 MPL 1.1 使用，不作修改。
+pyphen offers GPL, LGPL or MPL 1.1; it is used by the last, unmodified.
 
 | 包 package | 版本 version | 许可 licence |
 |---|---|---|
@@ -85,6 +88,8 @@ class Package:
 
 def licence_of(package: Distribution) -> str:
     """The licence as the package says it: by expression, field, classifier, else by its licence file; "" if not."""
+    if chosen := CHOSEN.get(package.name.lower()):
+        return chosen
     said = package.metadata.get("License-Expression") or package.metadata.get("License") or ""
     if said and len(said) < 80 and "\n" not in said:
         return SPELLINGS.get(said, said)

@@ -14,6 +14,7 @@ import firefox
 RELEASE = Path("/etc/os-release")
 CLUSTER_POLICY = Path("/etc/postgresql-common/createcluster.conf")
 CLUSTER_TEMPLATE = Path("/usr/share/postgresql-common/createcluster.conf")
+LIBRARIES = Path("/usr/lib")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -64,6 +65,12 @@ def has_cjk_font() -> bool:
     return bool(subprocess.run([tool, ":lang=zh-cn"], capture_output=True, check=False).stdout.strip())
 
 
+def has_pango() -> bool:
+    """Are the libraries there with which WeasyPrint sets pages?"""
+    names = ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0")
+    return all(any(LIBRARIES.glob(f"*/{name}")) or (LIBRARIES / name).exists() for name in names)
+
+
 NEEDS = (
     Need("PostgreSQL", ("postgresql",), lambda: cluster.programs() is not None),
     Need("Chromium", ("chromium",), lambda: browser() is not None, on_ubuntu=False),
@@ -71,6 +78,7 @@ NEEDS = (
     # npm fetches what drives Firefox, once; where there can be no Firefox nobody needs it
     Need("npm", ("npm",), lambda: shutil.which("npm") is not None or firefox.driver() is not None, on_ubuntu=False),
     Need("libatomic", ("libatomic1",), firefox.node_runs),  # Playwright's Node leans on it
+    Need("Pango", ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"), has_pango),  # pages on paper
     Need("a Chinese font", ("fonts-noto-cjk", "fontconfig"), has_cjk_font),
 )
 

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 
 import competencies
 import lti
-from lms_plugin import outbox
+from lms_plugin import media, outbox
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
@@ -273,7 +273,8 @@ class Examination:
         ]
         if self.left_out:
             found.append(Line("doctor.step_issuer", "doctor.left_out", {"count": self.left_out}, is_note=True))
-        return [*self.lines, *found, *told]
+        lacks = media.printer_lacks()  # a note: browsers print the same page
+        return [*self.lines, Line("doctor.step_printer", lacks, is_note=bool(lacks)), *found, *told]
 
     def _own(self) -> list[Line]:
         """The tool from outside, as far as its own server sees it."""

@@ -13,7 +13,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import deliveries, humans
+from lms_plugin.flow import certificate_views, certificates, deliveries, humans
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.scopes import courses_of, person_scope
 from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points, meets_rule
@@ -87,11 +87,12 @@ class Record:
     can_resend: bool
     can_reverse: bool
     printed_at: datetime
+    certificates: certificate_views.OfPerson
     seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
-    """The record of a person (None: the actor's own): at most nine queries. Raises NotFound, Forbidden."""
+    """The record of a person (None: the actor's own): at most eleven queries. Raises NotFound, Forbidden."""
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
@@ -119,6 +120,8 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     }
     timezone = get(session, Tenant, actor.tenant_id).timezone
     taken_back = {entry.reverses_id for entry in entries}
+    given = tuple(competencies.certificates_of(session, pk(programme), person_ids)) if entries else ()
+    holder = certificates.Holder(person, person_ids, units[0] if units else None, tuple(entries), given)
     shown = Round.of(programme, rules, timezone, now)
     levels = [row.level for row in rows if row.level is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
@@ -166,6 +169,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         as_instructor=as_instructor(session, person_ids, pk(programme)) if rows else (),
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
+        certificates=certificate_views.in_record(session, actor, programme, holder, acts, timezone),
         printed_at=now,
         seal=seal,
     )

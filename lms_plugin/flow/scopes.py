@@ -85,18 +85,30 @@ def submission_scopes(
 
 
 def person_scope(session: Session, tenant_id: int, person_id: int, programme_id: int | None = None) -> Scope:
-    """The scope of what is kept about one person, in one programme or (None) in all of them."""
-    found = courses_of(session, {person_id})
+    """The scope of what is kept about one person, in one programme or (None) in all of them. One query."""
+    one, row = aliased(Person), aliased(Person)
+    now_in = (
+        columns(literal("unit"), col(OrgUnit.path), literal(0))
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+        .where(col(OrgMembership.person_id) == person_id, col(OrgMembership.ends_on).is_(None))
+    )
+    from_courses = (
+        columns(literal("course"), literal(""), col(Course.id))
+        .select_from(one)
+        .join(row, same_human(one, row))
+        .join(CourseMember, col(CourseMember.person_id) == col(row.id))
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(
+            col(one.id) == person_id,
+            col(Course.programme_id).is_not(None) if programme_id is None else col(Course.programme_id) == programme_id,
+        )
+    )
+    found: Sequence[Any] = session.connection().execute(union_all(now_in, from_courses)).all()
     return Scope(
         tenant_id=tenant_id,
         owner_id=person_id,
-        unit_paths=tuple(sorted(current_unit_paths(session, {person_id}).get(person_id, set()))),
-        course_ids=frozenset(
-            course
-            for (programme, _person), courses in found.items()
-            if programme_id is None or programme == programme_id
-            for course in courses
-        ),
+        unit_paths=tuple(sorted({path for kind, path, _course in found if kind == "unit"})),
+        course_ids=frozenset(course for kind, _path, course in found if kind == "course"),
     )
 
 

@@ -2,12 +2,15 @@
 
 pdfium is C++ that is not safe for threads, and the reader of workbooks stops its process at some damaged files and
 builds every cell between the corners that a sheet claims: neither may take a web worker with it, nor may a file that
-keeps its reader busy. Exit codes: 0 done, 3 no such page, 4 a password is wanted, 5 too much in it, other positive ones
-the file cannot be read; a signal means that a limit was reached.
+keeps its reader busy. What puts our own pages on paper runs here too: it is slow and takes much memory. Exit codes: 0
+done, 3 no such page, 4 a password is wanted, 5 too much in it, 6 and 7 the system lacks what printing needs (Pango, a
+Chinese font), other positive ones the file cannot be read; a signal means that a limit was reached.
 """
 
+import ctypes
 import io
 import json
+import logging
 import resource
 import sys
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from pathlib import Path
 
 SECONDS = 5  # of the processor
 SHEET_SECONDS = 30  # a district's list of 20 000 rows
+PAPER_SECONDS = 30  # a page takes one; hundreds of entries some more
 MEMORY = 2 << 30  # bytes of address space; pages of maps with many layers take half of it
 SHEET_MEMORY = 1 << 30  # four million cells, each with a text of its own, take half of it
 TALLEST = 12_000
@@ -133,14 +137,63 @@ def bare(path: str, _: int, __: int) -> int:
     return 0
 
 
+def paper(_: str, __: int, ___: int) -> int:
+    """Writes as PDF the page of HTML that comes by standard input. Nothing that it names is fetched."""
+    if lack := printer(_, __, ___):
+        return lack
+    import weasyprint  # noqa: PLC0415 - only after the limits
+    from weasyprint.urls import URLFetcher  # noqa: PLC0415
+
+    class Nowhere(URLFetcher):  # type: ignore[misc]
+        """Neither the network nor the disk is asked for anything."""
+
+        def fetch(self, url: str, headers: object = None) -> object:
+            """Refuses."""
+            raise ValueError("nothing is fetched")
+
+    logging.disable()  # what it thinks of a page is no matter of the web process's log
+    page = weasyprint.HTML(string=sys.stdin.buffer.read().decode(), url_fetcher=Nowhere())
+    sys.stdout.buffer.write(page.write_pdf())
+    return 0
+
+
+def printer(_: str, __: int, ___: int) -> int:
+    """Whether pages can be put on paper here: 0, 6 without Pango, 7 without a Chinese font."""
+    try:
+        import weasyprint  # noqa: F401, PLC0415
+    except (OSError, ImportError):
+        return 6
+    return 0 if _chinese_fonts() else 7
+
+
+class _Fonts(ctypes.Structure):
+    """What fontconfig lists (FcFontSet)."""
+
+    _fields_ = (("count", ctypes.c_int), ("room", ctypes.c_int), ("fonts", ctypes.c_void_p))
+
+
+def _chinese_fonts() -> int:
+    """How many fonts for Chinese fontconfig knows, the same that Pango asks."""
+    known = ctypes.CDLL("libfontconfig.so.1")
+    for name in ("FcInitLoadConfigAndFonts", "FcNameParse", "FcObjectSetCreate"):
+        getattr(known, name).restype = ctypes.c_void_p
+    known.FcFontList.restype = ctypes.POINTER(_Fonts)
+    found = known.FcFontList(
+        ctypes.c_void_p(known.FcInitLoadConfigAndFonts()),
+        ctypes.c_void_p(known.FcNameParse(b":lang=zh-cn")),
+        ctypes.c_void_p(known.FcObjectSetCreate()),
+    )
+    return int(found.contents.count)
+
+
 FAULTS = {"file.encrypted": 4, "file.too_complex": 5}
 TASKS: dict[str, Callable[[str, int, int], int]] = {
     **{"page": page, "words": words, "book": book, "sheet": sheet},
-    **{"details": details, "bare": bare},
+    **{"details": details, "bare": bare, "paper": paper, "printer": printer},
 }
 
 if __name__ == "__main__":
-    seconds = SHEET_SECONDS if sys.argv[1] == "sheet" else SECONDS
+    seconds = {"sheet": SHEET_SECONDS, "paper": PAPER_SECONDS}.get(sys.argv[1], SECONDS)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     memory = SHEET_MEMORY if sys.argv[1] == "sheet" else MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))

@@ -51,6 +51,7 @@ OPEN_ENDPOINTS = frozenset(
         "help.page",
         "kit.page",
         "uploads.options",
+        "verify.page",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.

@@ -5,6 +5,7 @@ from flask import Blueprint
 from lms_plugin.web import (
     audit,
     cases,
+    certificates,
     courses,
     curate,
     deliveries,
@@ -30,6 +31,7 @@ from lms_plugin.web import (
     schools,
     submit,
     uploads,
+    verify,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -47,6 +49,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     cases.blueprint,
     release.blueprint,
     passport.blueprint,
+    certificates.blueprint,
+    verify.blueprint,
     deliveries.blueprint,
     oversee.blueprint,
     audit.blueprint,

@@ -92,6 +92,9 @@ def _menu() -> list[tuple[str, str, bool]]:
     assert here.actor is not None
     within = {
         "roster": "people",
+        "certificates": "oversee"
+        if here.actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
+        else "passport",
         "schools": "people",
         "release": "cases",
         "exchange": "curate",

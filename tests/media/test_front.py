@@ -5,7 +5,10 @@ import sys
 
 from lms_plugin import media
 
-LARGE = ("PIL", "lxml", "pi_heif", "pikepdf", "pypdfium2", "bleach", "alembic", "xlsxwriter", "python_calamine")
+LARGE = (
+    *("PIL", "lxml", "pi_heif", "pikepdf", "pypdfium2", "bleach", "alembic", "xlsxwriter", "python_calamine"),
+    *("weasyprint", "fontTools", "segno"),
+)
 
 
 def test_everything_that_it_offers_is_there() -> None:

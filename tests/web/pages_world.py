@@ -21,6 +21,7 @@ from lms_plugin.db import get, pk
 from lms_plugin.flow import (
     audit,
     cases,
+    certificates,
     digest,
     enter,
     exemptions,
@@ -34,6 +35,7 @@ from lms_plugin.flow import (
 from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
 from tests import ledgers
 from tests import people as cast
+from tests.certified import certificate_for
 from tests.competencies import packs_made
 from tests.factories import (
     ISSUER,
@@ -110,6 +112,7 @@ def _populate(pages: Pages) -> None:
     uuids["taken_back"] = work_of(world, cast.ZHAO, "B1")
     earn(world, cast.SUN, "A7", level=0)
     uuids["again"] = work_of(world, cast.SUN, "A7")
+    _certificates(pages)
     submit.prepare_again(world.session, world.actor(cast.SUN), uuids["again"], NOW)
     marks = all_marks(world, works["sun"], 1)
     cases.decide(world.session, trainer, works["sun"].uuid, judgement(marks), 0, 1, NOW)
@@ -166,6 +169,14 @@ def _draws(pages: Pages) -> None:
 
 def _by_award(world: World, entry_id: int) -> bool:
     return get(world.session, competencies.CreditEntry, entry_id).award_id is not None
+
+
+def _certificates(pages: Pages) -> None:
+    """One that holds, and one that was taken back."""
+    world = pages.world
+    held, ended = certificate_for(world, cast.CHEN, 100), certificate_for(world, cast.LI, 100)
+    certificates.revoke(world.session, world.actor(cast.OFFICER), ended.uuid, "姓名印错了", NOW)
+    pages.uuids |= {"certificate": held.uuid, "certificate.ended": ended.uuid, "paper.code": held.code}
 
 
 def work_of(world: World, who: cast.Cast, code: str) -> str:

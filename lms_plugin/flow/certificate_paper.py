@@ -1,0 +1,60 @@
+"""学时证明 on paper: the page of HTML that `media.on_paper` makes a PDF of.
+
+In Chinese, with English below, whoever prints it: an official paper looks the same for everybody.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, Template
+from markupsafe import Markup
+
+import competencies
+from lms_plugin import media
+from lms_plugin.flow.certificate_views import HoursLine, View
+
+_TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+def page(view: View, verify_url: str, verify_page: str) -> str:
+    """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed."""
+    return _template().render(
+        view=view,
+        code=competencies.code_as_printed(view.code),
+        qr=Markup(media.qr_svg(verify_url)),  # noqa: S704 - drawn by us of our own address
+        verify_page=verify_page,
+        issued_on=competencies.local_day(view.issued_at, view.timezone),
+        total_hundredths=view.practice_hundredths + view.online_hundredths,
+        kinds={"practice": "实践应用", "online": "网络研修"},
+        basis=basis,
+    )
+
+
+def basis(line: HoursLine) -> str:
+    """What an entry of the ledger rests on, in the words of the record."""
+    match line.reason:
+        case "import":
+            return f"导入：{line.source or '未写来源'}"
+        case "reversal":
+            return f"冲销：{line.source or '未写原因'}"
+        case "merge":
+            return "合并重复的人，多记的冲抵"
+        case "unmerge":
+            return "撤销合并，冲抵记回"
+        case "rule":
+            return f"规则改为第 {line.rule_number} 版，补记"
+    return f"能力点认定，规则第 {line.rule_number} 版"
+
+
+def hours(hundredths: int) -> str:
+    """12.5, 25."""
+    return f"{hundredths / 100:g}"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["hours"] = hours
+    return environment.get_template("certificates/paper.html")

@@ -1,0 +1,391 @@
+"""学时证明 as pages show them: of a programme, of a school, of a person, and one by itself. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select
+
+import competencies
+from competencies import Certificate, CertificateEnd, CreditEntry, Programme, ProgrammePolicy, Standing
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Conflict
+from lms_plugin.flow import certificates, humans
+from lms_plugin.flow.scopes import person_scope, programme_scope
+from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+
+A_PAGE = 50  # people of a school
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """A unit whose people have hours in the programme: how many, and how many of them hold a certificate."""
+
+    uuid: str
+    name: str
+    people: int
+    holding: int
+
+
+@dataclass(frozen=True)
+class ProgrammePage:
+    """How a programme's certificates are given, and school by school how many were."""
+
+    uuid: str
+    title: str
+    paper: str
+    is_self_service: bool
+    may_set: bool
+    lines: tuple[UnitLine, ...]
+    people: int
+    holding: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One person of a school. `state`: "" where they hold none, else how that one stands ("more": it holds, and the
+    ledger has more since). `obstacle`: why none can be made out, as a code."""
+
+    person_uuid: str
+    name: str
+    staff_number: str
+    practice_hundredths: int
+    online_hundredths: int
+    state: str
+    certificate_uuid: str
+    obstacle: str
+
+
+@dataclass(frozen=True)
+class SchoolPage:
+    """The people of a school with their certificates in a programme. `ready`: how many would get a new one."""
+
+    programme_uuid: str
+    title: str
+    unit_uuid: str
+    unit: str
+    paper: str
+    may_issue: bool
+    sees_programme: bool
+    ready: int
+    holding: int
+    total: int
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A certificate in a person's record."""
+
+    uuid: str
+    number: str
+    issued_at: datetime
+    practice_hundredths: int
+    online_hundredths: int
+    standing: Standing
+    reason: str
+
+
+@dataclass(frozen=True)
+class OfPerson:
+    """A person's certificates in a programme, and what may be done: `offer` is "issue" (an officer), "take" (oneself)
+    or "" (nothing new to make out, or nobody may). `obstacle`: what stands in the way of it, as a code."""
+
+    given: tuple[Given, ...]
+    offer: str
+    obstacle: str
+
+
+@dataclass(frozen=True)
+class HoursLine:
+    """One entry of the ledger that a certificate sums up."""
+
+    on: date
+    kind: str
+    hundredths: int
+    reason: str
+    source: str
+    rule_number: int
+
+
+@dataclass(frozen=True)
+class View:
+    """One certificate as it was made out, and how it stands now."""
+
+    uuid: str
+    programme_uuid: str
+    person_uuid: str
+    number: str
+    code: str
+    name: str
+    staff_number: str
+    school: str
+    title: str
+    issuer: str
+    paper: str
+    practice_hundredths: int
+    online_hundredths: int
+    seal_number: int
+    seal_hash: str
+    issued_at: datetime
+    timezone: str
+    standing: Standing
+    reason: str
+    ended_at: datetime | None
+    followed_by: str
+    lines: tuple[HoursLine, ...]
+    is_own: bool
+    may_revoke: bool
+
+
+def number_of(certificate: Certificate, timezone: str) -> str:
+    """The number as it is printed: the year, then six digits that the district counts through."""
+    return f"{competencies.local_day(certificate.issued_at, timezone).year}{certificate.number:06d}"
+
+
+def programme_page(session: Session, actor: Actor, programme_uuid: str) -> ProgrammePage:
+    """The units within the actor's reach whose people have hours in it: six queries at most."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    scope = programme_scope(session, programme)
+    require(actor, Permission.CERTIFICATE_READ, scope)
+    terms = competencies.terms_of(session, pk(programme))
+    lines = [
+        UnitLine(unit.uuid, unit.name, people, holding)
+        for unit, people, holding in _units(session, programme)
+        if can(actor, Permission.CERTIFICATE_READ, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    ]
+    return ProgrammePage(
+        uuid=programme.uuid,
+        title=programme.title,
+        paper=terms.paper if terms is not None else "",
+        is_self_service=terms is not None and terms.is_self_service,
+        may_set=can(actor, Permission.CERTIFICATE_ISSUE, scope),
+        lines=tuple(lines),
+        people=sum(line.people for line in lines),
+        holding=sum(line.holding for line in lines),
+    )
+
+
+def _units(session: Session, programme: Programme) -> list[tuple[OrgUnit, int, int]]:
+    """Units with how many of their people of now have entries, and hold a certificate that was not ended, by name."""
+    earner = aliased(Person)
+    today = func.coalesce(col(earner.merged_into_id), col(earner.id))
+    earned = (
+        select(col(OrgMembership.org_unit_id).label("unit"), func.count(func.distinct(today)).label("people"))
+        .select_from(CreditEntry)
+        .join(earner, col(earner.id) == col(CreditEntry.person_id))
+        .join(OrgMembership, (col(OrgMembership.person_id) == today) & col(OrgMembership.ends_on).is_(None))
+        .where(col(CreditEntry.programme_id) == pk(programme))
+        .group_by(col(OrgMembership.org_unit_id))
+        .subquery()
+    )
+    given = (
+        select(col(OrgMembership.org_unit_id).label("unit"), func.count(func.distinct(today)).label("people"))
+        .select_from(Certificate)
+        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
+        .join(earner, col(earner.id) == col(Certificate.person_id))
+        .join(OrgMembership, (col(OrgMembership.person_id) == today) & col(OrgMembership.ends_on).is_(None))
+        .where(col(Certificate.programme_id) == pk(programme), col(CertificateEnd.certificate_id).is_(None))
+        .group_by(col(OrgMembership.org_unit_id))
+        .subquery()
+    )
+    rows = session.exec(
+        select(OrgUnit, earned.c.people, func.coalesce(given.c.people, 0))
+        .join(earned, earned.c.unit == col(OrgUnit.id))
+        .join(given, given.c.unit == col(OrgUnit.id), isouter=True)
+        .where(OrgUnit.tenant_id == programme.tenant_id)
+        .order_by(col(OrgUnit.name), col(OrgUnit.id))
+    ).all()
+    return [(unit, int(people), int(holding)) for unit, people, holding in rows]
+
+
+def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, number: int = 1) -> SchoolPage:
+    """The people of a unit, a page of them: seven queries at most."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
+    scope = Scope(actor.tenant_id, unit_paths=(unit.path,))
+    require(actor, Permission.CERTIFICATE_READ, scope)
+    terms = competencies.terms_of(session, pk(programme))
+    held = certificates.holders(session, programme, certificates.people_of(session, unit, programme))
+    lines = [_line(one, actor) for one in held]
+    start = (number - 1) * A_PAGE
+    return SchoolPage(
+        programme_uuid=programme.uuid,
+        title=programme.title,
+        unit_uuid=unit.uuid,
+        unit=unit.name,
+        paper=terms.paper if terms is not None else "",
+        may_issue=can(actor, Permission.CERTIFICATE_ISSUE, scope),
+        sees_programme=can(actor, Permission.CERTIFICATE_READ, programme_scope(session, programme)),
+        ready=sum(not one.obstacle(actor) and not one.has_the_same() for one in held),
+        holding=sum(one.has_the_same() for one in held),
+        total=len(lines),
+        lines=tuple(lines[start : start + A_PAGE]),
+    )
+
+
+def _line(holder: certificates.Holder, actor: Actor) -> Line:
+    said, current = holder.statement, holder.current
+    state = ""
+    if current is not None:
+        state = holder.standing(current, None).value
+        if state == Standing.VALID.value and not holder.has_the_same():
+            state = "more"
+    elif holder.certificates:
+        state = Standing.ENDED.value
+    return Line(
+        person_uuid=holder.person.uuid,
+        name=holder.person.name,
+        staff_number=holder.person.staff_number,
+        practice_hundredths=said.practice_hundredths,
+        online_hundredths=said.online_hundredths,
+        state=state,
+        certificate_uuid=current.uuid if current is not None else "",
+        obstacle=holder.obstacle(actor),
+    )
+
+
+def in_record(
+    session: Session, actor: Actor, programme: Programme, holder: certificates.Holder, acts: Scope, timezone: str
+) -> OfPerson:
+    """For the page of a person's record, whose entries and certificates are known: one query, of one's own record.
+
+    `acts`: what acts on this person are asked of.
+    """
+    is_own = actor.is_author(pk(holder.person))
+    if not can(actor, Permission.CERTIFICATE_READ, acts):
+        return OfPerson((), "", "")
+    offer = ""
+    if holder.entries and not holder.has_the_same():
+        if can(actor, Permission.CERTIFICATE_ISSUE, acts):
+            offer = "issue"
+        elif is_own:
+            terms = competencies.terms_of(session, pk(programme))
+            offer = "take" if terms is not None and terms.is_self_service else ""
+    return OfPerson(
+        given=tuple(_given(holder, one, end, timezone) for one, end in holder.certificates),
+        offer=offer,
+        obstacle=holder.obstacle(None if is_own else actor, by_name=not is_own) if offer else "",
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an officer is about to certify of one person. `certificate_uuid`: the one that says the same already."""
+
+    programme_uuid: str
+    title: str
+    person_uuid: str
+    name: str
+    practice_hundredths: int
+    online_hundredths: int
+    paper: str
+    obstacle: str
+    certificate_uuid: str
+    ends: bool  # a new one ends the one they hold
+
+
+def asked(session: Session, actor: Actor, programme_uuid: str, person_uuid: str) -> Asked:
+    """For the page that asks for the paper: eight queries at most."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
+    require(actor, Permission.CERTIFICATE_ISSUE, person_scope(session, actor.tenant_id, pk(person), pk(programme)))
+    (holder,) = certificates.holders(session, programme, [(person, None)])
+    terms = competencies.terms_of(session, pk(programme))
+    said, current = holder.statement, holder.current
+    return Asked(
+        programme_uuid=programme.uuid,
+        title=programme.title,
+        person_uuid=person.uuid,
+        name=person.name,
+        practice_hundredths=said.practice_hundredths,
+        online_hundredths=said.online_hundredths,
+        paper=terms.paper if terms is not None else "",
+        obstacle=holder.obstacle(actor, by_name=True),
+        certificate_uuid=current.uuid if current is not None and holder.has_the_same() else "",
+        ends=current is not None,
+    )
+
+
+def _given(holder: certificates.Holder, certificate: Certificate, end: CertificateEnd | None, timezone: str) -> Given:
+    return Given(
+        uuid=certificate.uuid,
+        number=number_of(certificate, timezone),
+        issued_at=certificate.issued_at,
+        practice_hundredths=certificate.practice_hundredths,
+        online_hundredths=certificate.online_hundredths,
+        standing=holder.standing(certificate, end),
+        reason=end.reason if end is not None else "",
+    )
+
+
+def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
+    """One certificate: ten queries at most. Raises NotFound, Forbidden."""
+    certificate = find(session, Certificate, actor.tenant_id, certificate_uuid)
+    person = humans.today_of(session, get(session, Person, certificate.person_id))
+    scope = person_scope(session, actor.tenant_id, pk(person), certificate.programme_id)
+    require(actor, Permission.CERTIFICATE_READ, scope)
+    programme = get(session, Programme, certificate.programme_id)
+    (holder,) = certificates.holders(session, programme, [(person, None)])
+    end = next((end for one, end in holder.certificates if one.id == certificate.id), None)
+    by_id = {pk(one): one for one, _end in holder.certificates}
+    follower = by_id.get(end.followed_by_id) if end is not None and end.followed_by_id is not None else None
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    return View(
+        uuid=certificate.uuid,
+        programme_uuid=programme.uuid,
+        person_uuid=person.uuid,
+        number=number_of(certificate, timezone),
+        code=certificate.code,
+        name=certificate.name,
+        staff_number=certificate.staff_number,
+        school=certificate.school,
+        title=certificate.title,
+        issuer=certificate.issuer,
+        paper=certificate.paper,
+        practice_hundredths=certificate.practice_hundredths,
+        online_hundredths=certificate.online_hundredths,
+        seal_number=certificate.seal_number,
+        seal_hash=certificate.seal_hash,
+        issued_at=certificate.issued_at,
+        timezone=timezone,
+        standing=holder.standing(certificate, end),
+        reason=end.reason if end is not None else "",
+        ended_at=end.ended_at if end is not None else None,
+        followed_by=follower.uuid if follower is not None else "",
+        lines=_lines(session, certificate, timezone),
+        is_own=actor.is_author(pk(person)),
+        may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
+    )
+
+
+def _lines(session: Session, certificate: Certificate, timezone: str) -> tuple[HoursLine, ...]:
+    entries: Sequence[CreditEntry] = competencies.entries_named(session, certificate)
+    numbers = {
+        pk(policy): policy.number
+        for policy in session.exec(
+            select(ProgrammePolicy).where(ProgrammePolicy.programme_id == certificate.programme_id)
+        )
+    }
+    return tuple(
+        HoursLine(
+            on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
+            kind=entry.kind.value,
+            hundredths=entry.credit_hundredths,
+            reason=entry.reason,
+            source=entry.source,
+            rule_number=numbers.get(entry.policy_id, 0),
+        )
+        for entry in entries
+    )
+
+
+def printable(session: Session, actor: Actor, certificate_uuid: str) -> View:
+    """What goes on paper. Raises Conflict for one that holds no more: nobody prints it anew."""
+    found = view(session, actor, certificate_uuid)
+    if found.standing is not Standing.VALID:
+        raise Conflict("certificate.not_printable")
+    return found

@@ -1,0 +1,327 @@
+"""发证: an officer gives 学时证明 to one person or a school, teachers make out their own where the programme lets them.
+
+Making out is one act and says the same when it is asked twice: who holds one that still says what the ledger says gets
+no other; a new one ends the one before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from competencies import Certificate, CertificateEnd, CertificateTerms, CreditEntry, Programme, Standing, Statement
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import find, get, pk
+from lms_plugin.errors import Invalid, Refused
+from lms_plugin.flow import humans
+from lms_plugin.flow.scopes import person_scope, programme_scope
+from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+
+LONGEST_PAPER = 100
+LONGEST_REASON = 300
+MOST_AT_ONCE = 500
+"""People of a school who get theirs in one act; a button pressed again goes on with the others."""
+
+EMPTY = "certificate.no_hours"
+UNCONFIRMED = "certificate.unconfirmed"
+UNSEALED = "certificate.unsealed"
+OWN = "certificate.own"
+REVOKED = "certificate.was_revoked"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A person as a certificate is made out to them: by the row of today, with what the ledger says over all rows."""
+
+    person: Person
+    rows: tuple[int, ...]
+    unit: OrgUnit | None  # the school they belong to now
+    entries: tuple[CreditEntry, ...]
+    certificates: tuple[tuple[Certificate, CertificateEnd | None], ...]  # the newest first
+
+    @property
+    def statement(self) -> Statement:
+        """What a certificate of now would say."""
+        return competencies.statement(self.entries)
+
+    @property
+    def current(self) -> Certificate | None:
+        """The certificate that has not been ended."""
+        return next((one for one, end in self.certificates if end is None), None)
+
+    def standing(self, certificate: Certificate, end: CertificateEnd | None) -> Standing:
+        """Whether one of theirs still holds."""
+        return competencies.standing(certificate, end is not None, self.entries)
+
+    def has_the_same(self) -> bool:
+        """They hold one that says just what the ledger says."""
+        return self.current is not None and competencies.said_by(self.current) == self.statement
+
+    def obstacle(self, actor: Actor | None, *, by_name: bool = False) -> str:
+        """Why none can be made out to them, as a code; "" where nothing stands in the way.
+
+        `actor` None: they ask themselves. `by_name`: an officer asks for this very person; only then somebody whose
+        last one was taken back gets another.
+        """
+        if actor is not None and actor.is_author(pk(self.person)):
+            return OWN
+        if self.statement.is_empty:
+            return EMPTY
+        if self.person.confirmed_at is None or not self.person.name:
+            return UNCONFIRMED
+        last = self.certificates[0][1] if self.certificates else None
+        return REVOKED if last is not None and last.followed_by_id is None and not by_name else ""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What making out did. `made`: new ones; `kept`: people who hold the same already; `left`: obstacle → people."""
+
+    made: tuple[Certificate, ...]
+    kept: int
+    left: Mapping[str, int]
+
+
+def holders(session: Session, programme: Programme, people: Sequence[tuple[Person, OrgUnit | None]]) -> list[Holder]:
+    """These people (rows of today) with their entries and certificates in a programme: two queries."""
+    rows = {row: pk(person) for person, _unit in people for row in humans.rows_of(person)}
+    entries: dict[int, list[CreditEntry]] = defaultdict(list)
+    given: dict[int, list[tuple[Certificate, CertificateEnd | None]]] = defaultdict(list)
+    if rows:
+        for entry in session.exec(
+            select(CreditEntry)
+            .where(CreditEntry.programme_id == pk(programme), col(CreditEntry.person_id).in_(rows))
+            .order_by(col(CreditEntry.id))
+        ):
+            entries[rows[entry.person_id]].append(entry)
+        for certificate, end in competencies.certificates_of(session, pk(programme), rows):
+            given[rows[certificate.person_id]].append((certificate, end))
+    return [
+        Holder(person, humans.rows_of(person), unit, tuple(entries[pk(person)]), tuple(given[pk(person)]))
+        for person, unit in people
+    ]
+
+
+def people_of(session: Session, unit: OrgUnit, programme: Programme) -> list[tuple[Person, OrgUnit | None]]:
+    """The people who belong to this very unit now and have entries in the programme, by name. One query."""
+    earned = humans.rows_like(select(CreditEntry.person_id).where(CreditEntry.programme_id == pk(programme)))
+    here = select(OrgMembership.person_id).where(
+        col(OrgMembership.org_unit_id) == pk(unit), col(OrgMembership.ends_on).is_(None)
+    )
+    found = session.exec(
+        select(Person)
+        .where(
+            Person.tenant_id == unit.tenant_id,
+            col(Person.merged_into_id).is_(None),
+            col(Person.id).in_(here),
+            col(Person.id).in_(earned),
+        )
+        .order_by(col(Person.name), col(Person.staff_number), col(Person.id))
+    ).all()
+    return [(person, unit) for person in found]
+
+
+def unit_of(session: Session, person: Person) -> OrgUnit | None:
+    """The unit that a person belongs to now, of several the latest. One query."""
+    return session.exec(
+        select(OrgUnit)
+        .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
+        .where(col(OrgMembership.person_id) == pk(person), col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
+        .limit(1)
+    ).first()
+
+
+def paper_as_kept(paper: str, *, required: bool = True) -> str:
+    """A 文号 with single blanks. Raises Invalid at "paper"."""
+    paper = " ".join(paper.split())
+    if required and not paper:
+        raise Invalid({"paper": "certificate.paper_missing"})
+    if len(paper) > LONGEST_PAPER:
+        raise Invalid({"paper": ("form.too_long", {"longest": LONGEST_PAPER})})
+    if not paper.isprintable():
+        raise Invalid({"paper": "form.unprintable"})
+    return paper
+
+
+def set_terms(
+    session: Session, actor: Actor, programme_uuid: str, paper: str, is_self_service: bool, now: datetime
+) -> None:
+    """The paper that a programme's certificates rest on, and whether teachers make out their own. Said the same way
+    twice it is kept once. Raises Invalid at "paper": self-service needs one."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    require(actor, Permission.CERTIFICATE_ISSUE, programme_scope(session, programme))
+    paper = paper_as_kept(paper, required=is_self_service)
+    before = competencies.terms_of(session, pk(programme))
+    if before is not None and (before.paper, before.is_self_service) == (paper, is_self_service):
+        return
+    session.add(
+        CertificateTerms(
+            programme_id=pk(programme),
+            paper=paper,
+            is_self_service=is_self_service,
+            set_by_id=actor.person_id,
+            set_at=now,
+        )
+    )
+    session.flush()
+
+
+def issue_to(
+    session: Session, actor: Actor, programme_uuid: str, person_uuid: str, paper: str, now: datetime
+) -> Certificate:
+    """Makes one out to a person; gives the one they hold where that says the same.
+
+    Raises Invalid at "paper", Refused with what stands in the way.
+    """
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
+    require(actor, Permission.CERTIFICATE_ISSUE, person_scope(session, actor.tenant_id, pk(person), pk(programme)))
+    return _one(session, actor, programme, person, paper_as_kept(paper), now, obstacles_for=actor)
+
+
+def take_own(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Certificate:
+    """A teacher makes out their own, where the programme lets them. Raises Refused as `issue_to`."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    person = get(session, Person, actor.person_id)
+    require(
+        actor,
+        Permission.CERTIFICATE_TAKE,
+        Scope(actor.tenant_id, owner_id=pk(person)),
+    )
+    terms = competencies.terms_of(session, pk(programme))
+    if terms is None or not terms.is_self_service:
+        raise Refused("certificate.no_self_service")
+    return _one(session, actor, programme, person, terms.paper, now, obstacles_for=None)
+
+
+def _one(
+    session: Session,
+    actor: Actor,
+    programme: Programme,
+    person: Person,
+    paper: str,
+    now: datetime,
+    *,
+    obstacles_for: Actor | None,
+) -> Certificate:
+    _take_turn(session, programme.tenant_id)
+    (holder,) = holders(session, programme, [(person, unit_of(session, person))])
+    if code := holder.obstacle(obstacles_for, by_name=obstacles_for is not None):
+        raise Refused(code)
+    if holder.has_the_same() and holder.current is not None:
+        return holder.current
+    if competencies.waiting_for_seal(session, holder.statement.entries):
+        raise Refused(UNSEALED)
+    return _make_out(session, actor, programme, [holder], paper, now)[0]
+
+
+def issue_to_school(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, paper: str, now: datetime
+) -> Issued:
+    """Makes them out to everybody of a unit who has hours and holds none that says the same: a constant number of
+    queries and three inserts. Raises Invalid at "paper"."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
+    require(actor, Permission.CERTIFICATE_ISSUE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    paper = paper_as_kept(paper)
+    _take_turn(session, actor.tenant_id)
+    left: dict[str, int] = defaultdict(int)
+    wanted, kept = list[Holder](), 0
+    for holder in holders(session, programme, people_of(session, unit, programme)):
+        if code := holder.obstacle(actor):
+            left[code] += 1
+        elif holder.has_the_same():
+            kept += 1
+        else:
+            wanted.append(holder)
+    waiting = competencies.waiting_for_seal(session, [key for one in wanted for key in one.statement.entries])
+    ready = [one for one in wanted if waiting.isdisjoint(one.statement.entries)]
+    if len(ready) < len(wanted):
+        left[UNSEALED] = len(wanted) - len(ready)
+    made = _make_out(session, actor, programme, ready[:MOST_AT_ONCE], paper, now)
+    return Issued(tuple(made), kept, dict(left))
+
+
+def revoke(session: Session, actor: Actor, certificate_uuid: str, reason: str, now: datetime) -> bool:
+    """Takes one back, with a reason that its person reads; False where it had ended already. Raises Invalid."""
+    certificate = find(session, Certificate, actor.tenant_id, certificate_uuid)
+    person = humans.today_of(session, get(session, Person, certificate.person_id))
+    require(
+        actor,
+        Permission.CERTIFICATE_ISSUE,
+        person_scope(session, actor.tenant_id, pk(person), certificate.programme_id),
+    )
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "certificate.reason_missing"})
+    if len(reason) > LONGEST_REASON:
+        raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_REASON})})
+    if not reason.isprintable():
+        raise Invalid({"reason": "form.unprintable"})
+    _take_turn(session, actor.tenant_id)
+    if session.get(CertificateEnd, pk(certificate)) is not None:
+        return False
+    competencies.end_certificate(session, certificate, actor.person_id, now, reason=reason)
+    session.flush()
+    return True
+
+
+def _take_turn(session: Session, tenant_id: int) -> None:
+    """One at a time makes out certificates in a district: numbers follow one another, a double click finds what the
+    first one made, and no seal is made meanwhile. Ends with the transaction."""
+    session.exec(select(Tenant.id).where(col(Tenant.id) == tenant_id).with_for_update(key_share=True)).one()
+
+
+def _make_out(
+    session: Session,
+    actor: Actor,
+    programme: Programme,
+    to: Collection[Holder],
+    paper: str,
+    now: datetime,
+) -> list[Certificate]:
+    if not to:
+        return []
+    head = competencies.head(session, programme.tenant_id)
+    if head is None:  # entries that wait for no seal lie under one: somebody deleted the seals past the product
+        raise Refused(UNSEALED)
+    issuer = get(session, OrgUnit, programme.org_unit_id).name
+    first = competencies.next_number(session, programme.tenant_id)
+    made = []
+    for number, holder in enumerate(to, start=first):
+        said = holder.statement
+        made.append(
+            Certificate(
+                tenant_id=programme.tenant_id,
+                number=number,
+                code=competencies.new_code(),
+                programme_id=pk(programme),
+                person_id=pk(holder.person),
+                org_unit_id=pk(holder.unit) if holder.unit is not None else None,
+                name=holder.person.name,
+                staff_number=holder.person.staff_number,
+                school=holder.unit.name if holder.unit is not None else "",
+                title=programme.title,
+                issuer=issuer,
+                paper=paper,
+                practice_hundredths=said.practice_hundredths,
+                online_hundredths=said.online_hundredths,
+                entries=list(said.entries),
+                seal_number=head.number,
+                seal_hash=head.hash,
+                issued_by_id=actor.person_id,
+                issued_at=now,
+            )
+        )
+    session.add_all(made)
+    session.flush()
+    for certificate, holder in zip(made, to, strict=True):
+        for before, end in holder.certificates:  # of two people who were merged each may hold one
+            if end is None:
+                competencies.end_certificate(session, before, actor.person_id, now, followed_by_id=pk(certificate))
+    session.flush()
+    return made

@@ -1,0 +1,64 @@
+"""核验: anybody who holds a paper asks by its code whether it still counts. Nobody is signed in; nothing is written.
+
+What is told is what stands on the paper, and less of it: no whole name, no school, no number of staff.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+import competencies
+from competencies import Programme, Standing
+from lms_plugin.db import get
+from lms_plugin.flow import certificates, humans
+from lms_plugin.people import Person, Tenant
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What the verification page says of a certificate. `since`: when it ended, or None."""
+
+    code: str
+    name: str
+    title: str
+    practice_hundredths: int
+    online_hundredths: int
+    issued_at: datetime
+    timezone: str
+    standing: Standing
+    since: datetime | None
+
+
+def look_up(session: Session, typed: str) -> Verified | None:
+    """The certificate of a code, as it was typed or scanned; None for a code that nobody has, and for what is no code
+    (without asking the database). Six queries at most."""
+    found = competencies.certificate_of_code(session, competencies.code_as_kept(typed))
+    if found is None:
+        return None
+    certificate, end = found
+    person = humans.today_of(session, get(session, Person, certificate.person_id))
+    programme = get(session, Programme, certificate.programme_id)
+    (holder,) = certificates.holders(session, programme, [(person, None)])
+    return Verified(
+        code=competencies.code_as_printed(certificate.code),
+        name=masked(certificate.name),
+        title=certificate.title,
+        practice_hundredths=certificate.practice_hundredths,
+        online_hundredths=certificate.online_hundredths,
+        issued_at=certificate.issued_at,
+        timezone=get(session, Tenant, certificate.tenant_id).timezone,
+        standing=holder.standing(certificate, end),
+        since=end.ended_at if end is not None else None,
+    )
+
+
+def masked(name: str) -> str:
+    """陈* of 陈芳, 陈*芳 of 陈晓芳; of names in letters the first one of each word."""
+    words = name.split()
+    if any("a" <= letter.casefold() <= "z" for letter in name):
+        return " ".join(f"{word[0]}***" for word in words)
+    whole = "".join(words)
+    if len(whole) < 3:
+        return f"{whole[:1]}*" if len(whole) == 2 else "*"
+    return f"{whole[0]}{'*' * (len(whole) - 2)}{whole[-1]}"
