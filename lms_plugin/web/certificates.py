@@ -1,8 +1,9 @@
 """学时证明: made out for a school or a person, printed, taken back. Whether one holds is told at `verify`."""
 
+import io
 import re
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
@@ -119,10 +120,7 @@ def pdf(certificate: str) -> BaseResponse:
     typed_at = f"{parts().settings.public_url}{url_for('verify.page')}"
     page = certificate_paper.page(view, verify_url(view.code), typed_at)
     db().rollback()  # what is read is read: nobody waits for this connection while the page is made
-    made = Response(media.on_paper(page), mimetype="application/pdf")
-    safe = re.sub(r'[\\/:*?"<>|\s]+', "_", f"{_('学时证明')}_{view.name}_{view.number}")[:80]
-    made.headers.set("Content-Disposition", "attachment", filename=f"{safe}.pdf")
-    return made
+    return as_pdf(media.on_paper(page), f"{_('学时证明')}_{view.name}_{view.number}")
 
 
 @blueprint.route("/certificate/<certificate>/revoke", methods=["GET", "POST"])
@@ -141,6 +139,13 @@ def revoke(certificate: str) -> BaseResponse | tuple[str, int]:
         raise Refused("certificate.not_yours")
     page = render_template("certificates/revoke.html", view=view, reason=reason[:2000], errors=errors)
     return page, 422 if errors else 200
+
+
+def as_pdf(content: bytes, name: str) -> BaseResponse:
+    """A PDF as a download. `name` may hold any character: it travels by RFC 5987, without what paths forbid."""
+    safe = re.sub(r'[\\/:*?"<>|\s]+', "_", name)[:80]
+    file = io.BytesIO(content)
+    return send_file(file, mimetype="application/pdf", as_attachment=True, download_name=f"{safe}.pdf", max_age=None)
 
 
 def certificate_basis(line: certificate_views.HoursLine) -> str:

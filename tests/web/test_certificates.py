@@ -4,6 +4,7 @@ import io
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pikepdf
 import pytest
@@ -87,7 +88,10 @@ def test_the_pdf_has_its_own_font_and_says_what_the_certificate_says(browse: Any
     made = committed(world)
     answer = browse(cast.CHEN).get(f"/certificate/{made.uuid}/pdf")
     assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
-    assert "attachment" in answer.headers["Content-Disposition"]
+    said = answer.headers["Content-Disposition"]
+    assert said.startswith("attachment")
+    assert quote("学时证明_陈晓芳_2026000001.pdf") in said
+    assert said.isascii()
     told = re.sub(r"\s", "", text_of(answer.data, tmp_path))
     for words in ("学时证明", "陈晓芳", "2026000001", "25", PAPER.replace(" ", ""), "平安县", made.seal_hash):
         assert words in told
