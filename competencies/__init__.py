@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import editing, exchange, packs, provinces
+from competencies import editing, exchange, packs, plans, provinces
 from competencies.certificates import (
     Standing,
     Statement,
@@ -167,6 +167,7 @@ from competencies.submissions import (
 __all__ = [
     # the standard
     "packs",
+    "plans",
     "provinces",
     "Pack",
     "PackProblem",

@@ -103,6 +103,10 @@ class Permission(enum.Enum):
     ROLE_INVITE = "role.invite"
     INVITATION_ACCEPT = "invitation.accept"
     PROGRESS_READ = "progress.read"
+    PLAN_READ = "plan.read"
+    PLAN_EDIT = "plan.edit"
+    PLAN_DECIDE = "plan.decide"
+    PLAN_ASK = "plan.ask"
     SETTINGS_CHOOSE = "settings.choose"
     LEDGER_AUDIT = "ledger.audit"
     LEDGER_FIND = "ledger.find"
@@ -177,6 +181,10 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.ROLE_INVITE: [[_officer]],
     Permission.INVITATION_ACCEPT: [[_is_own]],
     Permission.PROGRESS_READ: [[_lead], [_officer], [_auditor]],
+    Permission.PLAN_READ: [[_lead], [_officer], [_auditor]],
+    Permission.PLAN_EDIT: [[_lead], [_officer]],
+    Permission.PLAN_DECIDE: [[_officer, _is_not_own]],
+    Permission.PLAN_ASK: [[_officer]],
     Permission.SETTINGS_CHOOSE: [[_is_own]],
     Permission.LEDGER_AUDIT: [[_auditor]],
     Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours

@@ -21,7 +21,7 @@ import competencies
 import lti
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import audit, cases, invitations, review, sessions
+from lms_plugin.flow import audit, cases, invitations, plans, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
@@ -177,6 +177,7 @@ def things(world: World) -> Things:
     drawn = audit.draw(session, world.actor(cast.AUDITOR), audit.Wish("", "", None, None, 9, "", "k"), now)
     certificate = certificate_for(world, cast.CHEN)
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
+    paper = plan_with_paper(world, file)
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
     ids = {
         "programme": world.programme.uuid,
@@ -191,6 +192,7 @@ def things(world: World) -> Things:
         "reference": reference,
         "file": file.uuid,
         "ref": file.uuid,
+        "paper": paper,
         "version": world.framework.uuid,
         "entry": entry.uuid,
         "credit": credit.uuid,
@@ -204,6 +206,24 @@ def things(world: World) -> Things:
     }
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def plan_with_paper(world: World, file: competencies.StoredFile) -> str:
+    """The county asks, and a school has begun its plan with that file; gives the paper's uuid."""
+    session, unit = world.session, world.schools["希望小学"].uuid
+    plans.ask(session, world.actor(cast.OFFICER), world.programme.uuid, world.county.uuid, ("规划",), None, world.now)
+    found = plans.to_fill_in(session, world.actor(cast.LEAD), world.programme.uuid, unit, world.now)
+    paper = competencies.plans.PlanPaper(
+        tenant_id=pk(world.tenant),
+        plan_id=pk(found.plan),
+        paper="规划",
+        stored_file_id=pk(file),
+        added_by_id=pk(world.person(cast.LEAD)),
+        added_at=world.now,
+    )
+    session.add(paper)
+    session.flush()
+    return paper.uuid
 
 
 def first_review(world: World) -> str:

@@ -7,18 +7,20 @@ own: the same content uploaded once more is never touched. A crash between two s
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, update
+from sqlalchemy import delete, exists, or_, update
 from sqlmodel import Session, col, select
 
+import competencies
 from competencies import Evidence, FileState, StoredFile
 
 MOST_AT_ONCE = 500
 
-_IS_HELD = exists().where(col(Evidence.stored_file_id) == col(StoredFile.id))
+_HOLDERS = (col(Evidence.stored_file_id), col(competencies.plans.PlanPaper.stored_file_id))
+_IS_HELD = or_(*(exists().where(holder == col(StoredFile.id)) for holder in _HOLDERS))
 
 
 def mark_unused(session: Session, now: datetime) -> None:
-    """Notes since when nothing holds a file, whatever its state: pieces of drafts and of versions handed in do."""
+    """Notes since when nothing holds a file, whatever its state: drafts, versions handed in and plans do."""
     mark, is_gone = col(StoredFile.unused_since_at), col(StoredFile.state) == FileState.GONE
     session.execute(update(StoredFile).where(mark.is_not(None), _IS_HELD).values(unused_since_at=None))
     session.execute(update(StoredFile).where(mark.is_(None), ~is_gone, ~_IS_HELD).values(unused_since_at=now))
@@ -36,9 +38,8 @@ def let_go(session: Session, now: datetime, grace: timedelta) -> list[str]:
         .limit(MOST_AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
-    held = set(  # asked again, now that the rows are ours
-        session.exec(select(Evidence.stored_file_id).where(col(Evidence.stored_file_id).in_([file.id for file in due])))
-    )
+    ours = [file.id for file in due]  # asked again, now that the rows are ours
+    held = {key for holder in _HOLDERS for key in session.exec(select(holder).where(holder.in_(ours)))}
     for file in due:
         if file.id not in held:
             file.state = FileState.GONE

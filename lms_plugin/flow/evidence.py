@@ -14,6 +14,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow.scopes import submission_scopes
+from lms_plugin.people import OrgUnit
 from lms_plugin.storage import Storage
 
 PAGE_WIDTH = 1200  # pixels of a PDF page's picture: sharp on a laptop, readable on a phone
@@ -125,6 +126,11 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
     reached = [row for row in rows if can(actor, Permission.EVIDENCE_READ, scopes[pk(row[0])])]
     bare = Scope(tenant_id=file.tenant_id, owner_id=file.person_id)
     scope = scopes[pk(reached[0][0])] if reached else bare
+    if not rows and not actor.is_author(file.person_id):
+        scope = _of_a_plan(session, file) or bare
+        if scope is not bare:
+            require(actor, Permission.PLAN_READ, scope)
+            return _as(file, file.filename, False), []
     if blind is not None:
         scope = Scope(tenant_id=file.tenant_id, owner_id=file.person_id, reviewer_id=actor.person_id)
     require(actor, Permission.EVIDENCE_READ, scope)
@@ -138,6 +144,19 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
         (evidence.version_id, None) for _submission, evidence, _review in reached if evidence.version_id is not None
     ]
     return _as(file, file.filename, False), seen
+
+
+def _of_a_plan(session: Session, file: competencies.StoredFile) -> Scope | None:
+    """The school whose plan holds the file as a paper (also one that was taken out after it had been handed in)."""
+    paper, plan = competencies.plans.PlanPaper, competencies.plans.SchoolPlan
+    path = session.exec(
+        select(OrgUnit.path)
+        .join(plan, col(plan.org_unit_id) == col(OrgUnit.id))
+        .join(paper, col(paper.plan_id) == col(plan.id))
+        .where(plan.tenant_id == file.tenant_id, paper.stored_file_id == pk(file))
+        .order_by(col(OrgUnit.id))
+    ).first()
+    return Scope(tenant_id=file.tenant_id, unit_paths=(path,)) if path is not None else None
 
 
 def _handed_in(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, bindparam, or_
 from sqlmodel import Session, col
@@ -55,6 +55,14 @@ def opening_path(programme_path: str, paths: Sequence[str]) -> str | None:
     return min(found, key=lambda path: (path.count("/"), path), default=None)
 
 
+class Round(NamedTuple):
+    """A programme of the district: the path of its unit, and whether its schools are asked for a plan."""
+
+    programme: Programme
+    path: str
+    asks_plans: bool
+
+
 @dataclass(frozen=True)
 class Place:
     """A programme and one of its units, both within the actor's reach."""
@@ -63,16 +71,21 @@ class Place:
     programme_path: str
     unit: OrgUnit
     frame: Frame
-    programmes: tuple[tuple[Programme, str], ...]
+    programmes: tuple[Round, ...]
+    asks_plans: bool
 
     def sources(self) -> Sources:
         """What the figures of this programme are counted from."""
         return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, self.frame.rules)
 
 
+_Call = competencies.plans.PlanCall
 _PROGRAMMES = (  # put together once, as every page of this room asks it
     select_rows(
-        Programme, OrgUnit.path, select_rows(Course.id).where(Course.programme_id == col(Programme.id)).exists()
+        Programme,
+        OrgUnit.path,
+        select_rows(_Call.id).where(_Call.programme_id == col(Programme.id)).exists(),
+        select_rows(Course.id).where(Course.programme_id == col(Programme.id)).exists(),
     )
     .join(OrgUnit, col(OrgUnit.id) == col(Programme.org_unit_id))
     .where(col(Programme.tenant_id) == bindparam("tenant"))
@@ -80,15 +93,15 @@ _PROGRAMMES = (  # put together once, as every page of this room asks it
 )
 
 
-def _programmes(session: Session, tenant_id: int) -> list[tuple[Programme, str]]:
+def _programmes(session: Session, tenant_id: int) -> list[Round]:
     """All programmes of the district with the paths of their units: those first that teachers see and enter from
     courses, newest first; archived ones last.
     """
     rows = session.exec(_PROGRAMMES, params={"tenant": tenant_id}).all()
     ranked = sorted(
-        rows, key=lambda row: (row[0].archived_at is not None, row[0].state is ProgrammeState.DRAFT, not row[2])
+        rows, key=lambda row: (row[0].archived_at is not None, row[0].state is ProgrammeState.DRAFT, not row[3])
     )
-    return [(programme, path) for programme, path, _has_course in ranked]
+    return [Round(programme, path, asks_plans) for programme, path, asks_plans, _has_course in ranked]
 
 
 def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Place:
@@ -99,7 +112,7 @@ def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str
     chosen = next((row for row in programmes if row[0].uuid == programme_uuid), None)
     if chosen is None or not unit.path.startswith(chosen[1]):
         raise NotFound
-    programme, path = chosen
+    programme, path, asks_plans = chosen
     timezone = get(session, Tenant, actor.tenant_id).timezone
     frame = Frame(
         programme.uuid,
@@ -108,7 +121,7 @@ def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str
         competencies.is_closed(programme, timezone, now),
         competencies.rules_of(session, programme),
     )
-    return Place(programme, path, unit, frame, tuple(programmes))
+    return Place(programme, path, unit, frame, tuple(programmes), asks_plans)
 
 
 def home(session: Session, actor: Actor) -> tuple[str, str] | None:
@@ -118,7 +131,9 @@ def home(session: Session, actor: Actor) -> tuple[str, str] | None:
     paths = reach(actor)
     require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=tuple(paths)))
     here = get(session, Course, actor.course_id).programme_id if actor.course_id is not None else None
-    for programme, programme_path in sorted(_programmes(session, actor.tenant_id), key=lambda row: row[0].id != here):
+    for programme, programme_path, _asks in sorted(
+        _programmes(session, actor.tenant_id), key=lambda row: row[0].id != here
+    ):
         path = opening_path(programme_path, paths)
         if path is not None:
             return programme.uuid, get(session, OrgUnit, int(path.split("/")[-2])).uuid
@@ -185,6 +200,7 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
         tally=sum(tallies.values(), Tally()),
         lines=tuple(lines),
         off_roster=off_roster_of(session, place),
+        asks_plans=place.asks_plans,
         undeclared=0 if looks_nowhere else schools.undeclared_below(session, actor, place.unit.path),
     )
 
@@ -193,7 +209,7 @@ def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, 
     """The other programmes within reach, each with the unit to open there (one query where there are any)."""
     paths = reach(actor)
     others = [one for one in place.programmes if one[0].uuid != place.programme.uuid and one[0].archived_at is None]
-    found = [(row, opening_path(path, paths)) for row, path in others]
+    found = [(row, opening_path(path, paths)) for row, path, _asks in others]
     reached = [(row, _ancestors(path)[-1]) for row, path in found if path is not None]
     if not reached:
         return ()

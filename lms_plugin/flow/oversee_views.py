@@ -59,6 +59,7 @@ class UnitPage:
     tally: Tally
     lines: tuple[UnitLine, ...]
     off_roster: OffRoster
+    asks_plans: bool  # whether the schools of the programme are asked for a plan
     undeclared: int  # schools here that have declared no environment, where the rule looks at it
 
 

@@ -96,6 +96,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         if here.actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
         else "passport",
         "schools": "people",
+        "plans": "oversee",
         "release": "cases",
         "exchange": "curate",
         "editing": "curate",

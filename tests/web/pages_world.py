@@ -391,6 +391,7 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     for file in world.session.exec(select(competencies.StoredFile)).all():
         uuids[f"file.{file.extension or 'refused'}"] = file.uuid
     world.session.commit()
+    _plans(pages, officer, world.sign_in(app.test_client(), cast.LEAD))
     rows = [*roster_rows(cast.TEACHERS), ("孟新来", "城关小学", "CG001", "小学", "语文")]
     rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
     uuids["sheet"] = _sheet(officer, "/roster", rows)
@@ -409,6 +410,32 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     world.session.commit()
     hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
     uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
+
+
+def _plans(pages: Pages, officer: Browser, lead: Browser) -> None:
+    """The county asked for plans: one school has handed its plan in a second time, the other one has begun."""
+    world = pages.world
+    here = f"/progress/{pages.programme}"
+    done, begun = (f"{here}/{world.schools[name].uuid}/plan" for name in ("希望小学", "平安小学"))
+    county = world.county.uuid
+    world.session.commit()
+    papers = {"papers": "校本研修方案\n校本应用考核方案", "due_on": "2026-11-30"}
+    _done(officer, f"{here}/{county}/plans", papers)
+    _send(lead, f"{done}/papers/1", "lesson.docx")
+    _send(lead, f"{done}/papers/2", "reflection.pdf")
+    team = {
+        "name.1": "冯校",
+        "duty.1": "leader",
+        "name.2": "王秀兰",
+        "duty.2": "ict",
+        "name.3": "李建国",
+        "duty.3": "subject",
+    }
+    _done(lead, done, {**team, "environment": "blended", "version": ""})
+    _done(lead, f"{done}/submit")
+    _done(officer, f"{done}/return", {"reason": "研修方案里没有时间。"})
+    _done(lead, f"{done}/submit")
+    _send(officer, f"{begun}/papers/1", "lesson.docx")
 
 
 def _done(browser: Browser, url: str, data: dict[str, object] | None = None) -> None:

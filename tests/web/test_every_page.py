@@ -63,6 +63,7 @@ def at(template: str) -> Callable[[Pages], str]:
     def made(pages: Pages) -> str:
         world = pages.world
         known = {"P": pages.programme, "U": world.county.uuid, "S": world.schools["希望小学"].uuid}
+        known["B"] = world.schools["平安小学"].uuid
         known["C"] = world.course.uuid
         known |= {key: person.uuid for key, person in world.persons.items()} | {"F": world.framework.uuid}
         known |= {key.replace(".", "_"): value for key, value in pages.uuids.items()}
@@ -185,6 +186,10 @@ PAGES = (
     One("roster.entry", "officer", at("/roster/entry/{entry}")),
     One("roster.entry", "officer", at("/roster/entry/{exempt}"), "exempt"),
     One("roster.entry", "officer", at("/roster/entry/{gone}"), "removed"),
+    One("plans.home", "officer", at("/progress/{P}/{U}/plans")),
+    One("plans.one", "lead", at("/progress/{P}/{S}/plan")),
+    One("plans.one", "officer", at("/progress/{P}/{S}/plan"), "county"),
+    One("plans.one", "officer", at("/progress/{P}/{B}/plan"), "begun"),
     One("schools.home", "officer", at("/schools")),
     One("schools.one", "officer", at("/schools/{S}")),
     One("platforms.home", "it", at("/platforms")),
