@@ -114,6 +114,7 @@ class Programme(Owned, Versioned, table=True):
     policy_id: int | None = None  # programme_policy.id; the foreign key stands on the other side (no circle of tables)
     allotted_at: datetime | None = None
     make_up: int = Field(default=0)  # how many make-up rounds (补训) there were; the dates above are the last one's
+    extended_until_on: date | None = None  # the latest day that an extension (延期) gives anybody; None = there is none
     archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before
     created_at: datetime
 
@@ -121,8 +122,9 @@ class Programme(Owned, Versioned, table=True):
 class ProgrammeEvent(Model, table=True):
     """经过: what became of a round, by whom and why. Rows are only ever added.
 
-    `kind`: opened, closed, dates, make_up, archived or restored. `details` of dates and make_up: the days as they were
-    and as they are since, {"before": {"submit_by_on": iso, …}, "after": {…}}.
+    `kind`: opened, closed, dates, make_up, archived, restored, extended or extension_ended. `details` of dates and
+    make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …}, "after": {…}}; of an
+    extension: whose it is and until when, {"to": name, "until": iso}.
     """
 
     __tablename__ = "programme_event"

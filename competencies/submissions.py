@@ -5,7 +5,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select as columns
@@ -178,9 +178,18 @@ def is_chosen(session: Session, submission: Submission) -> bool:
     )
 
 
-def work_ends_at(programme: Programme, timezone: str, is_returned: bool) -> datetime:
-    """When handing in ends: the last day for it; for returned work the last day of reviewing."""
-    return end_of_day(programme.review_by_on if is_returned else programme.submit_by_on, timezone)
+def last_day(programme: Programme, is_returned: bool, extended_until: date | None = None) -> date:
+    """The last day for handing in; for returned work that of reviewing. An extension makes either later, never earlier,
+    and nothing goes on after the programme's own last day."""
+    usual = programme.review_by_on if is_returned else programme.submit_by_on
+    return max(usual, min(extended_until or usual, programme.closes_on))
+
+
+def work_ends_at(
+    programme: Programme, timezone: str, is_returned: bool, extended_until: date | None = None
+) -> datetime:
+    """When handing in ends: at 24:00 of `last_day`."""
+    return end_of_day(last_day(programme, is_returned, extended_until), timezone)
 
 
 def require_open(programme: Programme, timezone: str, now: datetime) -> None:

@@ -220,6 +220,26 @@ class Exemption(Model, table=True):
     granted_at: datetime
 
 
+class Extension(Owned, table=True):
+    """延期: a school (or a group of them), or one teacher of the roster, may hand in later than the others.
+
+    One of `org_unit_id` and `roster_entry_id` is set. `until_on`: the last day, until its 24:00. `ended_at` set = taken
+    back; rows stay.
+    """
+
+    __tablename__ = "extension"
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    roster_entry_id: int | None = Field(default=None, foreign_key="roster_entry.id")
+    until_on: date
+    reason: str = Field(max_length=300)
+    granted_by_id: int = Field(foreign_key="person.id")
+    granted_at: datetime
+    ended_by_id: int | None = Field(default=None, foreign_key="person.id")
+    ended_at: datetime | None = None
+
+
 class Course(Owned, table=True):
     """A host's course (LTI context). `programme_id` empty = nobody has said yet which programme runs in it.
 

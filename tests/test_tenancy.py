@@ -22,6 +22,7 @@ import lti
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import audit, cases, invitations, plans, review, sessions
+from lms_plugin.flow import audit, cases, extensions, invitations, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
@@ -176,6 +177,9 @@ def things(world: World) -> Things:
     competencies.seal(session, pk(world.tenant), now)
     drawn = audit.draw(session, world.actor(cast.AUDITOR), audit.Wish("", "", None, None, 9, "", "k"), now)
     certificate = certificate_for(world, cast.CHEN)
+    until = world.programme.submit_by_on + timedelta(days=1)
+    longer = extensions.ExtensionForm(world.schools["希望小学"].uuid, "", until, "停课")
+    extension = extensions.grant(session, world.actor(cast.OFFICER), world.programme.uuid, longer, now)
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
     paper = plan_with_paper(world, file)
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
@@ -195,6 +199,7 @@ def things(world: World) -> Things:
         "paper": paper,
         "version": world.framework.uuid,
         "entry": entry.uuid,
+        "extension": extension.uuid,
         "credit": credit.uuid,
         "award": award.uuid,
         "certificate": certificate.uuid,

@@ -10,8 +10,9 @@ from sqlmodel import Session, col, select
 import competencies
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import drafts
-from lms_plugin.flow.submit_views import Round, Text, enrolled_programme
+from lms_plugin.flow import drafts, extensions
+from lms_plugin.flow.round_view import Round
+from lms_plugin.flow.submit_views import Text, enrolled_programme
 from lms_plugin.people import Tenant
 
 STAYS = (competencies.Tie.OPENED, competencies.Tie.DECIDED)
@@ -61,8 +62,8 @@ def choosing(
     no_video: bool = False,
     picked: Collection[str] | None = None,
 ) -> Choosing:
-    """The points to choose from: five queries. `picked`: codes to tick instead of the saved choice; those that stay
-    chosen are ticked in any case.
+    """The points to choose from: five queries, one more where the programme has extensions. `picked`: codes to tick
+    instead of the saved choice; those that stay chosen are ticked in any case.
 
     Points that are ticked are always shown, whatever the filters say.
     """
@@ -109,7 +110,7 @@ def choosing(
     )
     defaults = described.get("selection_defaults") or {}
     return Choosing(
-        round=Round.of(programme, rules, timezone, now),
+        round=Round.of(programme, rules, timezone, now, extensions.own_extension(session, actor, programme)),
         rows=tuple(sorted(rows, key=lambda row: not row.is_picked)),
         sets=competencies.fitting_sets(rule, defaults.get("suggested_sets", []), facts, declared),
         picked=tuple(fact.code for fact in facts if fact.code in ticked),

@@ -15,8 +15,9 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import certificate_views, certificates, deliveries, humans
 from lms_plugin.flow.course_check import as_instructor
+from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.scopes import courses_of, person_scope
-from lms_plugin.flow.submit_views import ChosenPoint, Round, chosen_points, meets_rule
+from lms_plugin.flow.submit_views import ChosenPoint, chosen_points, meets_rule
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant
 
 Text = Mapping[str, str]

@@ -12,7 +12,7 @@ import rubrics
 from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import owned, pk
-from lms_plugin.flow import drafts
+from lms_plugin.flow import drafts, extensions
 
 Text = Mapping[str, str]
 
@@ -195,7 +195,8 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         and work.level is competencies.Level.FAIL
     )
     comes_again = work.returned is not None or begins_again
-    ends_on = work.programme.review_by_on if comes_again else work.programme.submit_by_on
+    extended = extensions.own_extension(session, actor, work.programme)
+    ends_on = competencies.last_day(work.programme, comes_again, extended.until_on if extended is not None else None)
     version = work.version
     return PointPage(
         uuid=work.submission.uuid,

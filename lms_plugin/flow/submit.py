@@ -10,7 +10,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import drafts
+from lms_plugin.flow import drafts, extensions
 from lms_plugin.people import Enrolment, Tenant
 
 
@@ -163,7 +163,10 @@ def submit(session: Session, actor: Actor, submission_uuid: str, now: datetime) 
     left = open_problems(session, actor, work)
     if left:
         raise Invalid({f"{one.requirement_key}.{one.code}": (one.code, one.params) for one in left})
-    ends_at = competencies.work_ends_at(work.programme, work.timezone, work.returned is not None)
+    extended = extensions.own_extension(session, actor, work.programme)
+    ends_at = competencies.work_ends_at(
+        work.programme, work.timezone, work.returned is not None, extended.until_on if extended is not None else None
+    )
     school = drafts.school_of(session, actor)
     competencies.take_snapshot(
         session,

@@ -17,52 +17,11 @@ from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import humans
 from lms_plugin.flow.course_check import as_instructor
+from lms_plugin.flow.extensions import own_extension
+from lms_plugin.flow.round_view import Round
 from lms_plugin.people import Course, Enrolment, Tenant
 
 Text = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Round:
-    """A programme as its teachers see it."""
-
-    uuid: str
-    title: str
-    opens_on: date
-    submit_by_on: date
-    review_by_on: date
-    closes_on: date
-    required: int
-    is_due: bool  # the first day has come
-    is_begun: bool  # and somebody has opened it
-    is_open: bool
-    is_late: bool  # the last day for handing in is over
-    is_review_over: bool  # and that for reviewing, and for work that came back
-    is_over: bool
-    ended_on: date | None  # its last day where that is past; None also where an officer closed it earlier
-    make_up: int  # the number of the make-up round (补训) that it is in, 0 = the first time
-
-    @classmethod
-    def of(cls, programme: competencies.Programme, rules: competencies.Rules, timezone: str, now: datetime) -> "Round":
-        """The programme as it stands at this moment."""
-        is_due = now >= competencies.start_of_day(programme.opens_on, timezone)
-        return cls(
-            uuid=programme.uuid,
-            title=programme.title,
-            opens_on=programme.opens_on,
-            submit_by_on=programme.submit_by_on,
-            review_by_on=programme.review_by_on,
-            closes_on=programme.closes_on,
-            required=rules.choice.required_points,
-            is_due=is_due,
-            is_begun=is_due and programme.state is not competencies.ProgrammeState.DRAFT,
-            is_open=competencies.is_open_for_work(programme, timezone, now),
-            is_late=now >= competencies.end_of_day(programme.submit_by_on, timezone),
-            is_review_over=now >= competencies.end_of_day(programme.review_by_on, timezone),
-            is_over=competencies.is_closed(programme, timezone, now),
-            ended_on=programme.closes_on if now >= competencies.end_of_day(programme.closes_on, timezone) else None,
-            make_up=programme.make_up,
-        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +136,8 @@ def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[compe
 
 
 def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Home:
-    """The teacher's home of one programme: seven queries. Raises NotFound, also for who takes no part in it."""
+    """The teacher's home of one programme: seven queries, one more where the programme has extensions. Raises NotFound,
+    also for who takes no part in it."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme, rules = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
@@ -192,7 +152,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         if row.work is not None
     )
     balance = humans.totals(session, pk(programme), actor.person_ids)
-    shown = Round.of(programme, rules, timezone, now)
+    shown = Round.of(programme, rules, timezone, now, own_extension(session, actor, programme))
     return Home(
         round=shown,
         next=_next(shown, lines, reviews, meets_rule(rows, rules)),
@@ -403,12 +363,12 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
         for line in lines:
             if line.phase == phase:
                 return NextStep(
-                    kind, 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
+                    kind, 1, line.uuid, line.code, line.name, on=shown.again_by_on, is_late=shown.is_again_late
                 )
     for line in lines:
         if line.level == 0:
             return NextStep(
-                "failed", 1, line.uuid, line.code, line.name, on=shown.review_by_on, is_late=shown.is_review_over
+                "failed", 1, line.uuid, line.code, line.name, on=shown.again_by_on, is_late=shown.is_again_late
             )
     if len(lines) < shown.required:
         return NextStep("choose", shown.required - len(lines), on=shown.submit_by_on, is_late=shown.is_late)

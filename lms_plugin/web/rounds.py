@@ -8,7 +8,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import rounds
+from lms_plugin.flow import extensions, rounds
 from lms_plugin.web import formats, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -70,10 +70,44 @@ def archive(programme: str) -> BaseResponse:
     return redirect(url_for("curate.programme", programme=programme), 303)
 
 
+@blueprint.route("/curate/programmes/<programme>/extensions", methods=["GET", "POST"])
+def extended(programme: str) -> BaseResponse | tuple[str, int]:
+    """Who may hand in later than the others, and the form for one more."""
+    typed = {"unit": "", "staff_number": "", "until_on": "", "reason": ""}
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        typed = {name: str(request.form.get(name, "")).strip()[:500] for name in typed}
+        try:
+            try:
+                until = date.fromisoformat(typed["until_on"])
+            except ValueError as error:
+                raise Invalid({"until_on": "form.date"}) from error
+            form = extensions.ExtensionForm(typed["unit"], typed["staff_number"], until, typed["reason"])
+            extensions.grant(db(), actor(), programme, form, edge().now)
+            return redirect(url_for("rounds.extended", programme=programme), 303)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+    view = extensions.page(db(), actor(), programme, edge().now)
+    units = [(uuid, "　" * depth + name) for uuid, name, depth in view.units]
+    page = render_template("rounds/extensions.html", view=view, units=units, values=typed, errors=errors)
+    return page, 422 if errors else 200
+
+
+@blueprint.post("/curate/programmes/<programme>/extensions/<extension>/end")
+def end_extension(programme: str, extension: str) -> BaseResponse:
+    """Takes an extension back."""
+    extensions.end(db(), actor(), programme, extension, edge().now)
+    return redirect(url_for("rounds.extended", programme=programme), 303)
+
+
 def event_word(line: rounds.EventLine) -> str:
     """One line of 经过 as a sentence."""
-    number = line.details.get("number", 1)
+    number, until = line.details.get("number", 1), line.details.get("until")
+    given = {"who": line.details.get("to", ""), "day": formats.dated(date.fromisoformat(until)) if until else ""}
     words = {
+        "extended": _("给“%(who)s”延期到 %(day)s", **given),
+        "extension_ended": _("收回给“%(who)s”的延期（到 %(day)s）", **given),
         "opened": _("开始了这个项目"),
         "closed": _("关闭了这个项目"),
         "archived": _("归档"),

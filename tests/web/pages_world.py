@@ -25,6 +25,7 @@ from lms_plugin.flow import (
     digest,
     enter,
     exemptions,
+    extensions,
     host_list,
     invitations,
     reversal,
@@ -316,6 +317,9 @@ def _lists(pages: Pages) -> None:
     session.flush()
     enter.raise_notice(session, pk(world.tenant), "course.waiting", unbound.uuid, {"course": unbound.title}, NOW)
     uuids["course"] = unbound.uuid
+    until = world.programme.submit_by_on + timedelta(days=3)
+    longer = extensions.ExtensionForm(world.schools["希望小学"].uuid, "", until, "防汛停课")
+    extensions.grant(session, officer, pages.programme, longer, NOW)
     for key, state in (("draft", competencies.ProgrammeState.DRAFT), ("closed", competencies.ProgrammeState.CLOSED)):
         other = programme_of(session, world.tenant, world.county, world.framework, f"2025年考核（{key}）", NOW)
         other.state, other.make_up = state, int(key == "closed")

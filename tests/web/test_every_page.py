@@ -232,6 +232,8 @@ PAGES = (
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
     One("rounds.make_up", "officer", at("/curate/programmes/{closed}/make-up")),
+    One("rounds.extended", "officer", at("/curate/programmes/{P}/extensions")),
+    One("rounds.extended", "officer", at("/curate/programmes/{closed}/extensions"), "none"),
     One("curate.new", "officer", at("/curate/programmes/new")),
     One("curate.new", "officer", at("/curate/programmes/new?like={P}"), "like"),
     One("curate.new", "officer", at("/curate/programmes/new?settings=henan"), "settings"),

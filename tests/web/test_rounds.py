@@ -58,3 +58,25 @@ def test_a_new_round_begins_with_the_rules_of_another(browse, world):
     assert browse(cast.NEIGHBOUR).get(f"/curate/programmes/new?like={world.programme.uuid}").status_code == 404
     assert browse(cast.AUDITOR).get(f"/curate/programmes/new?like={world.programme.uuid}").status_code == 403
     assert competencies.rules_of(world.session, world.programme).goal_percent == 77
+
+
+def test_a_school_is_given_longer_on_a_page_and_reads_it(browse, world):
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}/extensions"
+    assert browse(cast.AUDITOR).get(url).status_code == browse(cast.LEAD).get(url).status_code == 403
+    assert "还没有给谁延期" in officer.get(url).text
+    typed = {"unit": world.schools["希望小学"].uuid, "until_on": "1.12.", "reason": "防汛停课", "staff_number": ""}
+    refused = officer.post(url, typed)
+    assert refused.status_code == 422
+    assert "防汛停课" in refused.text
+    assert officer.post(url, {**typed, "until_on": "2026-12-03"}).status_code == 303
+    page = officer.get(url).text
+    assert "1 处延期有效" in page
+    home = f"/programmes/{world.programme.uuid}"
+    assert "您可以交到 12月3日 (周四) 24:00 前（延期：防汛停课）。" in browse(cast.CHEN).get(home).text
+    end = f"{url}/{page.partition('/extensions/')[2][:32]}/end"
+    assert browse(cast.CHEN).post(end).status_code == 403
+    assert officer.post(end).status_code == 303
+    assert "已收回" in officer.get(url).text
+    assert "延期" not in browse(cast.CHEN).get(home).text
+    events = officer.get(f"/curate/programmes/{world.programme.uuid}").text
+    assert "给“希望小学”延期到 2026年12月3日" in events
