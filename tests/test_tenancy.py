@@ -21,8 +21,7 @@ import competencies
 import lti
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import audit, cases, invitations, plans, review, sessions
-from lms_plugin.flow import audit, cases, extensions, invitations, review, sessions
+from lms_plugin.flow import audit, cases, extensions, invitations, plans, review, sessions
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
