@@ -35,7 +35,7 @@ from lms_plugin.flow.oversee_views import (
 from lms_plugin.people import Course, OrgUnit, RoleKind, Tenant, UnitKind
 
 
-def rows_of(session: Session, statement: Select[Any], values: Mapping[str, int] | None = None) -> list[Any]:
+def rows_of(session: Session, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:
     """All rows of a statement of several columns; `values` fill its named places."""
     return list(cast("Any", session.exec(cast("Any", statement), params=values)).all())
 
@@ -74,9 +74,10 @@ class Place:
     programmes: tuple[Round, ...]
     asks_plans: bool
 
-    def sources(self) -> Sources:
-        """What the figures of this programme are counted from."""
-        return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, self.frame.rules)
+    def sources(self, *, some: bool = False) -> Sources:
+        """What the figures of this programme are counted from; `some`: for the people in the place `roots` alone."""
+        rules = self.frame.rules
+        return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, rules, some=some)
 
 
 _Call = competencies.plans.PlanCall

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import add, attrgetter
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, case, func, literal, not_, or_, select, true
+from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, case, func, literal, not_, or_, select, true
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -137,20 +137,27 @@ class _Chain:
         )
 
 
-def roots(tenant_id: int) -> CTE:
-    """person_id → root_id: the row that stands for the human being today."""
+def roots(tenant_id: int, *, some: bool = False) -> CTE:
+    """person_id → root_id: the row that stands for the human being today. `some`: for those in the place `roots`."""
     chain = _Chain()
     columns: tuple[Any, ...] = (col(chain.person.id).label("person_id"), chain.root.label("root_id"))
     own = select(*columns).where(col(chain.person.tenant_id) == tenant_id)
+    if some:
+        own = own.where(chain.root.in_(bindparam("roots", expanding=True)))
     return chain.followed(own).cte("roots")  # asked for many times, made once
 
 
 class Sources:
-    """The subqueries of one programme, joined together the same way for counts, lists and sheets."""
+    """The subqueries of one programme, joined together the same way for counts, lists and sheets.
 
-    def __init__(self, programme_id: int, tenant_id: int, programme_path: str, rules: Rules) -> None:
+    `some`: facts are looked up for the people in the place `roots` alone, such as those of one page.
+    """
+
+    def __init__(
+        self, programme_id: int, tenant_id: int, programme_path: str, rules: Rules, *, some: bool = False
+    ) -> None:
         self.programme_id, self.tenant_id, self.programme_path = programme_id, tenant_id, programme_path
-        self.who, self.of_row = roots(self.tenant_id), _Chain()
+        self.who, self.of_row = roots(self.tenant_id, some=some), _Chain()
         choice = rules.choice
         self.facts = points(self.programme_id, self.who, choice.compulsory)
         self.hours = hours(self.programme_id, self.who)
@@ -202,8 +209,8 @@ class Sources:
             self.online.label("online"),
         )
 
-    def on_roster(self, within: str, *columns: Any) -> Select[Any]:
-        """应参训 and 免训 of a subtree: the roster's rows with what is known of the person each belongs to.
+    def entries(self, within: str, *columns: Any) -> Select[Any]:
+        """应参训 and 免训 of a subtree: the roster's rows, whose each is, and who is exempt.
 
         Each row finds its person by key: over a subquery of all persons SQLite would look through it row by row.
         """
@@ -220,9 +227,6 @@ class Sources:
         )
         return (
             of_row.followed(start)
-            .join(self.facts, self.facts.c.root_id == of_row.root, isouter=True)
-            .join(self.hours, self.hours.c.root_id == of_row.root, isouter=True)
-            .join(self.enrolled, self.enrolled.c.root_id == of_row.root, isouter=True)
             .join(
                 Exemption,
                 and_(
@@ -237,6 +241,16 @@ class Sources:
                 col(OrgUnit.path).startswith(self.programme_path),
                 col(OrgUnit.path).startswith(within),
             )
+        )
+
+    def on_roster(self, within: str, *columns: Any) -> Select[Any]:
+        """The same rows with what is known of the people they belong to."""
+        root = self.of_row.root
+        return (
+            self.entries(within, *columns)
+            .join(self.facts, self.facts.c.root_id == root, isouter=True)
+            .join(self.hours, self.hours.c.root_id == root, isouter=True)
+            .join(self.enrolled, self.enrolled.c.root_id == root, isouter=True)
         )
 
     def off_roster(self, within: str, *columns: Any) -> Select[Any]:
@@ -310,9 +324,9 @@ class Sources:
 
 
 @lru_cache(maxsize=128)
-def sources_of(programme_id: int, tenant_id: int, programme_path: str, rules: Rules) -> Sources:
+def sources_of(programme_id: int, tenant_id: int, programme_path: str, rules: Rules, *, some: bool = False) -> Sources:
     """The sources of a programme under these rules."""
-    return Sources(programme_id, tenant_id, programme_path, rules)
+    return Sources(programme_id, tenant_id, programme_path, rules, some=some)
 
 
 @lru_cache(maxsize=512)

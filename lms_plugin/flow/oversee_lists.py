@@ -41,6 +41,7 @@ STATES = (
 )
 
 
+BY_ENTRY = frozenset({"due", "exempt"})  # told from the roster alone
 BY_STANDING = frozenset({"passed", "excellent", "unfinished"})
 
 
@@ -65,20 +66,36 @@ def _listed(sources: Sources, within: str, state: str, standings: frozenset[Stan
     else:
         rows = sources.on_roster(within, *_roster_columns(sources, _record_of(sources)), everybody)
         statement = _ordered(_in_state(rows, state, sources, standings))
+    return _paged(statement)
+
+
+@lru_cache(maxsize=512)
+def _entries(sources: Sources, within: str, state: str, _standings: frozenset[Standing]) -> Select[Any]:
+    """As `_listed`, for numbers that look at nothing but the roster: (id of the row, whose it is, how many). What is
+    known of the people of one page is then looked up for them alone (`_of_entries`)."""
+    exempt = col(Exemption.id)
+    rows = sources.entries(within, col(RosterEntry.id), sources.of_row.root, func.count().over())
+    return _paged(_ordered(rows.where(exempt.is_not(None) if state == "exempt" else exempt.is_(None))))
+
+
+@lru_cache(maxsize=512)
+def _of_entries(sources: Sources, within: str) -> Select[Any]:
+    """The lines of the roster's rows in the place `entries`; whose they are stands in the place `roots`."""
+    rows = sources.on_roster(within, *_roster_columns(sources, _record_of(sources)))
+    return _ordered(rows.where(col(RosterEntry.id).in_(bindparam("entries", expanding=True))))
+
+
+def _paged(statement: Select[Any]) -> Select[Any]:
     return statement.offset(bindparam("skip", type_=Integer)).limit(bindparam("most", type_=Integer))
 
 
 def _in_state(statement: Select[Any], state: str, sources: Sources, standings: frozenset[Standing]) -> Select[Any]:
-    if state == "exempt":
-        return statement.where(col(Exemption.id).is_not(None))
     statement = statement.where(col(Exemption.id).is_(None))
     flags = {"logged_in": sources.is_in, "chosen": sources.has_chosen, "submitted": sources.has_submitted}
     if state in flags:
         return statement.where(flags[state] == 1)
     if state.startswith("not_"):
         return statement.where(flags[state.removeprefix("not_")] == 0)
-    if state == "due":
-        return statement
     finished = sources.standing_is(sorted(standings, key=repr))
     return statement.where(~finished if state == "unfinished" else finished)
 
@@ -176,18 +193,24 @@ def people_page(
     standings = frozenset[Standing]()
     if state in BY_STANDING:
         standings = _standings(groups_of(session, place), place, state)
-    statement = _listed(place.sources(), place.unit.path, state, standings)
+    by_entry = state in BY_ENTRY
+    listing = _entries if by_entry else _listed
+    statement = listing(place.sources(), place.unit.path, state, standings)
     rows = _part(session, statement, page)
     if not rows and page > 1:  # there are fewer: the last ones
         page = -(-sum(int(row[-1]) for row in _part(session, statement, 1)[:1]) // PAGE)
         rows = _part(session, statement, page)
     total = int(rows[0][-1]) if rows else 0
+    lines = [row[:-1] for row in rows]
+    if lines and by_entry:
+        some = {"entries": [row[0] for row in rows], "roots": [row[1] for row in rows if row[1] is not None]}
+        lines = rows_of(session, _of_entries(place.sources(some=True), place.unit.path), some)
     return PeoplePage(
         frame=place.frame,
         unit=UnitRef(place.unit.uuid, place.unit.name),
         crumbs=crumbs(place, units_around(session, place.unit, children=False), actor),
         state=state,
-        people=tuple(_line(row[:-1], place, on_roster=state != "off_roster") for row in rows),
+        people=tuple(_line(line, place, on_roster=state != "off_roster") for line in lines),
         total=total,
         page=max(page, 1),
         pages=max(1, -(-total // PAGE)),
