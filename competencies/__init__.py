@@ -30,6 +30,17 @@ from competencies.choosing import (
     missing,
     most_possible,
 )
+from competencies.cycles import (
+    MOST_YEARS,
+    Counted,
+    CycleRule,
+    CycleTotal,
+    Span,
+    cycle_rule,
+    cycle_totals,
+    span_of,
+    total_of,
+)
 from competencies.decisions import (
     LONGEST_REASON,
     Computed,
@@ -126,6 +137,7 @@ from competencies.models import (
     VersionState,
 )
 from competencies.pack import Pack, PackProblem, content_hash, load_pack
+from competencies.person_ledger import PersonLedger, person_ledger, sums_in
 from competencies.programmes import (
     EARLIEST,
     LATEST,
@@ -143,7 +155,7 @@ from competencies.programmes import (
 from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
 from competencies.results import Result, person_result
 from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule, hash_of_rules
-from competencies.seals import MOST_IN_A_SEAL, Head, entries_and_head, head, seal, to_seal, unsealed_since
+from competencies.seals import MOST_IN_A_SEAL, Head, head, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
     HANDED_IN,
@@ -164,6 +176,7 @@ from competencies.submissions import (
     withdraw_ends_at,
     work_ends_at,
 )
+from competencies.why_hours import PointState, Why, why_counted
 
 __all__ = [
     # the standard
@@ -317,7 +330,6 @@ __all__ = [
     "unsealed_since",
     "Head",
     "head",
-    "entries_and_head",
     "Proof",
     "Fault",
     "prove",
@@ -356,4 +368,20 @@ __all__ = [
     "waiting_for_seal",
     "end_certificate",
     "entries_named",
+    # totals of a person over a cycle of years, and why a point brought no hours
+    "MOST_YEARS",
+    "CycleRule",
+    "cycle_rule",
+    "Counted",
+    "CycleTotal",
+    "cycle_totals",
+    "total_of",
+    "Span",
+    "span_of",
+    "PersonLedger",
+    "person_ledger",
+    "sums_in",
+    "Why",
+    "PointState",
+    "why_counted",
 ]

@@ -12,12 +12,12 @@ entry as unsealed in the transaction that adds it, and a seal takes what is note
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Label, and_, bindparam, delete, insert, type_coerce
+from sqlalchemy import Label, bindparam, delete, insert, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, col, func, select
 
@@ -171,35 +171,6 @@ def head(session: Session, tenant_id: int) -> Head | None:
     """The district's newest seal, None where nothing was sealed yet. One query."""
     row = session.execute(_HEAD, {"tenant": tenant_id}).first()
     return Head(*row) if row is not None else None
-
-
-_NEWEST = select(func.max(col(LedgerSeal.number))).where(col(LedgerSeal.tenant_id) == CreditEntry.tenant_id)
-_WITH_HEAD = (
-    select(CreditEntry, col(LedgerSeal.number), col(LedgerSeal.hash), col(LedgerSeal.sealed_at))
-    .outerjoin(
-        LedgerSeal,
-        and_(
-            col(LedgerSeal.tenant_id) == CreditEntry.tenant_id,
-            col(LedgerSeal.number) == _NEWEST.correlate(CreditEntry).scalar_subquery(),
-        ),
-    )
-    .where(
-        CreditEntry.programme_id == bindparam("programme"),
-        col(CreditEntry.person_id).in_(bindparam("people", expanding=True)),
-    )
-    .order_by(col(CreditEntry.id))
-)
-
-
-def entries_and_head(
-    session: Session, programme_id: int, person_ids: Collection[int]
-) -> tuple[list[CreditEntry], Head | None]:
-    """The entries of these people in a programme, oldest first, and the district's newest seal, for a page that shows
-    both: one query. No head is given where there are no entries."""
-    rows = session.execute(_WITH_HEAD, {"programme": programme_id, "people": list(person_ids)}).all()
-    if not rows or rows[0][1] is None:
-        return [row[0] for row in rows], None
-    return [row[0] for row in rows], Head(*rows[0][1:])
 
 
 def unsealed_since(session: Session, moment: datetime) -> int:

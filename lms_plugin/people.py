@@ -20,6 +20,8 @@ class Tenant(Model, table=True):
     name: str = Field(max_length=200, unique=True)
     timezone: str = Field(default="Asia/Shanghai", max_length=64)
     is_demo: bool = Field(default=False)
+    # 学时周期, as `competencies.CycleRule` writes it; empty = its default.
+    cycle: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     created_at: datetime
 
 

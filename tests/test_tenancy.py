@@ -71,6 +71,7 @@ OWN_PAGES = {
     "release.home",
     "audit.home",
     "audit.draw",
+    "cycle.page",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {

@@ -447,7 +447,7 @@ def practice(post: Post, who: cast.Cast) -> list[tuple[str, int]]:
     """The person's entries of practice hours: why, and how much."""
     with post.sessions() as session:
         key = pk(post.world.person(who))
-        entries = competencies.entries_and_head(session, pk(post.world.programme), [key])[0]
+        entries = competencies.person_ledger(session, pk(post.world.programme), [key], "Asia/Shanghai").entries
         return [(entry.reason, entry.credit_hundredths) for entry in entries]
 
 

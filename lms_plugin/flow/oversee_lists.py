@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -12,14 +12,31 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
-from competencies import Award, CompetencyPoint, Decision, Head, Level, Selection, Submission, head
+from competencies import (
+    Award,
+    CompetencyPoint,
+    CreditEntry,
+    CycleRule,
+    CycleTotal,
+    Decision,
+    Head,
+    Level,
+    Selection,
+    Submission,
+    cycle_rule,
+    head,
+    local_day,
+    span_of,
+    sums_in,
+    total_of,
+)
 from lms_plugin.access import Actor
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow.oversee import Place, crumbs, groups_of, place_of, rows_of, units_around
 from lms_plugin.flow.oversee_figures import FINISHED, Group, Sources, Standing, Tally
 from lms_plugin.flow.oversee_views import Frame, Lack, PeoplePage, PersonLine, Unfinished, UnitRef
-from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry
+from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry, Tenant
 
 PAGE = 50
 LONGEST_LIST = 2000
@@ -141,7 +158,14 @@ def _off_columns(sources: Sources) -> tuple[Any, ...]:
     )
 
 
-def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str, Level]] = ()) -> PersonLine:
+def _line(
+    row: Any,
+    place: Place,
+    *,
+    on_roster: bool,
+    points: Sequence[tuple[str, Level]] = (),
+    cycle: CycleTotal | None = None,
+) -> PersonLine:
     uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, *details = row
     is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online = (int(v) for v in details)
     counted, counted_excellent, meets_rule, hours_ok = counts
@@ -180,6 +204,7 @@ def _line(row: Any, place: Place, *, on_roster: bool, points: Sequence[tuple[str
             online_hundredths=max(0, need.online_need_hundredths - online),
         ),
         points=tuple(points),
+        cycle=cycle,
     )
 
 
@@ -274,10 +299,14 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
         ).all()
     )
     points = _points_of(session, place, sources)
+    tenant = get(session, Tenant, actor.tenant_id)
+    rule, today = cycle_rule(tenant.cycle), local_day(now, tenant.timezone)
+    sums = _cycle_sums(session, tenant, sources, rule, today)
 
     def people(statement: Select[Any], *, on_roster: bool) -> Iterator[PersonLine]:
         for row in cast("Any", session.exec(cast("Any", statement.execution_options(yield_per=500)))):
-            yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()))
+            cycle = total_of(rule, today.year, *sums.get(row[9], (0, 0)))
+            yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()), cycle=cycle)
 
     return Export(
         frame=place.frame,
@@ -294,6 +323,16 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
         ),
         seal=head(session, actor.tenant_id),
     )
+
+
+def _cycle_sums(
+    session: Session, tenant: Tenant, sources: Sources, rule: CycleRule, today: date
+) -> dict[int, tuple[int, int]]:
+    """Each human being's hours of all kinds, and of practice, in the cycle of today: one query."""
+    who = sources.who
+    statement = sums_in(span_of(rule, today, tenant.timezone), who.c.root_id, pk(tenant))
+    rows = rows_of(session, statement.join(who, who.c.person_id == col(CreditEntry.person_id)))
+    return {root: (int(total), int(practice)) for root, total, practice in rows}
 
 
 def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, list[tuple[str, Level]]]:

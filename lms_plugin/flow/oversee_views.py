@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from competencies import Level, Result, Rules
+from competencies import CycleTotal, Level, Result, Rules
 from lms_plugin.flow.oversee_figures import FINISHED, Tally
 from lms_plugin.people import Stage, UnitKind
 
@@ -103,6 +103,7 @@ class PersonLine:
     result: Result | None
     lack: Lack
     points: tuple[tuple[str, Level], ...] = ()
+    cycle: CycleTotal | None = None  # over all programmes, in the sheet alone
 
     @property
     def has_passed(self) -> bool:

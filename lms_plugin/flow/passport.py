@@ -27,7 +27,7 @@ Text = Mapping[str, str]
 class RecordPoint:
     """One chosen point. `level` only once released; it holds until the next one is. `phase`: where the work stands.
 
-    `why`: why its hours do (counted) or do not count: waiting, failed, set_incomplete, beyond, none. `award`: what a
+    `why`: a `competencies.Why`: why its hours do (counted) or do not count. `award`: what a
     reversal names, "" where nothing is awarded. `failings`: the trainer's reasons where it failed; `taken_back`: why
     the award was taken back, where it was.
     """
@@ -59,6 +59,7 @@ class HoursLine:
     on: date
     rule_number: int
     can_be_reversed: bool
+    taken_back: str | None = None  # why, where another line takes this one back
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Record:
     printed_at: datetime
     certificates: certificate_views.OfPerson
     seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
+    cycle: competencies.CycleRule
+    cycles: tuple[competencies.CycleTotal, ...]  # over all programmes, the newest first
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
@@ -114,15 +117,17 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
     )
     rows = chosen_points(session, actor, programme, person_ids)
-    entries, seal = competencies.entries_and_head(session, pk(programme), person_ids)
+    tenant = get(session, Tenant, actor.tenant_id)
+    timezone = tenant.timezone
+    entries, seal, everything = competencies.person_ledger(session, pk(programme), person_ids, timezone)
     totals = {
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
     }
-    timezone = get(session, Tenant, actor.tenant_id).timezone
-    taken_back = {entry.reverses_id for entry in entries}
     given = tuple(competencies.certificates_of(session, pk(programme), person_ids)) if entries else ()
     holder = certificates.Holder(person, person_ids, units[0] if units else None, tuple(entries), given)
+    taken_back = {entry.reverses_id: entry.source for entry in entries if entry.reverses_id is not None}
+    cycle = competencies.cycle_rule(tenant.cycle)
     shown = Round.of(programme, rules, timezone, now)
     levels = [row.level for row in rows if row.level is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
@@ -139,6 +144,8 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         is_own=is_own,
         round=shown,
         points=_points(rows, rules),
+        cycle=cycle,
+        cycles=competencies.cycle_totals(cycle, everything, competencies.local_day(now, timezone)),
         points_passed=sum(level >= competencies.Level.PASS for level in levels),
         result=competencies.person_result(
             levels,
@@ -158,6 +165,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
                 on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
                 rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
                 can_be_reversed=entry.reason == "import" and entry.id not in taken_back,
+                taken_back=taken_back.get(pk(entry)),
             )
             for entry in entries
         ),
@@ -243,20 +251,16 @@ def _rules_and_units(
 
 
 def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:
-    required = rules.choice.required_points
-    passed = sum(row.level is not None and row.level >= competencies.Level.PASS for row in rows)
-    counted = 0
+    states = [
+        competencies.PointState(
+            level=row.level,
+            awarded_at=row.award.awarded_at if row.award is not None else None,
+            is_taken_back=row.award is not None and row.award.revoked_at is not None,
+        )
+        for row in rows
+    ]
     found = []
-    for row in rows:
-        if row.level is None:
-            why = "waiting"
-        elif row.level < competencies.Level.PASS:
-            why = "failed"
-        elif rules.hours.kind == "per_set" and passed < required:
-            why = "set_incomplete"
-        else:
-            counted += 1
-            why = "counted" if counted <= required else "beyond"
+    for row, why in zip(rows, competencies.why_counted(competencies.hours_rule(rules), states), strict=True):
         taken_back = row.award.revoked_reason if row.award is not None and row.award.revoked_at is not None else None
         found.append(
             RecordPoint(
@@ -265,9 +269,9 @@ def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[Rec
                 level=int(row.level) if row.level is not None else None,
                 awarded_at=row.decision.released_at if row.decision is not None else None,
                 phase="declined" if row.is_declined else row.work.state.value if row.work is not None else "draft",
-                why=why,
+                why=why.value,
                 award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
-                failings=_failings(row.decision) if why == "failed" and taken_back is None else (),
+                failings=_failings(row.decision) if why is competencies.Why.FAILED and taken_back is None else (),
                 taken_back=taken_back,
             )
         )

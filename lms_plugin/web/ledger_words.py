@@ -1,6 +1,8 @@
 """The ledger in words: kinds of hours, and what an entry rests on."""
 
+from competencies import CycleRule, CycleTotal
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import hours
 
 
 def kind_word(kind: str) -> str:
@@ -24,3 +26,36 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
         case "award":
             return _("能力点认定，规则第 %(number)s 版", number=rule_number) if rule_number else _("能力点认定")
     return f"{reason} {source}".strip()
+
+
+def years_word(one: CycleTotal) -> str:
+    """2021–2025, or one year alone."""
+    return f"{one.first_year}–{one.last_year}" if one.last_year > one.first_year else str(one.first_year)
+
+
+def cycle_words(one: CycleTotal) -> str:
+    """What somebody has in a cycle."""
+    total, practice = hours(one.total_hundredths), hours(one.practice_hundredths)
+    return _("共 %(total)s 学时，其中实践应用 %(practice)s 学时", total=total, practice=practice)
+
+
+def cycle_lack(one: CycleTotal) -> str:
+    """What somebody still lacks in a cycle; "" for nothing."""
+    lack, practice = one.lack_hundredths, one.practice_lack_hundredths
+    if not lack and not practice:
+        return ""
+    if practice >= lack:
+        return _("还差实践 %(hours)s 学时", hours=hours(practice))
+    if not practice:
+        return _("还差 %(hours)s 学时", hours=hours(lack))
+    return _("还差 %(hours)s 学时，其中实践至少 %(practice)s 学时", hours=hours(lack), practice=hours(practice))
+
+
+def cycle_need(rule: CycleRule) -> str:
+    """What a cycle asks for."""
+    return _(
+        "每 %(years)s 年至少 %(need)s 学时，其中实践应用至少 %(percent)s%%",
+        years=rule.years,
+        need=hours(rule.need_hundredths),
+        percent=rule.practice_percent,
+    )

@@ -15,7 +15,7 @@ from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
-from lms_plugin.web import formats
+from lms_plugin.web import formats, ledger_words
 from lms_plugin.web.downloads import person_columns, workbook
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -234,6 +234,10 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("网络研修学时（导入）"), 12, "hours"),
         sheets.Column(_("还差什么"), 40),
         sheets.Column(_("免训理由"), 24),
+        sheets.Column(_("学时周期"), 12),
+        sheets.Column(_("周期内学时（全部项目）"), 12, "hours"),
+        sheets.Column(_("其中实践应用"), 12, "hours"),
+        sheets.Column(_("周期还差"), 30),
     ]
     sealed = [
         sheets.Column(_("学时台账封存到第几次"), 12, "number"),
@@ -297,4 +301,12 @@ def _person_rows(lines: Iterable[PersonLine], rules: Rules) -> Iterator[tuple[An
             line.online_hundredths,
             lack_words(line, rules),
             line.exempt_reason,
+            *_cycle_cells(line.cycle),
         )
+
+
+def _cycle_cells(one: competencies.CycleTotal | None) -> tuple[Any, ...]:
+    if one is None:
+        return ("", None, None, "")
+    lack = ledger_words.cycle_lack(one) or _("已够")
+    return ledger_words.years_word(one), one.total_hundredths, one.practice_hundredths, lack

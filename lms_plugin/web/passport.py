@@ -41,6 +41,12 @@ def _page(record: passport.Record) -> str:
         told=lambda one: told(one.state, one.trouble, own=record.is_own),
         kind_word=ledger_words.kind_word,
         basis_words=ledger_words.basis_words,
+        cycle={
+            "years": ledger_words.years_word,
+            "words": ledger_words.cycle_words,
+            "lack": ledger_words.cycle_lack,
+            "need": ledger_words.cycle_need,
+        },
     )
 
 

@@ -99,6 +99,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "plans": "oversee",
         "release": "cases",
         "exchange": "curate",
+        "cycle": "curate",
         "editing": "curate",
         "launches": "platforms",
         "doctor": "platforms",

@@ -176,6 +176,7 @@ PAGES = (
     One("oversee.people", "officer", at("/progress/{P}/{U}/people?state=due")),
     One("oversee.people", "lead", at("/progress/{P}/{S}/people?state=exempt"), "exempt"),
     One("oversee.unfinished", "officer", at("/progress/{P}/{U}/unfinished")),
+    One("cycle.page", "officer", at("/hours-cycle?done=1")),
     One("audit.home", "auditor", at("/audit")),
     One("audit.one", "auditor", at("/audit/draws/{draw}?again=1")),
     One("audit.one", "auditor", at("/audit/draws/{draw_done}"), "done"),

@@ -1,8 +1,10 @@
 """研修档案 as officers see it: names lead there, 冲销 says what it does, days are the district's."""
 
 from datetime import UTC, date, datetime
+from io import BytesIO
 
 import pytest
+from python_calamine import CalamineWorkbook
 from sqlmodel import col, select
 
 import competencies
@@ -206,3 +208,42 @@ def test_a_course_that_moved_on_keeps_the_old_number_and_the_pages_say_so(browse
     assert "这门课已换项目，成绩册停在原来的数" in page
     assert "从做这个项目的课程进入以后" in page
     assert "再发一次" not in page
+
+
+def test_the_record_says_what_a_cycle_still_asks_for_and_why_a_line_does_not_count(browse, world):
+    credit = imported(browse, world)
+    page = browse(cast.CHEN).get(record(world)).text
+    assert "2026–2030 年" in page
+    assert "共 12 学时，其中实践应用 0 学时" in page
+    assert "还差 38 学时，其中实践至少 25 学时" in page
+    officer = browse(cast.OFFICER)
+    officer.post(f"{record(world)}/hours/{credit.uuid}/reverse", {"reason": "同一门课记了两次"})
+    page = browse(cast.CHEN).get(record(world)).text
+    assert "这一条没有计入：后来冲销了（同一门课记了两次）" in page
+    assert "还差 50 学时，其中实践至少 25 学时" in page
+
+
+def test_the_district_says_its_cycle(browse, world):
+    officer = browse(cast.OFFICER)
+    assert "每 5 年至少 50 学时，其中实践应用至少 50%" in officer.get("/hours-cycle").text
+    form = {"years": "3", "first_year": "2025", "need": "25.5", "practice_percent": "40"}
+    for wrong in ({"years": "0"}, {"years": "x"}, {"first_year": "1"}, {"need": "-1"}, {"practice_percent": "101"}):
+        assert officer.post("/hours-cycle", {**form, **wrong}).status_code == 422, wrong
+    assert officer.post("/hours-cycle", form).status_code == 303
+    page = browse(cast.CHEN).get(record(world)).text
+    assert "2025–2027 年" in page
+    assert "还差 25.5 学时，其中实践至少 10.2 学时" in page
+    for who in (cast.CHEN, cast.LEAD, cast.AUDITOR, cast.TRAINER):
+        assert browse(who).get("/hours-cycle").status_code == 403
+
+
+def test_the_sheet_says_what_each_person_lacks_in_the_cycle(browse, world):
+    imported(browse, world)
+    answer = browse(cast.OFFICER).get(f"/progress/{world.programme.uuid}/{world.county.uuid}/sheet")
+    data = answer.data
+    answer.close()
+    head, *lines = CalamineWorkbook.from_filelike(BytesIO(data)).get_sheet_by_name("名单").to_python()
+    of_chen = next(dict(zip(head, line, strict=True)) for line in lines if line[0] == cast.CHEN.name)
+    assert of_chen["学时周期"] == "2026–2030"
+    assert (of_chen["周期内学时（全部项目）"], of_chen["其中实践应用"]) == (12, 0)
+    assert of_chen["周期还差"] == "还差 38 学时，其中实践至少 25 学时"

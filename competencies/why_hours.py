@@ -1,0 +1,66 @@
+"""Why a point brought hours, or why it did not: told from the same rule by which hours are booked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from competencies.hours import HoursKind, HoursRule, practice_total
+from competencies.levels import Level
+
+
+class Why(StrEnum):
+    """What became of a point's hours."""
+
+    COUNTED = "counted"
+    WAITING = "waiting"  # nothing released yet
+    FAILED = "failed"
+    TAKEN_BACK = "taken_back"
+    SET_INCOMPLETE = "set_incomplete"  # the whole set counts at once, and is not complete
+    BEYOND = "beyond"  # as many as count are there without it
+    CAPPED = "capped"  # the most that a person can get is reached
+    WORTH_NOTHING = "worth_nothing"  # the rule gives nothing for such a point
+
+
+@dataclass(frozen=True, slots=True)
+class PointState:
+    """A chosen point: `level` None while nothing was released; `awarded_at` orders those that passed."""
+
+    level: Level | None
+    awarded_at: datetime | None = None
+    is_taken_back: bool = False
+
+
+def why_counted(rule: HoursRule, points: Sequence[PointState]) -> list[Why]:
+    """For each point, in the order given. Those that passed first count first, of `per_level` the better ones."""
+    found = [_without_hours(point) for point in points]
+    passed = [(place, point.level) for place, point in enumerate(points) if found[place] is None and point.level]
+    passed.sort(key=lambda one: (points[one[0]].awarded_at is None, points[one[0]].awarded_at, one[0]))
+    if rule.kind == HoursKind.PER_LEVEL:
+        passed.sort(key=lambda one: -one[1])
+    for number, (place, _level) in enumerate(passed):
+        found[place] = _of_passed(rule, [level for _place, level in passed], number)
+    return [why or Why.WAITING for why in found]
+
+
+def _without_hours(point: PointState) -> Why | None:
+    if point.is_taken_back:
+        return Why.TAKEN_BACK
+    if point.level is None:
+        return Why.WAITING
+    return Why.FAILED if point.level < Level.PASS else None
+
+
+def _of_passed(rule: HoursRule, levels: Sequence[Level], number: int) -> Why:
+    if rule.kind == HoursKind.PER_SET:
+        if len(levels) < rule.required_points:
+            return Why.SET_INCOMPLETE
+        if number >= rule.required_points:
+            return Why.BEYOND
+        return Why.COUNTED if practice_total(rule, levels) else Why.WORTH_NOTHING
+    before, after = practice_total(rule, levels[:number]), practice_total(rule, levels[: number + 1])
+    if after > before:
+        return Why.COUNTED
+    if number >= rule.required_points and not rule.extra_points_count:
+        return Why.BEYOND
+    return Why.CAPPED if after >= rule.cap > 0 else Why.WORTH_NOTHING
