@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import editing, exchange, packs, plans, provinces
+from competencies import editing, exchange, packs, plans, provinces, trainings
 from competencies.certificates import (
     Standing,
     Statement,
@@ -105,7 +105,9 @@ from competencies.ledger import (
     credit,
     hours_rule,
     import_online,
+    points_practice,
     practice_booked,
+    practice_totals,
     reverse,
 )
 from competencies.levels import ItemResult, Level, Validity, item_level, point_level
@@ -154,7 +156,17 @@ from competencies.programmes import (
 )
 from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
 from competencies.results import Result, person_result
-from competencies.rules import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, choice_rule, hash_of_rules
+from competencies.rules import (
+    Choice,
+    Hours,
+    Release,
+    ResultRule,
+    ReviewPolicy,
+    Rules,
+    Trainings,
+    choice_rule,
+    hash_of_rules,
+)
 from competencies.seals import MOST_IN_A_SEAL, Head, head, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
@@ -175,6 +187,16 @@ from competencies.submissions import (
     ties,
     withdraw_ends_at,
     work_ends_at,
+)
+from competencies.training_models import (
+    Attendance,
+    AttendanceChange,
+    Expects,
+    PersonalCode,
+    SignInTry,
+    Training,
+    TrainingKind,
+    TrainingState,
 )
 from competencies.why_hours import PointState, Why, why_counted
 
@@ -214,6 +236,7 @@ __all__ = [
     "Hours",
     "ResultRule",
     "Release",
+    "Trainings",
     "hash_of_rules",
     "set_rules",
     "rules_of",
@@ -319,9 +342,21 @@ __all__ = [
     "reverse",
     "balance",
     "practice_booked",
+    "points_practice",
+    "practice_totals",
     "hours_rule",
     "hundredths",
     "import_online",
+    # trainings
+    "trainings",
+    "Training",
+    "TrainingKind",
+    "TrainingState",
+    "Expects",
+    "Attendance",
+    "AttendanceChange",
+    "PersonalCode",
+    "SignInTry",
     # seals over the ledger
     "LedgerSeal",
     "MOST_IN_A_SEAL",

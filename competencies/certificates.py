@@ -73,8 +73,9 @@ class Statement:
 
 
 def statement(entries: Collection[CreditEntry]) -> Statement:
-    """What these entries, all of one person in one programme, come to."""
+    """What these entries, all of one person in one programme, come to; of the two kinds that a certificate says."""
     totals = dict.fromkeys(CreditKind, 0)
+    entries = [entry for entry in entries if entry.kind in {CreditKind.PRACTICE, CreditKind.ONLINE}]
     for entry in entries:
         totals[entry.kind] += entry.credit_hundredths
     return Statement(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, and_, bindparam, case
 from sqlmodel import Session, col, func, select
 
 from competencies.append_only import guard, refusing
@@ -81,8 +81,14 @@ def credit(
     now: datetime,
     reason: str = "award",
     source: str = "",
+    *,
+    earned_on: date | None = None,
+    key: str | None = None,
 ) -> CreditEntry:
-    """Adds an entry of that many hundredths (negative where an award was taken back). Raises ValueError for zero."""
+    """Adds an entry of that many hundredths (negative where an award was taken back). Raises ValueError for zero.
+
+    `key` names what it stands for, in the district: the database refuses a second entry of it.
+    """
     if credit_hundredths == 0:
         raise ValueError("an entry of nothing says nothing")
     entry = CreditEntry(
@@ -97,6 +103,8 @@ def credit(
         award_id=basis.award_id,
         decided_by_id=basis.decided_by_id,
         org_unit_id=basis.org_unit_id,
+        earned_on=earned_on,
+        import_key=key,
         entered_at=now,
     )
     session.add(entry)
@@ -155,6 +163,38 @@ def balance(session: Session, programme_id: int, person_ids: Collection[int]) ->
     return totals
 
 
+_OF_POINTS: tuple[ColumnElement[bool], ...] = (
+    col(CreditEntry.kind) == CreditKind.PRACTICE,
+    col(CreditEntry.import_key).is_(None),
+    col(CreditEntry.reverses_id).is_(None),
+)
+"""Practice hours that points brought: a training's entry names its attendance, and what takes it back names it."""
+
+
+def points_practice(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, int]:
+    """Hundredths of practice hours that points have brought each of these rows, trainings left aside. One query."""
+    rows = session.exec(
+        select(CreditEntry.person_id, func.sum(col(CreditEntry.credit_hundredths)))
+        .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(person_ids), *_OF_POINTS)
+        .group_by(col(CreditEntry.person_id))
+    )
+    return {person: int(total) for person, total in rows}
+
+
+def practice_totals(session: Session, programme_id: int, person_ids: Collection[int]) -> tuple[int, int]:
+    """Hundredths of practice hours of these rows together: all of them, and those that points brought. One query."""
+    of_points = and_(*_OF_POINTS)
+    amount = col(CreditEntry.credit_hundredths)
+    everything, points = session.exec(
+        select(func.sum(amount), func.sum(case((of_points, amount), else_=0))).where(
+            CreditEntry.programme_id == programme_id,
+            col(CreditEntry.person_id).in_(person_ids),
+            CreditEntry.kind == CreditKind.PRACTICE,
+        )
+    ).one()
+    return int(everything or 0), int(points or 0)
+
+
 def practice_booked(
     session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
 ) -> int:
@@ -170,8 +210,8 @@ def practice_booked(
             select(CreditEntry.policy_id).where(
                 CreditEntry.programme_id == pk(programme),
                 col(CreditEntry.person_id).in_(people),
-                CreditEntry.kind == CreditKind.PRACTICE,
                 col(CreditEntry.credit_hundredths) > 0,
+                *_OF_POINTS,
             )
         )
     )

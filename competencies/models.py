@@ -329,6 +329,8 @@ class Award(Owned, table=True):
 class CreditKind(enum.Enum):
     PRACTICE = "practice"  # 实践应用
     ONLINE = "online"  # 网络研修
+    OFFLINE = "offline"  # 集中培训
+    SCHOOL_BASED = "school_based"  # 校本研修
 
 
 class CreditEntry(Owned, table=True):
@@ -348,7 +350,7 @@ class CreditEntry(Owned, table=True):
     person_id: int = Field(foreign_key="person.id", index=True)
     kind: CreditKind = Field(sa_type=choice(CreditKind))
     credit_hundredths: int
-    reason: str = Field(max_length=32)  # "award" | "import" | "reversal" | "merge" | "unmerge"
+    reason: str = Field(max_length=32)  # "award" | "rule" | "import" | "training" | "reversal" | "merge" | "unmerge"
     policy_id: int = Field(foreign_key="programme_policy.id")
     award_id: int | None = Field(default=None, foreign_key="award.id")
     reverses_id: int | None = Field(default=None, foreign_key="credit_entry.id", unique=True)
@@ -356,7 +358,7 @@ class CreditEntry(Owned, table=True):
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
     source: str = Field(default="", max_length=300)  # of imported hours: where they were earned
     earned_on: date | None = None
-    import_key: str | None = Field(default=None, max_length=64)  # makes an import safe to run twice
+    import_key: str | None = Field(default=None, max_length=64)  # what came in names itself: it comes in once
     entered_at: datetime
 
 

@@ -72,11 +72,19 @@ class Release(_Rule):
     after_days: int = Field(default=0, ge=0, le=90)
 
 
+class Trainings(_Rule):
+    """培训: how many minutes make one 学时, and how many trainings a school holds in a term."""
+
+    minutes_per_hour: int = Field(default=45, ge=1, le=240)
+    per_term: int = Field(default=2, ge=0, le=20)
+
+
 CAME_LATER = (
     ("review", "course_groups"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),
+    ("", "trainings"),
 )
 """Settings, by their part of the rules, that older rule versions do not know."""
 
@@ -89,6 +97,7 @@ class Rules(_Rule):
     hours: Hours = Hours()
     result: ResultRule = ResultRule()
     release: Release = Release()
+    trainings: Trainings = Trainings()
     goal_percent: int = Field(default=90, ge=1, le=100)
     settings: str = Field(default="", max_length=32)  # the settings file they began with (`provinces`), "" = none
 

@@ -99,6 +99,10 @@ class Permission(enum.Enum):
     UNIT_EDIT = "unit.edit"
     ROSTER_IMPORT = "roster.import"
     HOURS_IMPORT = "hours.import"
+    TRAINING_HOLD = "training.hold"
+    TRAINING_READ = "training.read"
+    TRAINING_CORRECT = "training.correct"
+    TRAINING_ATTEND = "training.attend"
     TEACHER_EXEMPT = "teacher.exempt"
     ROLE_INVITE = "role.invite"
     INVITATION_ACCEPT = "invitation.accept"
@@ -177,6 +181,10 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.UNIT_EDIT: [[_officer]],
     Permission.ROSTER_IMPORT: [[_officer]],
     Permission.HOURS_IMPORT: [[_officer]],
+    Permission.TRAINING_HOLD: [[_lead], [_officer]],
+    Permission.TRAINING_READ: [[_lead], [_officer], [_auditor]],
+    Permission.TRAINING_CORRECT: [[_lead, _is_not_own], [_officer, _is_not_own]],
+    Permission.TRAINING_ATTEND: [[_is_own]],
     Permission.TEACHER_EXEMPT: [[_officer, _is_not_own]],
     Permission.ROLE_INVITE: [[_officer]],
     Permission.INVITATION_ACCEPT: [[_is_own]],

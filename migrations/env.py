@@ -6,13 +6,21 @@ from alembic import context
 from sqlalchemy import text
 
 import competencies.models
+import competencies.training_models
 import lms_plugin.outbox
 import lms_plugin.people
 import lti.models
 import rubrics.models
 from lms_plugin.db import Model, engine
 
-TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)
+TABLES = (
+    competencies.models,
+    competencies.training_models,
+    lms_plugin.outbox,
+    lms_plugin.people,
+    lti.models,
+    rubrics.models,
+)
 
 
 def render_item(kind: str, thing: Any, _autogen: Any) -> str | Literal[False]:

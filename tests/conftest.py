@@ -33,6 +33,7 @@ from sqlmodel import Session
 from xdist.scheduler import LoadScopeScheduling
 
 import competencies.models
+import competencies.training_models
 import lms_plugin.outbox
 import lms_plugin.people
 import lti.models
@@ -43,7 +44,14 @@ from tests.factories import Browser, World, build_world, world_in
 from tests.people import Cast
 from tests.serving import application, settings_of
 
-TABLES = (competencies.models, lms_plugin.outbox, lms_plugin.people, lti.models, rubrics.models)  # loaded, so related
+TABLES = (
+    competencies.models,
+    competencies.training_models,
+    lms_plugin.outbox,
+    lms_plugin.people,
+    lti.models,
+    rubrics.models,
+)  # loaded, so related
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True)

@@ -24,6 +24,7 @@ MODELS = (
     "lms_plugin.outbox",
     "competencies.models",
     "competencies.draws",
+    "competencies.training_models",
     "rubrics.models",
     "lti.models",
 )
@@ -37,6 +38,7 @@ ACROSS_TENANTS = {
         "competencies/certificates.py",
         "Certificate",
     ): "whoever verifies knows a code alone; of which district it is, is asked",
+    ("lms_plugin/flow/sign_in.py", "Training"): "a phone knows no district; the code of this moment is the permission",
     ("lms_plugin/flow/clearing.py", "StoredFile"): "the worker clears the disk, which holds every district's files",
 }
 
@@ -86,6 +88,9 @@ NEEDS_NO_PERMISSION = {
     "course_deliveries.send_again": "only flow calls it, after `require`",
     "verification.*": "whoever holds the paper has its code, which is the permission; nothing is written",
     "certificate_views.in_record": "only the record calls it, after `require`; asks what of it may be seen",
+    "sign_in.scanned": "the code of this moment is the permission",
+    "sign_in.entry_pass": "given to whoever scanned a code in time",
+    "sign_in.on_phone": "the personal code is the permission",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
 }
 

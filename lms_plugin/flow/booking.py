@@ -55,8 +55,8 @@ def book(
 
 
 class Books:
-    """What these people hold and have booked in a programme, each over all rows of the human being; kept up by `hold`
-    and `booked` while an act goes on. A constant number of queries."""
+    """What these people hold and have booked for it in a programme, each over all rows of the human being; kept up by
+    `hold` and `booked` while an act goes on. A constant number of queries."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class Books:
         self.rows = {row: rows for rows in humans.rows_by_row(session, people).values() for row in rows}
         everybody = set(self.rows)
         levels = competencies.released_levels(session, pk(programme), everybody)
-        totals = competencies.balance(session, pk(programme), everybody)
+        practice = competencies.points_practice(session, pk(programme), everybody)
         self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
-        self._practice = {rows[0]: humans.summed(totals, rows)[CreditKind.PRACTICE] for rows in self.rows.values()}
+        self._practice = {rows[0]: sum(practice.get(row, 0) for row in rows) for rows in self.rows.values()}
 
     def humans(self) -> set[int]:
         """Each human being once, by the row of today."""

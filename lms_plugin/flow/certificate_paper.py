@@ -35,6 +35,8 @@ def basis(line: HoursLine) -> str:
     match line.reason:
         case "import":
             return f"导入：{line.source or '未写来源'}"
+        case "training":
+            return f"培训：{line.source}"
         case "reversal":
             return f"冲销：{line.source or '未写原因'}"
         case "merge":

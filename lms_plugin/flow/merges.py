@@ -203,7 +203,7 @@ def _follow_rule(
 ) -> None:
     """One entry that brings the practice hours of a human being to what all their awards together have brought."""
     rows = humans.rows_of(person)
-    stands = humans.totals(session, pk(programme), rows)[competencies.CreditKind.PRACTICE]
+    _all, stands = competencies.practice_totals(session, pk(programme), rows)
     change = competencies.practice_booked(session, programme, rows) - stands
     basis = competencies.Basis(programme.policy_id or 0, decided_by_id=actor.person_id)
     booking.book(session, programme, pk(person), change, basis, now, reason=kind, source=reason)

@@ -83,7 +83,7 @@ def page(session: Session, actor: Actor, programme_uuid: str) -> HoursPage:
     taken_back = {entry.reverses_id for entry in entries}
     sums: dict[str, tuple[set[int], int]] = {}
     for entry in entries:
-        if entry.reverses_id is None and entry.id not in taken_back:
+        if entry.reason == "import" and entry.id not in taken_back:
             whom, total = sums.get(entry.source, (set(), 0))
             sums[entry.source] = (whom | {entry.person_id}, total + entry.credit_hundredths)
     return HoursPage(

@@ -13,7 +13,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import certificate_views, certificates, deliveries, humans
+from lms_plugin.flow import certificate_views, certificates, deliveries, humans, sign_in
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.scopes import courses_of, person_scope
@@ -45,7 +45,7 @@ class RecordPoint:
 
 @dataclass(frozen=True)
 class HoursLine:
-    """One line of the ledger. `reason`: award, rule (a new rule gave more), import or reversal.
+    """One line of the ledger. `reason`: award, rule (a new rule gave more), training, import or reversal.
 
     `source`: where imported hours were earned, or why something was taken back. `can_be_reversed`: an import that was
     not taken back.
@@ -64,7 +64,8 @@ class HoursLine:
 
 @dataclass(frozen=True)
 class Record:
-    """A person's record in one programme."""
+    """A person's record in one programme. `trainings`: for the person alone; others find them in the ledger's lines and
+    on the lists of the trainings."""
 
     person_uuid: str
     name: str
@@ -79,6 +80,7 @@ class Record:
     points_passed: int
     result: str
     hours: tuple[HoursLine, ...]
+    trainings: tuple[sign_in.Came, ...]
     practice_hundredths: int
     practice_need_hundredths: int
     online_hundredths: int
@@ -96,7 +98,7 @@ class Record:
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
-    """The record of a person (None: the actor's own): at most eleven queries. Raises NotFound, Forbidden."""
+    """The record of a person (None: the actor's own): at most twelve queries. Raises NotFound, Forbidden."""
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
@@ -169,6 +171,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
             )
             for entry in entries
         ),
+        trainings=sign_in.came(session, person_ids, pk(programme)) if is_own else (),
         practice_hundredths=practice,
         practice_need_hundredths=rules.hours.practice_need_hundredths,
         online_hundredths=online,

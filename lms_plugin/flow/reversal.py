@@ -65,9 +65,11 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
     """What taking it back would do. Raises NotFound for what cannot be reversed or is not this person's."""
     target = _target(session, actor, programme, person, what, uuid)
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
-    kind = CreditKind.ONLINE if target.entry is not None else CreditKind.PRACTICE
     rows = humans.rows_of(target.person)
-    before = humans.totals(session, pk(target.programme), rows)[kind]
+    if target.entry is not None:
+        before = of_points = humans.totals(session, pk(target.programme), rows)[CreditKind.ONLINE]
+    else:
+        before, of_points = competencies.practice_totals(session, pk(target.programme), rows)
     is_done = _is_done(session, target)
     return Preview(
         programme=target.programme.uuid,
@@ -81,7 +83,7 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
         source=target.entry.source if target.entry is not None else "",
         earned_on=target.entry.earned_on if target.entry is not None else None,
         before_hundredths=before,
-        taken_hundredths=0 if is_done else _taken(session, target, before),
+        taken_hundredths=0 if is_done else _taken(session, target, of_points),
         is_done=is_done,
         gradebooks=deliveries.gradebooks(session, rows, pk(target.programme)),
     )
@@ -122,7 +124,7 @@ def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reaso
     session.add(award)
     session.flush()
     programme, rows = target.programme, humans.rows_of(target.person)
-    before = humans.totals(session, pk(programme), rows)[CreditKind.PRACTICE]
+    _all, before = competencies.practice_totals(session, pk(programme), rows)
     change = competencies.practice_booked(session, programme, rows) - before
     basis = competencies.Basis(programme.policy_id or 0, pk(award), actor.person_id, award.org_unit_id)
     # More than before only where a better rule is still waiting to be booked.
@@ -130,14 +132,13 @@ def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reaso
     booking.book(session, programme, award.person_id, change, basis, now, reason=why[0], source=why[1])
 
 
-def _taken(session: Session, target: _Target, before: int) -> int:
+def _taken(session: Session, target: _Target, of_points: int) -> int:
     if target.entry is not None:
         return target.entry.credit_hundredths
     assert target.award is not None
-    without = competencies.practice_booked(
-        session, target.programme, humans.rows_of(target.person), without_award_id=pk(target.award)
-    )
-    return max(0, before - without)
+    programme, rows = target.programme, humans.rows_of(target.person)
+    without = competencies.practice_booked(session, programme, rows, without_award_id=pk(target.award))
+    return max(0, of_points - without)
 
 
 def _target(session: Session, actor: Actor, programme_uuid: str, person_uuid: str, what: What, uuid: str) -> _Target:

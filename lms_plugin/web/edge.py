@@ -50,13 +50,14 @@ OPEN_ENDPOINTS = frozenset(
         "people.invitation",
         "help.page",
         "kit.page",
+        "sign_in.page",
         "uploads.options",
         "verify.page",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
 OPEN_CHANGES = frozenset(
-    {"lti.login", "lti.launch", "lti.proved", "lti.window", "lti.redeem", "lti.here", "register.begin"}
+    {"lti.login", "lti.launch", "lti.proved", "lti.window", "lti.redeem", "lti.here", "register.begin", "sign_in.page"}
 )
 # Changing requests that may come from another site: a host's login initiation and its launch.
 CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})

@@ -7,7 +7,13 @@ from lms_plugin.web.formats import hours
 
 def kind_word(kind: str) -> str:
     """A kind of hours."""
-    return str({"practice": _("实践应用"), "online": _("网络研修")}.get(kind, kind))
+    words = {
+        "practice": _("实践应用"),
+        "online": _("网络研修"),
+        "offline": _("集中培训"),
+        "school_based": _("校本研修"),
+    }
+    return str(words.get(kind, kind))
 
 
 def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
@@ -15,6 +21,8 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
     match reason:
         case "import":
             return _("导入：%(source)s", source=source or _("未写来源"))
+        case "training":
+            return _("培训：%(title)s", title=source)
         case "reversal":
             return _("冲销：%(source)s", source=source or _("未写原因"))
         case "merge":

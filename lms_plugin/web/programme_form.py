@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import competencies
-from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
+from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, Trainings
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
@@ -25,6 +25,8 @@ NUMBERS = {
     "minutes_per_review": (1, 120),
     "after_days": (0, 90),
     "goal_percent": (1, 100),
+    "minutes_per_hour": (1, 240),
+    "trainings_per_term": (0, 20),
 }
 HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
 FLAGS = ("third_when_differing", "exclude_own_school", "prefer_same_subject", "self_marks", "needs_hours")
@@ -133,6 +135,8 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "needs_hours": rules.result.needs_hours,
         "after_days": rules.release.after_days,
         "goal_percent": rules.goal_percent,
+        "minutes_per_hour": rules.trainings.minutes_per_hour,
+        "trainings_per_term": rules.trainings.per_term,
         "settings": rules.settings,
     }
 
@@ -211,6 +215,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         ),
         result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"]),
         release=Release(after_days=numbers["after_days"]),
+        trainings=Trainings(minutes_per_hour=numbers["minutes_per_hour"], per_term=numbers["trainings_per_term"]),
         goal_percent=numbers["goal_percent"],
         settings=values["settings"] if values["settings"] in competencies.provinces.ORDER else "",
     )
@@ -348,6 +353,14 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
         (_("提交与撤回"), _paragraph(handing_in)),
         (_("互评"), _paragraph(peers)),
         (_("学时"), _paragraph(earned)),
+        (
+            _("培训"),
+            _(
+                "参加培训每 %(minutes)s 分钟记 1 学时，培训结束、管理员核对以后才记；每所学校每学期至少 %(n)s 次。",
+                minutes=rules.trainings.minutes_per_hour,
+                n=rules.trainings.per_term,
+            ),
+        ),
         (_("结果"), _paragraph(outcome)),
         (_("发布"), when),
         (_("目标"), _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent)),

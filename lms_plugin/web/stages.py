@@ -31,7 +31,9 @@ from lms_plugin.web import (
     roster,
     rounds,
     schools,
+    sign_in,
     submit,
+    trainings,
     uploads,
     verify,
 )
@@ -60,6 +62,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     roster.blueprint,
     schools.blueprint,
     plans.blueprint,
+    trainings.blueprint,
+    sign_in.blueprint,
     platforms.blueprint,
     courses.blueprint,
     launches.blueprint,

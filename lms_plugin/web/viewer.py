@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.flow.helpers import helpers_of
 from lms_plugin.flow.reach import LOOKS_AFTER, READERS
+from lms_plugin.flow.trainings import READERS as HOLD_OR_READ
 from lms_plugin.people import Person, RoleKind
 from lms_plugin.web.edge import edge, fingerprint
 from lms_plugin.web.formats import gettext as _
@@ -122,6 +123,8 @@ def _menu() -> list[tuple[str, str, bool]]:
         entries.append(("submit", url_for("submit.mine"), _("我的能力点")))
         entries.append(("review", url_for("review.mine"), _("互评任务")))
         entries.append(("passport", url_for("passport.mine"), _("研修档案")))
+    if here.takes_part or actor.has(*HOLD_OR_READ) or not actor.roles:
+        entries.append(("trainings", url_for("trainings.home"), _("培训")))
     if actor.has(*LOOKS_AFTER):
         entries.append(("courses", url_for("courses.home"), _("课程")))
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):

@@ -17,8 +17,10 @@ import lti
 import rubrics
 from competencies import exchange, load_pack
 from lms_plugin import db
+from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
+    attendance,
     audit,
     cases,
     certificates,
@@ -31,9 +33,12 @@ from lms_plugin.flow import (
     reversal,
     review,
     sessions,
+    sign_in,
     submit,
+    training_hours,
+    trainings,
 )
-from lms_plugin.people import Course, CourseMember, HostList, Notice, Person, RoleKind
+from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
 from tests import ledgers
 from tests import people as cast
 from tests.certified import certificate_for
@@ -132,6 +137,7 @@ def _populate(pages: Pages) -> None:
     uuids["scores"] = _one_course(world)
     _platforms(pages)
     _lists(pages)
+    _trainings(pages)
     _host_lists(pages)
     _draws(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
@@ -333,6 +339,50 @@ def _lists(pages: Pages) -> None:
     again = loaded.model_copy(update={"framework": loaded.framework.model_copy(update={"notice_zh": "本县试用稿。"})})
     uuids["version"] = competencies.draft_from_pack(session, pk(world.tenant), again, NOW).uuid
     _row, uuids["code"] = invitations.invite(session, officer, RoleKind.TRAINER, world.county, NOW)
+
+
+def _trainings(pages: Pages) -> None:
+    """A training in each of its states: open for sign-in, over, closed, cancelled; a school's and the county's."""
+    world, uuids, session = pages.world, pages.uuids, pages.world.session
+    lead, officer = world.actor(cast.LEAD), world.actor(cast.OFFICER)
+
+    def planned(title: str, actor: Actor, unit: OrgUnit, starts_at: datetime) -> competencies.Training:
+        said = trainings.Plan(
+            title=title,
+            programme=pages.programme,
+            unit=unit.uuid,
+            kind=competencies.TrainingKind.SCHOOL_BASED,
+            expects=competencies.Expects.ROSTER,
+            starts_at=starts_at,
+            ends_at=starts_at + 2 * HOUR,
+            place="阶梯教室",
+        )
+        return trainings.plan(session, actor, said, NOW)
+
+    school = world.schools["希望小学"]
+    made = {
+        "open": planned("用好一体机", lead, school, NOW),
+        "over": planned("课件制作工作坊", lead, school, NOW - 30 * HOUR),
+        "closed": planned("校本研修第一次", lead, school, NOW - 60 * HOUR),
+        "cancelled": planned("停电那天的培训", lead, school, NOW + 60 * HOUR),
+        "county": planned("全县集中培训", officer, world.county, NOW + 90 * HOUR),
+    }
+    uuids.update({f"training_{name}": row.uuid for name, row in made.items()})
+    trainings.cancel(session, lead, made["cancelled"].uuid, "停电", NOW)
+    shown = session.exec(select(RosterEntry.uuid).where(RosterEntry.org_unit_id == pk(school))).all()
+    for name in ("over", "closed"):
+        attendance.tick(session, lead, made[name].uuid, shown, shown, NOW)
+    training_hours.close(session, lead, made["closed"].uuid, NOW)
+    code = competencies.trainings.rotating_code(made["open"].sign_in_secret, NOW)
+    sign_in.by_code(session, world.actor(cast.WANG), code, NOW)
+    uuids["code_now"] = code
+    first = (
+        select(competencies.Attendance.uuid)
+        .where(competencies.Attendance.training_id == pk(made["closed"]))
+        .order_by(col(competencies.Attendance.id))
+    )
+    uuids["attendance"] = session.exec(first).all()[0]
+    sign_in.renew(session, world.actor(cast.CHEN), "k" * 40, NOW)
 
 
 def _host_lists(pages: Pages) -> None:

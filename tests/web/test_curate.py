@@ -51,6 +51,8 @@ def form(world, **changes):
         "excellent_points": "",
         "after_days": "0",
         "goal_percent": "90",
+        "minutes_per_hour": "45",
+        "trainings_per_term": "2",
         **changes,
     }
 

@@ -44,14 +44,14 @@ def test_more_than_five_entries_are_folded_not_cut(browse, world: World) -> None
     grant(world.session, world.person(cast.OFFICER), RoleKind.TRAINER, world.county, world.now)
     enrol(world, cast.OFFICER)
     page = browse(cast.OFFICER).get("/help").text
-    assert menu(page) == ["进度", "名单", "项目", "待评材料", *TEACHERS_PAGES, "课程", "平台"]
-    assert folded(page) == [*TEACHERS_PAGES, "课程", "平台"]
+    assert menu(page) == ["进度", "名单", "项目", "待评材料", *TEACHERS_PAGES, "培训", "课程", "平台"]
+    assert folded(page) == [*TEACHERS_PAGES, "培训", "课程", "平台"]
     assert "<details><summary>更多" in page
     assert "<details open><summary>更多" in browse(cast.OFFICER).get("/reviews").text  # where one is, one sees
     grant(world.session, world.person(cast.LEAD), RoleKind.TRAINER, world.county, world.now)
     page = browse(cast.LEAD).get("/help").text
-    assert menu(page) == ["进度", "名单", "待评材料", *TEACHERS_PAGES, "课程"]
-    assert folded(page) == [*TEACHERS_PAGES[1:], "课程"]
+    assert menu(page) == ["进度", "名单", "待评材料", *TEACHERS_PAGES, "培训", "课程"]
+    assert folded(page) == [*TEACHERS_PAGES[1:], "培训", "课程"]
     assert folded(browse(cast.TRAINER).get("/help").text) == []
 
 

@@ -1,0 +1,212 @@
+"""培训学时: minutes become hours in the ledger when somebody closes the training, and never by themselves.
+
+An entry names the attendance it stands for; the ledger takes it once. What is put right afterwards is a reversal and a
+new entry. One human being is booked once for a training, under however many rows they were there.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from competencies import Attendance, CreditEntry, Programme, Training, TrainingState
+from lms_plugin.access import Actor
+from lms_plugin.db import get, pk
+from lms_plugin.errors import Conflict
+from lms_plugin.flow import booking, humans, report
+from lms_plugin.flow.trainings import held
+from lms_plugin.people import OrgMembership, RosterEntry, Tenant
+
+REASON = "training"
+
+
+@dataclass(frozen=True)
+class Booked:
+    """What closing did. `own`: whoever closed it was there too, and somebody else has to book that."""
+
+    people: int
+    hundredths: int
+    own: bool
+
+
+def close(session: Session, actor: Actor, uuid: str, now: datetime) -> Booked:
+    """It was held: books the hours of everybody who was there, and once more of those whom it could not book before
+    (they had never logged in, or it was their own). Twice is once. Raises Conflict before its end, or cancelled."""
+    training = held(session, actor, uuid)
+    take_turn(session, training)
+    session.refresh(training)
+    if training.state is TrainingState.CANCELLED:
+        raise Conflict("training.is_over")
+    if now < training.ends_at:
+        raise Conflict("training.not_over_yet")
+    if training.state is TrainingState.PLANNED:
+        training.state, training.ended_at, training.ended_by_id = TrainingState.CLOSED, now, actor.person_id
+        session.add(training)
+        session.flush()
+    return _book_all(session, actor, training, now)
+
+
+def take_turn(session: Session, training: Training) -> None:
+    """One closing or correction in a round at a time."""
+    booking.take_turn(session, get(session, Programme, training.programme_id))
+
+
+def _book_all(session: Session, actor: Actor, training: Training, now: datetime) -> Booked:
+    there = session.exec(
+        select(Attendance)
+        .where(Attendance.training_id == pk(training), col(Attendance.removed_at).is_(None))
+        .order_by(col(Attendance.id))
+    ).all()
+    _name(session, there)
+    rows_of = humans.rows_by_row(session, [row.person_id for row in there if row.person_id is not None])
+    done = {rows_of[row.person_id][0] for row in there if row.person_id is not None and row.entry_id is not None}
+    waiting: dict[int, Attendance] = {}
+    own = False
+    for row in there:
+        if row.person_id is None or row.entry_id is not None:
+            continue
+        root = rows_of[row.person_id][0]
+        if actor.is_author(root):
+            own = True  # nobody credits themselves
+        elif root not in done:
+            waiting[root] = _longer(training, waiting.get(root), row)
+    programme = get(session, Programme, training.programme_id)
+    made = _book(session, actor, programme, training, waiting.values(), now)
+    report.queue_scores(session, programme, {entry.person_id for entry in made}, now)
+    return Booked(len(made), sum(entry.credit_hundredths for entry in made), own)
+
+
+def _longer(training: Training, one: Attendance | None, other: Attendance) -> Attendance:
+    if one is None or minutes_of(training, other) > minutes_of(training, one):
+        return other
+    return one
+
+
+def minutes_of(training: Training, row: Attendance) -> int:
+    """How long somebody was there."""
+    return training.minutes if row.minutes is None else row.minutes
+
+
+def _name(session: Session, there: Collection[Attendance]) -> None:
+    """Whoever was ticked on the roster before they ever came gets the person that the row belongs to by now."""
+    nameless = [row.roster_entry_id for row in there if row.person_id is None and row.roster_entry_id is not None]
+    if not nameless:
+        return
+    training_id = next(iter(there)).training_id
+    known = set(session.exec(select(Attendance.person_id).where(Attendance.training_id == training_id)))
+    found = dict(
+        session.exec(
+            select(RosterEntry.id, RosterEntry.person_id)
+            .join(Attendance, col(Attendance.roster_entry_id) == col(RosterEntry.id))
+            .where(
+                Attendance.training_id == training_id,
+                col(Attendance.person_id).is_(None),
+                col(RosterEntry.person_id).is_not(None),
+            )
+        ).all()
+    )
+    for row in there:
+        if row.person_id is None and (person := found.get(row.roster_entry_id)) is not None and person not in known:
+            row.person_id = person
+            known.add(person)
+            session.add(row)
+    session.flush()
+
+
+def _book(
+    session: Session,
+    actor: Actor,
+    programme: Programme,
+    training: Training,
+    rows: Iterable[Attendance],
+    now: datetime,
+) -> list[CreditEntry]:
+    """One entry each, of nothing none."""
+    chosen = list(rows)
+    rules = competencies.rules_of(session, programme)
+    policy_id = programme.policy_id
+    if policy_id is None:
+        policy_id = pk(competencies.set_rules(session, programme, rules, actor.person_id, now))
+    units = _units(session, chosen)
+    day = competencies.local_day(training.starts_at, get(session, Tenant, training.tenant_id).timezone)
+    made: list[tuple[Attendance, CreditEntry]] = []
+    for row in chosen:
+        amount = competencies.trainings.worth(minutes_of(training, row), rules.trainings.minutes_per_hour)
+        if amount == 0 or row.person_id is None:
+            continue
+        row.bookings += 1
+        entry = CreditEntry(
+            tenant_id=training.tenant_id,
+            programme_id=pk(programme),
+            person_id=row.person_id,
+            kind=competencies.trainings.LEDGER_KIND[training.kind],
+            credit_hundredths=amount,
+            reason=REASON,
+            policy_id=policy_id,
+            decided_by_id=actor.person_id,
+            org_unit_id=units.get(pk(row)),
+            source=training.title,
+            earned_on=day,
+            import_key=competencies.trainings.ledger_key(row.uuid, row.bookings),
+            entered_at=now,
+        )
+        made.append((row, entry))
+    session.add_all([entry for _row, entry in made])
+    session.flush()
+    for row, entry in made:
+        row.entry_id = pk(entry)
+        session.add(row)
+    session.flush()
+    return [entry for _row, entry in made]
+
+
+def _units(session: Session, rows: Collection[Attendance]) -> dict[int, int]:
+    """The school of each of these attendances today: the roster's, else the one they say they belong to."""
+    if not rows:
+        return {}
+    training_id = next(iter(rows)).training_id
+    schools = session.exec(
+        select(Attendance.id, RosterEntry.org_unit_id)
+        .join(RosterEntry, col(RosterEntry.id) == col(Attendance.roster_entry_id))
+        .where(Attendance.training_id == training_id)
+    ).all()
+    found = {key: unit for key, unit in schools if key is not None}
+    lacking = {row.person_id: pk(row) for row in rows if pk(row) not in found and row.person_id is not None}
+    if lacking:
+        for person, unit in session.exec(
+            select(OrgMembership.person_id, OrgMembership.org_unit_id)
+            .where(col(OrgMembership.person_id).in_(lacking), col(OrgMembership.ends_on).is_(None))
+            .order_by(col(OrgMembership.id))
+        ):
+            found[lacking[person]] = unit
+    return found
+
+
+def follow(session: Session, actor: Actor, training: Training, row: Attendance, reason: str, now: datetime) -> None:
+    """The ledger follows what was put right at one attendance of a closed training: reversal, then a new entry."""
+    if training.state is not TrainingState.CLOSED:
+        return
+    programme = get(session, Programme, training.programme_id)
+    if row.entry_id is not None:
+        competencies.reverse(session, get(session, CreditEntry, row.entry_id), actor.person_id, reason, now)
+        row.entry_id = None
+        session.add(row)
+        session.flush()
+    if row.removed_at is None and row.person_id is not None and not _is_booked(session, training, row):
+        _book(session, actor, programme, training, [row], now)
+    if row.person_id is not None:
+        report.queue_scores(session, programme, [row.person_id], now)
+
+
+def _is_booked(session: Session, training: Training, row: Attendance) -> bool:
+    """Whether another row of the same human being has the hours of this training."""
+    assert row.person_id is not None
+    rows = humans.rows_by_row(session, [row.person_id])[row.person_id]
+    found = select(Attendance.id).where(
+        Attendance.training_id == pk(training),
+        col(Attendance.person_id).in_(rows),
+        col(Attendance.entry_id).is_not(None),
+    )
+    return session.exec(found).first() is not None
