@@ -1,6 +1,16 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import editing, exchange, packs, plans, provinces, trainings
+from competencies import batches, editing, exchange, packs, plans, provinces, sampling, trainings, workdays
+from competencies.batches import (
+    BatchState,
+    BatchWork,
+    Objection,
+    SchoolBatch,
+    is_held,
+    reopen,
+    shown_in,
+    works_of,
+)
 from competencies.certificates import (
     Standing,
     Statement,
@@ -51,6 +61,7 @@ from competencies.decisions import (
     decide,
     decision_of,
     decline_late,
+    failings,
     last_submitted_at,
     level_that_stands,
     released_levels,
@@ -157,6 +168,7 @@ from competencies.programmes import (
 from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
 from competencies.results import Result, person_result
 from competencies.rules import (
+    Chain,
     Choice,
     Hours,
     Release,
@@ -238,6 +250,7 @@ __all__ = [
     "Release",
     "Trainings",
     "hash_of_rules",
+    "Chain",
     "set_rules",
     "rules_of",
     "start_of_day",
@@ -333,6 +346,7 @@ __all__ = [
     "decline_late",
     "decision_of",
     "level_that_stands",
+    "failings",
     "released_levels",
     "last_submitted_at",
     "Basis",
@@ -357,6 +371,18 @@ __all__ = [
     "AttendanceChange",
     "PersonalCode",
     "SignInTry",
+    # the official chain: a school's batch, the county's check, 公示
+    "batches",
+    "sampling",
+    "workdays",
+    "SchoolBatch",
+    "BatchState",
+    "BatchWork",
+    "Objection",
+    "works_of",
+    "reopen",
+    "shown_in",
+    "is_held",
     # seals over the ledger
     "LedgerSeal",
     "MOST_IN_A_SEAL",
@@ -373,6 +399,7 @@ __all__ = [
     "prove_entry",
     # draws of an auditor
     "LedgerDraw",
+    "Drawn",
     "DrawEvent",
     "OPENED",
     "IN_ORDER",
@@ -381,7 +408,6 @@ __all__ = [
     "MOST_DRAWN",
     "LONGEST_SEED",
     "DrawScope",
-    "Drawn",
     "places",
     "draw_entries",
     # certificates

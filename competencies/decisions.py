@@ -278,6 +278,16 @@ def level_that_stands(decision: Decision | None, award: Award | None) -> Level |
     return Level(decision.point_level or 0)
 
 
+def failings(decision: Decision | None) -> tuple[str, ...]:
+    """Why a point failed, in the words of who decided: on the whole, then of each criterion not reached."""
+    if decision is None:
+        return ()
+    of_marks = [
+        mark.get("reason", "") for marks in decision.marks.values() for mark in marks.values() if mark.get("level") == 0
+    ]
+    return tuple(dict.fromkeys(reason for reason in [decision.reason, *of_marks] if reason))
+
+
 def released_levels(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, dict[int, Level]]:
     """The points that these people hold: {person: {point id: level}}, awards that were not revoked, one query."""
     found: dict[int, dict[int, Level]] = {person: {} for person in person_ids}

@@ -116,6 +116,8 @@ class Programme(Owned, Versioned, table=True):
     make_up: int = Field(default=0)  # how many make-up rounds (补训) there were; the dates above are the last one's
     extended_until_on: date | None = None  # the latest day that an extension (延期) gives anybody; None = there is none
     archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before
+    panel_decides: bool = Field(default=False)  # as the rules of now say (`set_rules`): the schools' 考核小组 decide
+    goes_by_batch: bool = Field(default=False)  # likewise: results go by school batches (`batches`)
     created_at: datetime
 
 
@@ -195,15 +197,14 @@ class Submission(Owned, Versioned, table=True):
     ticks: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
     current_version_id: int | None = None  # submission_version.id; the foreign key stands on the other side
     trainer_id: int | None = Field(default=None, foreign_key="person.id")  # who returned it gets it back
+    batch_id: int | None = None  # school_batch.id: the batch under way that holds it (no circle of tables)
     created_at: datetime
     changed_at: datetime
 
 
 class SubmissionVersion(Model, table=True):
     """What was handed in at one moment, never changed afterwards. `manifest` lists items with each file's SHA-256.
-
-    `declined_at`, `declined_reason`: a late one that a trainer did not let in, and why; it may still be let in.
-    """
+    `declined_at`, `declined_reason`: a late one that a trainer did not let in, and why; it may still be let in."""
 
     __tablename__ = "submission_version"
     __table_args__ = (UniqueConstraint("submission_id", "number"),)

@@ -36,6 +36,7 @@ def set_rules(
     session.add(policy)
     session.flush()
     programme.policy_id = pk(policy)
+    programme.panel_decides, programme.goes_by_batch = rules.chain.panel, rules.chain.goes_by_batch
     session.add(programme)
     session.flush()
     return policy

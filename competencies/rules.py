@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,12 +80,34 @@ class Trainings(_Rule):
     per_term: int = Field(default=2, ge=0, le=20)
 
 
+class Chain(_Rule):
+    """The official chain per school batch (competency.md 3.3, users.md 16). All off: trainers decide, and results are
+    released by hand or after days. `days_off`, `workdays`: holidays, and weekend days on which people work (调休)."""
+
+    panel: bool = False  # 校级认定: the school's 考核小组 decides, not trainers
+    check: bool = False  # 县级抽查
+    check_percent: int = Field(default=10, ge=1, le=100)  # of the passed works of a batch, rounded up
+    check_excellent: bool = True  # and all 优秀
+    publicity: bool = False  # 公示
+    publicity_days: int = Field(default=5, ge=1, le=30)  # working days
+    shown_to: Literal["school", "district", "public"] = "school"
+    mask_names: bool = False
+    days_off: tuple[date, ...] = ()
+    workdays: tuple[date, ...] = ()
+
+    @property
+    def goes_by_batch(self) -> bool:
+        """Whether a school closes its works as a batch before anything counts."""
+        return self.check or self.publicity
+
+
 CAME_LATER = (
     ("review", "course_groups"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),
     ("", "trainings"),
+    ("", "chain"),
 )
 """Settings, by their part of the rules, that older rule versions do not know."""
 
@@ -98,6 +121,7 @@ class Rules(_Rule):
     result: ResultRule = ResultRule()
     release: Release = Release()
     trainings: Trainings = Trainings()
+    chain: Chain = Chain()
     goal_percent: int = Field(default=90, ge=1, le=100)
     settings: str = Field(default="", max_length=32)  # the settings file they began with (`provinces`), "" = none
 

@@ -23,7 +23,9 @@ class RoleScope:
         return self.course_id is None and self.unit_path.count("/") in {0, 2}
 
     def reaches(self, scope: "Scope") -> bool:
-        """Whether the thing lies within this role's reach."""
+        """Whether the thing lies within this role's reach; a 考核小组 reaches what it decides, and nothing else."""
+        if self.kind is RoleKind.PANEL:
+            return bool(self.unit_path) and scope.panel_path.startswith(self.unit_path)
         if self.course_id is not None:
             return self.course_id in scope.course_ids
         if self.is_district_wide:
@@ -58,13 +60,17 @@ class Actor:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a permission check needs to know of a thing: whose it is, in which units and courses it lies."""
+    """What a permission check needs to know of a thing: whose it is, in which units and courses it lies.
+
+    `panel_path`: the school whose 考核小组 decides it; "" = trainers do.
+    """
 
     tenant_id: int
     owner_id: int | None = None
     reviewer_id: int | None = None
     unit_paths: tuple[str, ...] = ()
     course_ids: frozenset[int] = field(default_factory=frozenset)
+    panel_path: str = ""
 
 
 class Permission(enum.Enum):
@@ -77,6 +83,12 @@ class Permission(enum.Enum):
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
     AWARD_RELEASE = "award.release"
+    PANEL_NAME = "panel.name"
+    CHAIN_READ = "chain.read"
+    BATCH_CLOSE = "batch.close"
+    BATCH_CHECK = "batch.check"
+    OBJECTION_RAISE = "objection.raise"
+    OBJECTION_ANSWER = "objection.answer"
     CREDIT_REVERSE = "credit.reverse"
     RECORD_READ = "record.read"
     CERTIFICATE_READ = "certificate.read"
@@ -127,6 +139,10 @@ def _is_not_own(actor: Actor, scope: Scope) -> bool:
     return scope.owner_id is None or not actor.is_author(scope.owner_id)
 
 
+def _is_for_trainers(actor: Actor, scope: Scope) -> bool:
+    return not scope.panel_path
+
+
 def _is_reviewer(actor: Actor, scope: Scope) -> bool:
     return scope.reviewer_id is not None and actor.is_author(scope.reviewer_id)
 
@@ -143,6 +159,7 @@ def _holds(*kinds: RoleKind, confirmed: bool = False) -> Predicate:
 
 _trainer = _holds(RoleKind.TRAINER)
 _confirmed_trainer = _holds(RoleKind.TRAINER, confirmed=True)
+_panel = _holds(RoleKind.PANEL)
 _lead = _holds(RoleKind.SCHOOL_LEAD)
 _officer = _holds(RoleKind.OFFICER)
 _auditor = _holds(RoleKind.AUDITOR)
@@ -152,13 +169,19 @@ _it = _holds(RoleKind.IT)
 POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.POINTS_CHOOSE: [[_is_own]],
     Permission.EVIDENCE_EDIT: [[_is_own]],
-    Permission.EVIDENCE_READ: [[_is_own], [_is_reviewer], [_trainer], [_officer], [_auditor]],
+    Permission.EVIDENCE_READ: [[_is_own], [_is_reviewer], [_trainer], [_panel], [_officer], [_auditor]],
     Permission.SUBMISSION_SUBMIT: [[_is_own]],
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
-    Permission.CASE_READ: [[_trainer, _is_not_own], [_officer, _is_not_own], [_auditor]],
-    Permission.CASE_DECIDE: [[_trainer, _is_not_own]],
+    Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
+    Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
+    Permission.PANEL_NAME: [[_lead], [_officer]],
+    Permission.CHAIN_READ: [[_lead], [_officer], [_auditor], [_confirmed_trainer], [_panel]],
+    Permission.BATCH_CLOSE: [[_lead], [_officer]],
+    Permission.BATCH_CHECK: [[_officer, _is_not_own], [_confirmed_trainer, _is_not_own]],  # asked of the whole county
+    Permission.OBJECTION_RAISE: [[_is_own]],
+    Permission.OBJECTION_ANSWER: [[_officer, _is_not_own]],
     Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
     Permission.CERTIFICATE_READ: [[_is_own], [_lead], [_officer], [_auditor]],
@@ -225,4 +248,5 @@ def somewhere(actor: Actor) -> Scope:
         actor.tenant_id,
         unit_paths=tuple(role.unit_path for role in actor.roles if role.unit_path),
         course_ids=frozenset(role.course_id for role in actor.roles if role.course_id is not None),
+        panel_path=next((role.unit_path for role in actor.roles if role.kind is RoleKind.PANEL), ""),
     )

@@ -134,6 +134,7 @@ class RoleKind(enum.Enum):
     OFFICER = "officer"  # 区县管理员
     IT = "it"  # 技术管理员: registrations, no evidence
     AUDITOR = "auditor"  # 审计员: reads, changes nothing
+    PANEL = "panel"  # 考核小组成员: decides for one school, where the programme says so
 
 
 class Role(Model, table=True):

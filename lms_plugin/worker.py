@@ -16,7 +16,7 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, booking, clearing, digest, host_list, report, retry, review, sealing
+from lms_plugin.flow import award, batches, booking, clearing, digest, host_list, report, retry, review, sealing
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 from lms_plugin.storage import Storage
@@ -117,6 +117,7 @@ class Worker:
             outbox.beat(session, now)
         self._sweep(review.to_allot, review.allocate_due, now)
         self._sweep(award.to_release, award.release_due, now)
+        self.release_batches(now)
         self.seal(now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
@@ -137,6 +138,15 @@ class Worker:
                 self.clear_away(now)
             except Exception:
                 log.exception("clear_away broke")
+
+    def release_batches(self, now: datetime) -> None:
+        """Releases the school batches whose 公示 is over: one transaction for each."""
+        due: list[int] = []
+        with self._alone("due batches") as session:
+            due = batches.due(session, now)
+        for batch_id in due:
+            with self._alone(f"release of batch {batch_id}") as session:
+                batches.release_due(session, batch_id, now)
 
     def seal(self, now: datetime) -> None:
         """Puts every district's new entries of the ledger under a seal: one transaction for each seal."""

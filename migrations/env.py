@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import text
 
+import competencies.batches
 import competencies.models
 import competencies.training_models
 import lms_plugin.outbox
@@ -14,6 +15,7 @@ import rubrics.models
 from lms_plugin.db import Model, engine
 
 TABLES = (
+    competencies.batches,
     competencies.models,
     competencies.training_models,
     lms_plugin.outbox,

@@ -32,6 +32,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 from xdist.scheduler import LoadScopeScheduling
 
+import competencies.batches
 import competencies.models
 import competencies.training_models
 import lms_plugin.outbox
@@ -45,6 +46,7 @@ from tests.people import Cast
 from tests.serving import application, settings_of
 
 TABLES = (
+    competencies.batches,
     competencies.models,
     competencies.training_models,
     lms_plugin.outbox,

@@ -21,14 +21,26 @@ import competencies
 import lti
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import attendance, audit, cases, extensions, invitations, plans, review, sessions, trainings
+from lms_plugin.flow import (
+    attendance,
+    audit,
+    batches,
+    cases,
+    extensions,
+    invitations,
+    plans,
+    publicity,
+    review,
+    sessions,
+    trainings,
+)
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
 from tests.certified import certificate_for
 from tests.factories import Browser, World, course_of, link_request
 from tests.flow.earned import earn
-from tests.flow.handed_in import hand_in
+from tests.flow.handed_in import all_marks, hand_in, judgement
 from tests.flow.test_trainings import plan_of as training_plan
 from tests.web.launching import row_counts, written
 from tests.web.test_curate import form as programme_form
@@ -78,6 +90,8 @@ OWN_PAGES = {
     "audit.home",
     "audit.draw",
     "cycle.page",
+    "chain.home",
+    "chain.publicities",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {
@@ -228,6 +242,7 @@ def things(world: World) -> Things:
         "stamp": "0" * 12,
         "draw": drawn.uuid,
     }
+    ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
 
@@ -248,6 +263,21 @@ def plan_with_paper(world: World, file: competencies.StoredFile) -> str:
     session.add(paper)
     session.flush()
     return paper.uuid
+
+
+def batch_and_objection(
+    world: World, decided: competencies.Submission, left: list[competencies.Submission]
+) -> dict[str, str]:
+    """A school's batch in 公示 and an objection to its one work."""
+    world.set_rules(chain={"publicity": True})
+    marks = judgement(all_marks(world, decided))
+    cases.decide(world.session, world.actor(cast.TRAINER), decided.uuid, marks, 0, 1, world.now)
+    unit, reasons = world.schools["希望小学"].uuid, {work.uuid: "产假" for work in left}
+    batch = batches.close(world.session, world.actor(cast.LEAD), world.programme, unit, reasons, "0" * 32, world.now)
+    said = publicity.object_to(
+        world.session, world.actor(cast.WANG), batch.uuid, decided.uuid, "请再看一次", "", world.now
+    )
+    return {"batch": batch.uuid, "objection": said.uuid}
 
 
 def first_review(world: World) -> str:

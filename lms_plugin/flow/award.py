@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import ColumnElement, true
 from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import get, pk
-from lms_plugin.errors import Conflict, NotFound
+from lms_plugin.errors import Conflict, NotFound, Refused
 from lms_plugin.flow import booking, report
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
 
@@ -41,9 +42,12 @@ def release(
 
     From here on a decision changes no more. Works that are released already (a double click) are passed over. Raises
     NotFound when one of the uuids is no work of the programme, Conflict when one is not decided any more, Forbidden
-    when one is out of reach. Works of the actor's own are left to somebody else.
+    when one is out of reach, Refused `chain.releases_batches` where results go by school batches. Works of the actor's
+    own are left to somebody else.
     """
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    if programme.goes_by_batch:
+        raise Refused("chain.releases_batches")
     booking.take_turn(session, programme)
     rows = decided(session, programme)
     scopes = submission_scopes(session, [submission for submission, _decision in rows])
@@ -56,7 +60,7 @@ def release(
         for submission, _decision in chosen:
             require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
     chosen = [row for row in chosen if not actor.is_author(row[0].person_id)]
-    return _release(session, programme, chosen[:MOST_AT_ONCE], now)
+    return release_rows(session, programme, chosen[:MOST_AT_ONCE], now)
 
 
 def _must_be_released(session: Session, programme: competencies.Programme, uuids: Collection[str]) -> None:
@@ -86,21 +90,25 @@ def to_release(session: Session) -> list[int]:
 
 def release_due(session: Session, programme_id: int, now: datetime) -> int:
     """For the worker's sweep: releases decisions that have stood for the programme's number of days, MOST_AT_ONCE in
-    one sweep: the next one takes what is left."""
+    one sweep: the next one takes what is left. What goes by school batches has a sweep of its own (`batches`)."""
     programme = get(session, competencies.Programme, programme_id)
+    if programme.goes_by_batch:
+        return 0
     days = competencies.rules_of(session, programme).release.after_days
     if days == 0:
         return 0
     booking.take_turn(session, programme)
     until = now - timedelta(days=days)
     due = [row for row in decided(session, programme) if row[1].decided_at <= until]
-    return _release(session, programme, due[:MOST_AT_ONCE], now).decisions
+    return release_rows(session, programme, due[:MOST_AT_ONCE], now).decisions
 
 
 def decided(
-    session: Session, programme: competencies.Programme
+    session: Session, programme: competencies.Programme, batch_id: int | None = None
 ) -> list[tuple[competencies.Submission, competencies.Decision]]:
-    """The works of a programme whose decision waits for release, oldest decision first: one query."""
+    """The works of a programme (or of one school batch) whose decision waits for release, oldest decision first: one
+    query."""
+    held: ColumnElement[bool] = true() if batch_id is None else col(competencies.Submission.batch_id) == batch_id
     rows = session.exec(
         select(competencies.Submission, competencies.Decision)
         .join(
@@ -112,18 +120,20 @@ def decided(
             competencies.Submission.state == competencies.SubmissionState.DECIDED,
             competencies.Decision.outcome == competencies.Outcome.DECIDED,
             col(competencies.Decision.released_at).is_(None),
+            held,
         )
         .order_by(col(competencies.Decision.decided_at), col(competencies.Decision.id))
     )
     return [(submission, decision) for submission, decision in rows]
 
 
-def _release(
+def release_rows(
     session: Session,
     programme: competencies.Programme,
     rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
     now: datetime,
 ) -> Released:
+    """Releases these decided works: awards, hours, scores. What may be released, the caller has looked at."""
     done = Released()
     if not rows:
         return done
@@ -139,6 +149,7 @@ def _release(
     for submission, decision in rows:
         decision.released_at = now
         submission.state, submission.changed_at = competencies.SubmissionState.RELEASED, now
+        submission.batch_id = None
         session.add(decision)
         session.add(submission)
         done.decisions += 1

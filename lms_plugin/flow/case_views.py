@@ -96,6 +96,8 @@ class CasePage:
     opened_at: datetime | None
     next_uuid: str
     waiting: int
+    is_held: bool  # the school has closed its batch
+    sees_record: bool
 
 
 def case_page(
@@ -119,7 +121,9 @@ def case_page(
     opened = _others(actor, case, now)
     computed = sheet.compute(marks)
     following = _next(session, actor, case, desk)
+    is_held = case.programme.goes_by_batch and competencies.is_held(submission)
     can_decide = can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None)
+    can_decide = can_decide and not is_held
     return CasePage(
         uuid=submission.uuid,
         programme=case.programme.uuid,
@@ -167,6 +171,8 @@ def case_page(
         opened_at=opened[1] if opened is not None else None,
         next_uuid=following[0],
         waiting=following[1],
+        is_held=is_held,
+        sees_record=can(actor, Permission.RECORD_READ, scope),
     )
 
 

@@ -220,6 +220,9 @@ def _judge(
     session.refresh(version)
     if version.withdrawn_at is not None or version.number != number:
         raise Conflict("decision.newer_version")
+    if case.programme.goes_by_batch and competencies.is_held(submission):
+        raise Refused("decision.in_batch")
+    submission.batch_id = None  # of a batch that was under way when the programme stopped going by batches
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
     _must_be_ripe(case, now)
     marking.require_readable(judgement.reasons)

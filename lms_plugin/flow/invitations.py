@@ -35,6 +35,8 @@ def make_invitation(
     """The operator's way to invite (`nengli officer invite`): nobody is signed in at a console."""
     if kind is RoleKind.TEACHER:
         raise Refused("invitation.teacher")
+    if kind is RoleKind.PANEL:
+        raise Refused("panel.by_school")
     if kind is RoleKind.SCHOOL_LEAD and (unit is None or unit.kind is not UnitKind.SCHOOL):
         raise Invalid({"unit": "invitation.school_missing"})
     code = "-".join("".join(secrets.choice(_TYPED_ALPHABET) for _ in range(5)) for _ in range(4))

@@ -274,18 +274,10 @@ def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[Rec
                 phase="declined" if row.is_declined else row.work.state.value if row.work is not None else "draft",
                 why=why.value,
                 award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
-                failings=_failings(row.decision) if why is competencies.Why.FAILED and taken_back is None else (),
+                failings=competencies.failings(row.decision)
+                if why is competencies.Why.FAILED and taken_back is None
+                else (),
                 taken_back=taken_back,
             )
         )
     return tuple(found)
-
-
-def _failings(decision: competencies.Decision | None) -> tuple[str, ...]:
-    """Why a point failed, in the trainer's words: what they said on the whole, then of each criterion not reached."""
-    if decision is None:
-        return ()
-    of_marks = [
-        mark.get("reason", "") for marks in decision.marks.values() for mark in marks.values() if mark.get("level") == 0
-    ]
-    return tuple(dict.fromkeys(reason for reason in [decision.reason, *of_marks] if reason))

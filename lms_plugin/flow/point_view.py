@@ -147,6 +147,9 @@ class PointPage:
     is_again: bool
     can_prepare_again: bool
     declined: str | None  # why a late work was not let in
+    goes_by_batch: bool  # what is decided waits for 公示
+    publicity: str  # the batch in whose 公示 it is, "" in none; until when
+    shown_until: date | None
 
     @property
     def level(self) -> int | None:
@@ -198,6 +201,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
     extended = extensions.own_extension(session, actor, work.programme)
     ends_on = competencies.last_day(work.programme, comes_again, extended.until_on if extended is not None else None)
     version = work.version
+    batch = (competencies.shown_in(session, work.programme, [work.submission]) or {}).get(pk(work.submission))
     return PointPage(
         uuid=work.submission.uuid,
         programme_uuid=work.programme.uuid,
@@ -225,6 +229,9 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         is_again=work.returned is not None and work.returned.is_again,
         can_prepare_again=begins_again,
         declined=version.declined_reason if version is not None and version.declined_at is not None else None,
+        goes_by_batch=work.programme.goes_by_batch,
+        publicity=batch.uuid if batch is not None else "",
+        shown_until=batch.ends_on if batch is not None else None,
     )
 
 

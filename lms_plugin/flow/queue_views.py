@@ -17,7 +17,7 @@ from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import cases
-from lms_plugin.flow.reach import FILTERS, READERS, filters_of, first_of, joined, submissions_within, within
+from lms_plugin.flow.reach import DECIDERS, FILTERS, READERS, decided_by, filters_of, first_of, joined, within
 from lms_plugin.people import OrgUnit, Person, RoleKind
 
 PAGE = 50
@@ -72,6 +72,7 @@ class Queue:
     yours: int
     yours_late: int
     confirmable: int
+    on_chain: bool  # whether any of the programmes goes by 考核小组 or school batches
 
     @property
     def pages(self) -> int:
@@ -96,7 +97,7 @@ def queue(
         raise NotFound
     reached = within(actor, chosen)
     filters = filters_of(actor)
-    own_desk = submissions_within(actor, RoleKind.TRAINER)
+    own_desk = decided_by(actor)
     asked = [*filters.values(), *(and_(own_desk, FILTERS[name]) for name in ("pending", "late", "agreed"))]
     sums = [func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in asked]
     counted = [int(one) for one in session.connection().execute(joined(columns(*sums)).where(reached)).one()]
@@ -116,10 +117,11 @@ def queue(
         rows=_listed(session, actor, wanted, now, page),
         page=page,
         total=total,
-        decides=actor.has(RoleKind.TRAINER),
+        decides=actor.has(*DECIDERS),
         yours=yours,
         yours_late=yours_late,
         confirmable=confirmable,
+        on_chain=any(one.goes_by_batch or one.panel_decides for one in programmes),
     )
 
 
@@ -234,7 +236,7 @@ def agreed_list(
     _may_read(session, actor)
     row = find(session, competencies.Programme, actor.tenant_id, programme)
     require(actor, Permission.CASE_DECIDE, _desk_scope(actor))
-    wanted = and_(within(actor, row), FILTERS["agreed"], submissions_within(actor, RoleKind.TRAINER))
+    wanted = and_(within(actor, row), FILTERS["agreed"], decided_by(actor))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     found = _listed(session, actor, wanted, now, size=100_000)
@@ -254,10 +256,11 @@ def agreed_list(
 
 
 def _desk_scope(actor: Actor) -> Scope:
-    """A scope that any of the actor's trainer roles reaches: whether there is a desk at all."""
+    """A scope that any of the actor's roles as trainer or in a 考核小组 reaches: whether there is a desk at all."""
     trainer = [role for role in actor.roles if role.kind is RoleKind.TRAINER]
     return Scope(
         tenant_id=actor.tenant_id,
         unit_paths=tuple(role.unit_path for role in trainer if role.course_id is None),
         course_ids=frozenset(role.course_id for role in trainer if role.course_id is not None),
+        panel_path=next((role.unit_path for role in actor.roles if role.kind is RoleKind.PANEL), ""),
     )

@@ -10,10 +10,11 @@ import rubrics
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
 from lms_plugin.flow.humans import rows_like
-from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, RoleKind, UnitKind
 
 MINE, NOBODYS, OTHERS = 0, 1, 2  # whose a work is that came back: of the person who returned it
-READERS = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.AUDITOR)
+READERS = (RoleKind.TRAINER, RoleKind.PANEL, RoleKind.OFFICER, RoleKind.AUDITOR)
+DECIDERS = (RoleKind.TRAINER, RoleKind.PANEL)
 LOOKS_AFTER = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)  # of courses and what goes to their gradebooks
 
 _state = col(competencies.Submission.state)
@@ -37,7 +38,7 @@ FILTERS: dict[str, ColumnElement[bool]] = {
 
 def filters_of(actor: Actor) -> dict[str, ColumnElement[bool]]:
     """The filters of this person's queue; a trainer's begins with what they returned themselves and came back."""
-    if not actor.has(RoleKind.TRAINER):
+    if not actor.has(*DECIDERS):
         return FILTERS
     return {"mine": and_(_pending, _trainer.in_(actor.person_ids)), **FILTERS}
 
@@ -63,7 +64,9 @@ def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) 
     for role in actor.roles:
         if role.kind not in kinds or (confirmed and role.is_provisional):
             continue
-        if role.course_id is not None:
+        if role.kind is RoleKind.PANEL:
+            ways.append(_of_panel(role.unit_path))
+        elif role.course_id is not None:
             ways.append(_of_course(role.course_id))
         elif role.unit_path:
             ways.append(_of_unit(role.unit_path))
@@ -71,6 +74,31 @@ def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) 
             ways.append(true())
     inside = col(competencies.Submission.tenant_id) == actor.tenant_id
     return and_(inside, or_(*ways)) if ways else false()
+
+
+def decided_by(actor: Actor) -> ColumnElement[bool]:
+    """Works that the actor's roles decide: a trainer's where trainers do, those of a school where its 考核小组 does."""
+    schools = select(OrgUnit.id).where(col(OrgUnit.kind) == UnitKind.SCHOOL)
+    of_school = select(competencies.SubmissionVersion.id).where(
+        col(competencies.SubmissionVersion.org_unit_id).in_(schools)
+    )
+    left_to_panels = and_(_BY_PANELS, col(competencies.Submission.current_version_id).in_(of_school))
+    return or_(
+        and_(submissions_within(actor, RoleKind.TRAINER), ~left_to_panels), submissions_within(actor, RoleKind.PANEL)
+    )
+
+
+_BY_PANELS = col(competencies.Submission.programme_id).in_(
+    select(competencies.Programme.id).where(col(competencies.Programme.panel_decides).is_(True))
+)
+
+
+def _of_panel(path: str) -> ColumnElement[bool]:
+    units = select(OrgUnit.id).where(col(OrgUnit.path).startswith(path, autoescape=True))
+    handed_in = select(competencies.SubmissionVersion.id).where(
+        col(competencies.SubmissionVersion.org_unit_id).in_(units)
+    )
+    return and_(_BY_PANELS, col(competencies.Submission.current_version_id).in_(handed_in)) if path else false()
 
 
 def _of_course(course_id: int) -> ColumnElement[bool]:

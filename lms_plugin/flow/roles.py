@@ -70,6 +70,8 @@ def grant_role(session: Session, actor: Actor, person_uuid: str, kind: RoleKind,
         raise Refused("role.self")
     if kind is RoleKind.TEACHER:
         raise Refused("invitation.teacher")
+    if kind is RoleKind.PANEL:
+        raise Refused("panel.by_school")
     if person.confirmed_at is None:
         raise Refused("role.unconfirmed")
     if kind is RoleKind.SCHOOL_LEAD and unit.kind is not UnitKind.SCHOOL:

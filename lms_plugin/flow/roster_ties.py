@@ -15,7 +15,17 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, pk
 from lms_plugin.flow import enter, humans
-from lms_plugin.people import Notice, OrgMembership, OrgUnit, Person, RosterEntry, RosterMove, Tenant
+from lms_plugin.people import (
+    Notice,
+    OrgMembership,
+    OrgUnit,
+    Person,
+    Role,
+    RoleKind,
+    RosterEntry,
+    RosterMove,
+    Tenant,
+)
 
 FEW = 500  # more values than this are no list for a query
 AGAIN, RENAMED, TWICE = "again", "renamed", "person.twice_on_roster"
@@ -165,6 +175,11 @@ def move_to_school(session: Session, person: Person, school: OrgUnit, now: datet
             row.ends_on = today
             session.add(row)
     session.add(OrgMembership(person_id=pk(person), org_unit_id=pk(school), starts_on=today))
+    for role in session.exec(  # a 考核小组 is of people of the school
+        select(Role).where(Role.person_id == pk(person), Role.kind == RoleKind.PANEL, col(Role.revoked_at).is_(None))
+    ).all():
+        role.revoked_at = now
+        session.add(role)
     session.flush()
 
 

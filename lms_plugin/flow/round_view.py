@@ -29,6 +29,7 @@ class Round:
     ended_on: date | None  # its last day where that is past; None also where an officer closed it earlier
     extension: Extended | None  # where this person, or their school, has longer than others: then the days say so
     make_up: int  # the number of the make-up round (补训) that it is in, 0 = the first time
+    goes_by_batch: bool  # what is decided is held until its school's batch was checked and shown (公示)
 
     @classmethod
     def of(
@@ -62,4 +63,5 @@ class Round:
             ended_on=programme.closes_on if now >= competencies.end_of_day(programme.closes_on, timezone) else None,
             extension=extension,
             make_up=programme.make_up,
+            goes_by_batch=programme.goes_by_batch,
         )

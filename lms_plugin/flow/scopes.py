@@ -16,7 +16,7 @@ import competencies
 from lms_plugin.access import Scope
 from lms_plugin.db import pk
 from lms_plugin.flow.humans import same_human
-from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, UnitKind
 
 _Version = competencies.SubmissionVersion
 
@@ -61,15 +61,29 @@ def submission_scopes(
         .join(Course, col(Course.id) == col(CourseMember.course_id))
         .where(col(owner.id).in_(people), col(Course.programme_id).is_not(None))
     )
+    by_panel = (  # the school of the version that stands, where its 考核小组 decides
+        columns(literal("panel"), col(competencies.Submission.id), literal(0), col(OrgUnit.path), literal(0))
+        .join(_Version, col(_Version.id) == col(competencies.Submission.current_version_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id))
+        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
+        .where(
+            col(competencies.Submission.id).in_([pk(row) for row in submissions]),
+            col(competencies.Programme.panel_decides).is_(True),
+            col(OrgUnit.kind) == UnitKind.SCHOOL,
+        )
+    )
     units: dict[int, set[str]] = defaultdict(set)
     of_version: dict[int, set[str]] = defaultdict(set)
     courses: dict[tuple[int, int], set[int]] = defaultdict(set)
-    rows: Sequence[Any] = session.connection().execute(union_all(now_in, then_in, from_courses)).all()
+    panels: dict[int, str] = {}
+    rows: Sequence[Any] = session.connection().execute(union_all(now_in, then_in, from_courses, by_panel)).all()
     for kind, whose, programme, path, course in rows:
         if kind == "unit":
             units[whose].add(path)
         elif kind == "version":
             of_version[whose].add(path)
+        elif kind == "panel":
+            panels[whose] = path
         else:
             courses[(programme, whose)].add(course)
     return {
@@ -79,6 +93,7 @@ def submission_scopes(
             reviewer_id=(reviewers or {}).get(pk(row)),
             unit_paths=tuple(sorted(units.get(row.person_id, set()) | of_version[pk(row)])),
             course_ids=frozenset(courses.get((row.programme_id, row.person_id), set())),
+            panel_path=panels.get(pk(row), ""),
         )
         for row in submissions
     }

@@ -26,7 +26,8 @@ Text = Mapping[str, str]
 
 @dataclass(frozen=True)
 class PointLine:
-    """One chosen point. `phase`: draft, ready, returned, again, late, declined, submitted, reviewed, decided, released.
+    """One chosen point. `phase`: draft, ready, returned, again, late, declined, submitted, reviewed, decided, held
+    (待公示), shown (in the 公示 of a batch, `shown_in` its uuid until that day), released.
 
     `level` once released. `failed_before`: an earlier version was released as 不合格 and a new one is on its way.
     `awaits_peers`: reviewers will be allotted to it.
@@ -45,6 +46,7 @@ class PointLine:
     awaits_peers: bool
     level: int | None
     failed_before: bool
+    shown_in: tuple[str, date | None] | None
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,9 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
     items = competencies.items_of_points(session, works)
     versions = [pk(row.version) for row in rows if row.version is not None]
     reviews = _reviews(session, programme, actor, versions)
+    shown_in = competencies.shown_in(session, programme, [row.work for row in rows if row.work is not None])
     lines = tuple(
-        _line(row, row.work, items[(row.point_id, None)], reviews.of_version, rules)
+        _line(row, row.work, items[(row.point_id, None)], reviews.of_version, rules, shown_in)
         for row in rows
         if row.work is not None
     )
@@ -322,6 +325,7 @@ def _line(
     items: Sequence[competencies.Item],
     reviews: Mapping[int, tuple[int, int]],
     rules: competencies.Rules,
+    shown_in: Mapping[int, competencies.SchoolBatch] | None,
 ) -> PointLine:
     needed = [item for item in items if item.requirement.is_required]
     missing = tuple(item.requirement.title for item in needed if not item.usable)
@@ -335,6 +339,9 @@ def _line(
         states.LATE: "declined" if row.is_declined else "late",
     }
     is_released = work.state is states.RELEASED
+    batch = shown_in.get(pk(work)) if shown_in else None
+    if shown_in is not None:
+        phases[states.DECIDED] = "held" if batch is None else "shown"
     return PointLine(
         uuid=work.uuid,
         code=row.point.code,
@@ -349,6 +356,7 @@ def _line(
         awaits_peers=rules.review.reviews_per_work > 0 and work.trainer_id is None,
         level=int(row.level) if is_released and row.level is not None else None,
         failed_before=not is_released and row.level is competencies.Level.FAIL,
+        shown_in=(batch.uuid, batch.ends_on) if batch is not None else None,
     )
 
 

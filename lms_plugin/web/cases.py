@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
+from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import case_views, cases, digest, queue_views
@@ -55,6 +56,7 @@ def queue() -> str:
         view=view,
         stuck=digest.stuck_notices(db(), actor()),
         sees_scores=actor().has(RoleKind.TRAINER, RoleKind.OFFICER),
+        sees_chain=can(actor(), Permission.CHAIN_READ, somewhere(actor())),
         state_word=state_word,
         point_word=marks.point_word,
         minutes_ago=_minutes_ago,

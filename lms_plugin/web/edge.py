@@ -51,6 +51,7 @@ OPEN_ENDPOINTS = frozenset(
         "help.page",
         "kit.page",
         "sign_in.page",
+        "chain.publicity",
         "uploads.options",
         "verify.page",
     }

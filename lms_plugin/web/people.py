@@ -46,6 +46,7 @@ def role_word(kind: RoleKind) -> str:
         RoleKind.OFFICER: _("区县管理员"),
         RoleKind.IT: _("技术管理员"),
         RoleKind.AUDITOR: _("审计员"),
+        RoleKind.PANEL: _("考核小组成员"),
     }
     return str(words[kind])
 

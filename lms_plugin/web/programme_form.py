@@ -11,7 +11,7 @@ from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import formats
+from lms_plugin.web import chain_form, formats
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -27,9 +27,17 @@ NUMBERS = {
     "goal_percent": (1, 100),
     "minutes_per_hour": (1, 240),
     "trainings_per_term": (0, 20),
+    **chain_form.NUMBERS,
 }
 HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
-FLAGS = ("third_when_differing", "exclude_own_school", "prefer_same_subject", "self_marks", "needs_hours")
+FLAGS = (
+    "third_when_differing",
+    "exclude_own_school",
+    "prefer_same_subject",
+    "self_marks",
+    "needs_hours",
+    *chain_form.FLAGS,
+)
 CHOICES = {
     "environment_rule": ("exact", "up_to", "free"),
     "pool": ("own_school", "own_group", "district"),
@@ -53,6 +61,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("first", _("先找同小组的人，不够再从上面的范围里找")),
             ("only", _("只找同小组的人，不够就显示缺口")),
         ],
+        "shown_to": chain_form.shown_to_words(),
         "hours_kind": [
             ("per_set", _("整组计：要求的能力点都合格，一次记满")),
             ("per_point_cumulative", _("逐点累计：每合格一个记一部分，最后一个补满")),
@@ -138,6 +147,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "minutes_per_hour": rules.trainings.minutes_per_hour,
         "trainings_per_term": rules.trainings.per_term,
         "settings": rules.settings,
+        **chain_form.values_of(rules.chain),
     }
 
 
@@ -145,13 +155,14 @@ def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
         ("title", "framework_version", "unit", "compulsory", "not_offered", "points_in_paper", "excellent_points"),
-        ("settings", *DATES),
+        ("settings", "shown_to", *DATES),
         tuple(NUMBERS),
         HOURS,
         tuple(CHOICES),
     )
     values: dict[str, Any] = {name: str(form.get(name, "")).strip()[:300] for group in names for name in group}
-    return {**values, **{name: form.get(name) == "1" for name in FLAGS}}
+    days = {name: str(form.get(name, "")).strip()[:4000] for name in chain_form.DAYS}
+    return {**values, **days, **{name: form.get(name) == "1" for name in FLAGS}}
 
 
 def parse(values: Mapping[str, Any]) -> ProgrammeForm:
@@ -181,6 +192,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             wrong["pool"] = "programme.pool_excludes_all"
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
+    chain = chain_form.parse(values, numbers, wrong)
     if wrong:
         raise Invalid(wrong)
     rules = Rules(
@@ -216,6 +228,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"]),
         release=Release(after_days=numbers["after_days"]),
         trainings=Trainings(minutes_per_hour=numbers["minutes_per_hour"], per_term=numbers["trainings_per_term"]),
+        chain=chain,
         goal_percent=numbers["goal_percent"],
         settings=values["settings"] if values["settings"] in competencies.provinces.ORDER else "",
     )
@@ -348,6 +361,9 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
         if rules.release.after_days
         else _("由管理员或管理员邀请的评审员发布，发布以后才记学时、回传成绩。")
     )
+    stages = chain_form.words(rules.chain)
+    if rules.chain.goes_by_batch:
+        when = chain_form.release_words(rules.chain)
     return [
         (_("选能力点"), _paragraph(chosen)),
         (_("提交与撤回"), _paragraph(handing_in)),
@@ -362,6 +378,7 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
             ),
         ),
         (_("结果"), _paragraph(outcome)),
+        *([(_("考核流程"), _paragraph(stages))] if stages else []),
         (_("发布"), when),
         (_("目标"), _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent)),
     ]

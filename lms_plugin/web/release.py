@@ -16,9 +16,11 @@ blueprint = Blueprint("release", __name__)
 
 
 @blueprint.get("/release/<programme>")
-def page(programme: str) -> str:
+def page(programme: str) -> str | BaseResponse:
     """Counts, a look at three, and what will happen in words."""
     row = find(db(), competencies.Programme, actor().tenant_id, programme)
+    if row.goes_by_batch:
+        return redirect(url_for("chain.county", programme=programme), 303)
     view = award_views.release_page(db(), actor(), row, secrets.randbits(31), edge().now)
     return render_template(
         "release/page.html",

@@ -99,6 +99,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "schools": "people",
         "plans": "oversee",
         "release": "cases",
+        "chain": "oversee",
         "exchange": "curate",
         "cycle": "curate",
         "editing": "curate",

@@ -59,6 +59,7 @@ from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, jud
 from tests.gradebooks import column, score
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
 from tests.serving import tool_on_loopback
+from tests.web import pages_chain
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -90,6 +91,7 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         _by_hand(pages, tool.app)
         session.commit()
         db.writes(session)
+        pages.uuids |= pages_chain.populate(pages.world, NOW)
         _sign_in(pages)
         session.commit()
         yield pages

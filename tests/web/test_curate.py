@@ -53,6 +53,12 @@ def form(world, **changes):
         "goal_percent": "90",
         "minutes_per_hour": "45",
         "trainings_per_term": "2",
+        "check_percent": "10",
+        "check_excellent": "1",
+        "publicity_days": "5",
+        "shown_to": "school",
+        "days_off": "",
+        "workdays": "",
         **changes,
     }
 

@@ -1,0 +1,159 @@
+"""A school's batch (学校批次) on the official chain: closed by the school, checked by the county, shown, released.
+
+Nothing of a batch counts before it is released: decisions in it are held, not yet awards (users.md 16).
+"""
+
+import enum
+from collections.abc import Collection
+from datetime import date, datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, Session, col, select
+
+from competencies.models import Programme, Submission, SubmissionState
+from competencies.sampling import Candidate, DrawnFor, draw
+from lms_plugin.db import Model, Owned, Versioned, choice, owned, pk
+
+
+class BatchState(enum.Enum):
+    CHECKING = "checking"  # 县级抽查: works were drawn and wait for the county
+    RETURNED = "returned"  # 退回: a drawn work did not hold; the school decides anew and closes another round
+    SHOWN = "shown"  # 公示, until `ends_at`
+    READY = "ready"  # no 公示 asked for: waits for its release
+    RELEASED = "released"  # 认定: nothing in it waits any more
+
+
+class SchoolBatch(Owned, Versioned, table=True):
+    """One round of a school in a programme. `seed`, `percent`, `all_excellent`: of its draw, by which it can be drawn
+    again. `ends_on`: the last day of 公示, `ends_at`: its 24:00."""
+
+    __tablename__ = "school_batch"
+    __table_args__ = (
+        UniqueConstraint("programme_id", "org_unit_id", "round"),
+        UniqueConstraint("tenant_id", "id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    org_unit_id: int = Field(foreign_key="org_unit.id")
+    round: int
+    state: BatchState = Field(sa_type=choice(BatchState))
+    seed: str = Field(max_length=64)
+    percent: int  # 0: nothing was drawn by lot, the check was off
+    all_excellent: bool
+    closed_at: datetime
+    closed_by_id: int = Field(foreign_key="person.id")
+    checked_at: datetime | None = None
+    checked_by_id: int | None = Field(default=None, foreign_key="person.id")
+    shown_at: datetime | None = None
+    ends_on: date | None = None
+    ends_at: datetime | None = None
+    released_at: datetime | None = None
+
+
+class BatchWork(Model, table=True):
+    """A work in a batch as it stood when the school closed it; or one that was left out, with why.
+
+    `must`: why it was drawn in any case (appeal, again), "" otherwise; `drawn`: why it was drawn, "" = it was not.
+    `is_upheld`: what the county found of a drawn one; empty = not looked at yet.
+    """
+
+    __tablename__ = "batch_work"
+    __table_args__ = (UniqueConstraint("batch_id", "submission_id"), Index("ix_batch_work_submission", "submission_id"))
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="school_batch.id")
+    submission_id: int = Field(foreign_key="submission.id")
+    decision_id: int | None = Field(default=None, foreign_key="decision.id")
+    level: int | None = None
+    left_out: str = Field(default="", max_length=500)
+    must: str = Field(default="", max_length=16)
+    drawn: str = Field(default="", max_length=16)
+    is_upheld: bool | None = None
+    found_reason: str = Field(default="", max_length=2000)
+    found_by_id: int | None = Field(default=None, foreign_key="person.id")
+    found_at: datetime | None = None
+
+
+class Objection(Owned, Versioned, table=True):
+    """异议 to one work during 公示. `said_by`: who said it, where an officer wrote it down; "" = the person who did."""
+
+    __tablename__ = "objection"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(foreign_key="school_batch.id", index=True)
+    submission_id: int = Field(foreign_key="submission.id", index=True)
+    raised_by_id: int = Field(foreign_key="person.id")
+    said_by: str = Field(default="", max_length=100)
+    text: str = Field(max_length=2000)
+    raised_at: datetime
+    is_upheld: bool | None = None
+    answer: str = Field(default="", max_length=2000)
+    answered_by_id: int | None = Field(default=None, foreign_key="person.id")
+    answered_at: datetime | None = None
+
+
+def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[int, DrawnFor]:
+    """Of these works those that the county looks at in any case: to whom an objection was upheld, and whom an earlier
+    check overturned. Two queries."""
+    overturned = session.exec(
+        select(BatchWork.submission_id).where(
+            col(BatchWork.submission_id).in_(submission_ids), col(BatchWork.is_upheld).is_(False)
+        )
+    )
+    found = dict.fromkeys(overturned, DrawnFor.AGAIN)
+    upheld = session.exec(
+        select(Objection.submission_id).where(
+            col(Objection.submission_id).in_(submission_ids), col(Objection.is_upheld).is_(True)
+        )
+    )
+    return found | dict.fromkeys(upheld, DrawnFor.APPEAL)
+
+
+def drawn_again(batch: SchoolBatch, works: Collection[tuple[BatchWork, Submission]]) -> dict[str, DrawnFor]:
+    """The draw of a batch worked out once more from what it keeps: what stands must be the same."""
+    candidates = [
+        Candidate(submission.uuid, work.level, DrawnFor(work.must) if work.must else None)
+        for work, submission in works
+        if work.level is not None
+    ]
+    return draw(candidates, batch.percent, batch.seed, all_excellent=batch.all_excellent) if batch.percent else {}
+
+
+def reopen(session: Session, submission: Submission, now: datetime) -> None:
+    """Takes a work out of its batch and asks for its decision anew; what was decided stands there to be changed."""
+    submission.batch_id = None
+    if submission.state is SubmissionState.DECIDED:
+        submission.state, submission.changed_at = SubmissionState.SUBMITTED, now
+    session.add(submission)
+
+
+def is_held(submission: Submission) -> bool:
+    """Whether a batch under way holds its decision: nobody changes it meanwhile."""
+    return submission.batch_id is not None and submission.state is SubmissionState.DECIDED
+
+
+def works_of(session: Session, batch: SchoolBatch) -> list[tuple[BatchWork, Submission]]:
+    """Everything that a batch names, in the order of its works: one query."""
+    rows = session.exec(
+        select(BatchWork, Submission)
+        .join(Submission, col(Submission.id) == col(BatchWork.submission_id))
+        .where(BatchWork.batch_id == pk(batch))
+        .order_by(col(BatchWork.id))
+    )
+    return [(work, submission) for work, submission in rows]
+
+
+def shown_in(session: Session, programme: Programme, works: Collection[Submission]) -> dict[int, SchoolBatch] | None:
+    """Of these works those that are in 公示, by id, with the batch; None where results do not go by batches. One query
+    where one of them is in a batch, else none."""
+    if not programme.goes_by_batch:
+        return None
+    held = {work.batch_id for work in works if work.batch_id is not None}
+    if not held:
+        return {}
+    rows = session.exec(
+        owned(SchoolBatch, programme.tenant_id).where(
+            col(SchoolBatch.id).in_(held), SchoolBatch.state == BatchState.SHOWN
+        )
+    )
+    shown = {pk(row): row for row in rows}
+    return {pk(work): shown[work.batch_id] for work in works if work.batch_id in shown}
