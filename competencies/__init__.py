@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import batches, editing, exchange, packs, plans, provinces, sampling, trainings, workdays
+from competencies import batches, editing, exchange, history, packs, plans, provinces, sampling, trainings, workdays
 from competencies.batches import (
     BatchState,
     BatchWork,
@@ -215,6 +215,7 @@ from competencies.why_hours import PointState, Why, why_counted
 __all__ = [
     # the standard
     "packs",
+    "history",
     "plans",
     "provinces",
     "Pack",

@@ -78,6 +78,9 @@ OWN_PAGES = {
     "trainings.mine",
     "trainings.renew",
     "schools.home",
+    "history.home",
+    "history.mine",
+    "history.template",
     "platforms.home",
     "courses.home",
     "launches.home",
@@ -212,6 +215,7 @@ def things(world: World) -> Things:
     longer = extensions.ExtensionForm(world.schools["希望小学"].uuid, "", until, "停课")
     extension = extensions.grant(session, world.actor(cast.OFFICER), world.programme.uuid, longer, now)
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
+    batch = old_record(world)
     paper = plan_with_paper(world, file)
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
     ids = {
@@ -228,6 +232,7 @@ def things(world: World) -> Things:
         "file": file.uuid,
         "ref": file.uuid,
         "paper": paper,
+        "batch": batch,
         "version": world.framework.uuid,
         "entry": entry.uuid,
         "extension": extension.uuid,
@@ -245,6 +250,29 @@ def things(world: World) -> Things:
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def old_record(world: World) -> str:
+    """A line of an old platform's list; gives the file it came with."""
+    line = competencies.history.OldRecord(
+        tenant_id=pk(world.tenant),
+        org_unit_id=pk(world.schools["希望小学"]),
+        staff_number="XW001",
+        name="陈晓芳",
+        school="希望小学",
+        title="旧项目",
+        points="",
+        result="合格",
+        source="旧平台",
+        content_hash="0" * 64,
+        batch="b" * 32,
+        filename="旧.xlsx",
+        imported_by_id=pk(world.person(cast.OFFICER)),
+        imported_at=world.now,
+    )
+    world.session.add(line)
+    world.session.flush()
+    return line.batch
 
 
 def plan_with_paper(world: World, file: competencies.StoredFile) -> str:

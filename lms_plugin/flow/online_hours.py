@@ -190,7 +190,7 @@ def _cells(line: sheets.Line, table: sheets.Table, today: date) -> tuple[list[sh
         faults.append(sheets.Problem(line.row, table.columns["source"], "form.too_long", longest))
     amount = None
     if line.text("hours"):
-        amount = _hundredths(line.cells["hours"])
+        amount = sheets.as_hundredths(line.cells["hours"], MOST_HOURS)
         if amount is None:
             faults.append(
                 sheets.Problem(line.row, table.columns["hours"], "hours.amount_unreadable", {"most": MOST_HOURS})
@@ -201,15 +201,6 @@ def _cells(line: sheets.Line, table: sheets.Table, today: date) -> tuple[list[sh
         if day is None or not date(2000, 1, 1) <= day <= today:
             faults.append(sheets.Problem(line.row, table.columns["day"], "hours.day_unreadable", {}))
     return faults, amount, day
-
-
-def _hundredths(value: object) -> int | None:
-    """Hours with at most two decimals, above 0 and at most 1000, as hundredths; None for anything else."""
-    if isinstance(value, bool | datetime | date):
-        return None
-    text = str(value) if isinstance(value, float) else sheets.as_text(value)
-    amount = competencies.hundredths(text.removesuffix("学时"))
-    return amount if amount is not None and 0 < amount <= MOST_HOURS * 100 else None
 
 
 def _who(

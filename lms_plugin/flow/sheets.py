@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any
 
+import competencies
 from lms_plugin import media
 from lms_plugin.errors import Refused
 
@@ -339,6 +340,16 @@ def write(target: IO[bytes], pages: Sequence[Page]) -> None:
 def _safe(text: str) -> str:
     """Without control characters, which no XML can hold, and within a cell's limit."""
     return "".join(ch for ch in text if ch.isprintable() or ch == "\n")[:32000]
+
+
+def as_hundredths(value: object, most: int) -> int | None:
+    """Hours (学时) of a cell with at most two decimals, above 0 and at most `most`, as hundredths; None for anything
+    else."""
+    if isinstance(value, bool | datetime | date):
+        return None
+    text = str(value) if isinstance(value, float) else as_text(value)
+    amount = competencies.hundredths(text.removesuffix("学时"))
+    return amount if amount is not None and 0 < amount <= most * 100 else None
 
 
 def as_day(value: Any) -> date | None:

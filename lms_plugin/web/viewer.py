@@ -97,6 +97,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         if here.actor.has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
         else "passport",
         "schools": "people",
+        "history": "people",
         "plans": "oversee",
         "release": "cases",
         "chain": "oversee",

@@ -451,6 +451,26 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     rows = [*roster_rows(cast.TEACHERS), ("孟新来", "城关小学", "CG001", "小学", "语文")]
     rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
     uuids["sheet"] = _sheet(officer, "/roster", rows)
+    old = [("工号", "姓名", "学校", "项目", "能力点", "结果", "学时", "日期", "来源")]
+    old.append(
+        (
+            "XW002",
+            "王秀兰",
+            "希望小学",
+            "能力提升 2.0",
+            "A1 合格；A3 优秀",
+            "合格",
+            50,
+            date(2022, 10, 31),
+            "省考核平台",
+        )
+    )
+    first = _sheet(officer, "/history", old)
+    _done(officer, f"/history/checked/{first}")
+    uuids["old"] = _sheet(officer, "/history", [*old, ("XW003", "李建国", "", "旧项目", "", "", "", "", "旧平台")])
+    uuids["old.wrong"] = _sheet(
+        officer, "/history", [*old, ("", "李建国", "", "旧项目", "", "", "x", "以前", "旧平台")]
+    )
     uuids["sheet.wrong"] = _sheet(officer, "/roster", [HEAD, ("甲", "希望小学", "1", "小小学", "语文")])
     raw = packs_made.least()
     own = load_pack({**raw, "framework": {**raw["framework"], "id": "local-2"}})
