@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
+import competencies
 from competencies import (
     Attendance,
     CreditEntry,
@@ -20,7 +21,6 @@ from competencies import (
     Training,
     TrainingKind,
     TrainingState,
-    trainings,
 )
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
@@ -120,8 +120,8 @@ def screen(session: Session, actor: Actor, uuid: str, now: datetime) -> Screen:
     return Screen(
         training,
         get(session, OrgUnit, training.org_unit_id).name,
-        trainings.rotating_code(training.sign_in_secret, now),
-        trainings.seconds_left(now),
+        competencies.trainings.rotating_code(training.sign_in_secret, now),
+        competencies.trainings.seconds_left(now),
         here,
         takes_sign_ins(training, now),
     )
@@ -256,7 +256,7 @@ def by_code(session: Session, actor: Actor, typed: str, now: datetime) -> Traini
     code = "".join(typed.split())
     for training, path in _open_now(session, actor.tenant_id, units, now):
         expected = training.expects is Expects.ROSTER or training.programme_id in part
-        if expected and trainings.fits(training.sign_in_secret, code, now):
+        if expected and competencies.trainings.fits(training.sign_in_secret, code, now):
             person = humans.today_of(session, get(session, Person, actor.person_id))
             entry = next((key for at, key in entries.items() if at.startswith(path)), None)
             attendance.sign(session, training, entry, person, "code", actor.person_id, now)
@@ -286,7 +286,7 @@ def personal_code(session: Session, actor: Actor, key: str) -> str:
     row = session.get(PersonalCode, actor.person_id)
     if row is None:
         return ""
-    return trainings.personal_code(key, get(session, Person, actor.person_id).uuid, row.number)
+    return competencies.trainings.personal_code(key, get(session, Person, actor.person_id).uuid, row.number)
 
 
 def renew(session: Session, actor: Actor, key: str, now: datetime) -> str:
@@ -297,8 +297,8 @@ def renew(session: Session, actor: Actor, key: str, now: datetime) -> str:
     number = row.number if row is not None else 0
     while True:
         number += 1
-        code = trainings.personal_code(key, person.uuid, number)
-        hashed = trainings.personal_hash(key, code)
+        code = competencies.trainings.personal_code(key, person.uuid, number)
+        hashed = competencies.trainings.personal_hash(key, code)
         taken = select(PersonalCode.person_id).where(
             PersonalCode.tenant_id == actor.tenant_id, PersonalCode.code_hash == hashed
         )
@@ -326,13 +326,14 @@ def scanned(session: Session, uuid: str, code: str, now: datetime, entry_pass: s
     if training is None or not takes_sign_ins(training, now):
         return None
     secret = training.sign_in_secret
+    trainings = competencies.trainings
     is_let_in = trainings.fits(secret, code, now) or trainings.lets_in(secret, entry_pass, now)
     return training if is_let_in else None
 
 
 def entry_pass(training: Training, now: datetime) -> str:
     """What the page of a scanned address carries, so that there is time to type."""
-    return trainings.entry_pass(training.sign_in_secret, now)
+    return competencies.trainings.entry_pass(training.sign_in_secret, now)
 
 
 def on_phone(session: Session, training: Training, typed: str, address: str, key: str, now: datetime) -> bool:
@@ -348,13 +349,13 @@ def on_phone(session: Session, training: Training, typed: str, address: str, key
 
 
 def _whose(session: Session, training: Training, typed: str, key: str) -> Person | None:
-    code = trainings.personal_as_typed(typed)
+    code = competencies.trainings.personal_as_typed(typed)
     if not code:
         return None
     row = session.exec(
         select(PersonalCode).where(
             PersonalCode.tenant_id == training.tenant_id,
-            PersonalCode.code_hash == trainings.personal_hash(key, code),
+            PersonalCode.code_hash == competencies.trainings.personal_hash(key, code),
         )
     ).one_or_none()
     return humans.today_of(session, get(session, Person, row.person_id)) if row is not None else None
