@@ -1,6 +1,7 @@
 """WHAT was learned: the front door of the competencies part."""
 
 from competencies import batches, editing, exchange, history, packs, plans, provinces, sampling, trainings, workdays
+from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
     BatchState,
     BatchWork,
@@ -45,7 +46,6 @@ from competencies.cycles import (
     Counted,
     CycleRule,
     CycleTotal,
-    Span,
     cycle_rule,
     cycle_totals,
     span_of,
@@ -91,7 +91,6 @@ from competencies.draws import (
     OPENED,
     QUESTION,
     DrawEvent,
-    Drawn,
     DrawScope,
     LedgerDraw,
     draw_entries,
@@ -150,7 +149,7 @@ from competencies.models import (
     VersionState,
 )
 from competencies.pack import Pack, PackProblem, content_hash, load_pack
-from competencies.person_ledger import PersonLedger, person_ledger, sums_in
+from competencies.person_ledger import person_ledger, sums_in
 from competencies.programmes import (
     EARLIEST,
     LATEST,
@@ -398,9 +397,7 @@ __all__ = [
     "astray",
     "EntryProof",
     "prove_entry",
-    # draws of an auditor
     "LedgerDraw",
-    "Drawn",
     "DrawEvent",
     "OPENED",
     "IN_ORDER",
@@ -430,6 +427,9 @@ __all__ = [
     "waiting_for_seal",
     "end_certificate",
     "entries_named",
+    # what teachers ask about their hours
+    "HoursRequest",
+    "Answer",
     # totals of a person over a cycle of years, and why a point brought no hours
     "MOST_YEARS",
     "CycleRule",
@@ -438,9 +438,7 @@ __all__ = [
     "CycleTotal",
     "cycle_totals",
     "total_of",
-    "Span",
     "span_of",
-    "PersonLedger",
     "person_ledger",
     "sums_in",
     "Why",

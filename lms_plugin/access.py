@@ -124,6 +124,8 @@ class Permission(enum.Enum):
     PLAN_DECIDE = "plan.decide"
     PLAN_ASK = "plan.ask"
     SETTINGS_CHOOSE = "settings.choose"
+    HOURS_ASK = "hours.ask"
+    HOURS_ANSWER = "hours.answer"
     LEDGER_AUDIT = "ledger.audit"
     LEDGER_FIND = "ledger.find"
 
@@ -217,6 +219,8 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.PLAN_DECIDE: [[_officer, _is_not_own]],
     Permission.PLAN_ASK: [[_officer]],
     Permission.SETTINGS_CHOOSE: [[_is_own]],
+    Permission.HOURS_ASK: [[_is_own]],
+    Permission.HOURS_ANSWER: [[_officer, _is_not_own]],
     Permission.LEDGER_AUDIT: [[_auditor]],
     Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours
 }

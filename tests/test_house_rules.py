@@ -26,6 +26,7 @@ MODELS = (
     "competencies.models",
     "competencies.draws",
     "competencies.training_models",
+    "competencies.asked",
     "rubrics.models",
     "lti.models",
 )

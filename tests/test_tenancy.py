@@ -22,6 +22,7 @@ import lti
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.flow import (
+    asks,
     attendance,
     audit,
     batches,
@@ -95,6 +96,7 @@ OWN_PAGES = {
     "cycle.page",
     "chain.home",
     "chain.publicities",
+    "asks.inbox",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {
@@ -246,6 +248,7 @@ def things(world: World) -> Things:
         "token": "0" * 32,
         "stamp": "0" * 12,
         "draw": drawn.uuid,
+        "ask": asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", "少记了一条", now).uuid,
     }
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()

@@ -18,6 +18,7 @@ from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
 
 COURSE, TWICE = "course.waiting", "person.twice_on_roster"
+ASKED = "hours.asked"  # key: the uuid of a school, "" = of people without one
 HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to be noted down (`digest`)
 
 
@@ -60,7 +61,7 @@ def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: date
             Notice.tenant_id == actor.tenant_id,
             Notice.kind == kind,
             Notice.key == key,
-            col(Notice.kind) != HEAD,  # tomorrow's takes its place
+            col(Notice.kind).not_in([HEAD, ASKED]),  # these go by themselves: tomorrow, and with the last answer
             col(Notice.done_at).is_(None),
             _reaches(actor),
         )
@@ -95,10 +96,14 @@ def _offices(actor: Actor) -> list[str]:
 
 def _reaches(actor: Actor) -> ColumnElement[bool]:
     if any(role.kind is RoleKind.OFFICER and role.is_district_wide for role in actor.roles):
-        return col(Notice.kind).in_([COURSE, TWICE, HEAD])  # what else is noted is told elsewhere (`digest`)
+        return col(Notice.kind).in_([COURSE, TWICE, ASKED, HEAD])  # what else is noted is told elsewhere (`digest`)
     below = or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in _offices(actor)))
     return or_(
         col(Notice.kind) == HEAD,
+        and_(
+            col(Notice.kind) == ASKED,
+            col(Notice.key).in_(select(OrgUnit.uuid).where(OrgUnit.tenant_id == actor.tenant_id, below)),
+        ),
         and_(
             col(Notice.kind) == COURSE,
             or_(

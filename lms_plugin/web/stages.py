@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from lms_plugin.web import (
+    asks,
     audit,
     cases,
     certificates,
@@ -62,6 +63,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     deliveries.blueprint,
     oversee.blueprint,
     audit.blueprint,
+    asks.blueprint,
     roster.blueprint,
     schools.blueprint,
     history.blueprint,

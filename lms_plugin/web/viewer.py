@@ -109,6 +109,8 @@ def _menu() -> list[tuple[str, str, bool]]:
         "deliveries": "courses",
     }
     stage = within.get(request.blueprint or "", request.blueprint or "")
+    if request.blueprint == "asks":  # a teacher's page, or the officers'
+        stage = "passport" if request.endpoint == "asks.mine" else "oversee"
     actor = here.actor
     entries: list[tuple[str, str, str]] = []
     if actor.has(RoleKind.AUDITOR):

@@ -20,6 +20,7 @@ from lms_plugin import db
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
+    asks,
     attendance,
     audit,
     cases,
@@ -142,6 +143,7 @@ def _populate(pages: Pages) -> None:
     _trainings(pages)
     _host_lists(pages)
     _draws(pages)
+    _asks(pages)
     # Nothing of the shipped standard takes an address; here one item does, so that its page is seen too.
     taught = world.session.exec(
         select(competencies.EvidenceRequirement).where(
@@ -174,6 +176,18 @@ def _draws(pages: Pages) -> None:
         else:
             for place in range(1, len(row.entry_ids) + 1):
                 audit.say(world.session, auditor, row.uuid, place, "in_order", "", NOW)
+
+
+def _asks(pages: Pages) -> None:
+    """One request of a teacher's that was answered, and one that waits."""
+    world, chen = pages.world, pages.world.actor(cast.CHEN)
+    for key, text in (
+        ("ask_done", "A3 的学时什么时候记？"),
+        ("ask_open", "10 月 8 日省平台的网络研修 6 学时没有记上。"),
+    ):
+        pages.uuids[key] = asks.ask(world.session, chen, pages.programme, "", text, NOW).uuid
+    reply = "三个能力点都发布以后一次记入。"
+    asks.answer(world.session, world.actor(cast.OFFICER), pages.uuids["ask_done"], "explained", reply, NOW)
 
 
 def _by_award(world: World, entry_id: int) -> bool:

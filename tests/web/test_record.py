@@ -1,5 +1,6 @@
 """研修档案 as officers see it: names lead there, 冲销 says what it does, days are the district's."""
 
+import re
 from datetime import UTC, date, datetime
 from io import BytesIO
 
@@ -247,3 +248,31 @@ def test_the_sheet_says_what_each_person_lacks_in_the_cycle(browse, world):
     assert of_chen["学时周期"] == "2026–2030"
     assert (of_chen["周期内学时（全部项目）"], of_chen["其中实践应用"]) == (12, 0)
     assert of_chen["周期还差"] == "还差 38 学时，其中实践至少 25 学时"
+
+
+def test_a_teacher_asks_about_a_line_and_reads_the_answer(browse, world):
+    credit = imported(browse, world)
+    teacher, officer = browse(cast.CHEN), browse(cast.OFFICER)
+    asked = f"/record/{world.programme.uuid}/asks"
+    assert asked in teacher.get(f"/record/{world.programme.uuid}").text
+    assert asked not in officer.get(record(world)).text
+    assert "网络研修 12 · 导入：省平台" in teacher.get(asked).text
+    refused = teacher.post(asked, {"entry": credit.uuid, "text": " "})
+    assert (refused.status_code, 'class="error"' in refused.text) == (422, True)
+    assert teacher.post(asked, {"entry": credit.uuid, "text": "应该是 <b>16</b> 学时"}).status_code == 303
+    assert (
+        "希望小学：1 条学时更正申请在等答复"
+        in officer.get(f"/progress/{world.programme.uuid}/{world.county.uuid}").text
+    )
+    one = re.search(r"/hours-asked/[0-9a-f]{32}", officer.get("/hours-asked").text)[0]
+    assert "应该是 &lt;b&gt;16&lt;/b&gt; 学时" in officer.get(one).text
+    refused = officer.post(one, {"answer": "booked", "reply": "补了"})
+    assert (refused.status_code, "没有新记的学时" in refused.text) == (422, True)
+    assert officer.post(one, {"answer": "explained", "reply": "证书上是 12 学时。"}).status_code == 303
+    assert "刚才已经答复了" in officer.post(one, {"answer": "explained", "reply": "x"}).text
+    page = teacher.get(asked).text
+    assert "答复：证书上是 12 学时。" in page
+    for number in range(5):
+        assert teacher.post(asked, {"text": f"第 {number} 条"}).status_code == 303
+    refused = teacher.post(asked, {"text": "第六条"})
+    assert (refused.status_code, "已有 5 条申请在等答复" in refused.text) == (422, True)

@@ -1,0 +1,235 @@
+"""What the ledger bears: `make bench NAME=ledger`.
+
+A district's ledger of five million entries on PostgreSQL, all of them under seals. Then: what a person's totals and the
+whole ledger of a person cost, one after the other in one process; how many entries a second eight writers add, each
+entry a transaction of its own, while the sealer seals beside them; and whether every seal and entry still holds
+afterwards. Ends with 1 where a promise is broken.
+"""
+
+import argparse
+import multiprocessing
+import random
+import runpy
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import district
+from sqlalchemy import text
+from sqlmodel import Session, col, func, select
+
+import competencies
+from competencies import CreditEntry, CreditKind
+from lms_plugin.db import engine, pk, session_factory, transaction
+from lms_plugin.flow import sealing
+from lms_plugin.people import Tenant
+
+ROOT = Path(__file__).parent.parent
+MOST_MS, LEAST_A_SECOND = 5.0, 500
+EACH = 20  # entries of one person: what a teacher gathers in some years
+WRITERS = 8
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--entries", type=int, default=5_000_000)
+    asked.add_argument("--seconds", type=float, default=20.0, help="how long the writers write")
+    asked.add_argument("--people", type=int, default=500, help="whose totals are asked for")
+    asked.add_argument("--database", default="", help="an empty database; without it a server of its own is started")
+    return asked.parse_args()
+
+
+@contextmanager
+def database(given: str) -> Iterator[str]:
+    """An empty migrated database on PostgreSQL."""
+    migrate = runpy.run_path(str(ROOT / "lms_plugin" / "migrate.py"))
+    if given:
+        migrate["upgrade"](given)
+        yield given
+        return
+    with runpy.run_path(str(ROOT / "tools" / "cluster.py"))["cluster"]() as url:
+        migrate["upgrade"](url)
+        yield url
+
+
+def seed(url: str, entries: int, now: datetime) -> None:
+    """A district, its people, and so many entries, all of them noted as unsealed as the trigger would have done."""
+    district.build(url, 24, now)
+    bind = engine(url)
+    with bind.begin() as connection:
+        # Rows as the product leaves them, without the price of a trigger and a look at keys for each.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            text(
+                "INSERT INTO person (uuid, tenant_id, version, name, staff_number, subject, confirmed_how, locale,"
+                " text_size, theme, absorbed_ids, created_at)"
+                " SELECT md5('p' || n), (SELECT min(id) FROM tenant), 1, '教师' || n, 'N' || n, '语文', '', '',"
+                " 'standard', '', '[]', :now FROM generate_series(1, :people) AS n"
+            ),
+            {"people": max(1, entries // EACH), "now": now},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO credit_entry (uuid, tenant_id, programme_id, person_id, kind, credit_hundredths, reason,"
+                " policy_id, source, entered_at)"
+                " SELECT md5('e' || n), p.tenant_id, p.id, first.id + n % :people,"
+                " CASE WHEN n % 4 = 0 THEN 'online' ELSE 'practice' END, 100 + n % 900, 'award', p.policy_id, '',"
+                " :now FROM generate_series(1, :entries) AS n,"
+                " (SELECT min(id) AS id FROM person WHERE staff_number LIKE 'N%') AS first,"
+                " (SELECT * FROM programme ORDER BY id LIMIT 1) AS p"
+            ),
+            {"entries": entries, "people": max(1, entries // EACH), "now": now},
+        )
+        connection.execute(text("TRUNCATE ledger_unsealed"))
+        connection.execute(text("INSERT INTO ledger_unsealed SELECT id FROM credit_entry ON CONFLICT DO NOTHING"))
+    with bind.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    bind.dispose()
+
+
+def seal_all(url: str, now: datetime, most: int = sys.maxsize) -> int:
+    """Seals what waits, at most so many seals of each district; how many that made."""
+    bind, made = engine(url), 0
+    sessions = session_factory(bind)
+    with sessions() as session:
+        tenants = competencies.to_seal(session)
+    for tenant in tenants:
+        for _turn in range(most):
+            with transaction(sessions) as session:
+                found = sealing.seal_due(session, tenant, now)
+            if not found:
+                break
+            made += 1
+    bind.dispose()
+    return made
+
+
+def someone(session: Session, rng: random.Random, people: int) -> list[int]:
+    """So many people of the ledger, at random."""
+    lowest, highest = session.exec(select(func.min(CreditEntry.person_id), func.max(CreditEntry.person_id))).one()
+    return [rng.randint(lowest, highest) for _ in range(people)]
+
+
+def timed(ask: Callable[[int], Any], people: list[int]) -> tuple[float, float]:
+    """Milliseconds of one question: median and 95th percentile."""
+    for person in people[:20]:
+        ask(person)
+    costs = []
+    for person in people:
+        began = time.perf_counter()
+        ask(person)
+        costs.append((time.perf_counter() - began) * 1000)
+    return statistics.median(costs), statistics.quantiles(costs, n=20)[-1]
+
+
+def write(url: str, stop: Event, ready: Any, written: Any, seed_of: int) -> None:
+    """One writer: entry after entry, each a transaction, until it is stopped."""
+    bind = engine(url)
+    sessions, rng, done = session_factory(bind), random.Random(seed_of), 0
+    with sessions() as session:
+        programme = session.exec(select(competencies.Programme).order_by(col(competencies.Programme.id))).all()[0]
+        people = someone(session, rng, 2000)
+    basis = competencies.Basis(programme.policy_id or 0)
+    ready.wait(timeout=120)
+    while not stop.is_set():
+        now = datetime.now(UTC)
+        with transaction(sessions) as session:
+            competencies.credit(
+                session, programme.tenant_id, pk(programme), rng.choice(people), CreditKind.PRACTICE, 100, basis, now
+            )
+        done += 1
+    written.put(done)
+    bind.dispose()
+
+
+def append(url: str, seconds: float) -> tuple[int, float, int]:
+    """Eight writers and the sealer: (entries written, seconds, seals made meanwhile)."""
+    made = multiprocessing.get_context("spawn")
+    stop, written = made.Event(), made.Queue()
+    ready = made.Barrier(WRITERS + 1)
+    writers = [made.Process(target=write, args=(url, stop, ready, written, number)) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    ready.wait(timeout=120)
+    began, seals = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        time.sleep(1)  # the worker seals each minute what came in it; here each second
+        seals += seal_all(url, datetime.now(UTC), most=1)
+    stop.set()
+    took = time.perf_counter() - began
+    total = sum(written.get() for _ in writers)
+    for writer in writers:
+        writer.join()
+    return total, took, seals
+
+
+def proved(url: str) -> tuple[competencies.Proof, int]:
+    """Everything computed again: what holds, and how many faults there are."""
+    bind, faults = engine(url), 0
+
+    def tell(_fault: competencies.Fault) -> None:
+        nonlocal faults
+        faults += 1
+
+    with session_factory(bind)() as session:
+        tenant = session.exec(select(Tenant).order_by(col(Tenant.id))).all()[0]
+        competencies.astray(session, tell)
+        found = competencies.prove(session, pk(tenant), tell)
+    bind.dispose()
+    return found, faults
+
+
+def say(name: str, figure: str, promise: str, *, is_kept: bool) -> bool:
+    """A closing line."""
+    print(f"{name}: {figure} ({promise}) {'ok' if is_kept else 'short'}", flush=True)
+    return is_kept
+
+
+def main() -> int:
+    """Runs it; 0 where the promises are kept."""
+    options = arguments()
+    with database(options.database) as url:
+        now, began = datetime.now(UTC), time.perf_counter()
+        seed(url, options.entries, now)
+        print(f"{options.entries} entries in {time.perf_counter() - began:.0f} s", flush=True)
+        began = time.perf_counter()
+        seals = seal_all(url, now)
+        print(f"{seals} seals in {time.perf_counter() - began:.0f} s", flush=True)
+        bind = engine(url)
+        with session_factory(bind)() as session:
+            programme = session.exec(select(competencies.Programme).order_by(col(competencies.Programme.id))).all()[0]
+            key, people = pk(programme), someone(session, random.Random(7), options.people)
+            totals = timed(lambda person: competencies.balance(session, key, [person]), people)
+            whole = timed(lambda person: competencies.person_ledger(session, key, [person], "Asia/Shanghai"), people)
+        bind.dispose()
+        print(f"a person's whole ledger with the head: p50 {whole[0]:.2f} ms, p95 {whole[1]:.2f} ms", flush=True)
+        written, took, meanwhile = append(url, options.seconds)
+        print(f"{written} entries from {WRITERS} writers in {took:.1f} s, {meanwhile} seals meanwhile", flush=True)
+        seal_all(url, datetime.now(UTC))
+        began = time.perf_counter()
+        proof, faults = proved(url)
+        print(f"proved in {time.perf_counter() - began:.0f} s", flush=True)
+    figure = f"p50 {totals[0]:.2f} ms, p95 {totals[1]:.2f} ms"
+    rate, left = written / took, proof.waiting + proof.seals - proof.seals_hold
+    kept = [
+        say("totals of a person", figure, f"p95 at most {MOST_MS:.0f} ms", is_kept=totals[1] <= MOST_MS),
+        say("append", f"{rate:.0f}/s", f"at least {LEAST_A_SECOND}/s", is_kept=rate >= LEAST_A_SECOND),
+        say(
+            "seals",
+            f"{proof.seals_hold} seals and {proof.entries_hold} entries hold, {faults} faults",
+            "all",
+            is_kept=not faults and not left,
+        ),
+    ]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
