@@ -43,12 +43,12 @@ def may_add(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str,
 
 
 def _require_room(found: plans.Held, paper: str) -> None:
-    if not found.call.is_open:
+    if not found.call.is_open and found.state is not domain.PlanState.RETURNED:
         raise Conflict("plan.not_asked")
     if found.state not in domain.OPEN_PLANS:
         raise Conflict("plan.handed_in")
     if paper not in found.call.papers:
-        raise NotFound
+        raise Conflict("plan.paper_gone", name=paper[:60])
     if sum(row.paper == paper for row, _file in found.papers) >= domain.MOST_FILES:
         raise Refused("plan.files_many", most=domain.MOST_FILES)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, case, func
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -129,9 +130,11 @@ def chosen_points(session: Session, actor: Actor, place: Place) -> list[tuple[st
         .where(OrgMembership.org_unit_id == pk(place.unit), col(OrgMembership.ends_on).is_(None))
         .distinct()
     )
+    chose, today = aliased(Person), Person  # who chose it, and the row that stands for them today
     rows = session.exec(
-        select(Person.id, Person.name, competencies.CompetencyPoint.code)
-        .join(competencies.Selection, col(competencies.Selection.person_id) == col(Person.id))
+        select(today.id, today.name, competencies.CompetencyPoint.code)
+        .join(chose, func.coalesce(col(chose.merged_into_id), col(chose.id)) == col(today.id))
+        .join(competencies.Selection, col(competencies.Selection.person_id) == col(chose.id))
         .join(
             competencies.CompetencyPoint,
             col(competencies.CompetencyPoint.id) == col(competencies.Selection.point_id),
@@ -144,7 +147,7 @@ def chosen_points(session: Session, actor: Actor, place: Place) -> list[tuple[st
         )
         .order_by(col(Person.staff_number), col(Person.id), col(competencies.CompetencyPoint.position))
     ).all()
-    found: dict[int, tuple[str, list[str]]] = {}
+    found: dict[int, tuple[str, dict[str, None]]] = {}
     for key, name, code in rows:
-        found.setdefault(key or 0, (name, []))[1].append(code)
+        found.setdefault(key or 0, (name, {}))[1][code] = None
     return [(name, tuple(codes)) for name, codes in list(found.values())[:MOST_TEACHERS]]

@@ -53,6 +53,11 @@ class Held:
         return competencies.edition(kept if any(kept) else None)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The papers that are asked for, then those that are there although nobody asks for them any more."""
+        return tuple(dict.fromkeys((*self.call.papers, *(paper.paper for paper, _file in self.papers))))
+
+    @property
     def lack(self) -> domain.PlanLack:
         """What is missing before it can be handed in."""
         present = {paper.paper for paper, _file in self.papers}
@@ -145,7 +150,7 @@ def to_fill_in(session: Session, actor: Actor, programme_uuid: str, unit_uuid: s
     """The school's plan to be changed, begun where there is none. Raises Conflict while the county has it."""
     found = held(session, actor, programme_uuid, unit_uuid, now, to_change=True)
     require(actor, Permission.PLAN_EDIT, scope_of(found.place))
-    if not found.call.is_open:
+    if not found.call.is_open and found.state is not domain.PlanState.RETURNED:  # what was sent back may be put right
         raise Conflict("plan.not_asked")
     if found.state not in domain.OPEN_PLANS:
         raise Conflict("plan.handed_in")
@@ -227,6 +232,8 @@ def withdraw(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str
     require(actor, Permission.PLAN_EDIT, scope_of(found.place))
     if found.state is not domain.PlanState.SUBMITTED:
         raise Conflict("plan.decided")
+    if not found.call.is_open:
+        raise Conflict("plan.not_asked")  # it could not be handed in again
     return _step(session, actor, found, domain.PlanState.DRAFT, domain.PlanEventKind.WITHDRAWN, now)
 
 

@@ -134,7 +134,7 @@ def _one(programme: str, unit: str, errors: dict[str, str] | None = None, notice
         crumbs=plan_views.trail(db(), actor(), found.place),
         sentence=_sentence(found, may_edit=may_edit),
         is_late=is_late,
-        is_open=may_edit and found.call.is_open and found.state in competencies.plans.OPEN_PLANS,
+        is_open=may_edit and _takes_changes(found),
         may_edit=may_edit,
         may_decide=plans.may_decide(actor(), found),
         missing=_missing(found),
@@ -157,6 +157,11 @@ def _one(programme: str, unit: str, errors: dict[str, str] | None = None, notice
     )
 
 
+def _takes_changes(found: plans.Held) -> bool:
+    state = competencies.plans.PlanState
+    return found.state is state.RETURNED or (found.state is state.DRAFT and found.call.is_open)
+
+
 def _sentence(found: plans.Held, *, may_edit: bool) -> str:
     state = found.state.value
     if state == "submitted" and plans.may_decide(actor(), found):
@@ -165,7 +170,7 @@ def _sentence(found: plans.Held, *, may_edit: bool) -> str:
         return _("方案交给区县了，等审核")
     if state == "accepted":
         return _("方案已经通过")
-    if not found.call.is_open:
+    if not _takes_changes(found):
         return _("区县不再收方案，已交的仍在")
     if not may_edit:
         return _("学校还在填写方案")
@@ -227,13 +232,14 @@ def save(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
     return _back(programme, unit, "team")
 
 
-@blueprint.post("/progress/<programme>/<unit>/plan/papers/<int:number>")
-def add(programme: str, unit: str, number: int) -> BaseResponse | tuple[str, int]:
-    """Files for one paper, each by itself: a bad one does not cost the good ones. No transaction is open meanwhile."""
-    papers = plans.held(db(), actor(), programme, unit, edge().now).call.papers
-    if not 1 <= number <= len(papers):
-        raise NotFound
-    paper = papers[number - 1]
+@blueprint.post("/progress/<programme>/<unit>/plan/papers")
+def add(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
+    """Files for one paper, each by itself: a bad one does not cost the good ones. No transaction is open meanwhile.
+
+    The paper goes by its name: the county may change the list while a school has its page open.
+    """
+    paper = request.form.get("paper", "")
+    names = plans.held(db(), actor(), programme, unit, edge().now).names
     given = [one for one in request.files.getlist("file") if one.filename]
     told = [] if given else [messages.sentence("upload.nothing_chosen")]
     for one in given:
@@ -254,8 +260,8 @@ def add(programme: str, unit: str, number: int) -> BaseResponse | tuple[str, int
             db().rollback()
             told.append(f"{media.clean_filename(name)}{_('：')}{messages.sentence(error.code, error.params)}")
     if told:
-        return _one(programme, unit, {f"paper.{number}": " ".join(told)}), 422
-    return _back(programme, unit, f"paper-{number}")
+        return _one(programme, unit, {f"paper.{paper}": " ".join(told)}), 422
+    return _back(programme, unit, f"paper-{names.index(paper) + 1}" if paper in names else "")
 
 
 @blueprint.post("/progress/<programme>/<unit>/plan/files/<paper>/remove")

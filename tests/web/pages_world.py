@@ -511,8 +511,8 @@ def _plans(pages: Pages, officer: Browser, lead: Browser) -> None:
     world.session.commit()
     papers = {"papers": "校本研修方案\n校本应用考核方案", "due_on": "2026-11-30"}
     _done(officer, f"{here}/{county}/plans", papers)
-    _send(lead, f"{done}/papers/1", "lesson.docx")
-    _send(lead, f"{done}/papers/2", "reflection.pdf")
+    _send(lead, f"{done}/papers", "lesson.docx", paper="校本研修方案")
+    _send(lead, f"{done}/papers", "reflection.pdf", paper="校本应用考核方案")
     team = {
         "name.1": "冯校",
         "duty.1": "leader",
@@ -525,7 +525,7 @@ def _plans(pages: Pages, officer: Browser, lead: Browser) -> None:
     _done(lead, f"{done}/submit")
     _done(officer, f"{done}/return", {"reason": "研修方案里没有时间。"})
     _done(lead, f"{done}/submit")
-    _send(officer, f"{begun}/papers/1", "lesson.docx")
+    _send(officer, f"{begun}/papers", "lesson.docx", paper="校本研修方案")
 
 
 def _done(browser: Browser, url: str, data: dict[str, object] | None = None) -> None:
@@ -533,9 +533,9 @@ def _done(browser: Browser, url: str, data: dict[str, object] | None = None) -> 
     assert answer.status_code == 303, (url, answer.text)
 
 
-def _send(browser: Browser, url: str, name: str, called: str = "") -> None:
+def _send(browser: Browser, url: str, name: str, called: str = "", **more: str) -> None:
     file = (BytesIO((FILES / name).read_bytes()), called or name)
-    answer = browser.post(url, {"file": file}, content_type="multipart/form-data")
+    answer = browser.post(url, {"file": file, **more}, content_type="multipart/form-data")
     assert answer.status_code == 303, (url, answer.text)
 
 

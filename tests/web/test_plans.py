@@ -11,7 +11,8 @@ from sqlmodel import select
 import competencies
 from competencies.plans import PAPERS, PlanEvent, PlanPaper, PlanState, SchoolPlan
 from lms_plugin import db
-from lms_plugin.flow import clearing, plans, sessions
+from lms_plugin.db import pk
+from lms_plugin.flow import clearing, merges, plan_views, plans, sessions
 from lms_plugin.people import OrgUnit, RoleKind
 from tests import people as cast
 from tests.factories import grant, world_in
@@ -37,7 +38,8 @@ def plan(browse, world, county):
 
 def upload(browser, plan, number, *names):
     given = [(io.BytesIO((FILES / name).read_bytes()), name) for name in names]
-    return browser.post(f"{plan}/papers/{number}", data={"file": given}, content_type="multipart/form-data")
+    data = {"file": given, "paper": PAPERS[number - 1]}
+    return browser.post(f"{plan}/papers", data=data, content_type="multipart/form-data")
 
 
 def filled(browser, plan):
@@ -144,10 +146,46 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(browse, world, county, p
         answer = upload(lead, plan, 1, *names)
         assert (answer.status_code, told in answer.text) == (422, True), (names, answer.text)
     assert [row.paper for row in world.session.exec(select(PlanPaper))] == [PAPERS[0]]  # the good one of the two
-    assert upload(lead, plan, 3, "lesson.docx").status_code == 404
+    assert upload(lead, plan, 3, "lesson.docx").status_code == 409  # nobody asks for it
     assert officer.post(f"{plan}/return", data={"reason": "x"}).status_code == 409  # not handed in
     for papers, due_on in (("", ""), ("长" * 61, ""), ("文件", "2026-13-01"), ("文件", "1800-01-01")):
         assert officer.post(county, data={"papers": papers, "due_on": due_on}).status_code == 422
+
+
+def test_another_list_of_papers_hides_nothing_and_sends_nothing_astray(browse, world, county, plan):
+    lead, officer = browse(cast.LEAD), browse(cast.OFFICER)
+    filled(lead, plan)
+    assert lead.post(f"{plan}/submit").status_code == 303
+    officer.post(county, data={"papers": "\n".join(("新的一份", PAPERS[1]))})
+    page = officer.get(plan).text
+    assert "lesson.docx" in page
+    assert "不再要求" in page
+    assert page.count("/evidence/") == 4  # each file to be read and to be downloaded
+    officer.post(f"{plan}/return", data={"reason": "换一份"})
+    assert upload(lead, plan, 1, "plain.docx").status_code == 409  # a page from before
+    paper = world.session.exec(select(PlanPaper).order_by(PlanPaper.id)).all()[0]
+    world.session.commit()
+    assert lead.post(f"{plan}/files/{paper.uuid}/remove").status_code == 303
+    assert "不再要求" not in lead.get(plan).text
+
+
+def test_the_points_of_one_human_being_stand_together(browse, world, plan):
+    for who, code in ((cast.WANG, "A3"), (cast.CHEN, "A5")):
+        world.session.add(
+            competencies.Selection(
+                programme_id=pk(world.programme),
+                person_id=pk(world.person(who)),
+                point_id=pk(world.point(code)),
+                chosen_at=world.now,
+            )
+        )
+    world.session.flush()
+    officer, chen, wang = world.actor(cast.OFFICER), world.person(cast.CHEN), world.person(cast.WANG)
+    merges.merge_persons(world.session, officer, wang.uuid, chen.uuid, "", world.now)
+    place = plans.held(
+        world.session, world.actor(cast.OFFICER), world.programme.uuid, world.schools["希望小学"].uuid, world.now
+    ).place
+    assert plan_views.chosen_points(world.session, world.actor(cast.OFFICER), place) == [("陈晓芳", ("A3", "A5"))]
 
 
 def test_the_same_file_twice_is_one(browse, world, plan):
@@ -176,6 +214,14 @@ def test_a_plan_after_the_last_day_is_marked_and_after_the_end_refused(browse, w
     assert lead.post(f"{plan}/submit").status_code == 303
     assert "晚交" in officer.get(plan).text
     assert lead.post(f"{plan}/withdraw").status_code == 303
+    assert lead.post(f"{plan}/submit").status_code == 303
+    officer.post(county, data={"papers": "\n".join(PAPERS[:2]), "ends": "1"})
+    assert "撤回来改" not in lead.get(plan).text
+    assert lead.post(f"{plan}/withdraw").status_code == 409  # it could not be handed in again
+    assert officer.post(f"{plan}/return", data={"reason": "改一处"}).status_code == 303
+    assert lead.post(f"{plan}/submit").status_code == 303  # what was sent back may be put right
+    officer.post(county, data={"papers": "\n".join(PAPERS[:2])})
+    lead.post(f"{plan}/withdraw")
     officer.post(county, data={"papers": "\n".join(PAPERS[:2]), "ends": "1"})
     assert "区县不再收方案" in lead.get(plan).text
     assert lead.post(f"{plan}/submit").status_code == 409
