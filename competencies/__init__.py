@@ -41,6 +41,7 @@ from competencies.choosing import (
     missing,
     most_possible,
 )
+from competencies.cohorts import Share, share_out
 from competencies.cycles import (
     MOST_YEARS,
     Counted,
@@ -169,6 +170,7 @@ from competencies.results import Result, person_result
 from competencies.rules import (
     Chain,
     Choice,
+    Cohort,
     Hours,
     Release,
     ResultRule,
@@ -245,6 +247,9 @@ __all__ = [
     "Rules",
     "Choice",
     "ReviewPolicy",
+    "Cohort",
+    "Share",
+    "share_out",
     "Hours",
     "ResultRule",
     "Release",

@@ -124,9 +124,10 @@ class Programme(Owned, Versioned, table=True):
 class ProgrammeEvent(Model, table=True):
     """经过: what became of a round, by whom and why. Rows are only ever added.
 
-    `kind`: opened, closed, dates, make_up, archived, restored, extended or extension_ended. `details` of dates and
-    make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …}, "after": {…}}; of an
-    extension: whose it is and until when, {"to": name, "until": iso}.
+    `kind`: opened, closed, dates, make_up, archived, restored, extended, extension_ended, cohorts or cohort_place.
+    `details` of dates and make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …},
+    "after": {…}}; of an extension: whose it is and until when, {"to": name, "until": iso}; of cohorts: how many
+    `people` got a year; of cohort_place: {"to": name, "year": number}.
     """
 
     __tablename__ = "programme_event"

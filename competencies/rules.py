@@ -101,6 +101,13 @@ class Chain(_Rule):
         return self.check or self.publicity
 
 
+class Cohort(_Rule):
+    """分批: how much of the district a year calls."""
+
+    year: int = Field(ge=2000, le=2100)
+    percent: int = Field(ge=1, le=100)
+
+
 CAME_LATER = (
     ("review", "course_groups"),
     ("choice", "not_offered"),
@@ -108,6 +115,7 @@ CAME_LATER = (
     ("", "settings"),
     ("", "trainings"),
     ("", "chain"),
+    ("", "cohorts"),
 )
 """Settings, by their part of the rules, that older rule versions do not know."""
 
@@ -123,6 +131,7 @@ class Rules(_Rule):
     trainings: Trainings = Trainings()
     chain: Chain = Chain()
     goal_percent: int = Field(default=90, ge=1, le=100)
+    cohorts: tuple[Cohort, ...] = Field(default=(), max_length=10)  # () = everybody from the first day on
     settings: str = Field(default="", max_length=32)  # the settings file they began with (`provinces`), "" = none
 
     @model_validator(mode="after")
@@ -131,6 +140,9 @@ class Rules(_Rule):
             raise ValueError("excellent_points cannot exceed required_points")
         if self.review.exclude_own_school and self.review.pool == "own_school":
             raise ValueError("a pool of the own school cannot exclude the own school")
+        years = [one.year for one in self.cohorts]
+        if self.cohorts and (years != sorted(set(years)) or sum(one.percent for one in self.cohorts) != 100):
+            raise ValueError("cohorts name each year once, in order, and make 100 per cent together")
         return self
 
     def canonical(self) -> dict[str, Any]:

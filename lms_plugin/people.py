@@ -223,6 +223,20 @@ class Exemption(Model, table=True):
     granted_at: datetime
 
 
+class CohortPlace(Model, table=True):
+    """分批: the year in which a row of the roster takes part in a programme. `is_by_hand`: an officer said so."""
+
+    __tablename__ = "cohort_place"
+    __table_args__ = (UniqueConstraint("programme_id", "roster_entry_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    roster_entry_id: int = Field(foreign_key="roster_entry.id", index=True)
+    year: int
+    is_by_hand: bool = Field(default=False)
+    placed_by_id: int | None = Field(default=None, foreign_key="person.id")
+    placed_at: datetime
+
+
 class Extension(Owned, table=True):
     """延期: a school (or a group of them), or one teacher of the roster, may hand in later than the others.
 

@@ -15,7 +15,7 @@ from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import people, schools
+from lms_plugin.flow import cohorts, people, schools
 from lms_plugin.flow.oversee_figures import (
     Group,
     Sources,
@@ -76,8 +76,10 @@ class Place:
 
     def sources(self, *, some: bool = False) -> Sources:
         """What the figures of this programme are counted from; `some`: for the people in the place `roots` alone."""
-        rules = self.frame.rules
-        return sources_of(pk(self.programme), self.programme.tenant_id, self.programme_path, rules, some=some)
+        frame = self.frame
+        return sources_of(
+            pk(self.programme), self.programme.tenant_id, self.programme_path, frame.rules, frame.year, some=some
+        )
 
 
 _Call = competencies.plans.PlanCall
@@ -115,12 +117,14 @@ def place_of(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str
         raise NotFound
     programme, path, asks_plans = chosen
     timezone = get(session, Tenant, actor.tenant_id).timezone
+    rules = competencies.rules_of(session, programme)
     frame = Frame(
         programme.uuid,
         programme.title,
         programme.closes_on,
         competencies.is_closed(programme, timezone, now),
-        competencies.rules_of(session, programme),
+        rules,
+        competencies.local_day(now, timezone).year if rules.cohorts else None,
     )
     return Place(programme, path, unit, frame, tuple(programmes), asks_plans)
 
@@ -201,6 +205,7 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
         tally=sum(tallies.values(), Tally()),
         lines=tuple(lines),
         off_roster=off_roster_of(session, place),
+        not_called=cohorts.not_called(session, actor, place.programme, place.unit.path, place.frame.year),
         asks_plans=place.asks_plans,
         undeclared=0 if looks_nowhere else schools.undeclared_below(session, actor, place.unit.path),
     )

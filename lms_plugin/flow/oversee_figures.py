@@ -17,7 +17,7 @@ from sqlmodel import col
 
 from competencies import Level, Result, Rules, person_result
 from lms_plugin.flow.oversee_facts import enrolled, hours, points
-from lms_plugin.people import Exemption, OrgMembership, OrgUnit, Person, RosterEntry
+from lms_plugin.people import CohortPlace, Exemption, OrgMembership, OrgUnit, Person, RosterEntry
 
 FINISHED = (Result.PASSED, Result.EXCELLENT)
 
@@ -150,12 +150,21 @@ def roots(tenant_id: int, *, some: bool = False) -> CTE:
 class Sources:
     """The subqueries of one programme, joined together the same way for counts, lists and sheets.
 
+    `year`: where the programme takes people in by years (分批), those of that year and before are due; None: everybody.
     `some`: facts are looked up for the people in the place `roots` alone, such as those of one page.
     """
 
     def __init__(
-        self, programme_id: int, tenant_id: int, programme_path: str, rules: Rules, *, some: bool = False
+        self,
+        programme_id: int,
+        tenant_id: int,
+        programme_path: str,
+        rules: Rules,
+        year: int | None = None,
+        *,
+        some: bool = False,
     ) -> None:
+        self.year = year
         self.programme_id, self.tenant_id, self.programme_path = programme_id, tenant_id, programme_path
         self.who, self.of_row = roots(self.tenant_id, some=some), _Chain()
         choice = rules.choice
@@ -215,7 +224,7 @@ class Sources:
         Each row finds its person by key: over a subquery of all persons SQLite would look through it row by row.
         """
         of_row, person = self.of_row, self.of_row.person
-        start = (
+        start: Select[Any] = (
             select(*columns)
             .select_from(RosterEntry)
             .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
@@ -225,6 +234,17 @@ class Sources:
                 isouter=True,
             )
         )
+        called: ColumnElement[bool] = true()
+        if self.year is not None:
+            start = start.join(
+                CohortPlace,
+                and_(
+                    col(CohortPlace.roster_entry_id) == col(RosterEntry.id),
+                    col(CohortPlace.programme_id) == self.programme_id,
+                ),
+                isouter=True,
+            )
+            called = or_(col(CohortPlace.year) <= self.year, col(Exemption.id).is_not(None))
         return (
             of_row.followed(start)
             .join(
@@ -240,6 +260,7 @@ class Sources:
                 col(RosterEntry.removed_at).is_(None),
                 col(OrgUnit.path).startswith(self.programme_path),
                 col(OrgUnit.path).startswith(within),
+                called,
             )
         )
 
@@ -324,9 +345,17 @@ class Sources:
 
 
 @lru_cache(maxsize=128)
-def sources_of(programme_id: int, tenant_id: int, programme_path: str, rules: Rules, *, some: bool = False) -> Sources:
-    """The sources of a programme under these rules."""
-    return Sources(programme_id, tenant_id, programme_path, rules, some=some)
+def sources_of(
+    programme_id: int,
+    tenant_id: int,
+    programme_path: str,
+    rules: Rules,
+    year: int | None = None,
+    *,
+    some: bool = False,
+) -> Sources:
+    """The sources of a programme under these rules; `year` and `some` as `Sources`."""
+    return Sources(programme_id, tenant_id, programme_path, rules, year, some=some)
 
 
 @lru_cache(maxsize=512)

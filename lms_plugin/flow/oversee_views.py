@@ -10,13 +10,14 @@ from lms_plugin.people import Stage, UnitKind
 
 @dataclass(frozen=True)
 class Frame:
-    """The programme a page is about."""
+    """The programme a page is about. `year`: the present one, where the programme takes people in by years (分批)."""
 
     uuid: str
     title: str
     closes_on: date
     is_closed: bool
     rules: Rules
+    year: int | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class UnitPage:
     tally: Tally
     lines: tuple[UnitLine, ...]
     off_roster: OffRoster
+    not_called: tuple[int, int]  # whose turn comes in a later year, and whom no year has been given
     asks_plans: bool  # whether the schools of the programme are asked for a plan
     undeclared: int  # schools here that have declared no environment, where the rule looks at it
 

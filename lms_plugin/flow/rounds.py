@@ -47,7 +47,9 @@ def ended(session: Session, actor: Actor, uuid: str, now: datetime) -> EndedView
     _require_over(session, programme, now)
     path = get(session, OrgUnit, programme.org_unit_id).path
     rules = competencies.rules_of(session, programme)
-    sources = sources_of(pk(programme), programme.tenant_id, path, rules)
+    today = competencies.local_day(now, get(session, Tenant, programme.tenant_id).timezone)
+    year = today.year if rules.cohorts else None
+    sources = sources_of(pk(programme), programme.tenant_id, path, rules, year)
     groups = [group_of(row) for row in oversee.rows_of(session, groups_within(sources, path))]
     return EndedView(
         uuid=programme.uuid,

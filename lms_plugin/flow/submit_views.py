@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import humans
+from lms_plugin.flow import cohorts, humans
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.extensions import own_extension
 from lms_plugin.flow.round_view import Round
@@ -79,6 +79,7 @@ class Home:
     reviews_owed: int
     reviews_minutes: int
     reviews_due_at: datetime | None
+    turn_in: int | None  # the year in which their turn comes, where that is a later one (分批)
     as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
 
 
@@ -138,8 +139,8 @@ def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[compe
 
 
 def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Home:
-    """The teacher's home of one programme: seven queries, one more where the programme has extensions. Raises NotFound,
-    also for who takes no part in it."""
+    """The teacher's home of one programme: seven queries, one more each where the programme has extensions or calls
+    people in by years. Raises NotFound, also for who takes no part in it."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme, rules = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
@@ -165,6 +166,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         online_hundredths=balance[competencies.CreditKind.ONLINE],
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
+        turn_in=cohorts.own_turn(session, actor, programme, rules, competencies.local_day(now, timezone).year),
         reviews_owed=reviews.owed,
         reviews_minutes=reviews.owed * rules.review.minutes_per_review,
         reviews_due_at=reviews.due_at,

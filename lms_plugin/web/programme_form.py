@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import competencies
-from competencies import Choice, Hours, Release, ResultRule, ReviewPolicy, Rules, Trainings
+from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolicy, Rules, Trainings
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
@@ -146,6 +146,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "goal_percent": rules.goal_percent,
         "minutes_per_hour": rules.trainings.minutes_per_hour,
         "trainings_per_term": rules.trainings.per_term,
+        "cohorts": " ".join(f"{one.year}:{one.percent}" for one in rules.cohorts),
         "settings": rules.settings,
         **chain_form.values_of(rules.chain),
     }
@@ -155,7 +156,7 @@ def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
         ("title", "framework_version", "unit", "compulsory", "not_offered", "points_in_paper", "excellent_points"),
-        ("settings", "shown_to", *DATES),
+        ("settings", "cohorts", "shown_to", *DATES),
         tuple(NUMBERS),
         HOURS,
         tuple(CHOICES),
@@ -180,6 +181,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
     in_paper = 0
     if values["points_in_paper"]:
         in_paper = _whole(values["points_in_paper"], 1, 200, "points_in_paper", wrong)
+    cohorts = _cohorts(values["cohorts"], wrong)
     compulsory, not_offered = _codes(values["compulsory"]), _codes(values["not_offered"])
     if both := [code for code in compulsory if code in not_offered]:
         wrong["not_offered"] = ("programme.compulsory_not_offered", {"points": "、".join(both)})
@@ -230,6 +232,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         trainings=Trainings(minutes_per_hour=numbers["minutes_per_hour"], per_term=numbers["trainings_per_term"]),
         chain=chain,
         goal_percent=numbers["goal_percent"],
+        cohorts=cohorts,
         settings=values["settings"] if values["settings"] in competencies.provinces.ORDER else "",
     )
     return ProgrammeForm(
@@ -241,6 +244,23 @@ def _codes(text: Any) -> tuple[str, ...]:
     """Codes of points as people type them: "A3，a6、B1"."""
     typed = unicodedata.normalize("NFKC", str(text)).upper()
     return tuple(dict.fromkeys(code for code in re.split(r"[\s,、;]+", typed) if code))
+
+
+def _cohorts(text: Any, wrong: Wrong) -> tuple[Cohort, ...]:
+    """Years with their shares as people type them: "2026:30 2027：50% 2028 20"."""
+    typed = " ".join(unicodedata.normalize("NFKC", str(text)).split())
+    if not typed:
+        return ()
+    if not re.fullmatch(r"([0-9]{4} ?年? ?:? ?[0-9]{1,3} ?%?[ ,、;]*)+", typed):
+        wrong["cohorts"] = "programme.cohorts_form"
+        return ()
+    pairs = [(int(a), int(b)) for a, b in re.findall(r"([0-9]{4}) ?年? ?:? ?([0-9]{1,3})", typed)]
+    years = [year for year, _percent in pairs]
+    if years != sorted(set(years)) or sum(percent for _year, percent in pairs) != 100 or len(pairs) > 10:
+        wrong["cohorts"] = "programme.cohorts_sum"
+    elif not all(2000 <= year <= 2100 and percent for year, percent in pairs):
+        wrong["cohorts"] = "programme.cohorts_form"
+    return () if "cohorts" in wrong else tuple(Cohort(year=year, percent=percent) for year, percent in pairs)
 
 
 def _whole(text: Any, least: int, most: int, name: str, wrong: Wrong) -> int:
@@ -277,6 +297,14 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
         end=formats.deadline(view.closes_on),
     )
     return [(_("什么时候"), days), *rule_words(view.rules, view.undeclared)]
+
+
+def _called(rules: Rules) -> str:
+    """分批 as a sentence."""
+    if not rules.cohorts:
+        return _("应参训的老师都从项目开始起参加。")
+    years = _("，").join(_("%(year)s 年 %(n)s%%", year=one.year, n=one.percent) for one in rules.cohorts)
+    return _("分批参加：%(years)s。轮到哪一年看自己的页面；没轮到的也可以先做，进度只数已经轮到的人。", years=years)
 
 
 def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
@@ -365,6 +393,7 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
     if rules.chain.goes_by_batch:
         when = chain_form.release_words(rules.chain)
     return [
+        (_("谁参加"), _called(rules)),
         (_("选能力点"), _paragraph(chosen)),
         (_("提交与撤回"), _paragraph(handing_in)),
         (_("互评"), _paragraph(peers)),

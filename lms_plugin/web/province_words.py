@@ -63,6 +63,7 @@ def labels() -> dict[str, str]:
         "result.needs_hours": _("学时修满才算合格"),
         "release.after_days": _("认定几天后自动发布"),
         "goal_percent": _("合格率目标（百分比）"),
+        "cohorts": _("分几年参加"),
     }
 
 

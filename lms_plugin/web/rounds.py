@@ -8,7 +8,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import extensions, rounds
+from lms_plugin.flow import cohorts, extensions, rounds
 from lms_plugin.web import formats, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -101,11 +101,34 @@ def end_extension(programme: str, extension: str) -> BaseResponse:
     return redirect(url_for("rounds.extended", programme=programme), 303)
 
 
+@blueprint.route("/curate/programmes/<programme>/cohorts", methods=["GET", "POST"])
+def called(programme: str) -> BaseResponse | tuple[str, int]:
+    """分批: how the shares fell on the schools; a year for everybody who has none, or for one teacher."""
+    typed, errors = {"staff_number": "", "year": ""}, dict[str, str]()
+    if request.method == "POST":
+        typed = {name: str(request.form.get(name, "")).strip()[:100] for name in typed}
+        try:
+            if request.form.get("one") == "1":
+                year = whole(typed["year"], 0, least=0)
+                cohorts.place_one(db(), actor(), programme, typed["staff_number"], year, edge().now)
+            else:
+                cohorts.place_all(db(), actor(), programme, edge().now)
+            return redirect(url_for("rounds.called", programme=programme), 303)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+    view = cohorts.page(db(), actor(), programme)
+    page = render_template("rounds/cohorts.html", view=view, values=typed, errors=errors)
+    return page, 422 if errors else 200
+
+
 def event_word(line: rounds.EventLine) -> str:
     """One line of 经过 as a sentence."""
     number, until = line.details.get("number", 1), line.details.get("until")
     given = {"who": line.details.get("to", ""), "day": formats.dated(date.fromisoformat(until)) if until else ""}
     words = {
+        "cohorts": _("给 %(n)s 人定了参加的年份", n=line.details.get("people", 0)),
+        "cohort_place": _("把“%(who)s”定在 %(year)s 年", who=given["who"], year=line.details.get("year", "")),
         "extended": _("给“%(who)s”延期到 %(day)s", **given),
         "extension_ended": _("收回给“%(who)s”的延期（到 %(day)s）", **given),
         "opened": _("开始了这个项目"),

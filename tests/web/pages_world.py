@@ -347,6 +347,9 @@ def _lists(pages: Pages) -> None:
         other.state, other.make_up = state, int(key == "closed")
         session.add(other)
         uuids[key] = other.uuid
+        if key == "draft":
+            years = [{"year": 2026 + later, "percent": percent} for later, percent in enumerate((30, 50, 20))]
+            competencies.set_rules(session, other, competencies.Rules.model_validate({"cohorts": years}), None, NOW)
         if key == "closed":
             days = {"before": competencies.days_of(world.programme), "after": competencies.days_of(other)}
             competencies.note_event(session, other, "make_up", officer.person_id, NOW, "教字〔2026〕9号", days)

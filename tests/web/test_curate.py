@@ -32,6 +32,7 @@ def form(world, **changes):
         "not_offered": "",
         "points_in_paper": "",
         "settings": "",
+        "cohorts": "",
         "reviews_per_work": "2",
         "third_when_differing": "1",
         "max_reviews": "6",

@@ -281,6 +281,8 @@ PAGES = (
     One("curate.programme", "officer", at("/curate/programmes/{Q}"), "chain"),
     One("rounds.make_up", "officer", at("/curate/programmes/{closed}/make-up")),
     One("rounds.extended", "officer", at("/curate/programmes/{P}/extensions")),
+    One("rounds.called", "officer", at("/curate/programmes/{draft}/cohorts")),
+    One("rounds.called", "officer", at("/curate/programmes/{P}/cohorts"), "none"),
     One("rounds.extended", "officer", at("/curate/programmes/{closed}/extensions"), "none"),
     One("curate.new", "officer", at("/curate/programmes/new")),
     One("curate.new", "officer", at("/curate/programmes/new?like={P}"), "like"),

@@ -29,6 +29,7 @@ OTHERS: dict[str, Any] = {
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
+    "cohorts": [{"year": 2026, "percent": 100}],
 }
 NEEDED = {  # a setting that says something only beside another one
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},

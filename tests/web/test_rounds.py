@@ -4,6 +4,8 @@ from datetime import date
 
 import competencies
 from tests import people as cast
+from tests.rosters import put_on_roster
+from tests.web.test_curate import form as programme_form
 
 
 def put_to_end(world):
@@ -80,3 +82,27 @@ def test_a_school_is_given_longer_on_a_page_and_reads_it(browse, world):
     assert "延期" not in browse(cast.CHEN).get(home).text
     events = officer.get(f"/curate/programmes/{world.programme.uuid}").text
     assert "给“希望小学”延期到 2026年12月3日" in events
+
+
+def test_years_are_given_on_pages(browse, world):
+    put_on_roster(world, cast.CHEN)
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}"
+    world.session.commit()
+    assert "这个项目不分年" in officer.get(f"{url}/cohorts").text
+    assert officer.post(f"{url}/cohorts").status_code == 422
+    for typed, says in (("2026", "请写年份和比例"), ("2026:30 2027:60", "正好 100"), ("2027:50，2026:50", "从早到晚")):
+        assert says in officer.post("/curate/programmes/new", programme_form(world, cohorts=typed)).text
+    made = officer.post("/curate/programmes/new", programme_form(world, cohorts="2026年：30%、2027 50 2028:20"))
+    page = officer.get(made.headers["Location"]).text
+    assert "分批参加：2026 年 30%，2027 年 50%，2028 年 20%。" in page
+    url = made.headers["Location"]
+    assert "1 人还没有定年份" in officer.get(f"{url}/cohorts").text
+    assert officer.post(f"{url}/cohorts").status_code == 303
+    assert "每个人都定了年份" in officer.get(f"{url}/cohorts").text
+    wrong = officer.post(f"{url}/cohorts", {"one": "1", "staff_number": "none", "year": "2027"})
+    assert wrong.status_code == 422
+    assert 'value="none"' in wrong.text
+    moved = {"one": "1", "staff_number": cast.CHEN.staff_number, "year": "2028"}
+    assert officer.post(f"{url}/cohorts", moved).status_code == 303
+    assert "定在 2028 年" in officer.get(url).text
+    assert browse(cast.AUDITOR).get(f"{url}/cohorts").status_code == 403
