@@ -63,6 +63,8 @@ def labels() -> dict[str, str]:
         "result.needs_hours": _("学时修满才算合格"),
         "release.after_days": _("认定几天后自动发布"),
         "goal_percent": _("合格率目标（百分比）"),
+        "trainings.minutes_per_hour": _("参加培训多少分钟记 1 学时"),
+        "trainings.per_term": _("每所学校每学期至少几次培训"),
         "cohorts": _("分几年参加"),
     }
 
