@@ -65,6 +65,16 @@ def labels() -> dict[str, str]:
         "goal_percent": _("合格率目标（百分比）"),
         "trainings.minutes_per_hour": _("参加培训多少分钟记 1 学时"),
         "trainings.per_term": _("每所学校每学期至少几次培训"),
+        "chain.panel": _("校级认定：由学校的考核小组认定，不由评审员认定"),
+        "chain.check": _("县级抽查"),
+        "chain.check_percent": _("抽查合格的百分之几"),
+        "chain.check_excellent": _("优秀的全部抽查"),
+        "chain.publicity": _("公示"),
+        "chain.publicity_days": _("公示几个工作日"),
+        "chain.shown_to": _("谁能看公示"),
+        "chain.mask_names": _("公示里姓名中间打星号"),
+        "chain.days_off": _("放假的日子"),
+        "chain.workdays": _("调休上班的周末"),
         "cohorts": _("分几年参加"),
     }
 

@@ -30,10 +30,19 @@ OTHERS: dict[str, Any] = {
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
     "cohorts": [{"year": 2026, "percent": 100}],
+    "chain.shown_to": "public",
+    "chain.days_off": ["2026-10-01"],
+    "chain.workdays": ["2026-10-10"],
 }
 NEEDED = {  # a setting that says something only beside another one
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
+    "chain.check_percent": {"chain": {"check": True}},
+    "chain.check_excellent": {"chain": {"check": True}},
+    **{
+        f"chain.{name}": {"chain": {"publicity": True}}
+        for name in ("publicity_days", "shown_to", "mask_names", "days_off", "workdays")
+    },
 }
 
 
