@@ -121,7 +121,7 @@ from competencies.ledger import (
     practice_totals,
     reverse,
 )
-from competencies.levels import ItemResult, Level, Validity, item_level, point_level
+from competencies.levels import ItemResult, Level, item_level, point_level
 from competencies.models import (
     Award,
     Certificate,
@@ -139,7 +139,6 @@ from competencies.models import (
     LedgerSeal,
     Outcome,
     Programme,
-    ProgrammeEvent,
     ProgrammePolicy,
     ProgrammeState,
     Selection,
@@ -154,7 +153,7 @@ from competencies.person_ledger import person_ledger, sums_in
 from competencies.programmes import (
     EARLIEST,
     LATEST,
-    check_dates,
+    ProgrammeEvent,
     days_of,
     end_of_day,
     is_closed,
@@ -263,7 +262,6 @@ __all__ = [
     "end_of_day",
     "is_open_for_work",
     "is_closed",
-    "check_dates",
     "days_of",
     "note_event",
     "EARLIEST",
@@ -321,7 +319,6 @@ __all__ = [
     "prepare_again",
     # levels and results
     "Level",
-    "Validity",
     "ItemResult",
     "item_level",
     "point_level",

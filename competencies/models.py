@@ -121,25 +121,6 @@ class Programme(Owned, Versioned, table=True):
     created_at: datetime
 
 
-class ProgrammeEvent(Model, table=True):
-    """经过: what became of a round, by whom and why. Rows are only ever added.
-
-    `kind`: opened, closed, dates, make_up, archived, restored, extended, extension_ended, cohorts or cohort_place.
-    `details` of dates and make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …},
-    "after": {…}}; of an extension: whose it is and until when, {"to": name, "until": iso}; of cohorts: how many
-    `people` got a year; of cohort_place: {"to": name, "year": number}.
-    """
-
-    __tablename__ = "programme_event"
-    id: int | None = Field(default=None, primary_key=True)
-    programme_id: int = Field(foreign_key="programme.id", index=True)
-    kind: str = Field(max_length=32)
-    reason: str = Field(default="", max_length=300)
-    details: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
-    by_id: int | None = Field(default=None, foreign_key="person.id")
-    at: datetime
-
-
 class ProgrammePolicy(Model, table=True):
     """The rule version: immutable rules of a programme. A change is a new row; entries name the row they rest on."""
 

@@ -4,14 +4,33 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, Session, col, func, select
 
-from competencies.models import Programme, ProgrammeEvent, ProgrammePolicy, ProgrammeState
+from competencies.models import Programme, ProgrammePolicy, ProgrammeState
 from competencies.rules import Rules
-from lms_plugin.db import get, pk
-from lms_plugin.errors import Refused
+from lms_plugin.db import Model, get, pk
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 12, 31)  # days that a programme may have
+
+
+class ProgrammeEvent(Model, table=True):
+    """经过: what became of a round, by whom and why. Rows are only ever added.
+
+    `kind`: opened, closed, dates, make_up, archived, restored, extended, extension_ended, cohorts or cohort_place.
+    `details` of dates and make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …},
+    "after": {…}}; of an extension: whose it is and until when, {"to": name, "until": iso}; of cohorts: how many
+    `people` got a year; of cohort_place: {"to": name, "year": number}.
+    """
+
+    __tablename__ = "programme_event"
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    kind: str = Field(max_length=32)
+    reason: str = Field(default="", max_length=300)
+    details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    by_id: int | None = Field(default=None, foreign_key="person.id")
+    at: datetime
 
 
 def set_rules(
@@ -75,12 +94,6 @@ def is_open_for_work(programme: Programme, timezone: str, now: datetime) -> bool
 def is_closed(programme: Programme, timezone: str, now: datetime) -> bool:
     """Whether the programme is over: results read 合格/不合格, no longer 未完成."""
     return programme.state is ProgrammeState.CLOSED or now >= end_of_day(programme.closes_on, timezone)
-
-
-def check_dates(programme: Programme) -> None:
-    """Raises Refused `programme.dates_order` where the days do not follow one another."""
-    if not programme.opens_on <= programme.submit_by_on <= programme.review_by_on <= programme.closes_on:
-        raise Refused("programme.dates_order")
 
 
 DAYS = ("opens_on", "submit_by_on", "review_by_on", "closes_on")

@@ -5,7 +5,7 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competencies import Share, share_out
+from competencies.cohorts import Share, share_out
 
 SHARES = (Share(2026, 30), Share(2027, 50), Share(2028, 20))
 SIZES = st.lists(st.integers(0, 40), max_size=12)
