@@ -1,6 +1,7 @@
 """WHAT was learned: the front door of the competencies part."""
 
 from competencies import batches, editing, exchange, history, packs, plans, provinces, sampling, trainings, workdays
+from competencies import succession as succession
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
     BatchState,
@@ -99,11 +100,7 @@ from competencies.draws import (
 )
 from competencies.frameworks import confirm_points, draft_from_pack, freeze, same_as, unconfirmed
 from competencies.hours import (
-    HoursKind,
     HoursRule,
-    Passed,
-    RuleSince,
-    booked_total,
     entries_due,
     hundredths,
     practice_total,
@@ -224,6 +221,7 @@ __all__ = [
     "load_pack",
     "exchange",
     "editing",
+    "succession",
     "Change",
     "Difference",
     "differences",
@@ -332,12 +330,8 @@ __all__ = [
     "CreditKind",
     "HoursRule",
     "most_possible",
-    "HoursKind",
     "practice_total",
     "entries_due",
-    "RuleSince",
-    "Passed",
-    "booked_total",
     "ItemSheet",
     "Judgement",
     "Computed",

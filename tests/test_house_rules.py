@@ -25,6 +25,7 @@ MODELS = (
     "competencies.batches",
     "competencies.models",
     "competencies.draws",
+    "competencies.succession",
     "competencies.training_models",
     "competencies.asked",
     "rubrics.models",

@@ -36,7 +36,11 @@ class ChoiceRow:
 
 @dataclass(frozen=True)
 class Choosing:
-    """选能力点. `given_up`: points that were handed in and are not ticked any more."""
+    """选能力点. `given_up`: points that were handed in and are not ticked any more.
+
+    `lost`: points that the person had to give up when the round went over to another version of its standard, and what
+    became of each ("" = no more); told while places are to be filled.
+    """
 
     round: Round
     rows: tuple[ChoiceRow, ...]
@@ -48,6 +52,7 @@ class Choosing:
     environments: Mapping[str, Text]
     declared: str  # the school's environment, where the rule looks at it; "" = none declared, or any allowed
     given_up: tuple[str, ...]
+    lost: tuple[tuple[str, Text, str], ...]  # code, name, what it is called now
     is_reference: bool
 
 
@@ -78,6 +83,7 @@ def choosing(
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
     held = competencies.ties(session, programme, actor.person_ids, rules, now)
+    points = competencies.succession.with_held(session, programme, points, held)
     stays = {point.code for point in points if held.get(pk(point)) in STAYS}
     known = {point.code for point in points}
     saved = {point.code for point in points if pk(point) in held}
@@ -108,13 +114,14 @@ def choosing(
             and not (no_video and fact.effort.video)
         )
     )
+    state = competencies.missing(rule, [fact for fact in facts if fact.code in ticked], declared, facts, stays)
     defaults = described.get("selection_defaults") or {}
     return Choosing(
         round=Round.of(programme, rules, timezone, now, extensions.own_extension(session, actor, programme)),
         rows=tuple(sorted(rows, key=lambda row: not row.is_picked)),
         sets=competencies.fitting_sets(rule, defaults.get("suggested_sets", []), facts, declared),
         picked=tuple(fact.code for fact in facts if fact.code in ticked),
-        state=competencies.missing(rule, [fact for fact in facts if fact.code in ticked], declared, facts, stays),
+        state=state,
         min_dimensions=rule.min_dimensions,
         dimensions={one["code"]: _told(one) for one in described.get("dimensions", [])},
         environments={one["code"]: _told(one) for one in described.get("environments", [])},
@@ -124,8 +131,27 @@ def choosing(
             for point in points
             if held.get(pk(point)) is competencies.Tie.HANDED_IN and point.code not in ticked
         ),
+        lost=_lost(session, actor, programme) if state.points_missing else (),
         is_reference=framework.is_reference,
     )
+
+
+def _lost(session: Session, actor: Actor, programme: competencies.Programme) -> tuple[tuple[str, Text, str], ...]:
+    """Points that the person had chosen and that went when the round went over. One query where it never did."""
+    moves = competencies.succession.moves_of(session, programme)
+    if not moves:
+        return ()
+    points = session.exec(
+        select(competencies.CompetencyPoint)
+        .join(competencies.Selection, col(competencies.Selection.point_id) == col(competencies.CompetencyPoint.id))
+        .where(
+            competencies.Selection.programme_id == pk(programme),
+            col(competencies.Selection.person_id).in_(actor.person_ids),
+            col(competencies.Selection.dropped_at).in_([move.at for move in moves]),
+        )
+        .order_by(col(competencies.CompetencyPoint.position))
+    ).all()
+    return tuple((point.code, point.name, competencies.succession.became(point, moves)) for point in points)
 
 
 def _told(entry: Mapping[str, Any]) -> Text:

@@ -172,10 +172,12 @@ def set_state(session: Session, actor: Actor, uuid: str, state: ProgrammeState, 
 def points_unlike_paper(session: Session, programme: Programme, rules: Rules) -> tuple[str, dict[str, int]] | None:
     """Why a round does not have as many points as the local paper (code and numbers); None where it does, or where
     nobody said how many that has. Henan's has 29: until the dropped one is named, nobody can choose rightly."""
+    return _unlike_paper(get(session, FrameworkVersion, programme.framework_version_id).content["points"], rules)
+
+
+def _unlike_paper(points: Sequence[dict[str, Any]], rules: Rules) -> tuple[str, dict[str, int]] | None:
     said = rules.choice.points_in_paper
-    codes = {
-        point["code"] for point in get(session, FrameworkVersion, programme.framework_version_id).content["points"]
-    }
+    codes = {point["code"] for point in points}
     offered = len(codes - set(rules.choice.not_offered))
     if not said or said == offered:
         return None
@@ -247,9 +249,13 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
     ):
         if getattr(programme, earlier) > getattr(programme, later):
             raise Invalid({later: "programme.dates_order"})
-    version = get(session, FrameworkVersion, programme.framework_version_id)
+    check_rules(session, programme, form.rules, get(session, FrameworkVersion, programme.framework_version_id))
+
+
+def check_rules(session: Session, programme: Programme, rules: Rules, version: FrameworkVersion) -> None:
+    """Raises Invalid naming the rule that the points of this version cannot satisfy."""
     points = version.content["points"]
-    choice = form.rules.choice
+    choice = rules.choice
     offered = [point for point in points if point["code"] not in choice.not_offered]
     if choice.required_points > len(offered):
         raise Invalid({"required_points": ("programme.points_too_many", {"most": len(offered)})})
@@ -261,11 +267,11 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
             raise Invalid({name: ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
     if len(choice.compulsory) > choice.required_points:
         raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": choice.required_points})})
-    unlike = points_unlike_paper(session, programme, form.rules)
+    unlike = _unlike_paper(points, rules)
     if unlike is not None and programme.state is ProgrammeState.OPEN:
         raise Invalid({"not_offered": unlike})
-    _check_choice(session, programme, form.rules, points)
-    _check_hours(form.rules)
+    _check_choice(session, programme, rules, points)
+    _check_hours(rules)
 
 
 def _check_choice(session: Session, programme: Programme, rules: Rules, points: Sequence[dict[str, Any]]) -> None:

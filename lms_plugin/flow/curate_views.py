@@ -10,7 +10,7 @@ import competencies
 from competencies import FrameworkVersion, Programme, ProgrammePolicy, Rules, VersionState
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, owned, pk
-from lms_plugin.flow import rounds, schools
+from lms_plugin.flow import rounds, schools, succession
 from lms_plugin.flow.curate import is_chosen_from, points_unlike_paper, programme_unit_scope
 from lms_plugin.people import Course, OrgUnit, Tenant
 
@@ -168,7 +168,7 @@ class FrameworkView:
     """A framework version with every line of it. `may_curate`: whether the reader confirms and publishes it.
 
     `same_as`: number of the published version of which a draft is still the copy, 0 for none. `levels`: what it calls
-    its levels, by code.
+    its levels, by code. `has_before`: there is a version that it may have come from.
     """
 
     line: VersionLine
@@ -178,6 +178,7 @@ class FrameworkView:
     may_curate: bool
     same_as: int
     levels: dict[str, dict[str, str]]
+    has_before: bool
 
 
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
@@ -196,6 +197,7 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
         may_curate=_may_curate(actor),
         same_as=competencies.same_as(session, version) if version.state is VersionState.DRAFT else 0,
         levels={level["code"]: _words(level, "") for level in head["levels"]},
+        has_before=_may_curate(actor) and (version.number > 1 or succession.is_begun_from_another(session, version)),
     )
 
 

@@ -13,6 +13,7 @@ from competencies import CompetencyFramework, FrameworkVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
+from lms_plugin.flow import succession
 from lms_plugin.people import Tenant
 
 Content = dict[str, Any]
@@ -74,9 +75,11 @@ def begin_next(session: Session, actor: Actor, uuid: str, now: datetime) -> Fram
     last = session.exec(
         select(func.max(col(FrameworkVersion.number))).where(FrameworkVersion.framework_id == pk(framework))
     ).one()
-    return competencies.editing.begin_draft(
+    made = competencies.editing.begin_draft(
         session, framework, version.content, last + 1, version.confirmed_points, now
     )
+    succession.begun_from(session, version, made, actor.person_id, now)
+    return made
 
 
 def begin_own(
@@ -88,7 +91,7 @@ def begin_own(
     "title_en", "code" (`framework.bad_id`, `framework.id_taken`).
     """
     require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
-    content, confirmed = _base(session, actor, base)
+    content, version = _base(session, actor, base)
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {}
     if not title.get("zh"):
         wrong["title_zh"] = "form.required"
@@ -118,20 +121,24 @@ def begin_own(
     )
     session.add(framework)
     session.flush()
-    return competencies.editing.begin_draft(session, framework, new, 1, confirmed, now)
+    confirmed = version.confirmed_points if version is not None else {}
+    made = competencies.editing.begin_draft(session, framework, new, 1, confirmed, now)
+    if version is not None:
+        succession.begun_from(session, version, made, actor.person_id, now)
+    return made
 
 
-def _base(session: Session, actor: Actor, base: str) -> tuple[Content, Mapping[str, Any]]:
-    """The content to begin from, and which of its points somebody has vouched for."""
+def _base(session: Session, actor: Actor, base: str) -> tuple[Content, FrameworkVersion | None]:
+    """The content to begin from, and the version that it is of where it is none that ships."""
     if base in competencies.packs.names():
-        return competencies.packs.load(base).as_dict(), {}
+        return competencies.packs.load(base).as_dict(), None
     try:
         version = find(session, FrameworkVersion, actor.tenant_id, base)
     except NotFound as error:
         raise Invalid({"base": "form.choose"}) from error
     if version.state is not VersionState.PUBLISHED:
         raise Invalid({"base": "form.choose"})
-    return version.content, version.confirmed_points
+    return version.content, version
 
 
 @dataclass(frozen=True)
@@ -169,8 +176,10 @@ def change_head(session: Session, actor: Actor, uuid: str, head: Mapping[str, An
     )
 
 
-def change_point(session: Session, actor: Actor, uuid: str, code: str, words: Mapping[str, Any], seen: str) -> None:
-    """A point's own words, its code among them. Raises as `change_head`, and Invalid as `put_point`."""
+def change_point(
+    session: Session, actor: Actor, uuid: str, code: str, words: Mapping[str, Any], seen: str, now: datetime
+) -> None:
+    """A point's own words; a new code is noted in 新旧对照. Raises as `change_head`, and Invalid as `put_point`."""
     version = _held(session, actor, uuid)
     if code not in {one["code"] for one in version.content["points"]}:
         # A second click after the code was changed: what it would do has been done.
@@ -184,6 +193,8 @@ def change_point(session: Session, actor: Actor, uuid: str, code: str, words: Ma
         lambda content: competencies.editing.own_words(competencies.editing.point_of(content, code)),
         lambda content: competencies.editing.put_point(content, code, words),
     )
+    if words["code"] != code:
+        succession.renamed(session, version, code, words["code"], actor.person_id, now)
 
 
 def add_point(session: Session, actor: Actor, uuid: str, words: Mapping[str, Any], like: str) -> None:

@@ -32,17 +32,19 @@ def choose_points(
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
     _require_enrolled(session, actor, programme)
+    session.refresh(programme)  # it may have gone over to another version of its standard while this waited
     competencies.require_open(programme, get(session, Tenant, actor.tenant_id).timezone, now)
     rules = competencies.rules_of(session, programme)
-    points = session.exec(
+    found = session.exec(
         select(competencies.CompetencyPoint)
         .where(competencies.CompetencyPoint.framework_version_id == programme.framework_version_id)
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
-    wanted = [point for point in points if point.code in set(codes)]
-    if len(wanted) != len(set(codes)):
-        raise Invalid({"point": "choice.point_unknown"})
     held = competencies.ties(session, programme, actor.person_ids, rules, now)
+    points = competencies.succession.with_held(session, programme, found, held)
+    wanted = [point for point in points if point.code in set(codes)]
+    if {point.code for point in wanted} != set(codes):
+        raise Invalid({"point": "choice.point_unknown"})
     gone = {point.code: held[pk(point)] for point in points if pk(point) in held and point not in wanted}
     for code, tie in gone.items():
         if tie in _STAYS:

@@ -213,6 +213,7 @@ def point(version: str, code: str) -> Answer:
                 code,
                 editing_forms.parse_point(typed, base, draft.content["framework"]),
                 _seen(),
+                edge().now,
             ),
             stands,
         )

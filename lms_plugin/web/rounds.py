@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
+import competencies
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import cohorts, extensions, rounds
 from lms_plugin.web import formats, messages
@@ -126,6 +127,14 @@ def event_word(line: rounds.EventLine) -> str:
     """One line of 经过 as a sentence."""
     number, until = line.details.get("number", 1), line.details.get("until")
     given = {"who": line.details.get("to", ""), "day": formats.dated(date.fromisoformat(until)) if until else ""}
+    if line.kind == competencies.succession.MOVED:
+        return _(
+            "标准换用：%(title)s · 第 %(number)s 版。%(moves)s 个选点跟着走，%(stays)s 个留在原来那一版，"
+            "%(people)s 人要另选",
+            title=formats.told(line.details["after_title"]),
+            number=line.details["after_number"],
+            **{name: line.details[name] for name in ("moves", "stays", "people")},
+        )
     words = {
         "cohorts": _("给 %(n)s 人定了参加的年份", n=line.details.get("people", 0)),
         "cohort_place": _("把“%(who)s”定在 %(year)s 年", who=given["who"], year=line.details.get("year", "")),

@@ -104,6 +104,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "exchange": "curate",
         "cycle": "curate",
         "editing": "curate",
+        "succession": "curate",
         "launches": "platforms",
         "doctor": "platforms",
         "deliveries": "courses",

@@ -25,7 +25,9 @@ from lms_plugin.flow import (
     audit,
     cases,
     certificates,
+    curate,
     digest,
+    editing,
     enter,
     exemptions,
     extensions,
@@ -36,6 +38,7 @@ from lms_plugin.flow import (
     sessions,
     sign_in,
     submit,
+    succession,
     training_hours,
     trainings,
 )
@@ -493,6 +496,7 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     own = load_pack({**raw, "framework": {**raw["framework"], "id": "local-2"}})
     uuids["standard"] = _sheet(officer, "/curate/import", [exchange.heads(), *exchange.rows(own)])
     uuids["standard.2"] = _editions(officer)
+    uuids["next"] = _next_version(pages)
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
@@ -553,6 +557,23 @@ def _editions(officer: Browser) -> str:
         sent = officer.post("/curate/import", {"file": file}, content_type="multipart/form-data")
         address = officer.post(sent.headers["Location"]).headers["Location"]
     return str(address.rpartition("/")[2])
+
+
+def _next_version(pages: Pages) -> str:
+    """The next version of the district's standard, published: one point less, one called otherwise, all decided."""
+    world, actor = pages.world, pages.world.actor(cast.OFFICER)
+    draft = editing.begin_own(
+        world.session, actor, world.framework.uuid, "pingan-next", {"zh": "平安县标准（新）"}, NOW
+    )
+    content = competencies.editing.drop_point(draft.content, "A9")
+    words = competencies.editing.own_words(competencies.editing.point_of(content, "A7"))
+    content = competencies.editing.put_point(content, "A7", {**words, "code": "A7x"})
+    competencies.editing.keep_draft(world.session, draft, content)
+    curate.publish(world.session, draft, actor.person_id, NOW, under_banner=True)
+    decided = {"A7": "A7x", "A9": ""}
+    succession.decide(world.session, actor, draft.uuid, world.framework.uuid, decided, 1, NOW)
+    world.session.commit()
+    return draft.uuid
 
 
 def _sheet(browser: Browser, url: str, rows: list[tuple[object, ...]]) -> str:

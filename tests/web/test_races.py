@@ -21,7 +21,7 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import award, cases, courses, enter, invitations, reversal, review, sessions
+from lms_plugin.flow import award, cases, courses, curate, editing, enter, invitations, reversal, review, sessions
 from lms_plugin.people import Course, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from tests import people as cast
 from tests.factories import Browser, World, course_of, member_row, programme_of, world_in
@@ -416,3 +416,38 @@ def test_curators_who_save_different_points_in_one_moment_lose_nothing(house: Ho
     assert [competencies.editing.point_of(draft.content, code)["name_zh"] for code in codes] == [
         f"{code} 改过" for code in codes
     ]
+
+
+def test_teachers_who_choose_while_their_round_goes_over(house: House) -> None:
+    world, officer = house.world, house.world.actor(cast.OFFICER)
+    draft = editing.begin_next(house.session, officer, world.framework.uuid, world.now)
+    words = competencies.editing.own_words(competencies.editing.point_of(draft.content, "A2"))
+    changed = competencies.editing.put_point(draft.content, "A2", {**words, "name_zh": "改过"})
+    competencies.editing.keep_draft(house.session, draft, changed)
+    curate.publish(house.session, draft, officer.person_id, world.now, under_banner=True)
+    new, url = pk(draft), f"/curate/programmes/{world.programme.uuid}/move"
+    form = {"to": draft.uuid, "version": world.programme.version}
+    teachers = (cast.CHEN, cast.WANG, cast.LI)
+    house.enter(cast.OFFICER, *teachers)
+    house.session.rollback()
+    points = f"/programmes/{world.programme.uuid}/points"
+    answers = at_once(
+        lambda: house.post(cast.OFFICER, url, form),
+        *[lambda who=who: house.post(who, points, {"point": ["A3", "A5", "B1"]}) for who in teachers],
+    )
+    assert answers == [303] * 4
+    rows = (
+        house.look()
+        .exec(
+            select(competencies.CompetencyPoint.framework_version_id, competencies.Submission.point_id)
+            .join(competencies.Selection, col(competencies.Selection.point_id) == col(competencies.CompetencyPoint.id))
+            .join(
+                competencies.Submission,
+                (col(competencies.Submission.point_id) == col(competencies.Selection.point_id))
+                & (col(competencies.Submission.person_id) == col(competencies.Selection.person_id)),
+            )
+            .where(col(competencies.Selection.dropped_at).is_(None))
+        )
+        .all()
+    )
+    assert [version for version, _work in rows] == [new] * 9
