@@ -93,12 +93,14 @@ def said_by(certificate: Certificate) -> Statement:
 def standing(certificate: Certificate, is_ended: bool, entries: Collection[CreditEntry]) -> Standing:
     """Whether it holds, by all that the ledger has of the person in the programme now.
 
-    Changed: one of its entries was reversed, or less stands of a kind than it says (an award taken back and a merge are
-    booked as entries of their own). More hours since then change nothing of what it says.
+    Changed: one of its entries is not theirs (a merge was undone) or was reversed, or less stands of a kind than it
+    says (an award taken back and a merge are booked as entries of their own). More hours since then change nothing.
     """
     if is_ended:
         return Standing.ENDED
     counted = set(certificate.entries)
+    if not counted <= {pk(entry) for entry in entries}:
+        return Standing.CHANGED  # it was made out over rows that have turned out to be another person's
     if any(entry.reverses_id in counted and entry.id not in counted for entry in entries):
         return Standing.CHANGED
     now, said = statement(entries), said_by(certificate)

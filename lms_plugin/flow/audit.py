@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import DrawEvent, LedgerDraw
 from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import people
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
@@ -216,8 +216,10 @@ def say(session: Session, actor: Actor, uuid: str, position: int, finding: str, 
     Raises Invalid for no finding and for a question without words, Forbidden for the auditor's own hours.
     """
     found = draw_of(session, actor, uuid)
-    entry = get(session, competencies.CreditEntry, entry_id_of(found, position))
-    require(actor, Permission.LEDGER_FIND, scope_of(actor, found.unit_path, entry.person_id))
+    of_entry = col(competencies.CreditEntry.id) == entry_id_of(found, position)
+    entry = session.exec(owned(competencies.CreditEntry, actor.tenant_id).where(of_entry)).one_or_none()
+    owner_id = entry.person_id if entry is not None else None  # None: somebody has deleted it
+    require(actor, Permission.LEDGER_FIND, scope_of(actor, found.unit_path, owner_id))
     remark = " ".join(remark.split())
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {}
     if finding not in competencies.FINDINGS:

@@ -14,6 +14,7 @@ from competencies import Programme, Submission, SubmissionState, SubmissionVersi
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
+from lms_plugin.flow import late_work
 from lms_plugin.flow.curate import programme_unit_scope
 from lms_plugin.flow.humans import rows_by_row, today_first
 from lms_plugin.people import Extension, OrgMembership, OrgUnit, Person, RosterEntry, Tenant, staff_number_as_kept
@@ -205,7 +206,7 @@ def grant(session: Session, actor: Actor, programme_uuid: str, form: ExtensionFo
     to = unit.name if unit is not None else _teacher(entry) if entry is not None else ""
     details = {"to": to, "until": form.until_on.isoformat()}
     competencies.note_event(session, programme, "extended", actor.person_id, now, reason, details)
-    _let_late_in(session, programme, unit, entry, now)
+    _let_late_in(session, actor, programme, unit, entry, now)
     return made
 
 
@@ -234,6 +235,8 @@ def _whose(
     ).first()
     if found is None or not found[1].startswith(path):
         raise Invalid({"staff_number": "extension.not_on_roster"})
+    if found[0].person_id in actor.person_ids:
+        raise Invalid({"staff_number": "extension.own"})
     return None, found[0]
 
 
@@ -256,7 +259,7 @@ def _check(programme: Programme, until_on: date, reason: str, today: date) -> No
 
 
 def _let_late_in(
-    session: Session, programme: Programme, unit: OrgUnit | None, entry: RosterEntry | None, now: datetime
+    session: Session, actor: Actor, programme: Programme, unit: OrgUnit | None, entry: RosterEntry | None, now: datetime
 ) -> None:
     """What those of the extension handed in after the usual last day and nobody has declined: in time after all."""
     statement = (
@@ -278,8 +281,7 @@ def _let_late_in(
         statement = statement.where(col(Submission.person_id).in_(rows))
     else:
         return  # nobody has come under that number yet
-    for work, version in session.exec(statement).all():
-        competencies.accept_late(session, work, version, now)
+    late_work.let_in(session, actor, session.exec(statement).all(), now)
 
 
 def end(session: Session, actor: Actor, programme_uuid: str, uuid: str, now: datetime) -> None:

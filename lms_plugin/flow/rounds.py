@@ -11,7 +11,7 @@ from competencies import Programme, ProgrammeEvent, ProgrammeState, Submission, 
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import oversee
+from lms_plugin.flow import late_work, oversee
 from lms_plugin.flow.curate import programme_unit_scope
 from lms_plugin.flow.oversee_figures import Tally, group_of, groups_within, sources_of
 from lms_plugin.people import OrgUnit, Person, Tenant
@@ -86,7 +86,7 @@ def make_up(session: Session, actor: Actor, uuid: str, form: MakeUpForm, seen_ve
     session.add(programme)
     moved = {"before": before, "after": competencies.days_of(programme), "number": programme.make_up}
     competencies.note_event(session, programme, "make_up", actor.person_id, now, reason, moved)
-    _let_late_go_on(session, programme, now)
+    _let_late_go_on(session, actor, programme, now)
     return programme
 
 
@@ -116,7 +116,7 @@ def _check(session: Session, programme: Programme, form: MakeUpForm, reason: str
         raise Invalid(wrong)
 
 
-def _let_late_go_on(session: Session, programme: Programme, now: datetime) -> None:
+def _let_late_go_on(session: Session, actor: Actor, programme: Programme, now: datetime) -> None:
     """What came after the old last day: in time for the new one, or, where it was not let in, a draft again."""
     for work, version in session.exec(
         select(Submission, SubmissionVersion)
@@ -125,7 +125,7 @@ def _let_late_go_on(session: Session, programme: Programme, now: datetime) -> No
         .order_by(col(Submission.id))
     ).all():
         if version.declined_at is None:
-            competencies.accept_late(session, work, version, now)
+            late_work.let_in(session, actor, [(work, version)], now)
         else:
             competencies.take_back(session, work, version, now)
 

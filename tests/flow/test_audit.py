@@ -235,6 +235,17 @@ def test_an_entry_that_was_changed_is_shown_as_it_is_now(earned: World) -> None:
     assert (page.proof.holds, page.proof.is_whole, page.entry.hundredths) == (False, False, 9900)
 
 
+def test_of_an_entry_that_is_gone_something_can_be_said(earned: World) -> None:
+    drawn = draw(earned)
+    connection = earned.session.connection()
+    with unguarded(connection):
+        remove(connection, ENTRIES, rows(connection, ENTRIES)[0])
+    earned.session.expire_all()
+    assert proof(earned, drawn).entry is None
+    audit.say(earned.session, earned.actor(cast.AUDITOR), drawn.uuid, 1, "question", "被删了", earned.now)
+    assert [(one.kind, one.remark) for one in proof(earned, drawn).history][-1] == ("question", "被删了")
+
+
 def test_who_opened_a_proof_is_noted_once(earned: World) -> None:
     drawn = draw(earned)
     proof(earned, drawn)

@@ -231,6 +231,20 @@ def test_a_merge_leaves_it_valid(world: World) -> None:
     assert verified(world, made).standing is Standing.ENDED
 
 
+def test_one_made_out_over_a_merge_that_was_a_mistake_has_changed(world: World) -> None:
+    """It would go on saying another person's hours."""
+    for who in (cast.CHEN, cast.WANG):
+        earn(world, who, "A3", "A5", "B1")
+    officer, chen, wang = world.actor(cast.OFFICER), world.person(cast.CHEN), world.person(cast.WANG)
+    merges.merge_persons(world.session, officer, wang.uuid, chen.uuid, "同一个人", world.now)
+    sealed(world)
+    made = issue(world, cast.CHEN)
+    assert verified(world, made).standing is Standing.VALID
+    merges.undo_merge(world.session, officer, wang.uuid, world.now)
+    world.session.expire_all()
+    assert verified(world, made).standing is Standing.CHANGED
+
+
 def test_the_code_finds_it_however_it_is_typed_and_nothing_else_does(world: World) -> None:
     made = certificate_for(world, cast.CHEN)
     found = verification.look_up(world.session, f" {made.code[:6].lower()}-{made.code[6:]}")

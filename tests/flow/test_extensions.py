@@ -5,16 +5,19 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlmodel import select
 
 import competencies
+import rubrics
 from competencies import Programme, Submission, SubmissionState
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import choose_view, drafts, extensions, point_view, rounds, submit, submit_views
 from lms_plugin.flow.round_view import Round
-from lms_plugin.people import Extension
+from lms_plugin.people import Extension, RoleKind
 from tests import people as cast
 from tests.factories import World
+from tests.factories import grant as give_role
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.queries import count_queries
@@ -108,6 +111,25 @@ def test_what_came_late_before_the_extension_is_in_time_after_all(world: World) 
     put_on_roster(world, other)
     grant(world, staff_number=other.staff_number)
     assert works[other.key].state is SubmissionState.SUBMITTED
+
+
+def test_nobody_lets_in_their_own(world: World) -> None:
+    world.set_rules(review={"self_marks": False})
+    works = {who.key: hand_in(world, who, "A3", world.now) for who in (cast.CHEN, cast.WANG)}
+    a_day_late(world)
+    for work in works.values():
+        hand_in_again(world, work)
+    put_on_roster(world, cast.CHEN)
+    give_role(world.session, world.person(cast.CHEN), RoleKind.OFFICER, world.county, world.now)
+    with pytest.raises(Invalid) as refused:
+        grant(world, cast.CHEN, staff_number=cast.CHEN.staff_number)
+    assert refused.value.fields == {"staff_number": "extension.own"}
+    grant(world, cast.CHEN)  # the whole school, hers too
+    assert [works[key].state for key in ("chen", "wang")] == [SubmissionState.LATE, SubmissionState.SUBMITTED]
+    events = world.session.exec(select(rubrics.ReviewEvent).where(rubrics.ReviewEvent.kind == "late_accepted")).all()
+    assert [(one.submission_version_id, one.person_id) for one in events] == [
+        (works["wang"].current_version_id, pk(world.person(cast.CHEN)))
+    ]
 
 
 def test_work_that_came_back_has_longer_too(world: World) -> None:
