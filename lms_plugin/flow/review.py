@@ -22,6 +22,8 @@ from lms_plugin.flow.review_pool import plan_of, pool_of, rule_of, slot_of, thir
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Course, HostList, Tenant
 
+DAYS_FOR_LATE_REVIEWS = timedelta(days=5)
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -218,13 +220,18 @@ def _allot(
     now: datetime,
 ) -> None:
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
-    due_at = _due_at(session, programme)
+    due_at = _due_at(session, programme, now)
     rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
 
 
-def _due_at(session: Session, programme: competencies.Programme) -> datetime:
+def _due_at(session: Session, programme: competencies.Programme, now: datetime) -> datetime:
+    """The last day of reviews; of work that comes after it (an extension reaches so far) some days from today on, but
+    never beyond the end of the programme."""
     timezone = get(session, Tenant, programme.tenant_id).timezone
-    return competencies.end_of_day(programme.review_by_on, timezone)
+    today, last = competencies.local_day(now, timezone), programme.review_by_on
+    if today > last:
+        last = max(last, min(programme.closes_on, today + DAYS_FOR_LATE_REVIEWS))
+    return competencies.end_of_day(last, timezone)
 
 
 def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:

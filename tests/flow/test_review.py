@@ -92,6 +92,19 @@ def test_the_sweep_allots_after_the_last_day_and_tops_up_only_when_something_cha
     assert again.shortages  # both other colleagues had it already: said, not hidden
 
 
+def test_work_that_comes_after_the_last_day_of_reviews_leaves_days_to_review_it(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    """An extension may reach beyond it; nobody's review is late on the day it is allotted."""
+    programme, timezone = world.programme, world.tenant.timezone
+    world.now = competencies.end_of_day(programme.review_by_on, timezone) + HOUR
+    programme.closes_on = programme.review_by_on + timedelta(days=30)
+    allot(world)
+    today = competencies.local_day(world.now, timezone)
+    due = {one.due_at for one in reviews_of(world, works["chen"])}
+    assert due == {competencies.end_of_day(today + timedelta(days=5), timezone)}
+
+
 def test_opening_is_written_once_and_ends_withdrawing(world: World, works: dict[str, competencies.Submission]) -> None:
     allot(world)
     one = reviews_of(world, works["chen"])[0]
