@@ -1,6 +1,6 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import batches, editing, exchange, history, packs, plans, provinces, sampling, trainings, workdays
+from competencies import batches, choice_changes, editing, exchange, history, packs, plans, provinces, trainings
 from competencies import succession as succession
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
@@ -369,8 +369,7 @@ __all__ = [
     "SignInTry",
     # the official chain: a school's batch, the county's check, 公示
     "batches",
-    "sampling",
-    "workdays",
+    "choice_changes",
     "SchoolBatch",
     "BatchState",
     "BatchWork",

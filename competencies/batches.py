@@ -11,7 +11,9 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, Session, col, select
 
 from competencies.models import Programme, Submission, SubmissionState
+from competencies.rules import Chain
 from competencies.sampling import Candidate, DrawnFor, draw
+from competencies.workdays import last_workday
 from lms_plugin.db import Model, Owned, Versioned, choice, owned, pk
 
 
@@ -91,7 +93,12 @@ class Objection(Owned, Versioned, table=True):
     answered_at: datetime | None = None
 
 
-def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[int, DrawnFor]:
+def last_day_of_notice(chain: Chain, begun_on: date) -> date:
+    """When a 公示 that begins on this day ends, as the stages of the programme say. Raises ValueError as `workdays`."""
+    return last_workday(begun_on, chain.publicity_days, chain.days_off, chain.workdays)
+
+
+def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[int, str]:
     """Of these works those that the county looks at in any case: to whom an objection was upheld, and whom an earlier
     check overturned. Two queries."""
     overturned = session.exec(
@@ -99,23 +106,26 @@ def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[i
             col(BatchWork.submission_id).in_(submission_ids), col(BatchWork.is_upheld).is_(False)
         )
     )
-    found = dict.fromkeys(overturned, DrawnFor.AGAIN)
+    found = dict.fromkeys(overturned, DrawnFor.AGAIN.value)
     upheld = session.exec(
         select(Objection.submission_id).where(
             col(Objection.submission_id).in_(submission_ids), col(Objection.is_upheld).is_(True)
         )
     )
-    return found | dict.fromkeys(upheld, DrawnFor.APPEAL)
+    return found | dict.fromkeys(upheld, DrawnFor.APPEAL.value)
 
 
-def drawn_again(batch: SchoolBatch, works: Collection[tuple[BatchWork, Submission]]) -> dict[str, DrawnFor]:
-    """The draw of a batch worked out once more from what it keeps: what stands must be the same."""
+def draw_of(batch: SchoolBatch, works: Collection[tuple[BatchWork, Submission]]) -> dict[str, str]:
+    """The draw of a batch, worked out from what it keeps: at closing, and at any time again. Names → why drawn."""
+    if not batch.percent:
+        return {}
     candidates = [
         Candidate(submission.uuid, work.level, DrawnFor(work.must) if work.must else None)
         for work, submission in works
         if work.level is not None
     ]
-    return draw(candidates, batch.percent, batch.seed, all_excellent=batch.all_excellent) if batch.percent else {}
+    drawn = draw(candidates, batch.percent, batch.seed, all_excellent=batch.all_excellent)
+    return {name: why.value for name, why in drawn.items()}
 
 
 def reopen(session: Session, submission: Submission, now: datetime) -> None:

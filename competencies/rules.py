@@ -21,6 +21,7 @@ class Choice(_Rule):
     min_dimensions: int = Field(default=2, ge=1, le=4)
     environment_rule: Literal["exact", "up_to", "free"] = "up_to"
     compulsory: tuple[str, ...] = ()
+    change_until: Literal["opened", "decided"] = "opened"  # how long a teacher may give a handed-in point back
     not_offered: tuple[str, ...] = ()  # points of the framework that the local paper does not have
     points_in_paper: int = Field(default=0, ge=0, le=200)  # how many points it has; 0 = it does not say
 
@@ -116,6 +117,7 @@ CAME_LATER = (
     ("", "trainings"),
     ("", "chain"),
     ("", "cohorts"),
+    ("choice", "change_until"),
 )
 """Settings, by their part of the rules, that older rule versions do not know."""
 

@@ -47,7 +47,7 @@ class Tie(enum.Enum):
     """How firmly a chosen point is held: may it be given back for another one?"""
 
     FREE = "free"  # nothing handed in, or what was handed in did not pass in the end or came late and was not let in
-    HANDED_IN = "handed_in"  # nobody has opened it: giving the point back withdraws it
+    HANDED_IN = "handed_in"  # nobody has opened it, or decided where that is the rule: giving it back withdraws it
     OPENED = "opened"  # somebody is at it: it stays
     DECIDED = "decided"  # returned, decided or passed: it stays
 
@@ -104,7 +104,8 @@ def _tie(
     if version is not None and version.declined_at is not None and work.state is SubmissionState.LATE:
         return Tie.FREE
     if work.state in HANDED_IN:
-        return Tie.HANDED_IN if can_withdraw(work, version, rules, now) else Tie.OPENED
+        may_change = rules.choice.change_until == "decided" or can_withdraw(work, version, rules, now)
+        return Tie.HANDED_IN if may_change else Tie.OPENED
     return Tie.FREE
 
 

@@ -83,6 +83,7 @@ class Permission(enum.Enum):
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
     AWARD_RELEASE = "award.release"
+    CHOICE_CHANGE = "choice.change"
     PANEL_NAME = "panel.name"
     CHAIN_READ = "chain.read"
     BATCH_CLOSE = "batch.close"
@@ -178,6 +179,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
+    Permission.CHOICE_CHANGE: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PANEL_NAME: [[_lead], [_officer]],
     Permission.CHAIN_READ: [[_lead], [_officer], [_auditor], [_confirmed_trainer], [_panel]],
     Permission.BATCH_CLOSE: [[_lead], [_officer]],

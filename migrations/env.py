@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import text
 
 import competencies.batches
+import competencies.choice_changes
 import competencies.models
 import competencies.training_models
 import lms_plugin.outbox
@@ -16,6 +17,7 @@ from lms_plugin.db import Model, engine
 
 TABLES = (
     competencies.batches,
+    competencies.choice_changes,
     competencies.models,
     competencies.training_models,
     lms_plugin.outbox,

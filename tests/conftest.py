@@ -33,6 +33,7 @@ from sqlmodel import Session
 from xdist.scheduler import LoadScopeScheduling
 
 import competencies.batches
+import competencies.choice_changes
 import competencies.models
 import competencies.training_models
 import lms_plugin.outbox
@@ -47,6 +48,7 @@ from tests.serving import application, settings_of
 
 TABLES = (
     competencies.batches,
+    competencies.choice_changes,
     competencies.models,
     competencies.training_models,
     lms_plugin.outbox,

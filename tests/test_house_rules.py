@@ -23,6 +23,7 @@ MODELS = (
     "lms_plugin.people",
     "lms_plugin.outbox",
     "competencies.batches",
+    "competencies.choice_changes",
     "competencies.models",
     "competencies.draws",
     "competencies.succession",

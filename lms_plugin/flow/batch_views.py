@@ -140,8 +140,8 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         seed=batch.seed,
         percent=batch.percent,
         all_excellent=batch.all_excellent,
-        is_as_drawn=competencies.batches.drawn_again(batch, works)
-        == {row.uuid: competencies.sampling.DrawnFor(work.drawn) for work, row in works if work.drawn},
+        is_as_drawn=competencies.batches.draw_of(batch, works)
+        == {row.uuid: work.drawn for work, row in works if work.drawn},
         levels={level: levels[level] for level in sorted(levels, reverse=True)},
         drawn=tuple(one for one in lines if one.drawn),
         left_out=tuple(one for one in lines if one.left_out),

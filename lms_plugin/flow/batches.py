@@ -118,25 +118,21 @@ def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str]) -> dict
 def _fill(session: Session, batch: SchoolBatch, decided: Sequence[tuple[Submission, Decision]]) -> Collection[str]:
     """Puts the decided works into the batch and draws; gives the names of the drawn ones."""
     must = competencies.batches.must_be_checked(session, [pk(work) for work, _row in decided]) if batch.percent else {}
-    candidates = [
-        competencies.sampling.Candidate(work.uuid, row.point_level or 0, must.get(pk(work))) for work, row in decided
-    ]
-    drawn: dict[str, competencies.sampling.DrawnFor] = {}
-    if batch.percent:
-        drawn = competencies.sampling.draw(candidates, batch.percent, batch.seed, all_excellent=batch.all_excellent)
-    for work, row in decided:
+    rows = []
+    for work, decision in decided:
         work.batch_id = pk(batch)
-        session.add(work)
-        session.add(
-            BatchWork(
-                batch_id=pk(batch),
-                submission_id=pk(work),
-                decision_id=pk(row),
-                level=row.point_level or 0,
-                must=str(must.get(pk(work), "")),
-                drawn=str(drawn.get(work.uuid, "")),
-            )
+        entry = BatchWork(
+            batch_id=pk(batch),
+            submission_id=pk(work),
+            decision_id=pk(decision),
+            level=decision.point_level or 0,
+            must=must.get(pk(work), ""),
         )
+        rows.append((entry, work))
+    drawn = competencies.batches.draw_of(batch, rows)
+    for entry, work in rows:
+        entry.drawn = drawn.get(work.uuid, "")
+        session.add_all([work, entry])
     return drawn
 
 
@@ -148,9 +144,7 @@ def _go_on(session: Session, batch: SchoolBatch, chain: competencies.Chain, now:
         timezone = get(session, Tenant, batch.tenant_id).timezone
         begun_on = competencies.local_day(now, timezone)
         batch.state, batch.shown_at = BatchState.SHOWN, now
-        batch.ends_on = competencies.workdays.last_workday(
-            begun_on, chain.publicity_days, chain.days_off, chain.workdays
-        )
+        batch.ends_on = competencies.batches.last_day_of_notice(chain, begun_on)
         batch.ends_at = competencies.end_of_day(batch.ends_on, timezone)
     session.add(batch)
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 import competencies
@@ -14,7 +14,7 @@ from lms_plugin.db import pk
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import READERS
 from lms_plugin.flow.scopes import submission_scopes
-from lms_plugin.people import OrgUnit, Person, Role
+from lms_plugin.people import OrgUnit, Person, Role, RoleKind
 
 SAW_THE_AUTHOR = "sees the author"  # why a review ended, in the audit
 
@@ -26,6 +26,10 @@ def works_read_by(
 
     `people` are rows of today; what was given to a row that they absorbed is theirs.
     """
+    by_panels = select(competencies.Programme.id).where(  # elsewhere a 考核小组 reads nothing
+        col(competencies.Programme.id).in_({work.programme_id for work in submissions}),
+        col(competencies.Programme.panel_decides).is_(True),
+    )
     roles = session.exec(
         select(Role, OrgUnit.path, Person.merged_into_id)
         .join(Person, col(Person.id) == col(Role.person_id))
@@ -34,6 +38,7 @@ def works_read_by(
             col(Person.id).in_(people) | col(Person.merged_into_id).in_(people),
             col(Role.kind).in_(READERS),
             col(Role.revoked_at).is_(None),
+            or_(col(Role.kind) != RoleKind.PANEL, by_panels.exists()),
         )
     ).all()
     scopes = submission_scopes(session, submissions) if roles else {}

@@ -90,6 +90,7 @@ class Record:
     as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
     can_resend: bool
     can_reverse: bool
+    can_change_choice: bool
     printed_at: datetime
     certificates: certificate_views.OfPerson
     seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
@@ -181,6 +182,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         as_instructor=as_instructor(session, person_ids, pk(programme)) if rows else (),
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
+        can_change_choice=not shown.is_over and can(actor, Permission.CHOICE_CHANGE, acts),
         certificates=certificate_views.in_record(session, actor, programme, holder, acts, timezone),
         printed_at=now,
         seal=seal,

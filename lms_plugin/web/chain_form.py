@@ -58,7 +58,7 @@ def parse(values: Mapping[str, Any], numbers: Mapping[str, int], wrong: dict[str
     )
     try:
         for day in (date(2026, 1, 1), *chain.days_off):
-            competencies.workdays.last_workday(day, chain.publicity_days, chain.days_off, chain.workdays)
+            competencies.batches.last_day_of_notice(chain, day)
     except ValueError:
         wrong["days_off"] = "chain.no_workdays"
     return chain

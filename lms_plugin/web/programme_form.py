@@ -40,6 +40,7 @@ FLAGS = (
 )
 CHOICES = {
     "environment_rule": ("exact", "up_to", "free"),
+    "change_until": ("opened", "decided"),
     "pool": ("own_school", "own_group", "district"),
     "course_groups": ("off", "first", "only"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
@@ -55,6 +56,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("exact", _("只限学校的环境")),
             ("free", _("不限环境")),
         ],
+        "change_until": [("opened", _("有人打开评审以前")), ("decided", _("第一次评定以前"))],
         "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
         "course_groups": [
             ("off", _("不看小组")),
@@ -120,6 +122,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "required_points": rules.choice.required_points,
         "min_dimensions": rules.choice.min_dimensions,
         "environment_rule": rules.choice.environment_rule,
+        "change_until": rules.choice.change_until,
         "compulsory": " ".join(rules.choice.compulsory),
         "not_offered": " ".join(rules.choice.not_offered),
         "points_in_paper": rules.choice.points_in_paper or "",
@@ -202,6 +205,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             required_points=numbers["required_points"],
             min_dimensions=numbers["min_dimensions"],
             environment_rule=values["environment_rule"],
+            change_until=values["change_until"],
             compulsory=compulsory,
             not_offered=not_offered,
             points_in_paper=in_paper,
@@ -328,6 +332,8 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
         chosen.append(_("本地文件没有、不能选的：%(codes)s。", codes=_("、").join(choice.not_offered)))
     if choice.compulsory:
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
+    if choice.change_until == "decided":
+        chosen.append(_("选好的点在第一次评定以前都能换；以后由学校管理员取下，写明原因。"))
     peers = [_("没有互评，由评审员直接认定。")]
     if review.reviews_per_work:
         peers = [

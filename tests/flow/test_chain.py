@@ -23,13 +23,14 @@ from lms_plugin.flow import (
     passport,
     publicity,
     queue_views,
+    review,
     roster_ties,
     submit_views,
 )
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
-from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
+from tests.flow.handed_in import all_marks, hand_in, judgement, reviews_of, version_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SEED = "0123456789abcdef"
@@ -111,6 +112,17 @@ def test_a_panel_of_the_school_decides_its_works_and_nobody_their_own(world: Wor
     decide(world, elsewhere)
 
 
+def test_who_decides_with_names_reviews_none_of_it_blind(world: World) -> None:
+    world.set_rules(chain={"panel": True}, review={"pool": "own_school"})
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    for who in (cast.WANG, cast.LI):
+        hand_in(world, who, "A5", world.now - 2 * HOUR)
+    name_panel(world, cast.WANG, cast.LEAD)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, world.now)
+    assert pk(world.person(cast.WANG)) not in {one.reviewer_id for one in reviews_of(world, work)}
+    assert pk(world.person(cast.LI)) in {one.reviewer_id for one in reviews_of(world, work)}
+
+
 def test_who_may_be_named_and_who_names(world: World) -> None:
     unit = world.schools[XIWANG].uuid
     chen, wang, zhao = (world.person(one).uuid for one in (cast.CHEN, cast.WANG, cast.ZHAO))
@@ -156,7 +168,7 @@ def test_closing_holds_the_decisions_and_draws(world: World) -> None:
     drawn = {submission.uuid: work.drawn for work, submission in works if work.drawn}
     assert drawn[best.uuid] in {DrawnFor.EXCELLENT, DrawnFor.RANDOM}
     assert DrawnFor.RANDOM in drawn.values()
-    assert competencies.batches.drawn_again(batch, works) == drawn
+    assert competencies.batches.draw_of(batch, works) == drawn
     with pytest.raises(Refused, match=r"decision\.in_batch"):
         decide(world, best, 1)
     with pytest.raises(Refused, match=r"chain\.releases_batches"):

@@ -28,6 +28,7 @@ def form(world, **changes):
         "required_points": "3",
         "min_dimensions": "2",
         "environment_rule": "up_to",
+        "change_until": "opened",
         "compulsory": "A3，A6",
         "not_offered": "",
         "points_in_paper": "",

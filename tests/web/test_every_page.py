@@ -266,6 +266,8 @@ PAGES = (
     One("curate.programme", "officer", at("/curate/programmes/{P}")),
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
+    One("choice.page", "officer", at("/choices/{P}/{li}")),
+    One("choice.page", "officer", at("/choices/{P}/{chen}"), "passed"),
     One("chain.home", "officer", at("/chain")),
     One("chain.county", "officer", at("/chain/{Q}")),
     One("chain.school", "lead", at("/chain/{Q}/{S}")),
