@@ -43,6 +43,21 @@ def test_pages_are_measured_counted_and_split() -> None:
         assert int(small) <= 12, line
 
 
+def test_the_import_of_a_sign_in_list_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "training_import.py"), "--rows", "120"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "added 120" in run.stdout
+    assert "once more: added 0" in run.stdout
+    assert run.stdout.strip().endswith(" ok")
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""

@@ -104,6 +104,7 @@ NO_ROW = {
     "people.taken": "names a role, shown to who holds it",
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
     "curate.load_pack": "names a pack that ships with the product",
+    "trainings.checked": "a file that waits in the signed-in person's own tray",
     "roster.checked": "a file that waits in the signed-in person's own tray",
     "exchange.checked": "a file that waits in the signed-in person's own tray",
     "roster.hours_checked": "a file that waits in the signed-in person's own tray",

@@ -46,7 +46,7 @@ class Problem:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One row below the header: the cells by the key of their column, as clean text or as Excel typed them."""
 
@@ -88,13 +88,13 @@ def as_text(value: Any) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-def read(data: bytes, heads: Mapping[str, Sequence[str]], needed: Iterable[str]) -> Table:
+def read(data: bytes, heads: Mapping[str, Sequence[str]], needed: Iterable[str], most_rows: int = MOST_ROWS) -> Table:
     """The first sheet (or a CSV in UTF-8 or GBK) with the columns of `heads` {key: [names a header may have]}.
 
     The header is looked for in the first ten rows, so that a title line may stand above it. Raises Refused `sheet.…`
     where the file cannot be used at all; faults of single cells come back in `problems`.
     """
-    rows, merged = _rows(data)
+    rows, merged = _rows(data, most_rows)
     at, columns = _header(rows, heads)
     missing = [heads[key][0] for key in needed if key not in columns]
     if missing:
@@ -105,7 +105,8 @@ def read(data: bytes, heads: Mapping[str, Sequence[str]], needed: Iterable[str])
         if _bottom > at and any(left <= index <= right for index in columns.values())
     ]
     lines = []
-    for number, row in enumerate(rows[at + 1 :], start=at + 2):
+    for number in range(at + 2, len(rows) + 1):
+        row, rows[number - 1] = rows[number - 1], []  # a long list is not held twice
         cells = {key: row[index] if index < len(row) else "" for key, index in columns.items()}
         if not any(as_text(value) for value in cells.values()):
             continue
@@ -172,27 +173,27 @@ def _plain(name: str) -> str:
 _Range = tuple[tuple[int, int], tuple[int, int]]
 
 
-def _rows(data: bytes) -> tuple[list[list[Any]], list[_Range]]:
+def _rows(data: bytes, most_rows: int = MOST_ROWS) -> tuple[list[list[Any]], list[_Range]]:
     """All rows from A1 on, and the merged ranges (0-based)."""
     if not data:
         raise Refused("sheet.empty_file")
     if len(data) > MOST_BYTES:
         raise Refused("sheet.too_large", most=MOST_BYTES // 1024 // 1024)
     if data.startswith(b"PK"):
-        _count_claims(data)
+        _count_claims(data, most_rows)
     elif not data.startswith(b"\xd0\xcf\x11\xe0"):
-        return _csv(data), []
+        return _csv(data, most_rows), []
     try:
-        cells = media.first_sheet(data, MOST_ROWS + HEADER_WITHIN, MOST_COLUMNS)
+        cells = media.first_sheet(data, most_rows + HEADER_WITHIN, MOST_COLUMNS)
     except Refused as error:
         raise Refused("sheet.unreadable") from error
     if cells.code:
-        most = {"too_many_rows": MOST_ROWS, "too_many_columns": MOST_COLUMNS, "too_large": MOST_BYTES // 1024 // 1024}
+        most = {"too_many_rows": most_rows, "too_many_columns": MOST_COLUMNS, "too_large": MOST_BYTES // 1024 // 1024}
         raise Refused(f"sheet.{cells.code}", most=most.get(cells.code, 0))
     return cells.rows, cells.merged
 
 
-def _count_claims(data: bytes) -> None:
+def _count_claims(data: bytes, most_rows: int) -> None:
     """Reads a workbook's XML as a stream and refuses what would not fit: too much of it, or cells too far out."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
@@ -205,12 +206,12 @@ def _count_claims(data: bytes) -> None:
                 raise Refused("sheet.too_large", most=MOST_BYTES // 1024 // 1024)
             for name in names:
                 with packed.open(name) as member:  # any part may serve as a sheet
-                    _scan(member)
+                    _scan(member, most_rows)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
         raise Refused("sheet.unreadable") from error
 
 
-def _scan(member: IO[bytes]) -> None:
+def _scan(member: IO[bytes], most_rows: int) -> None:
     """Every place that a row or cell of the sheet names lies within our limits."""
     start = member.peek(4)[:4] if isinstance(member, zipfile.ZipExtFile) else b""
     if start[:2] in {b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<"}:
@@ -227,8 +228,8 @@ def _scan(member: IO[bytes]) -> None:
             place = _CELL.fullmatch(found[1])
             if place is None:  # one that only the reader would understand, or none within any sheet
                 raise Refused("sheet.unreadable")
-            if int(place[2]) > MOST_ROWS + HEADER_WITHIN:
-                raise Refused("sheet.too_many_rows", most=MOST_ROWS)
+            if int(place[2]) > most_rows + HEADER_WITHIN:
+                raise Refused("sheet.too_many_rows", most=most_rows)
             if place[1] is not None and _index(place[1].upper()) >= MOST_COLUMNS:
                 raise Refused("sheet.too_many_columns", most=MOST_COLUMNS)
         last = text.rfind(b"<")
@@ -246,7 +247,7 @@ def _index(name: bytes) -> int:
     return number - 1
 
 
-def _csv(data: bytes) -> list[list[Any]]:
+def _csv(data: bytes, most_rows: int) -> list[list[Any]]:
     text = ""
     for encoding in ("utf-8-sig", "gb18030"):
         try:
@@ -262,8 +263,8 @@ def _csv(data: bytes) -> list[list[Any]]:
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True):
             rows.append([*row[: MOST_COLUMNS + 1]])
-            if len(rows) > MOST_ROWS + HEADER_WITHIN:
-                raise Refused("sheet.too_many_rows", most=MOST_ROWS)
+            if len(rows) > most_rows + HEADER_WITHIN:
+                raise Refused("sheet.too_many_rows", most=most_rows)
     except csv.Error as error:
         raise Refused("sheet.unreadable") from error
     return rows

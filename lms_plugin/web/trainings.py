@@ -1,6 +1,7 @@
 """培训: the list, the plan, the names, the screen with the code, closing; and a teacher's own trainings."""
 
 from datetime import timedelta
+from functools import partial
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from markupsafe import Markup
@@ -10,13 +11,17 @@ import competencies
 from lms_plugin import media
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import attendance, sign_in, training_hours, trainings
+from lms_plugin.flow import attendance, sheets, sign_in, training_hours, training_import, trainings
 from lms_plugin.web import messages, training_form
+from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, commit, db, edge, parts, wake_worker
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
+from lms_plugin.web.roster import SHOWN, problem_words, received, tray
 from lms_plugin.web.training_form import kind_words, state_word, way_word
 
 blueprint = Blueprint("trainings", __name__)
+TRAINING = "training:"
 LONGEST_CODE = 20
 SCREEN_PIXELS = 448
 
@@ -244,6 +249,47 @@ def person(training: str, attendance_id: str) -> BaseResponse | tuple[str, int]:
         way_word=way_word,
     )
     return page, 422 if errors else 200
+
+
+@blueprint.route("/trainings/<training>/import", methods=["GET", "POST"])
+def bring_in(training: str) -> BaseResponse | tuple[str, int]:
+    """Where a sheet with names and minutes is sent; it is checked first."""
+    row, error = training_import.may_import(db(), actor(), training), ""
+    if request.method == "POST":
+        check = partial(training_import.check, db(), actor(), training)
+        token, error = received(TRAINING + training, check)
+        if token:
+            return redirect(url_for("trainings.checked", training=training, token=token), 303)
+    page = render_template("trainings/import.html", training=row, error=error)
+    return page, 422 if error else 200
+
+
+@blueprint.get("/trainings/<training>/import/template")
+def template(training: str) -> BaseResponse:
+    """An empty sheet with the three columns."""
+    row = training_import.may_import(db(), actor(), training)
+    columns = [sheets.Column(_("工号"), 16), sheets.Column(_("姓名"), 14), sheets.Column(_("分钟"), 10)]
+    return workbook(_("签到名单") + "_" + row.title, [sheets.Page(_("签到名单"), columns, (), empty_rows=2000)])
+
+
+@blueprint.route("/trainings/<training>/import/<token>", methods=["GET", "POST"])
+def checked(training: str, token: str) -> BaseResponse | str:
+    """What the file would add to the list; the second button adds it."""
+    row = training_import.may_import(db(), actor(), training)
+    kept = tray().open(actor(), TRAINING + training, token, edge().now)
+    if request.method == "POST":
+        added = training_import.commit(db(), actor(), training, kept.data, edge().now)
+        return redirect(url_for("trainings.people", training=training, show="here", changed=added), 303)
+    found = training_import.check(db(), actor(), training, kept.data)
+    return render_template(
+        "trainings/checked.html",
+        check=found,
+        training=row,
+        filename=kept.filename,
+        token=token,
+        shown=found.problems[:SHOWN],
+        problem_words=problem_words,
+    )
 
 
 @blueprint.get("/trainings/<training>/screen")

@@ -10,12 +10,12 @@ import competencies
 from competencies import Attendance, AttendanceChange, CreditEntry, CreditKind, Expects, Training, TrainingKind
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import attendance, merges, passport, sign_in, training_hours, trainings
+from lms_plugin.flow import attendance, merges, passport, sign_in, training_hours, training_import, trainings
 from lms_plugin.people import RosterEntry
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
-from tests.rosters import add_entry, put_on_roster
+from tests.rosters import add_entry, put_on_roster, workbook
 
 HOUR = timedelta(hours=1)
 KEY = "a key of this installation, long enough"
@@ -307,3 +307,77 @@ def test_terms_count_closed_trainings_of_the_school_and_above(world: World) -> N
     assert {one.name: (one.own, one.above) for one in schools} == {"希望小学": (1, 1), "平安小学": (0, 1)}
     assert [one.name for one in trainings.terms(session, world.actor(cast.LEAD), first, after)[0]] == ["希望小学"]
     assert {one.held for one in trainings.terms(session, officer, after, after + HOUR)[0]} == {0}
+
+
+# --- import ---
+
+
+def test_a_list_is_checked_first_and_taken_in_once(world: World) -> None:
+    session, lead = world.session, world.actor(cast.LEAD)
+    for who in (cast.CHEN, cast.WANG):
+        put_on_roster(world, who)
+    put_on_roster(world, cast.LI, came=False)
+    made = planned(world)
+    signed_by_code(world, made, cast.CHEN)
+    rows = [
+        ["工号", "姓名", "分钟", "备注"],
+        ["XW001", "陈晓芳", 90, ""],
+        ["xw002", "王秀兰", 45, ""],
+        ["XW003", "李建国", "", ""],
+    ]
+    file = workbook(rows)
+    found = training_import.check(session, lead, made.uuid, file)
+    assert (len(found.add), found.known, found.problems, found.ignored_columns) == (2, 1, (), ("备注",))
+    assert len(session.exec(select(Attendance)).all()) == 1
+    assert training_import.commit(session, lead, made.uuid, file, world.now) == 2
+    assert training_import.commit(session, lead, made.uuid, file, world.now) == 0
+    there = session.exec(select(Attendance).order_by(col(Attendance.id))).all()
+    assert [(row.way, row.minutes) for row in there] == [("code", None), ("import", 45), ("import", None)]
+    log = session.exec(select(AttendanceChange).order_by(col(AttendanceChange.id))).all()
+    assert [(one.what, one.way, one.minutes) for one in log][1:] == [
+        ("signed", "import", 45),
+        ("signed", "import", None),
+    ]
+    assert entries(world) == []  # nothing counts seat time by itself
+    assert training_hours.close(session, lead, made.uuid, world.now + 2 * HOUR).hundredths == 300
+
+
+def test_every_fault_of_a_list_names_its_row_and_column(world: World) -> None:
+    session, lead = world.session, world.actor(cast.LEAD)
+    for who in (cast.CHEN, cast.WANG, cast.LEAD, cast.SUN):
+        put_on_roster(world, who)
+    made = planned(world)
+    attendance.tick(session, lead, made.uuid, uuids(session), uuids(session, cast.CHEN), world.now)
+    csv = "工号,姓名,分钟\n" + "\n".join(
+        [
+            "XW001,陈晓芳,30",  # stands with other minutes
+            "XW002,王秀兰,91",
+            "XW002,王秀英,45",
+            ",王秀兰,45",
+            "PA002,孙立新,45",  # of another school
+            "XW009,冯校,45",
+            "XW002,王秀兰,45",
+            "XW002,王秀兰,45",
+        ]
+    )
+    found = training_import.check(session, lead, made.uuid, csv.encode("gb18030"))
+    assert [(one.row, one.column, one.code) for one in found.problems] == [
+        (2, "C", "training.minutes_differ"),
+        (3, "C", "training.minutes_unreadable"),
+        (4, "B", "hours.name_differs"),
+        (5, "A", "sheet.cell_empty"),
+        (6, "A", "training.nobody_of_that_number"),
+        (7, "A", "hours.own_row"),
+        (9, "A", "roster.twice"),
+    ]
+    with pytest.raises(Conflict, match=r"training\.import_has_problems"):
+        training_import.commit(session, lead, made.uuid, csv.encode(), world.now)
+    attendance.tick(session, lead, made.uuid, uuids(session), [], world.now)
+    out = training_import.check(session, lead, made.uuid, "工号,姓名\nXW001,陈晓芳".encode())
+    assert (len(out.add), out.taken_out) == (0, 1)
+
+
+def uuids(session: Session, *who: cast.Cast) -> list[str]:
+    numbers = {one.staff_number for one in who}
+    rows = session.exec(select(RosterEntry))
+    return [row.uuid for row in rows if not numbers or row.staff_number in numbers]

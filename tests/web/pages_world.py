@@ -468,6 +468,11 @@ def _by_hand(pages: Pages, app: Flask) -> None:
         uuids[f"file.{file.extension or 'refused'}"] = file.uuid
     world.session.commit()
     _plans(pages, officer, world.sign_in(app.test_client(), cast.LEAD))
+    lead = world.sign_in(app.test_client(), cast.LEAD)
+    world.session.commit()
+    waits, names = f"/trainings/{uuids['training_open']}/import", [("工号", "姓名", "分钟"), ("XW001", "陈晓芳", 30)]
+    uuids["training_list"] = _sheet(lead, waits, names)
+    uuids["training_list.wrong"] = _sheet(lead, waits, [*names, ("XW002", "王秀英", 900)])
     rows = [*roster_rows(cast.TEACHERS), ("孟新来", "城关小学", "CG001", "小学", "语文")]
     rows.append(("李建军", "希望小学", "XW003", "小学", "数学"))
     uuids["sheet"] = _sheet(officer, "/roster", rows)

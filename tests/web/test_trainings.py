@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,26 @@ def test_a_lead_plans_ticks_and_closes(browse, world: World, clock) -> None:
     assert "培训：信息技术校本研修" in record
     assert "参加的培训（共 90 分钟）" in record
     assert browse(cast.CHEN).get(url).status_code == 403
+
+
+def test_a_list_is_sent_checked_and_taken_in(browse, world: World) -> None:
+    put_on_roster(world, cast.CHEN)
+    made = planned(world)
+    world.session.commit()
+    lead, url = browse(cast.LEAD), f"/trainings/{made.uuid}/import"
+    empty = lead.get(f"{url}/template")
+    assert empty.data.startswith(b"PK")
+    empty.close()
+    wrong = lead.post(url, {"file": (BytesIO("工号,姓名\nXW001,陈晓".encode()), "a.csv")})
+    assert "第 2 行 B 列" in lead.get(wrong.location).text
+    assert lead.post(wrong.location).status_code == 409
+    sent = lead.post(url, {"file": (BytesIO("工号,姓名,分钟\nXW001,陈晓芳,30".encode()), "a.csv")})
+    assert "检查好了：要加 1 人" in lead.get(sent.location).text
+    done = lead.post(sent.location)
+    assert "changed=1" in done.location
+    assert "导入" in lead.get(done.location).text
+    assert browse(cast.OFFICER).get(sent.location).status_code == 404  # a file waits for who sent it
+    assert lead.post(url, {"file": (BytesIO(b"x"), "a.csv")}).status_code == 422
 
 
 def test_a_stale_form_is_refused_and_a_closed_training_stays(browse, world: World) -> None:
