@@ -44,9 +44,16 @@ def criteria_of(item: dict[str, Any]) -> Any:
     return item["criteria"] if item["core"] else item["validity"]
 
 
-def publish_version(session: Session, actor: Actor, uuid: str, now: datetime) -> FrameworkVersion:
-    """The curator's button under a draft that has been confirmed point by point; a second click changes nothing."""
+def publish_version(session: Session, actor: Actor, uuid: str, now: datetime, seen: str = "") -> FrameworkVersion:
+    """The curator's button under a draft that has been confirmed point by point; a second click changes nothing.
+
+    `seen`: the content hash that the page showed. Raises Conflict `framework.changed` where it is another one by now.
+    """
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
+    session.refresh(version, with_for_update=True)
+    if seen and seen != version.content_hash:
+        raise Conflict("framework.changed")
     publish_framework(session, actor, version, now)
     return version
 
@@ -57,11 +64,20 @@ def load_pack(session: Session, actor: Actor, name: str, now: datetime) -> Frame
     return competencies.draft_from_pack(session, actor.tenant_id, competencies.packs.load(name), now)
 
 
-def confirm_points(session: Session, actor: Actor, uuid: str, codes: Sequence[str], now: datetime) -> FrameworkVersion:
-    """A curator has read these points beside the local paper and vouches for them."""
+def confirm_points(
+    session: Session, actor: Actor, uuid: str, codes: Sequence[str], now: datetime, seen: str = ""
+) -> FrameworkVersion:
+    """A curator has read these points beside the local paper and vouches for them.
+
+    `seen`: the edition of the one point that the page showed. Raises Conflict `framework.changed` where somebody has
+    changed its words since: nobody vouches for what they have not read.
+    """
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
     session.refresh(version, with_for_update=True)
+    editions = {point["code"]: competencies.edition(point) for point in version.content["points"]}
+    if seen and any(editions.get(code) != seen for code in codes):
+        raise Conflict("framework.changed")
     competencies.confirm_points(session, version, codes, actor.person_id, now)
     return version
 

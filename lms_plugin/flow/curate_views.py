@@ -161,6 +161,7 @@ class PointView:
     is_confirmed: bool
     proposed: int
     lines: int
+    edition: str  # names its words: what a curator vouches for
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class FrameworkView:
     same_as: int
     levels: dict[str, dict[str, str]]
     has_before: bool
+    content_hash: str
 
 
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
@@ -197,6 +199,7 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
         may_curate=_may_curate(actor),
         same_as=competencies.same_as(session, version) if version.state is VersionState.DRAFT else 0,
         levels={level["code"]: _words(level, "") for level in head["levels"]},
+        content_hash=version.content_hash,
         has_before=_may_curate(actor) and (version.number > 1 or succession.is_begun_from_another(session, version)),
     )
 
@@ -244,6 +247,7 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
         is_confirmed=data["code"] in version.confirmed_points,
         proposed=sum(flags),
         lines=len(flags),
+        edition=competencies.edition(data),
     )
 
 

@@ -80,14 +80,15 @@ def changes(version: str) -> str:
 @blueprint.post("/curate/frameworks/<version>/confirm")
 def confirm(version: str) -> BaseResponse:
     """One point (or those ticked) is vouched for; the next one opens."""
-    curate.confirm_points(db(), actor(), version, request.form.getlist("point")[:500], edge().now)
+    codes, seen = request.form.getlist("point")[:500], request.form.get("seen", "")
+    curate.confirm_points(db(), actor(), version, codes, edge().now, seen)
     return redirect(url_for("curate.framework", version=version), 303)
 
 
 @blueprint.post("/curate/frameworks/<version>/publish")
 def publish(version: str) -> BaseResponse:
     """Makes a confirmed draft the district's standard."""
-    curate.publish_version(db(), actor(), version, edge().now)
+    curate.publish_version(db(), actor(), version, edge().now, request.form.get("seen", ""))
     return redirect(url_for("curate.home"), 303)
 
 

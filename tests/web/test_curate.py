@@ -325,7 +325,7 @@ def test_the_framework_of_a_round_that_teachers_chose_from_stays(browse, world):
         f"/curate/programmes/{made.uuid}/edit", form(world, version=made.version, framework_version=other.uuid)
     )
     assert answer.status_code == 422
-    assert "不能再换标准" in answer.text
+    assert "不能在这里换标准" in answer.text
 
 
 def test_a_reference_is_published_only_when_every_point_is_confirmed(browse, world):

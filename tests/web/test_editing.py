@@ -64,6 +64,25 @@ def all_confirmed(world):
     world.session.commit()
 
 
+def test_nobody_vouches_for_words_that_they_have_not_read(browse, world, all_confirmed):
+    """Two curators: one has the point before them while the other changes it."""
+    officer, url = begin(browse, world)
+    words = fields(officer.get(f"{url}/points/A1").text)
+    officer.post(f"{url}/points/A1", {**words, "question_zh": "第一次改的"})
+    page = officer.get(f"{url}?point=A1").text
+    seen = re.search(r'id="confirm".*?name="seen" value="([0-9a-f]+)"', page)[1]
+    words = fields(officer.get(f"{url}/points/A1").text)
+    officer.post(f"{url}/points/A1", {**words, "question_zh": "别人又改的"})
+    assert officer.post(f"{url}/confirm", {"point": "A1", "seen": seen}).status_code == 409
+    assert "A1" not in confirmed(world)
+    page = officer.get(f"{url}?point=A1").text
+    seen = re.search(r'id="confirm".*?name="seen" value="([0-9a-f]+)"', page)[1]
+    assert officer.post(f"{url}/confirm", {"point": "A1", "seen": seen}).status_code == 303
+    seen = re.search(r'id="publish".*?name="seen" value="([0-9a-f]+)"', officer.get(url).text)[1]
+    assert officer.post(f"{url}/publish", {"seen": "0" * 64}).status_code == 409
+    assert officer.post(f"{url}/publish", {"seen": seen}).status_code == 303
+
+
 def test_three_points_of_thirty_are_changed_compared_and_published(browse, world, all_confirmed):
     before = world.framework.content_hash
     officer, url = begin(browse, world)
