@@ -1,6 +1,17 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import batches, choice_changes, editing, exchange, history, packs, plans, provinces, trainings
+from competencies import (
+    batches,
+    certificates,
+    choice_changes,
+    editing,
+    exchange,
+    history,
+    packs,
+    plans,
+    provinces,
+    trainings,
+)
 from competencies import succession as succession
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
@@ -13,23 +24,8 @@ from competencies.batches import (
     shown_in,
     works_of,
 )
-from competencies.certificates import (
-    Standing,
-    Statement,
-    certificate_of_code,
-    certificates_of,
-    code_as_kept,
-    code_as_printed,
-    end_certificate,
-    entries_named,
-    new_code,
-    next_number,
-    said_by,
-    standing,
-    statement,
-    terms_of,
-    waiting_for_seal,
-)
+from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
+from competencies.certificates import Standing, Statement
 from competencies.choosing import (
     ChoiceRule,
     ChoiceState,
@@ -121,9 +117,6 @@ from competencies.ledger import (
 from competencies.levels import ItemResult, Level, item_level, point_level
 from competencies.models import (
     Award,
-    Certificate,
-    CertificateEnd,
-    CertificateTerms,
     CompetencyFramework,
     CompetencyPoint,
     CreditEntry,
@@ -404,24 +397,14 @@ __all__ = [
     "places",
     "draw_entries",
     # certificates
+    "certificates",
+    "UnitSeal",
+    "SealUse",
     "Certificate",
     "CertificateEnd",
     "CertificateTerms",
     "Standing",
     "Statement",
-    "statement",
-    "said_by",
-    "standing",
-    "new_code",
-    "code_as_kept",
-    "code_as_printed",
-    "terms_of",
-    "certificate_of_code",
-    "certificates_of",
-    "next_number",
-    "waiting_for_seal",
-    "end_certificate",
-    "entries_named",
     # what teachers ask about their hours
     "HoursRequest",
     "Answer",

@@ -14,17 +14,11 @@ from datetime import datetime
 from sqlmodel import Session, col, func, select
 
 from competencies.append_only import guard, refusing
-from competencies.models import (
-    Certificate,
-    CertificateEnd,
-    CertificateTerms,
-    CreditEntry,
-    CreditKind,
-    LedgerUnsealed,
-)
+from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
+from competencies.models import CreditEntry, CreditKind, LedgerUnsealed
 from lms_plugin.db import pk, table
 
-for _kind in (Certificate, CertificateEnd, CertificateTerms):
+for _kind in (Certificate, CertificateEnd, CertificateTerms, UnitSeal, SealUse):
     guard(_kind, refusing(table(_kind).name))
 
 CODE_LENGTH = 12
@@ -60,34 +54,31 @@ class Standing(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a certificate says of the ledger: hundredths of each kind, and the entries that make them up."""
+    """What a certificate says of the ledger: hundredths of each kind of which there are any, and the entries that make
+    them up."""
 
-    practice_hundredths: int
-    online_hundredths: int
+    hours: tuple[tuple[CreditKind, int], ...]
     entries: tuple[int, ...]
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to certify: no hours of either kind (what was taken back altogether leaves entries, not hours)."""
-        return self.practice_hundredths <= 0 and self.online_hundredths <= 0
+        """Nothing to certify: no hours of any kind (what was taken back altogether leaves entries, not hours)."""
+        return not self.hours
 
 
 def statement(entries: Collection[CreditEntry]) -> Statement:
-    """What these entries, all of one person in one programme, come to; of the two kinds that a certificate says."""
+    """What these entries, all of one person in one programme, come to; kinds in the order of `CreditKind`."""
     totals = dict.fromkeys(CreditKind, 0)
-    entries = [entry for entry in entries if entry.kind in {CreditKind.PRACTICE, CreditKind.ONLINE}]
     for entry in entries:
         totals[entry.kind] += entry.credit_hundredths
-    return Statement(
-        max(0, totals[CreditKind.PRACTICE]),
-        max(0, totals[CreditKind.ONLINE]),
-        tuple(sorted(pk(one) for one in entries)),
-    )
+    hours = tuple((kind, total) for kind, total in totals.items() if total > 0)
+    return Statement(hours, tuple(sorted(pk(one) for one in entries)))
 
 
 def said_by(certificate: Certificate) -> Statement:
     """What a certificate says."""
-    return Statement(certificate.practice_hundredths, certificate.online_hundredths, tuple(sorted(certificate.entries)))
+    hours = tuple((kind, certificate.hours[kind.value]) for kind in CreditKind if kind.value in certificate.hours)
+    return Statement(hours, tuple(sorted(certificate.entries)))
 
 
 def standing(certificate: Certificate, is_ended: bool, entries: Collection[CreditEntry]) -> Standing:
@@ -103,8 +94,8 @@ def standing(certificate: Certificate, is_ended: bool, entries: Collection[Credi
         return Standing.CHANGED  # it was made out over rows that have turned out to be another person's
     if any(entry.reverses_id in counted and entry.id not in counted for entry in entries):
         return Standing.CHANGED
-    now, said = statement(entries), said_by(certificate)
-    is_less = now.practice_hundredths < said.practice_hundredths or now.online_hundredths < said.online_hundredths
+    now = dict(statement(entries).hours)
+    is_less = any(now.get(kind, 0) < total for kind, total in said_by(certificate).hours)
     return Standing.CHANGED if is_less else Standing.VALID
 
 
@@ -182,3 +173,20 @@ def entries_named(session: Session, certificate: Certificate) -> Sequence[Credit
         .where(CreditEntry.tenant_id == certificate.tenant_id, col(CreditEntry.id).in_(certificate.entries))
         .order_by(col(CreditEntry.id))
     ).all()
+
+
+def seal_of(session: Session, org_unit_id: int) -> UnitSeal | None:
+    """The picture of a unit's seal as it counts now, None where there is none. One query."""
+    row = session.exec(
+        select(UnitSeal).where(UnitSeal.org_unit_id == org_unit_id).order_by(col(UnitSeal.id).desc()).limit(1)
+    ).first()
+    return row if row is not None and row.image else None
+
+
+def seal_on(session: Session, certificate: Certificate) -> UnitSeal | None:
+    """The seal that was put on a certificate. One query."""
+    return session.exec(
+        select(UnitSeal)
+        .join(SealUse, col(SealUse.unit_seal_id) == col(UnitSeal.id))
+        .where(SealUse.certificate_id == pk(certificate))
+    ).one_or_none()

@@ -95,6 +95,7 @@ class Permission(enum.Enum):
     CERTIFICATE_READ = "certificate.read"
     CERTIFICATE_ISSUE = "certificate.issue"
     CERTIFICATE_TAKE = "certificate.take"
+    SEAL_USE = "seal.use"
     DELIVERIES_READ = "deliveries.read"
     SCORE_RESEND = "score.resend"
     COURSE_BIND = "course.bind"
@@ -167,6 +168,7 @@ _lead = _holds(RoleKind.SCHOOL_LEAD)
 _officer = _holds(RoleKind.OFFICER)
 _auditor = _holds(RoleKind.AUDITOR)
 _it = _holds(RoleKind.IT)
+_seal = _holds(RoleKind.SEAL)
 
 # Each permission: alternatives, each a list of conditions that must all hold.
 POLICY: dict[Permission, list[list[Predicate]]] = {
@@ -191,6 +193,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.CERTIFICATE_READ: [[_is_own], [_lead], [_officer], [_auditor]],
     Permission.CERTIFICATE_ISSUE: [[_officer, _is_not_own]],
     Permission.CERTIFICATE_TAKE: [[_is_own]],
+    Permission.SEAL_USE: [[_seal]],
     Permission.DELIVERIES_READ: [[_officer], [_trainer], [_it]],
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer], [_it]],
     Permission.COURSE_BIND: [[_trainer], [_officer]],

@@ -135,6 +135,7 @@ class RoleKind(enum.Enum):
     IT = "it"  # 技术管理员: registrations, no evidence
     AUDITOR = "auditor"  # 审计员: reads, changes nothing
     PANEL = "panel"  # 考核小组成员: decides for one school, where the programme says so
+    SEAL = "seal"  # 用印人: puts the unit's seal on papers
 
 
 class Role(Model, table=True):

@@ -1,5 +1,9 @@
 """Certificates for tests, made out as the product does it: hours in the ledger, a seal, an officer's word."""
 
+import io
+
+from PIL import Image, ImageDraw
+
 import competencies
 from competencies import Certificate
 from lms_plugin.db import pk
@@ -27,3 +31,12 @@ def issue(world: World, who: cast.Cast, by: cast.Cast = cast.OFFICER, paper: str
     """An officer makes one out."""
     person = world.person(who).uuid
     return certificates.issue_to(world.session, world.actor(by), world.programme.uuid, person, paper, world.now)
+
+
+def picture_of_a_seal(kind: str = "PNG", side: int = 300) -> bytes:
+    """A red ring on white paper, as a scanner gives it."""
+    image = Image.new("RGB", (side, side), "white")
+    ImageDraw.Draw(image).ellipse((10, 10, side - 10, side - 10), outline=(210, 20, 20), width=max(1, side // 20))
+    made = io.BytesIO()
+    image.save(made, kind)
+    return made.getvalue()

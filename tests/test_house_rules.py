@@ -25,6 +25,7 @@ MODELS = (
     "competencies.batches",
     "competencies.choice_changes",
     "competencies.models",
+    "competencies.certificate_models",
     "competencies.draws",
     "competencies.succession",
     "competencies.training_models",

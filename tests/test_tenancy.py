@@ -82,6 +82,7 @@ OWN_PAGES = {
     "history.home",
     "history.mine",
     "history.template",
+    "seals.home",
     "platforms.home",
     "courses.home",
     "launches.home",

@@ -3,6 +3,7 @@
 In Chinese, with English below, whoever prints it: an official paper looks the same for everybody.
 """
 
+import base64
 from functools import cache
 from pathlib import Path
 
@@ -13,19 +14,27 @@ import competencies
 from lms_plugin import media
 from lms_plugin.flow.certificate_views import HoursLine, View
 
+KINDS = {
+    "practice": ("实践应用", "Practice"),
+    "online": ("网络研修", "Online"),
+    "offline": ("集中培训", "Face to face"),
+    "school_based": ("校本研修", "School-based"),
+}
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
-def page(view: View, verify_url: str, verify_page: str) -> str:
-    """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed."""
+def page(view: View, verify_url: str, verify_page: str, seal: bytes = b"") -> str:
+    """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed; `seal`: the
+    picture of the seal that was put on it (PNG)."""
     return _template().render(
         view=view,
-        code=competencies.code_as_printed(view.code),
+        code=competencies.certificates.code_as_printed(view.code),
         qr=Markup(media.qr_svg(verify_url)),  # noqa: S704 - drawn by us of our own address
         verify_page=verify_page,
         issued_on=competencies.local_day(view.issued_at, view.timezone),
-        total_hundredths=view.practice_hundredths + view.online_hundredths,
-        kinds={"practice": "实践应用", "online": "网络研修"},
+        total_hundredths=sum(hundredths for _kind, hundredths in view.hours),
+        seal=base64.b64encode(seal).decode(),
+        kinds=KINDS,
         basis=basis,
     )
 
@@ -37,6 +46,8 @@ def basis(line: HoursLine) -> str:
             return f"导入：{line.source or '未写来源'}"
         case "training":
             return f"培训：{line.source}"
+        case "training":
+            return f"培训：{line.source}"
         case "reversal":
             return f"冲销：{line.source or '未写原因'}"
         case "merge":
@@ -45,7 +56,9 @@ def basis(line: HoursLine) -> str:
             return "撤销合并，冲抵记回"
         case "rule":
             return f"规则改为第 {line.rule_number} 版，补记"
-    return f"能力点认定，规则第 {line.rule_number} 版"
+        case "award":
+            return f"能力点认定，规则第 {line.rule_number} 版"
+    return f"{line.reason} {line.source}".strip()
 
 
 def hours(hundredths: int) -> str:

@@ -18,6 +18,8 @@ from lms_plugin.flow.scopes import person_scope, programme_scope
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
 A_PAGE = 50  # people of a school
+Hours = tuple[tuple[str, int], ...]
+"""Kinds of hours (as the ledger writes them) with their hundredths."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class Line:
     person_uuid: str
     name: str
     staff_number: str
-    practice_hundredths: int
-    online_hundredths: int
+    hours: Hours
     state: str
     certificate_uuid: str
     obstacle: str
@@ -83,8 +84,7 @@ class Given:
     uuid: str
     number: str
     issued_at: datetime
-    practice_hundredths: int
-    online_hundredths: int
+    hours: Hours
     standing: Standing
     reason: str
 
@@ -126,8 +126,7 @@ class View:
     title: str
     issuer: str
     paper: str
-    practice_hundredths: int
-    online_hundredths: int
+    hours: Hours
     seal_number: int
     seal_hash: str
     issued_at: datetime
@@ -139,6 +138,12 @@ class View:
     lines: tuple[HoursLine, ...]
     is_own: bool
     may_revoke: bool
+    is_stamped: bool  # the unit's seal was put on it
+
+
+def by_kind(said: competencies.Statement) -> Hours:
+    """The hours of a statement, as pages write them."""
+    return tuple((kind.value, hundredths) for kind, hundredths in said.hours)
 
 
 def number_of(certificate: Certificate, timezone: str) -> str:
@@ -151,7 +156,7 @@ def programme_page(session: Session, actor: Actor, programme_uuid: str) -> Progr
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     scope = programme_scope(session, programme)
     require(actor, Permission.CERTIFICATE_READ, scope)
-    terms = competencies.terms_of(session, pk(programme))
+    terms = competencies.certificates.terms_of(session, pk(programme))
     lines = [
         UnitLine(unit.uuid, unit.name, people, holding)
         for unit, people, holding in _units(session, programme)
@@ -208,7 +213,7 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     scope = Scope(actor.tenant_id, unit_paths=(unit.path,))
     require(actor, Permission.CERTIFICATE_READ, scope)
-    terms = competencies.terms_of(session, pk(programme))
+    terms = competencies.certificates.terms_of(session, pk(programme))
     held = certificates.holders(session, programme, certificates.people_of(session, unit, programme))
     lines = [_line(one, actor) for one in held]
     start = (number - 1) * A_PAGE
@@ -240,8 +245,7 @@ def _line(holder: certificates.Holder, actor: Actor) -> Line:
         person_uuid=holder.person.uuid,
         name=holder.person.name,
         staff_number=holder.person.staff_number,
-        practice_hundredths=said.practice_hundredths,
-        online_hundredths=said.online_hundredths,
+        hours=by_kind(said),
         state=state,
         certificate_uuid=current.uuid if current is not None else "",
         obstacle=holder.obstacle(actor),
@@ -263,7 +267,7 @@ def in_record(
         if can(actor, Permission.CERTIFICATE_ISSUE, acts):
             offer = "issue"
         elif is_own:
-            terms = competencies.terms_of(session, pk(programme))
+            terms = competencies.certificates.terms_of(session, pk(programme))
             offer = "take" if terms is not None and terms.is_self_service else ""
     return OfPerson(
         given=tuple(_given(holder, one, end, timezone) for one, end in holder.certificates),
@@ -280,8 +284,7 @@ class Asked:
     title: str
     person_uuid: str
     name: str
-    practice_hundredths: int
-    online_hundredths: int
+    hours: Hours
     paper: str
     obstacle: str
     certificate_uuid: str
@@ -294,15 +297,14 @@ def asked(session: Session, actor: Actor, programme_uuid: str, person_uuid: str)
     person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
     require(actor, Permission.CERTIFICATE_ISSUE, person_scope(session, actor.tenant_id, pk(person), pk(programme)))
     (holder,) = certificates.holders(session, programme, [(person, None)])
-    terms = competencies.terms_of(session, pk(programme))
+    terms = competencies.certificates.terms_of(session, pk(programme))
     said, current = holder.statement, holder.current
     return Asked(
         programme_uuid=programme.uuid,
         title=programme.title,
         person_uuid=person.uuid,
         name=person.name,
-        practice_hundredths=said.practice_hundredths,
-        online_hundredths=said.online_hundredths,
+        hours=by_kind(said),
         paper=terms.paper if terms is not None else "",
         obstacle=holder.obstacle(actor, by_name=True),
         certificate_uuid=current.uuid if current is not None and holder.has_the_same() else "",
@@ -315,8 +317,7 @@ def _given(holder: certificates.Holder, certificate: Certificate, end: Certifica
         uuid=certificate.uuid,
         number=number_of(certificate, timezone),
         issued_at=certificate.issued_at,
-        practice_hundredths=certificate.practice_hundredths,
-        online_hundredths=certificate.online_hundredths,
+        hours=by_kind(competencies.certificates.said_by(certificate)),
         standing=holder.standing(certificate, end),
         reason=end.reason if end is not None else "",
     )
@@ -346,8 +347,7 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
         title=certificate.title,
         issuer=certificate.issuer,
         paper=certificate.paper,
-        practice_hundredths=certificate.practice_hundredths,
-        online_hundredths=certificate.online_hundredths,
+        hours=by_kind(competencies.certificates.said_by(certificate)),
         seal_number=certificate.seal_number,
         seal_hash=certificate.seal_hash,
         issued_at=certificate.issued_at,
@@ -358,12 +358,18 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
         followed_by=follower.uuid if follower is not None else "",
         lines=_lines(session, certificate, timezone),
         is_own=actor.is_author(pk(person)),
+        is_stamped=_is_stamped(session, certificate),
         may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
     )
 
 
+def _is_stamped(session: Session, certificate: Certificate) -> bool:
+    """Whether a seal was put on it. One query."""
+    return session.get(competencies.SealUse, pk(certificate)) is not None
+
+
 def _lines(session: Session, certificate: Certificate, timezone: str) -> tuple[HoursLine, ...]:
-    entries: Sequence[CreditEntry] = competencies.entries_named(session, certificate)
+    entries: Sequence[CreditEntry] = competencies.certificates.entries_named(session, certificate)
     numbers = {
         pk(policy): policy.number
         for policy in session.exec(
@@ -383,9 +389,13 @@ def _lines(session: Session, certificate: Certificate, timezone: str) -> tuple[H
     )
 
 
-def printable(session: Session, actor: Actor, certificate_uuid: str) -> View:
-    """What goes on paper. Raises Conflict for one that holds no more: nobody prints it anew."""
+def printable(session: Session, actor: Actor, certificate_uuid: str) -> tuple[View, bytes]:
+    """What goes on paper, and the picture of the seal that was put on it, b"" for none. Raises Conflict for one that
+    holds no more: nobody prints it anew."""
     found = view(session, actor, certificate_uuid)
     if found.standing is not Standing.VALID:
         raise Conflict("certificate.not_printable")
-    return found
+    if not found.is_stamped:
+        return found, b""
+    seal = competencies.certificates.seal_on(session, find(session, Certificate, actor.tenant_id, certificate_uuid))
+    return found, seal.image if seal is not None else b""

@@ -45,7 +45,7 @@ class Holder:
     @property
     def statement(self) -> Statement:
         """What a certificate of now would say."""
-        return competencies.statement(self.entries)
+        return competencies.certificates.statement(self.entries)
 
     @property
     def current(self) -> Certificate | None:
@@ -54,11 +54,11 @@ class Holder:
 
     def standing(self, certificate: Certificate, end: CertificateEnd | None) -> Standing:
         """Whether one of theirs still holds."""
-        return competencies.standing(certificate, end is not None, self.entries)
+        return competencies.certificates.standing(certificate, end is not None, self.entries)
 
     def has_the_same(self) -> bool:
         """They hold one that says just what the ledger says."""
-        return self.current is not None and competencies.said_by(self.current) == self.statement
+        return self.current is not None and competencies.certificates.said_by(self.current) == self.statement
 
     def obstacle(self, actor: Actor | None, *, by_name: bool = False) -> str:
         """Why none can be made out to them, as a code; "" where nothing stands in the way.
@@ -97,7 +97,7 @@ def holders(session: Session, programme: Programme, people: Sequence[tuple[Perso
             .order_by(col(CreditEntry.id))
         ):
             entries[rows[entry.person_id]].append(entry)
-        for certificate, end in competencies.certificates_of(session, pk(programme), rows):
+        for certificate, end in competencies.certificates.certificates_of(session, pk(programme), rows):
             given[rows[certificate.person_id]].append((certificate, end))
     return [
         Holder(person, humans.rows_of(person), unit, tuple(entries[pk(person)]), tuple(given[pk(person)]))
@@ -155,7 +155,7 @@ def set_terms(
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     require(actor, Permission.CERTIFICATE_ISSUE, programme_scope(session, programme))
     paper = paper_as_kept(paper, required=is_self_service)
-    before = competencies.terms_of(session, pk(programme))
+    before = competencies.certificates.terms_of(session, pk(programme))
     if before is not None and (before.paper, before.is_self_service) == (paper, is_self_service):
         return
     session.add(
@@ -192,7 +192,7 @@ def take_own(session: Session, actor: Actor, programme_uuid: str, now: datetime)
         Permission.CERTIFICATE_TAKE,
         Scope(actor.tenant_id, owner_id=pk(person)),
     )
-    terms = competencies.terms_of(session, pk(programme))
+    terms = competencies.certificates.terms_of(session, pk(programme))
     if terms is None or not terms.is_self_service:
         raise Refused("certificate.no_self_service")
     return _one(session, actor, programme, person, terms.paper, now, obstacles_for=None)
@@ -208,13 +208,13 @@ def _one(
     *,
     obstacles_for: Actor | None,
 ) -> Certificate:
-    _take_turn(session, programme.tenant_id)
+    take_turn(session, programme.tenant_id)
     (holder,) = holders(session, programme, [(person, unit_of(session, person))])
     if code := holder.obstacle(obstacles_for, by_name=obstacles_for is not None):
         raise Refused(code)
     if holder.has_the_same() and holder.current is not None:
         return holder.current
-    if competencies.waiting_for_seal(session, holder.statement.entries):
+    if competencies.certificates.waiting_for_seal(session, holder.statement.entries):
         raise Refused(UNSEALED)
     return _make_out(session, actor, programme, [holder], paper, now)[0]
 
@@ -228,7 +228,7 @@ def issue_to_school(
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     require(actor, Permission.CERTIFICATE_ISSUE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     paper = paper_as_kept(paper)
-    _take_turn(session, actor.tenant_id)
+    take_turn(session, actor.tenant_id)
     left: dict[str, int] = defaultdict(int)
     wanted, kept = list[Holder](), 0
     for holder in holders(session, programme, people_of(session, unit, programme)):
@@ -238,7 +238,9 @@ def issue_to_school(
             kept += 1
         else:
             wanted.append(holder)
-    waiting = competencies.waiting_for_seal(session, [key for one in wanted for key in one.statement.entries])
+    waiting = competencies.certificates.waiting_for_seal(
+        session, [key for one in wanted for key in one.statement.entries]
+    )
     ready = [one for one in wanted if waiting.isdisjoint(one.statement.entries)]
     if len(ready) < len(wanted):
         left[UNSEALED] = len(wanted) - len(ready)
@@ -262,15 +264,15 @@ def revoke(session: Session, actor: Actor, certificate_uuid: str, reason: str, n
         raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_REASON})})
     if not reason.isprintable():
         raise Invalid({"reason": "form.unprintable"})
-    _take_turn(session, actor.tenant_id)
+    take_turn(session, actor.tenant_id)
     if session.get(CertificateEnd, pk(certificate)) is not None:
         return False
-    competencies.end_certificate(session, certificate, actor.person_id, now, reason=reason)
+    competencies.certificates.end_certificate(session, certificate, actor.person_id, now, reason=reason)
     session.flush()
     return True
 
 
-def _take_turn(session: Session, tenant_id: int) -> None:
+def take_turn(session: Session, tenant_id: int) -> None:
     """One at a time makes out certificates in a district: numbers follow one another, a double click finds what the
     first one made, and no seal is made meanwhile. Ends with the transaction."""
     session.exec(select(Tenant.id).where(col(Tenant.id) == tenant_id).with_for_update(key_share=True)).one()
@@ -290,7 +292,7 @@ def _make_out(
     if head is None:  # entries that wait for no seal lie under one: somebody deleted the seals past the product
         raise Refused(UNSEALED)
     issuer = get(session, OrgUnit, programme.org_unit_id).name
-    first = competencies.next_number(session, programme.tenant_id)
+    first = competencies.certificates.next_number(session, programme.tenant_id)
     made = []
     for number, holder in enumerate(to, start=first):
         said = holder.statement
@@ -298,7 +300,7 @@ def _make_out(
             Certificate(
                 tenant_id=programme.tenant_id,
                 number=number,
-                code=competencies.new_code(),
+                code=competencies.certificates.new_code(),
                 programme_id=pk(programme),
                 person_id=pk(holder.person),
                 org_unit_id=pk(holder.unit) if holder.unit is not None else None,
@@ -308,8 +310,7 @@ def _make_out(
                 title=programme.title,
                 issuer=issuer,
                 paper=paper,
-                practice_hundredths=said.practice_hundredths,
-                online_hundredths=said.online_hundredths,
+                hours={kind.value: hundredths for kind, hundredths in said.hours},
                 entries=list(said.entries),
                 seal_number=head.number,
                 seal_hash=head.hash,
@@ -322,6 +323,8 @@ def _make_out(
     for certificate, holder in zip(made, to, strict=True):
         for before, end in holder.certificates:  # of two people who were merged each may hold one
             if end is None:
-                competencies.end_certificate(session, before, actor.person_id, now, followed_by_id=pk(certificate))
+                competencies.certificates.end_certificate(
+                    session, before, actor.person_id, now, followed_by_id=pk(certificate)
+                )
     session.flush()
     return made

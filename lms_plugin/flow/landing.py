@@ -28,6 +28,7 @@ class Place(enum.Enum):
     PROGRESS = "progress"
     AUDIT = "audit"
     PLATFORMS = "platforms"
+    SEALS = "seals"
     WAITING = "waiting"  # 培训尚未开始
     NOWHERE = "nowhere"  # signed in, no course, no role that has a page of its own
 
@@ -98,6 +99,8 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
         return Landing(Place.TEACHER, mine.uuid)
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):
         return Landing(Place.PLATFORMS)
+    if actor.has(RoleKind.SEAL):
+        return Landing(Place.SEALS)
     return Landing(Place.NOWHERE, course_title=course.title if course is not None else "")
 
 

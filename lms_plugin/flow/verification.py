@@ -11,7 +11,7 @@ from sqlmodel import Session
 import competencies
 from competencies import Programme, Standing
 from lms_plugin.db import get
-from lms_plugin.flow import certificates, humans
+from lms_plugin.flow import certificate_views, certificates, humans
 from lms_plugin.people import Person, Tenant
 
 
@@ -22,8 +22,7 @@ class Verified:
     code: str
     name: str
     title: str
-    practice_hundredths: int
-    online_hundredths: int
+    hours: certificate_views.Hours
     issued_at: datetime
     timezone: str
     standing: Standing
@@ -33,7 +32,7 @@ class Verified:
 def look_up(session: Session, typed: str) -> Verified | None:
     """The certificate of a code, as it was typed or scanned; None for a code that nobody has, and for what is no code
     (without asking the database). Six queries at most."""
-    found = competencies.certificate_of_code(session, competencies.code_as_kept(typed))
+    found = competencies.certificates.certificate_of_code(session, competencies.certificates.code_as_kept(typed))
     if found is None:
         return None
     certificate, end = found
@@ -41,11 +40,10 @@ def look_up(session: Session, typed: str) -> Verified | None:
     programme = get(session, Programme, certificate.programme_id)
     (holder,) = certificates.holders(session, programme, [(person, None)])
     return Verified(
-        code=competencies.code_as_printed(certificate.code),
+        code=competencies.certificates.code_as_printed(certificate.code),
         name=masked(certificate.name),
         title=certificate.title,
-        practice_hundredths=certificate.practice_hundredths,
-        online_hundredths=certificate.online_hundredths,
+        hours=certificate_views.by_kind(competencies.certificates.said_by(certificate)),
         issued_at=certificate.issued_at,
         timezone=get(session, Tenant, certificate.tenant_id).timezone,
         standing=holder.standing(certificate, end),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lms_plugin.media.pdf import page_png as pdf_page_png
     from lms_plugin.media.personal import Finding, find_personal, mask
     from lms_plugin.media.pictures import jpeg as image_jpeg
+    from lms_plugin.media.pictures import stamp_png
     from lms_plugin.media.pictures import to_pdf as photos_to_pdf
     from lms_plugin.media.printing import on_paper, printer_lacks, qr_svg
     from lms_plugin.media.reading import document_blocks, document_picture, document_text
@@ -34,7 +35,7 @@ _PARTS = {
     "office": ("Block",),
     "pdf": ("pdf_page_count", "pdf_page_png"),
     "personal": ("Finding", "find_personal", "mask"),
-    "pictures": ("image_jpeg", "photos_to_pdf"),
+    "pictures": ("image_jpeg", "photos_to_pdf", "stamp_png"),
     "printing": ("on_paper", "printer_lacks", "qr_svg"),
     "reading": ("document_blocks", "document_picture", "document_text"),
     "words": ("clean_filename", "clean_link", "clean_text"),
@@ -88,4 +89,5 @@ __all__ = [
     "on_paper",
     "printer_lacks",
     "qr_svg",
+    "stamp_png",
 ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pi_heif import register_heif_opener
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from lms_plugin.errors import Refused
 from lms_plugin.media.faults import Bomb, Broken
@@ -19,6 +19,7 @@ PIXELS = 220_000_000  # phones make 200 megapixels; JPEG is decoded at a fractio
 DECODED = 80_000_000  # of formats that must be decoded whole
 PHOTOS = 9  # of a handwritten page, by the issue's rule
 _SIDE_OF_PHOTO = 2000
+_SIDE_OF_SEAL, _SEAL_PIXELS, _WHITE = 800, 25_000_000, 230
 _FORMATS = ("JPEG", "PNG", "HEIF", "WEBP", "GIF", "BMP", "TIFF", "MPO")
 
 register_heif_opener(thumbnails=False)
@@ -166,6 +167,26 @@ def to_pdf(paths: list[Path], target: Path) -> None:
         with opened(path) as image:
             pages.append(_pixels(image, _SIDE_OF_PHOTO))
     pages[0].save(target, "PDF", save_all=True, append_images=pages[1:], resolution=200.0, quality=82)
+
+
+def stamp_png(data: bytes) -> bytes:
+    """The picture of a seal as a PNG that can lie over words: bare pixels, at most 800 a side, white is seen through.
+
+    Raises Broken, Bomb, and Refused("media.seal_blank") where nothing is left to see.
+    """
+    with opened(io.BytesIO(data)) as image:
+        if image.width * image.height > _SEAL_PIXELS:
+            raise Bomb
+        bare = _pixels(image, _SIDE_OF_SEAL, transparent=True).convert("RGBA")
+    red, green, blue, alpha = bare.split()
+    darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    seen = ImageChops.darker(alpha, darkest.point([255 if value < _WHITE else 0 for value in range(256)]))
+    if seen.getbbox() is None:
+        raise Refused("media.seal_blank")
+    bare.putalpha(seen)
+    made = io.BytesIO()
+    bare.save(made, "PNG", optimize=True)
+    return made.getvalue()
 
 
 def as_jpeg(image: Image.Image) -> bytes:

@@ -10,7 +10,7 @@ import competencies
 from lms_plugin import media
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import certificate_paper, certificate_views, certificates
-from lms_plugin.web import messages
+from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
@@ -68,6 +68,7 @@ def school(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
         made=whole(request.args.get("made"), 0, least=0) if "made" in request.args else None,
         page=number,
         pages=pages(view.total),
+        kind_word=ledger_words.kind_word,
         address=lambda there: url_for("certificates.school", programme=programme, unit=unit, page=there),
     )
     return page, 422 if errors else 200
@@ -86,7 +87,9 @@ def issue(programme: str, person: str) -> BaseResponse | tuple[str, int]:
             errors = messages.field_errors(invalid)
     view = certificate_views.asked(db(), actor(), programme, person)
     paper = request.form.get("paper", view.paper)[:200]
-    page = render_template("certificates/issue.html", view=view, errors=errors, paper=paper)
+    page = render_template(
+        "certificates/issue.html", view=view, errors=errors, paper=paper, kind_word=ledger_words.kind_word
+    )
     return page, 422 if errors else 200
 
 
@@ -105,20 +108,21 @@ def one(certificate: str) -> str:
     return render_template(
         "certificates/one.html",
         view=view,
-        code=competencies.code_as_printed(view.code),
+        code=competencies.certificates.code_as_printed(view.code),
         address=address,
         qr=media.qr_svg(address),
         lacks=media.printer_lacks(),
-        basis=certificate_basis,
+        kind_word=ledger_words.kind_word,
+        basis_words=ledger_words.basis_words,
     )
 
 
 @blueprint.get("/certificate/<certificate>/pdf")
 def pdf(certificate: str) -> BaseResponse:
     """The paper itself. Where this server cannot make it, the page says what it lacks."""
-    view = certificate_views.printable(db(), actor(), certificate)
+    view, seal = certificate_views.printable(db(), actor(), certificate)
     typed_at = f"{parts().settings.public_url}{url_for('verify.page')}"
-    page = certificate_paper.page(view, verify_url(view.code), typed_at)
+    page = certificate_paper.page(view, verify_url(view.code), typed_at, seal)
     db().rollback()  # what is read is read: nobody waits for this connection while the page is made
     return as_pdf(media.on_paper(page), f"{_('学时证明')}_{view.name}_{view.number}")
 
@@ -146,19 +150,3 @@ def as_pdf(content: bytes, name: str) -> BaseResponse:
     safe = re.sub(r'[\\/:*?"<>|\s]+', "_", name)[:80]
     file = io.BytesIO(content)
     return send_file(file, mimetype="application/pdf", as_attachment=True, download_name=f"{safe}.pdf", max_age=None)
-
-
-def certificate_basis(line: certificate_views.HoursLine) -> str:
-    """What an entry rests on, in the page's language."""
-    match line.reason:
-        case "import":
-            return _("导入：%(source)s", source=line.source or _("未写来源"))
-        case "reversal":
-            return _("冲销：%(source)s", source=line.source or _("未写原因"))
-        case "merge":
-            return _("合并重复的人，多记的冲抵")
-        case "unmerge":
-            return _("撤销合并，冲抵记回")
-        case "rule":
-            return _("规则改为第 %(number)s 版，补记", number=line.rule_number)
-    return _("能力点认定，规则第 %(number)s 版", number=line.rule_number)

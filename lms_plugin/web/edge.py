@@ -5,9 +5,10 @@ It is kept in the WSGI environment, not on `flask.g`, so that nothing can leak f
 
 import hashlib
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from flask import Flask, current_app, request
@@ -67,6 +68,26 @@ LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved"}
 
 
 @dataclass
+class Pace:
+    """How often each address has asked, in its minute: for pages that anybody may open."""
+
+    most: int = 30
+    window: timedelta = timedelta(minutes=1)
+    remembered: int = 10_000  # addresses; the one that came first is forgotten first
+    seen: "OrderedDict[str, tuple[datetime, int]]" = field(default_factory=OrderedDict)
+
+    def admits(self, address: str, now: datetime) -> bool:
+        """Counts a question; False where it is one too many."""
+        since, count = self.seen.pop(address, (now, 0))
+        if now - since >= self.window:
+            since, count = now, 0
+        self.seen[address] = (since, count + 1)
+        while len(self.seen) > self.remembered:
+            self.seen.popitem(last=False)
+        return count < self.most
+
+
+@dataclass
 class Parts:
     """What an application is made of, built once by `create_app`."""
 
@@ -77,6 +98,7 @@ class Parts:
     clock: Callable[[], datetime]
     wake: Callable[[], None]
     direct: Engine | None  # for the statements of lms_plugin/direct.py
+    pace: Pace = field(default_factory=Pace)  # of those who check papers
 
 
 @dataclass

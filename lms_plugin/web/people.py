@@ -18,7 +18,7 @@ from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("people", __name__)
 
-INVITED = (RoleKind.TRAINER, RoleKind.SCHOOL_LEAD, RoleKind.OFFICER, RoleKind.IT, RoleKind.AUDITOR)
+INVITED = (RoleKind.TRAINER, RoleKind.SCHOOL_LEAD, RoleKind.OFFICER, RoleKind.IT, RoleKind.AUDITOR, RoleKind.SEAL)
 
 
 def stage_word(stage: Stage) -> str:
@@ -47,6 +47,7 @@ def role_word(kind: RoleKind) -> str:
         RoleKind.IT: _("技术管理员"),
         RoleKind.AUDITOR: _("审计员"),
         RoleKind.PANEL: _("考核小组成员"),
+        RoleKind.SEAL: _("用印人"),
     }
     return str(words[kind])
 
@@ -68,6 +69,7 @@ def home() -> BaseResponse | str:
             "passport.of_person", programme=place.programme_uuid, person=place.person_uuid
         ),
         landing.Place.RECORD: lambda: url_for("passport.page", programme=place.programme_uuid),
+        landing.Place.SEALS: lambda: url_for("seals.home"),
         landing.Place.REVIEWS: lambda: url_for("review.mine"),
         landing.Place.INTRODUCE: lambda: url_for("people.introduce"),
         landing.Place.TEACHER: lambda: url_for("submit.home", programme=place.programme_uuid),
@@ -370,6 +372,7 @@ def taken(kind: str) -> str:
         RoleKind.SCHOOL_LEAD: (_("核对本校的老师"), url_for("people.list_people", waiting=1)),
         RoleKind.TRAINER: (_("看待评材料"), url_for("cases.queue")),
         RoleKind.IT: (_("看平台"), url_for("platforms.home")),
+        RoleKind.SEAL: (_("去用印"), url_for("seals.home")),
     }
     label, address = first.get(role, (_("看进度"), url_for("oversee.home")))
     return render_template("people/taken.html", kind=role_word(role), label=label, address=address)

@@ -130,6 +130,8 @@ def _menu() -> list[tuple[str, str, bool]]:
         entries.append(("passport", url_for("passport.mine"), _("研修档案")))
     if here.takes_part or actor.has(*HOLD_OR_READ) or not actor.roles:
         entries.append(("trainings", url_for("trainings.home"), _("培训")))
+    if actor.has(RoleKind.SEAL):
+        entries.append(("seals", url_for("seals.home"), _("用印")))
     if actor.has(*LOOKS_AFTER):
         entries.append(("courses", url_for("courses.home"), _("课程")))
     if can(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id)):

@@ -11,7 +11,7 @@ from competencies import Certificate, CertificateEnd, CreditKind, Standing
 from lms_plugin.access import RoleScope
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_views, certificates, merges, verification
+from lms_plugin.flow import certificate_paper, certificate_views, certificates, merges, verification
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.certified import PAPER, certificate_for, issue, sealed
@@ -47,7 +47,7 @@ def test_it_says_what_the_ledger_says_and_what_it_rests_on(world: World) -> None
     made = issue(world, cast.CHEN, paper="  平教培〔2026〕12   号 ")
     head = competencies.head(world.session, pk(world.tenant))
     assert head is not None
-    assert (made.practice_hundredths, made.online_hundredths, made.number) == (2500, 1200, 1)
+    assert (made.hours, made.number) == ({"practice": 2500, "online": 1200}, 1)
     assert pk(online) in made.entries
     assert len(made.entries) == 2
     assert (made.seal_number, made.seal_hash) == (head.number, head.hash)
@@ -66,7 +66,7 @@ def test_asked_for_twice_it_is_made_once(world: World) -> None:
 def test_more_hours_bring_a_new_one_that_ends_the_old(world: World) -> None:
     first = certificate_for(world, cast.CHEN)
     second = certificate_for(world, cast.CHEN, 500)
-    assert (second.number, second.practice_hundredths) == (2, 3000)
+    assert (second.number, second.hours) == (2, {"practice": 3000})
     assert look(world, first).followed_by == second.uuid
     assert (verified(world, first).standing, verified(world, second).standing) == (Standing.ENDED, Standing.VALID)
 
@@ -78,12 +78,12 @@ def test_a_reversal_shows_until_a_new_one_is_made_out(world: World) -> None:
     made = issue(world, cast.CHEN)
     assert take_back(world, "hours", online.uuid)
     assert verified(world, made).standing is Standing.CHANGED
-    assert (verified(world, made).practice_hundredths, verified(world, made).online_hundredths) == (2500, 1200)
+    assert verified(world, made).hours == (("practice", 2500), ("online", 1200))
     with pytest.raises(Conflict, match=r"certificate\.not_printable"):
         certificate_views.printable(world.session, world.actor(cast.CHEN), made.uuid)
     sealed(world)
     again = issue(world, cast.CHEN)
-    assert (again.practice_hundredths, again.online_hundredths, len(again.entries)) == (2500, 0, 3)
+    assert (again.hours, len(again.entries)) == ({"practice": 2500}, 3)
     assert verified(world, again).standing is Standing.VALID
     assert take_back(world, "award", award_of(world, "A5").uuid)
     assert verified(world, again).standing is Standing.CHANGED
@@ -227,7 +227,7 @@ def test_a_merge_leaves_it_valid(world: World) -> None:
     assert verified(world, made).standing is Standing.VALID
     add_entry(world, 500, cast.WANG)
     sealed(world)
-    assert issue(world, cast.WANG).practice_hundredths == 3000
+    assert issue(world, cast.WANG).hours == {"practice": 3000}
     assert verified(world, made).standing is Standing.ENDED
 
 
@@ -281,13 +281,14 @@ def test_the_neighbour_finds_nothing(world: World) -> None:
         certificates.revoke(world.session, neighbour, made.uuid, "x", world.now)
 
 
-def test_hours_are_of_their_kind(world: World) -> None:
+@pytest.mark.parametrize("kind", [CreditKind.ONLINE, CreditKind.OFFLINE, CreditKind.SCHOOL_BASED])
+def test_hours_are_of_their_kind(world: World, kind: CreditKind) -> None:
     competencies.credit(
         world.session,
         pk(world.tenant),
         pk(world.programme),
         pk(world.person(cast.CHEN)),
-        CreditKind.ONLINE,
+        kind,
         1250,
         competencies.Basis(world.programme.policy_id or 0),
         world.now,
@@ -295,4 +296,8 @@ def test_hours_are_of_their_kind(world: World) -> None:
     )
     sealed(world)
     made = issue(world, cast.CHEN)
-    assert (made.practice_hundredths, made.online_hundredths) == (0, 1250)
+    assert made.hours == {kind.value: 1250}
+
+
+def test_every_kind_of_hours_has_its_words_on_paper() -> None:
+    assert set(certificate_paper.KINDS) == {kind.value for kind in CreditKind}

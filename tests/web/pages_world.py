@@ -41,18 +41,21 @@ from lms_plugin.flow import (
     succession,
     training_hours,
     trainings,
+    unit_seals,
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
 from tests import ledgers
 from tests import people as cast
-from tests.certified import certificate_for
+from tests.certified import certificate_for, picture_of_a_seal
 from tests.competencies import packs_made
 from tests.factories import (
     ISSUER,
     Browser,
     World,
+    actor_of,
     add_person,
     course_of,
+    grant,
     link_request,
     member_row,
     programme_of,
@@ -202,6 +205,13 @@ def _certificates(pages: Pages) -> None:
     world = pages.world
     held, ended = certificate_for(world, cast.CHEN, 100), certificate_for(world, cast.LI, 100)
     certificates.revoke(world.session, world.actor(cast.OFFICER), ended.uuid, "姓名印错了", NOW)
+    for key, name, unit in (("keeper", "郑印", world.county), ("school_keeper", "薛印", world.schools["希望小学"])):
+        who = cast.Cast(key, name, "希望小学", key.upper())
+        world.persons[key] = add_person(world.session, world.tenant, unit, who, NOW)
+        grant(world.session, world.persons[key], RoleKind.SEAL, unit, NOW)
+    keeper = actor_of(world.session, world.persons["keeper"])
+    unit_seals.put(world.session, keeper, world.county.uuid, picture_of_a_seal(), NOW)
+    unit_seals.stamp(world.session, keeper, world.county.uuid, pages.programme, NOW)
     pages.uuids |= {"certificate": held.uuid, "certificate.ended": ended.uuid, "paper.code": held.code}
 
 

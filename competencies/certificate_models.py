@@ -1,0 +1,94 @@
+"""The tables of 学时证明 and of the seals that are put on them. Rows are only added (`certificates`)."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field
+
+from lms_plugin.db import Model, Owned
+
+
+class CertificateTerms(Model, table=True):
+    """How a programme's 学时证明 are given: the newest row counts. Append-only. `paper`: the 文号 that they rest on,
+    "" = it is asked for each time."""
+
+    __tablename__ = "certificate_terms"
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id", index=True)
+    paper: str = Field(max_length=100)
+    is_self_service: bool  # teachers may make out their own
+    set_by_id: int = Field(foreign_key="person.id")
+    set_at: datetime
+
+
+class Certificate(Owned, table=True):
+    """学时证明: what the ledger said of a person in a programme on one day, as it was printed. Append-only.
+
+    `code`: what the verification page is asked for, twelve characters (`certificates.new_code`). `number`: within the
+    district, from 1. `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to
+    `seal_number`. `hours`: hundredths by kind, of kinds of which there are any. The words are those of that day.
+    """
+
+    __tablename__ = "certificate"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number"),
+        UniqueConstraint("tenant_id", "id"),
+        Index("ix_certificate_person", "programme_id", "person_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    number: int
+    code: str = Field(max_length=12, unique=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    name: str = Field(max_length=100)
+    staff_number: str = Field(max_length=64)
+    school: str = Field(max_length=200)
+    title: str = Field(max_length=200)  # of the programme
+    issuer: str = Field(max_length=200)  # the unit that runs the programme
+    paper: str = Field(max_length=100)
+    hours: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    entries: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    seal_number: int
+    seal_hash: str = Field(max_length=64)
+    issued_by_id: int = Field(foreign_key="person.id")
+    issued_at: datetime
+
+
+class CertificateEnd(Model, table=True):
+    """A 学时证明 counts no more: taken back by somebody with a reason, or followed by a new one. Append-only."""
+
+    __tablename__ = "certificate_end"
+    certificate_id: int = Field(
+        foreign_key="certificate.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
+    )
+    followed_by_id: int | None = Field(default=None, foreign_key="certificate.id")
+    reason: str = Field(default="", max_length=300)
+    ended_by_id: int = Field(foreign_key="person.id")
+    ended_at: datetime
+
+
+class UnitSeal(Owned, table=True):
+    """单位印章: the picture of a unit's seal; the newest row of a unit counts. `image`: a PNG of ours, b"" = none any
+    more. Append-only."""
+
+    __tablename__ = "unit_seal"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    org_unit_id: int = Field(foreign_key="org_unit.id", index=True)
+    image: bytes = Field(sa_type=LargeBinary)
+    sha256: str = Field(max_length=64)
+    put_by_id: int = Field(foreign_key="person.id")
+    put_at: datetime
+
+
+class SealUse(Model, table=True):
+    """用印: somebody put a unit's seal on a certificate. Append-only."""
+
+    __tablename__ = "seal_use"
+    certificate_id: int = Field(
+        foreign_key="certificate.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
+    )
+    unit_seal_id: int = Field(foreign_key="unit_seal.id", index=True)
+    used_by_id: int = Field(foreign_key="person.id")
+    used_at: datetime
