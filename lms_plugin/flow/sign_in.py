@@ -292,7 +292,7 @@ def personal_code(session: Session, actor: Actor, key: str) -> str:
 def renew(session: Session, actor: Actor, key: str, now: datetime) -> str:
     """Makes the person's code, or another one: the one before it works no more."""
     require(actor, Permission.TRAINING_ATTEND, own(actor))
-    person = humans.held(session, actor.person_id)  # two clicks at once make one code after the other
+    person = get(session, Person, actor.person_id)
     row = session.get(PersonalCode, actor.person_id)
     number = row.number if row is not None else 0
     while True:

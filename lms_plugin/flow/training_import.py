@@ -174,18 +174,18 @@ def _cells(
         for key, text in (("staff_number", number), ("name", name))
         if not text
     ]
-    minutes = None
-    if typed := line.text("minutes"):
-        minutes = int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 5 else 0
-        if not 1 <= minutes <= training.minutes:
-            most = {"most": training.minutes}
-            faults.append(sheets.Problem(line.row, sheet.columns["minutes"], "training.minutes_unreadable", most))
     if not faults and entry is None:
         column = sheet.columns["staff_number"]
         faults.append(sheets.Problem(line.row, column, "training.nobody_of_that_number", {}))
     elif not faults and entry is not None and plain_name(entry.name) != plain_name(name):
         known = {"number": number[:64], "name": entry.name}
         faults.append(sheets.Problem(line.row, sheet.columns["name"], "hours.name_differs", known))
+    minutes = None
+    if typed := line.text("minutes"):
+        minutes = int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 5 else 0
+        if not 1 <= minutes <= training.minutes:
+            most = {"most": training.minutes}
+            faults.append(sheets.Problem(line.row, sheet.columns["minutes"], "training.minutes_unreadable", most))
     return faults, number, minutes
 
 

@@ -352,7 +352,7 @@ def test_every_fault_of_a_list_names_its_row_and_column(world: World) -> None:
         [
             "XW001,陈晓芳,30",  # stands with other minutes
             "XW002,王秀兰,91",
-            "XW002,王秀英,45",
+            "XW002,王秀英,全程",
             ",王秀兰,45",
             "PA002,孙立新,45",  # of another school
             "XW009,冯校,45",
@@ -365,6 +365,7 @@ def test_every_fault_of_a_list_names_its_row_and_column(world: World) -> None:
         (2, "C", "training.minutes_differ"),
         (3, "C", "training.minutes_unreadable"),
         (4, "B", "hours.name_differs"),
+        (4, "C", "training.minutes_unreadable"),
         (5, "A", "sheet.cell_empty"),
         (6, "A", "training.nobody_of_that_number"),
         (7, "A", "hours.own_row"),
