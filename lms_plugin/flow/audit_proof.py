@@ -77,14 +77,15 @@ class WorkProof:
 
 @dataclass(frozen=True)
 class RuleProof:
-    """The rule version that the entry names. `hash_holds`: its rules still have the hash that was kept with them."""
+    """The rule version that the entry names. `hash_holds`: its rules still have the hash that was kept with them;
+    `rules` None: they are such that they cannot be read any more."""
 
     number: int
     made_at: datetime
     made_by: str
     content_hash: str
     hash_holds: bool
-    rules: competencies.Rules
+    rules: competencies.Rules | None
 
 
 @dataclass(frozen=True)
@@ -246,9 +247,16 @@ def _entry(
             made_by=maker or "",
             content_hash=rules.content_hash,
             hash_holds=competencies.hash_of_rules(rules.rules) == rules.content_hash,
-            rules=competencies.Rules.model_validate(rules.rules),
+            rules=_readable(rules.rules),
         )
     return entry, humans.rows_of(today), facts, rule
+
+
+def _readable(rules: dict[str, Any]) -> competencies.Rules | None:
+    try:
+        return competencies.Rules.model_validate(rules)
+    except ValueError:  # changed past the product into what are no rules
+        return None
 
 
 def _works(session: Session, entry: CreditEntry, rows: Sequence[int]) -> tuple[WorkProof, ...]:

@@ -126,7 +126,7 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
         view=view,
         said={"finding": request.form.get("finding", view.finding), "remark": request.form.get("remark", view.remark)},
         errors=errors,
-        rules=rule_words(view.rule.rules) if view.rule is not None else [],
+        rules=rule_words(view.rule.rules) if view.rule is not None and view.rule.rules is not None else [],
         faults=[
             messages.sentence(fault.code, {"seals": fault.seals or "–", "entry": fault.entry})
             for fault in view.proof.faults

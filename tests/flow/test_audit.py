@@ -222,6 +222,12 @@ def test_what_was_handed_in_and_rules_that_were_changed_are_told(earned: World) 
     assert not page.rule.hash_holds
     assert not any(work.hash_holds for work in page.works)
     assert page.lost_files == 3
+    policy.rules = {**policy.rules, "bogus": 1}
+    session.add(policy)
+    session.flush()
+    page = proof(earned, drawn)
+    assert page.rule is not None
+    assert (page.rule.hash_holds, page.rule.rules) == (False, None)
 
 
 def test_an_entry_that_was_changed_is_shown_as_it_is_now(earned: World) -> None:
