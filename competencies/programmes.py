@@ -19,8 +19,8 @@ class ProgrammeEvent(Model, table=True):
 
     `kind`: opened, closed, dates, make_up, archived, restored, extended, extension_ended, cohorts or cohort_place.
     `details` of dates and make_up: the days as they were and as they are since, {"before": {"submit_by_on": iso, …},
-    "after": {…}}; of an extension: whose it is and until when, {"to": name, "until": iso}; of cohorts: how many
-    `people` got a year; of cohort_place: {"to": name, "year": number}.
+    "after": {…}}; of an extension: `unit_id` or `entry_id` (of the roster), and `until`; of cohorts: how many `people`
+    got a year; of cohort_place: `entry_id` and `year`. Ids, no names: those are told as they are on the day of reading.
     """
 
     __tablename__ = "programme_event"

@@ -156,7 +156,7 @@ def place_one(
     place = place or CohortPlace(programme_id=pk(programme), roster_entry_id=pk(entry), year=year, placed_at=now)
     place.year, place.is_by_hand, place.placed_by_id, place.placed_at = year, True, actor.person_id, now
     session.add(place)
-    details = {"to": f"{entry.name} {entry.staff_number}", "year": year}
+    details = {"entry_id": pk(entry), "year": year}
     competencies.note_event(session, programme, "cohort_place", actor.person_id, now, details=details)
     return place
 

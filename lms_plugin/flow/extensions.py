@@ -203,11 +203,15 @@ def grant(session: Session, actor: Actor, programme_uuid: str, form: ExtensionFo
     session.add(made)
     programme.extended_until_on = max(form.until_on, programme.extended_until_on or form.until_on)
     session.add(programme)
-    to = unit.name if unit is not None else _teacher(entry) if entry is not None else ""
-    details = {"to": to, "until": form.until_on.isoformat()}
+    details = _whose_details(made)
     competencies.note_event(session, programme, "extended", actor.person_id, now, reason, details)
     _let_late_in(session, actor, programme, unit, entry, now)
     return made
+
+
+def _whose_details(row: Extension) -> dict[str, Any]:
+    """What 经过 keeps of an extension: ids, no names."""
+    return {"unit_id": row.org_unit_id, "entry_id": row.roster_entry_id, "until": row.until_on.isoformat()}
 
 
 def _whose(
@@ -304,9 +308,5 @@ def end(session: Session, actor: Actor, programme_uuid: str, uuid: str, now: dat
         )
     ).one()
     session.add(programme)
-    if row.org_unit_id is not None:
-        to = get(session, OrgUnit, row.org_unit_id).name
-    else:
-        to = _teacher(get(session, RosterEntry, row.roster_entry_id or 0))
-    details = {"to": to, "until": row.until_on.isoformat()}
+    details = _whose_details(row)
     competencies.note_event(session, programme, "extension_ended", actor.person_id, now, details=details)

@@ -9,12 +9,12 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Programme, ProgrammeEvent, ProgrammeState, Submission, SubmissionState, SubmissionVersion
 from lms_plugin.access import Actor, Permission, require
-from lms_plugin.db import find, get, pk
+from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import late_work, oversee
 from lms_plugin.flow.curate import programme_unit_scope
 from lms_plugin.flow.oversee_figures import Tally, group_of, groups_within, sources_of
-from lms_plugin.people import OrgUnit, Person, Tenant
+from lms_plugin.people import OrgUnit, Person, RosterEntry, Tenant
 
 LONGEST_REASON = 300
 
@@ -171,7 +171,7 @@ class EventLine:
 
 
 def events_of(session: Session, actor: Actor, programme: Programme, most: int = 100) -> tuple[EventLine, ...]:
-    """经过, newest first: one query."""
+    """经过, newest first: one query, and one each for the units and the teachers that its lines are about."""
     require(actor, Permission.PROGRAMME_READ, programme_unit_scope(session, programme))
     rows = session.exec(
         select(ProgrammeEvent, Person.name)
@@ -180,7 +180,25 @@ def events_of(session: Session, actor: Actor, programme: Programme, most: int = 
         .order_by(col(ProgrammeEvent.id).desc())
         .limit(most)
     ).all()
-    return tuple(EventLine(row.kind, row.reason, row.details, name or "", row.at) for row, name in rows)
+    told = [row.details for row, _name in rows]
+    names: dict[tuple[str, int], str] = {}
+    entries = {one["entry_id"] for one in told if one.get("entry_id")}
+    if entries:
+        for entry in session.exec(owned(RosterEntry, programme.tenant_id).where(col(RosterEntry.id).in_(entries))):
+            names["entry_id", pk(entry)] = f"{entry.name} {entry.staff_number}"
+    units = {one["unit_id"] for one in told if one.get("unit_id")}
+    if units:
+        for unit in session.exec(owned(OrgUnit, programme.tenant_id).where(col(OrgUnit.id).in_(units))):
+            names["unit_id", pk(unit)] = unit.name
+    return tuple(
+        EventLine(row.kind, row.reason, {**row.details, "to": _about(row.details, names)}, name or "", row.at)
+        for row, name in rows
+    )
+
+
+def _about(details: dict[str, Any], names: dict[tuple[str, int], str]) -> str:
+    """Whom or what a line is about, by the name of today."""
+    return next((names.get((kind, details[kind]), "") for kind in ("entry_id", "unit_id") if details.get(kind)), "")
 
 
 def _programme(session: Session, actor: Actor, uuid: str) -> Programme:

@@ -312,6 +312,20 @@ def test_points_earned_elsewhere_are_sent_to_a_new_course(world: World) -> None:
     ]
 
 
+def test_scores_go_to_every_course_from_which_the_learner_launched(world: World) -> None:
+    """A programme runs in three courses: who came as a learner from two of them is scored in these two; the third one,
+    where they never were, hears nothing."""
+    chen, (second, third) = world.person(cast.CHEN), (unbound(world, "second"), unbound(world, "third"))
+    for course in (second, third):
+        course.programme_id = pk(world.programme)
+    come(world, "sub-chen", LEARNER, course=second)
+    come(world, "sub-chen", LEARNER)
+    come(world, "sub-zhao", LEARNER, course=third)
+    earn(world, cast.CHEN, "A3")
+    scores = {(job.ids["course_id"], job.ids["person_id"]) for job in world.session.exec(select(outbox.Job)).all()}
+    assert scores == {(pk(world.course), pk(chen)), (pk(second), pk(chen))}
+
+
 # --- language and text size ---
 
 

@@ -151,10 +151,16 @@ def test_an_extension_is_taken_back_and_all_of_it_is_logged(world: World) -> Non
     assert home(world, cast.CHEN).extension is None
     events = rounds.events_of(world.session, world.actor(cast.AUDITOR), world.programme)
     assert [one.kind for one in events] == ["extension_ended", "extension_ended", "extended", "extended"]
-    assert events[-1].details == {"to": "希望小学", "until": long.until_on.isoformat()}
+    assert (events[-1].details["to"], events[-1].details["until"]) == ("希望小学", long.until_on.isoformat())
     assert (events[-1].reason, events[-1].by) == (WHY, world.person(cast.OFFICER).name)
     lines = extensions.page(*act, world.now).lines
     assert [(one.to, one.reason, one.ended_at) for one in lines] == [("希望小学", WHY, world.now)] * 2
+    put_on_roster(world, cast.CHEN)
+    grant(world, staff_number=cast.CHEN.staff_number)
+    newest = rounds.events_of(world.session, world.actor(cast.AUDITOR), world.programme)[0]
+    assert newest.details["to"] == f"{cast.CHEN.name} {cast.CHEN.staff_number}"
+    kept = world.session.exec(select(competencies.ProgrammeEvent)).all()
+    assert not any(cast.CHEN.name in str(one.details) for one in kept)  # ids alone: who is erased is named no more
 
 
 def test_what_is_no_extension_is_refused(world: World) -> None:
