@@ -40,6 +40,7 @@ def labels() -> dict[str, str]:
         "choice.min_dimensions": _("至少来自几个维度"),
         "choice.environment_rule": _("环境"),
         "choice.compulsory": _("必选的能力点"),
+        "choice.change_until": _("交了的能力点，教师什么时候以前可以换"),
         "choice.not_offered": _("本地文件没有的能力点"),
         "choice.points_in_paper": _("本地文件列出几个能力点"),
         "review.reviews_per_work": _("每份材料几人评"),

@@ -21,6 +21,7 @@ from tests.web.test_curate import form
 OTHERS: dict[str, Any] = {
     "choice.required_points": 4,
     "choice.environment_rule": "free",
+    "choice.change_until": "decided",
     "choice.compulsory": ["A3"],
     "choice.not_offered": ["A12"],
     "choice.points_in_paper": 29,
