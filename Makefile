@@ -34,7 +34,7 @@ migration: venv-test  ## Write a migration from the models: make migration m="wh
 strings: venv-test  ## Collect the pages' Chinese sentences into the English catalogue
 	@$(PY) tools/strings.py
 
-bench: venv-test  ## Measure a speed promise: make bench NAME=pages (or launch)
+bench: venv-test  ## Measure a speed promise: make bench NAME=pages (or launch, ledger)
 	@$(PY) $(firstword $(wildcard benchmarks/$(NAME)/__main__.py) benchmarks/$(NAME).py)
 
 venv:

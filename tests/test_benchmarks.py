@@ -133,3 +133,30 @@ def test_every_promise_of_the_launch_has_its_line(
     assert len(lines) == 5
     assert all(line.startswith("launch: ") and line.endswith((" ok", " short")) for line in lines)
     assert sum(line.endswith(" short") for line in lines) == (0 if kept else 2)
+
+
+@pytest.mark.postgresql
+def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str) -> None:
+    server = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("CREATE DATABASE ledgered"))
+    url = make_url(database_url).set(database="ledgered").render_as_string(hide_password=False)
+    options = ["--entries", "3000", "--seconds", "1", "--people", "30", "--database", url]
+    try:
+        run = subprocess.run(
+            [sys.executable, str(ROOT / "benchmarks" / "ledger.py"), *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    finally:
+        with server.connect() as connection:
+            connection.execute(text("DROP DATABASE ledgered WITH (FORCE)"))
+        server.dispose()
+    assert run.returncode in {0, 1}, run.stderr
+    *_told, totals, append, seals = run.stdout.strip().splitlines()
+    assert totals.startswith("totals of a person: p50 "), run.stdout
+    assert append.startswith("append: "), run.stdout
+    assert seals.endswith(" 0 faults (all) ok"), run.stdout
