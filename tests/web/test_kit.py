@@ -33,28 +33,34 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, host: Host) -> Page:
-    """A page that fails the test where the policy is broken or a script stumbles."""
+def tab(context: BrowserContext) -> Page:
+    """An empty tab that fails the test where the policy is broken or a script stumbles."""
     found = context.new_page()
     found.set_default_timeout(8000)
     found.on("pageerror", lambda error: pytest.fail(f"script: {error}"))
     found.on("console", lambda line: pytest.fail(line.text) if "Content Security" in line.text else None)
-    found.goto(f"{host.url}/kit")
     return found
+
+
+@pytest.fixture
+def page(tab: Page, host: Host) -> Page:
+    """The kit in that tab."""
+    tab.goto(f"{host.url}/kit")
+    return tab
 
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("path", ["/kit", "/kit/plain"])
 @pytest.mark.parametrize("width", [320, 720, 1000])
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    page: Page, host: Host, width: int, path: str, look: str
+    tab: Page, host: Host, width: int, path: str, look: str
 ) -> None:
-    page.set_viewport_size({"width": width, "height": 600})
-    page.goto(host.url + path + look)
-    for summary in page.locator("main details:not([open]) > summary").all():
+    tab.set_viewport_size({"width": width, "height": 600})
+    tab.goto(host.url + path + look)
+    for summary in tab.locator("main details:not([open]) > summary").all():
         summary.click() if summary.is_visible() else None
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = page.evaluate(
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = tab.evaluate(
         AXE + f";axe.run(document, {{runOnly: {RULES}, resultTypes: ['violations']}}).then(r => r.violations)"
     )
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
