@@ -89,7 +89,14 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--headless=new", "--test-third-party-cookie-phaseout"],
+            # Without the last, Playwright sometimes goes on with the page that a frame held before it changed the site.
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--headless=new",
+                "--test-third-party-cookie-phaseout",
+                "--disable-site-isolation-trials",
+            ],
         )
         yield browser
         browser.close()
