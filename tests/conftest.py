@@ -183,7 +183,7 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[playwright.Browser]:
     """A plain Chromium for the tests of a file."""
     with playwright.sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        found = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
 
