@@ -250,13 +250,17 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with self.engine.connect() as connection:
+            # Files are copied whole, which takes half the work of the log that newer servers write instead.
+            whole = int(connection.scalar(text("SHOW server_version_num")) or 0) >= 150_000
+        self.strategy = " STRATEGY FILE_COPY" if whole else ""
 
     def create(self, template_url: str = "") -> str:
         """A new database, empty or copied from that one; returns its URL."""
         template = (make_url(template_url).database if template_url else "") or "template0"
         name = f"nengli_{secrets.token_hex(6)}"
         with self.engine.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{self.strategy}'))
         return self.url.set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
