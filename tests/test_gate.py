@@ -55,3 +55,8 @@ def test_no_second_go_where_much_fails_or_none_is_given(house: Path) -> None:
     run = check.Run()
     assert not run.step("browser", PLAIN, again=PLAIN)
     assert run.close(strict=False) == 1
+
+
+def test_what_was_compiled_once_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert "PYTHONDONTWRITEBYTECODE" not in check.surroundings()

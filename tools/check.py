@@ -117,8 +117,10 @@ class Run:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of a check: ours, without the settings of a Nengli that this person may be running."""
+    """The environment of a check: ours, without the settings of a Nengli that this person may be running. Bytecode is
+    kept: every test process and every server that a test starts would compile the whole house again."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NENGLI_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     ours = {name: value for name, value in os.environ.items() if name.startswith(("NENGLI_TEST_", "NENGLI_NOTHING_"))}
     return {**kept, **ours, "PYTHONUNBUFFERED": "1"}
 
