@@ -95,13 +95,29 @@ def pytest_configure(config: pytest.Config) -> None:
 PARTS = {"tests/web/test_every_page.py": ("zh-Hans", "en"), "tests/lti/test_stock_consumer.py": stock.GENERATIONS}
 
 
+LONGEST = (  # begin first, so that nobody waits for them at the end
+    "tests/journey/test_whole_story.py",
+    "tests/web/test_every_page.py",
+    "tests/web/test_kit.py",
+    "tests/web/test_nothing_lost.py",
+    "tests/lti/conformance/test_browsers.py",
+    "tests/test_demo.py",
+)
+
+
+def turn_of(nodeid: str) -> int:
+    """When a test's turn comes: its file's place among the longest, or after them."""
+    file = nodeid.partition("::")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)
+
+
 def story_of(nodeid: str) -> str:
     """What stays with one worker: a file, since a journey is one story on one running product; of the two longest files
-    each part."""
+    each part. What belongs to no part goes with the first: another worker would set all up once more."""
     file, _, rest = nodeid.partition("::")
     told = re.split(r"[\[\]]", rest)[1:2]
     parts = [part for part in PARTS.get(file, ()) for words in told if f"-{part}-" in f"-{words}-"]
-    return " ".join([file, *parts])
+    return " ".join([file, *(parts or PARTS.get(file, ())[:1])])
 
 
 class Stories(LoadScopeScheduling):
@@ -140,7 +156,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dropped.append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = kept
+    items[:] = sorted(kept, key=lambda item: turn_of(item.nodeid))
 
 
 def uses_database(item: pytest.Item) -> bool:

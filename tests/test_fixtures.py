@@ -2,6 +2,7 @@
 
 import socket
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
@@ -9,7 +10,7 @@ from sqlmodel import Session, select
 
 from lms_plugin import db
 from lms_plugin.people import Tenant
-from tests.conftest import story_of
+from tests.conftest import LONGEST, story_of, turn_of
 
 
 def test_a_commit_of_a_test_stays_inside_it(session: Session, now: datetime) -> None:
@@ -62,10 +63,16 @@ def test_this_machine_may_be_asked() -> None:
         ("tests/journey/test_whole_story.py::test_reviews_are_allotted_and_done", "tests/journey/test_whole_story.py"),
         ("tests/web/test_every_page.py::test_page[help.page-stranger-en]", "tests/web/test_every_page.py en"),
         ("tests/web/test_every_page.py::test_page[help.page-zh-Hans]", "tests/web/test_every_page.py zh-Hans"),
-        ("tests/web/test_every_page.py::test_no_page_is_left_out", "tests/web/test_every_page.py"),
+        ("tests/web/test_every_page.py::test_no_page_is_left_out", "tests/web/test_every_page.py zh-Hans"),
         ("tests/lti/test_stock_consumer.py::test_launch[9.16.1-lin]", "tests/lti/test_stock_consumer.py 9.16.1"),
         ("tests/web/test_kit.py::test_axe[320-/kit-?lang=en]", "tests/web/test_kit.py"),
     ],
 )
 def test_a_story_stays_with_one_worker(test: str, story: str) -> None:
     assert story_of(test) == story
+
+
+def test_the_longest_stories_begin_first() -> None:
+    assert all((Path(__file__).parent.parent / file).is_file() for file in LONGEST)
+    tests = ["tests/cli/test_a.py::test_a", f"{LONGEST[1]}::test_b", f"{LONGEST[0]}::test_c[en]"]
+    assert sorted(tests, key=turn_of) == tests[::-1]

@@ -136,7 +136,11 @@ def main() -> int:
     run.step("类型 / types", ["mypy", "--no-error-summary"])
     run.step("边界 / boundaries", ["lint-imports"])
     pytest = ["pytest", "--quiet", "--no-header", "--tb=short"]
-    parallel = [*pytest, "--numprocesses", str(min(os.cpu_count() or 2, 4))]
+    cores = min(os.cpu_count() or 2, 4)
+    # Tests also wait, so there are more workers than cores: those with browsers wait half of the time. A worker begins
+    # with tests that stand together (what a file sets up is set up once) and in the end takes over from slower ones.
+    parallel = [*pytest, "--dist", "worksteal", "--numprocesses", str(cores + 1)]
+    stories = [*pytest, "--dist", "loadscope", "--no-loadscope-reorder", "--numprocesses"]
     sqlite = "测试 SQLite / tests on SQLite"
     run.step(sqlite, [*parallel, "-m", "not browser and not postgresql and not stock"], NENGLI_TEST_DATABASE_URL="")
     if quick:
@@ -148,7 +152,7 @@ def main() -> int:
     run.left_out += stock.prepare()
     consumers = "真实的 Open edX / the published Open edX consumers"
     # Each generation is a host with a story of its own: it stays with one worker.
-    run.step(consumers, [*parallel, "--dist", "loadscope", "-m", "stock", "tests/lti"], NENGLI_TEST_DATABASE_URL="")
+    run.step(consumers, [*stories, str(cores), "-m", "stock", "tests/lti"], NENGLI_TEST_DATABASE_URL="")
 
     reason = ""
     needs = system.missing()
@@ -181,7 +185,7 @@ def main() -> int:
             extra = {"NENGLI_TEST_DATABASE_URL": url, "NENGLI_TEST_CHROMIUM": str(system.browser())}
             # What stays with one worker: tests/conftest.py.
             marks = ["-m", "browser"]
-            run.step(journeys, [*parallel, "--dist", "loadscope", *marks], again=[*pytest, *marks], **extra)
+            run.step(journeys, [*stories, str(cores + 2), *marks], again=[*pytest, *marks], **extra)
     return run.close(strict)
 
 
