@@ -14,6 +14,7 @@ from competencies import BatchState, CompetencyPoint, Objection, Submission
 from lms_plugin.access import Actor, Permission, can
 from lms_plugin.db import by_id, pk
 from lms_plugin.flow import batches
+from lms_plugin.flow.chain_views import COUNTY
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Person
 
@@ -79,6 +80,7 @@ class BatchPage:
     released_at: datetime | None
     may_check: bool
     may_release: bool
+    sees_county: bool
 
     @property
     def unseen(self) -> int:
@@ -164,6 +166,7 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         ends_on=batch.ends_on,
         released_at=batch.released_at,
         may_check=checks,
+        sees_county=actor.has(*COUNTY),
         may_release=is_over and can(actor, Permission.AWARD_RELEASE, programme_scope(session, programme)),
     )
 

@@ -25,6 +25,9 @@ ACTS = ("answer", "check", "panel", "decide", "close", "shown", "ready", "done",
 考核小组, decides, closes; 公示 runs; the release is about to come; all is released; nothing was handed in yet."""
 
 
+COUNTY = (RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.TRAINER)  # who may look beyond one school
+
+
 @dataclass(frozen=True)
 class SchoolLine:
     """One school on the chain. `undecided`, `decided`: works outside batches. `act`: one of `ACTS`."""
@@ -247,6 +250,7 @@ class SchoolPage:
     panel: tuple[str, ...]
     may_name: bool
     may_close: bool
+    sees_county: bool
 
 
 def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) -> SchoolPage:
@@ -315,6 +319,7 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
         ),
         panel=tuple(members),
         may_name=unit.kind is UnitKind.SCHOOL and can(actor, Permission.PANEL_NAME, batches.school_scope(unit)),
+        sees_county=actor.has(*COUNTY),
         may_close=chain.goes_by_batch and can(actor, Permission.BATCH_CLOSE, batches.school_scope(unit)),
     )
 

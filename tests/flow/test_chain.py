@@ -220,6 +220,7 @@ def test_a_failed_sample_sends_the_batch_back_and_another_round_is_drawn(world: 
         world.session, world.actor(cast.LEAD), world.programme.uuid, world.schools[XIWANG].uuid
     )
     assert [(one.uuid, one.why) for one in page.waiting] == [(bad.uuid, "片段里没有学生。")]
+    assert not page.sees_county  # no way back is offered to a page that is not the lead's
     with pytest.raises(Conflict):  # a second click on the end of a check
         batches.end_check(world.session, world.actor(cast.OFFICER), batch.uuid, world.now)
     with pytest.raises(Invalid):

@@ -39,7 +39,7 @@ def populate(world: World, now: datetime) -> dict[str, str]:
     said = publicity.object_to(
         session, world.actor(cast.WANG), shown.uuid, failed.uuid, "反思写了三处不足，请再看一次。", "", now
     )
-    publicity.object_to(session, officer, shown.uuid, best.uuid, "课件和网上的一份很像。", "群众来电 138…", now)
+    publicity.object_to(session, officer, shown.uuid, best.uuid, "课件和网上的一份很像。", "群众来电", now)
     for who, level in ((cast.ZHAO, 1), (cast.SUN, 2)):
         decided(who, "A3", level)
     checking = batches.close(session, officer, programme, other, {}, "cd" * 16, now)
