@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 from competencies import Certificate, CertificateEnd, CertificateTerms, CreditEntry, Programme, Standing, Statement
-from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import humans
@@ -147,6 +147,21 @@ def paper_as_kept(paper: str, *, required: bool = True) -> str:
     return paper
 
 
+def _paper_for(session: Session, actor: Actor, programme: Programme, typed: str) -> str:
+    """The 文号 that a certificate rests on. It is made out in the name of the programme's unit, so who looks after a part
+    of it only goes by the paper that was said for the programme. Raises Invalid at "paper"."""
+    paper = paper_as_kept(typed)
+    if can(actor, Permission.CERTIFICATE_ISSUE, programme_scope(session, programme)):
+        return paper
+    terms = competencies.certificates.terms_of(session, pk(programme))
+    said = terms.paper if terms is not None else ""
+    if paper != said:
+        issuer = get(session, OrgUnit, programme.org_unit_id).name
+        code = "certificate.paper_of_issuer" if said else "certificate.paper_not_said"
+        raise Invalid({"paper": (code, {"issuer": issuer, "paper": said})})
+    return paper
+
+
 def set_terms(
     session: Session, actor: Actor, programme_uuid: str, paper: str, is_self_service: bool, now: datetime
 ) -> None:
@@ -180,7 +195,8 @@ def issue_to(
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     person = humans.today_of(session, find(session, Person, actor.tenant_id, person_uuid))
     require(actor, Permission.CERTIFICATE_ISSUE, person_scope(session, actor.tenant_id, pk(person), pk(programme)))
-    return _one(session, actor, programme, person, paper_as_kept(paper), now, obstacles_for=actor)
+    paper = _paper_for(session, actor, programme, paper)
+    return _one(session, actor, programme, person, paper, now, obstacles_for=actor)
 
 
 def take_own(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Certificate:
@@ -227,7 +243,7 @@ def issue_to_school(
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     require(actor, Permission.CERTIFICATE_ISSUE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    paper = paper_as_kept(paper)
+    paper = _paper_for(session, actor, programme, paper)
     take_turn(session, actor.tenant_id)
     left: dict[str, int] = defaultdict(int)
     wanted, kept = list[Holder](), 0

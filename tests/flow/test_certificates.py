@@ -157,6 +157,21 @@ def test_an_officer_of_another_school_reaches_nobody_here(world: World) -> None:
             act()
 
 
+def test_an_officer_of_a_part_goes_by_the_paper_of_the_programme(world: World) -> None:
+    """The certificate says the county's name."""
+    add_entry(world, 2500)
+    sealed(world)
+    grant(world.session, world.person(cast.LEAD), RoleKind.OFFICER, world.schools["希望小学"], world.now)
+    with pytest.raises(Invalid) as refused:
+        issue(world, cast.CHEN, by=cast.LEAD, paper="自拟1号")
+    assert refused.value.fields["paper"][0] == "certificate.paper_not_said"
+    certificates.set_terms(world.session, world.actor(cast.OFFICER), world.programme.uuid, PAPER, False, world.now)
+    with pytest.raises(Invalid) as refused:
+        issue(world, cast.CHEN, by=cast.LEAD, paper="自拟1号")
+    assert refused.value.fields["paper"][0] == "certificate.paper_of_issuer"
+    assert issue(world, cast.CHEN, by=cast.LEAD, paper=PAPER).paper == PAPER
+
+
 def test_nobody_makes_out_their_own_as_an_officer(world: World) -> None:
     add_entry(world, 2500)
     grant(world.session, world.person(cast.CHEN), RoleKind.OFFICER, world.county, world.now)
