@@ -148,7 +148,7 @@ def paper_as_kept(paper: str, *, required: bool = True) -> str:
 
 
 def _paper_for(session: Session, actor: Actor, programme: Programme, typed: str) -> str:
-    """The 文号 that a certificate rests on. It is made out in the name of the programme's unit, so who looks after a part
+    """The 文号 of a certificate. It is made out in the name of the programme's unit, so who looks after a part
     of it only goes by the paper that was said for the programme. Raises Invalid at "paper"."""
     paper = paper_as_kept(typed)
     if can(actor, Permission.CERTIFICATE_ISSUE, programme_scope(session, programme)):
