@@ -18,6 +18,7 @@ from competencies import (
     Rules,
     Selection,
     Submission,
+    SubmissionState,
     VersionState,
 )
 from lms_plugin.access import Actor, Permission, Scope, require
@@ -114,7 +115,8 @@ def move(session: Session, actor: Actor, uuid: str, to: str, seen_version: int, 
     """
     programme = find(session, Programme, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_EDIT, programme_unit_scope(session, programme))
-    session.refresh(programme, with_for_update=True)
+    # What a teacher writes names this row meanwhile, with the enrolment held that this waits for: no stronger lock.
+    session.refresh(programme, with_for_update={"key_share": True})
     after = find(session, FrameworkVersion, actor.tenant_id, to)
     if programme.framework_version_id == pk(after):
         return programme
@@ -159,9 +161,9 @@ def _hold(session: Session, programme: Programme) -> None:
     session.exec(select(Enrolment.id).where(of_round).order_by(col(Enrolment.id)).with_for_update(key_share=True)).all()
     session.exec(
         select(Submission.id)
-        .where(Submission.programme_id == pk(programme))
+        .where(Submission.programme_id == pk(programme), Submission.state == SubmissionState.DRAFT)
         .order_by(col(Submission.id))
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
 
 
