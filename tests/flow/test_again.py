@@ -164,7 +164,7 @@ def test_an_award_that_was_taken_back_is_no_pass_and_can_be_earned_anew(world: W
     record = passport.record(world.session, chen, world.programme.uuid, None, world.now)
     assert (record.points_passed, record.result) == (2, "unfinished")
     line = recorded(world, chen, "A5")
-    assert (line.level, line.why, line.taken_back, line.failings) == (0, "failed", "材料不是本人的", ())
+    assert (line.level, line.why, line.taken_back, line.failings) == (0, "taken_back", "材料不是本人的", ())
     assert submit_views.home(world.session, chen, world.programme.uuid, world.now).next.kind == "failed"
     page = point_view.point_page(world.session, chen, work.uuid, world.now)
     assert page.told is not None
