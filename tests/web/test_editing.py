@@ -33,7 +33,7 @@ def begin(browse, world, **values):
 
 def fields(page):
     """A form as a browser would send it: names and values, boxes only where they are ticked."""
-    form = re.search(r'<form method="post" id="(?:point|item|head)".*?</form>', page, re.DOTALL)[0]
+    form = re.search(r'<form method="post" [^>]*id="(?:point|item|head)".*?</form>', page, re.DOTALL)[0]
     found = {}
 
     def put(name, value):
