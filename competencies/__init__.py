@@ -12,6 +12,7 @@ from competencies import (
     provinces,
     trainings,
 )
+from competencies import put_right as put_right
 from competencies import succession as succession
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (

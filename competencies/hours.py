@@ -127,14 +127,22 @@ class Passed:
     level: Level
 
 
-def booked_total(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> int:
-    """Hundredths that stand booked for these passes, had there never been any others.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """So many hundredths came at that moment, by a pass or by a new rule."""
+
+    at: datetime
+    hundredths: int
+
+
+def booked_steps(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> list[Step]:
+    """What stands booked for these passes, had there never been any others, and when it came.
 
     Told over again from the first pass: each pass and each new rule brought the total up to what the rule of that day
     said, and nothing ever brought it down. So a pass that is taken back takes back exactly what it brought. The first
     rule holds from the beginning; where a rule changes in the very moment of a pass, the better of the two counts.
     """
-    total = 0
+    total, steps = 0, []
     timeline = sorted(rules, key=lambda one: one.since)
     for moment in sorted({one.at for one in passes} | {one.since for one in timeline}):
         held: dict[int, Level] = {}
@@ -142,7 +150,11 @@ def booked_total(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> int:
             if one.at <= moment:
                 held[one.point_id] = max(one.level, held.get(one.point_id, one.level))
         before = [one.rule for one in timeline if one.since < moment][-1:] or [one.rule for one in timeline[:1]]
+        reached = [total]
         for rule in [*before, *(one.rule for one in timeline if one.since == moment)]:
             if rule is not None:
-                total = max(total, practice_total(rule, list(held.values())))
-    return total
+                reached.append(practice_total(rule, list(held.values())))
+        if max(reached) > total:
+            steps.append(Step(moment, max(reached) - total))
+            total = max(reached)
+    return steps

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case
 from sqlmodel import Session, col, func, select
 
 from competencies.append_only import guard, refusing
-from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total
+from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, Step, booked_steps
 from competencies.levels import Level
 from competencies.models import Award, CreditEntry, CreditKind, Programme, ProgrammePolicy
 from competencies.rules import Rules
@@ -163,7 +163,7 @@ def balance(session: Session, programme_id: int, person_ids: Collection[int]) ->
     return totals
 
 
-_OF_POINTS: tuple[ColumnElement[bool], ...] = (
+OF_POINTS: tuple[ColumnElement[bool], ...] = (
     col(CreditEntry.kind) == CreditKind.PRACTICE,
     col(CreditEntry.import_key).is_(None),
     col(CreditEntry.reverses_id).is_(None),
@@ -175,7 +175,7 @@ def points_practice(session: Session, programme_id: int, person_ids: Collection[
     """Hundredths of practice hours that points have brought each of these rows, trainings left aside. One query."""
     rows = session.exec(
         select(CreditEntry.person_id, func.sum(col(CreditEntry.credit_hundredths)))
-        .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(person_ids), *_OF_POINTS)
+        .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(person_ids), *OF_POINTS)
         .group_by(col(CreditEntry.person_id))
     )
     return {person: int(total) for person, total in rows}
@@ -183,7 +183,7 @@ def points_practice(session: Session, programme_id: int, person_ids: Collection[
 
 def practice_totals(session: Session, programme_id: int, person_ids: Collection[int]) -> tuple[int, int]:
     """Hundredths of practice hours of these rows together: all of them, and those that points brought. One query."""
-    of_points = and_(*_OF_POINTS)
+    of_points = and_(*OF_POINTS)
     amount = col(CreditEntry.credit_hundredths)
     everything, points = session.exec(
         select(func.sum(amount), func.sum(case((of_points, amount), else_=0))).where(
@@ -198,8 +198,16 @@ def practice_totals(session: Session, programme_id: int, person_ids: Collection[
 def practice_booked(
     session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
 ) -> int:
-    """Hundredths of practice hours that the awards these rows of one human being hold have brought, by the rules of
-    their days (`booked_total`): what the ledger says, unless an award was taken back since. Three queries.
+    """Hundredths of practice hours that the awards these rows of one human being hold have brought: the sum of
+    `practice_steps`."""
+    return sum(step.hundredths for step in practice_steps(session, programme, person_ids, without_award_id))
+
+
+def practice_steps(
+    session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
+) -> list[Step]:
+    """What the awards these rows of one human being hold have brought in practice hours, and when, by the rules of
+    their days (`booked_steps`): what the ledger says, unless an award was taken back since. Three queries.
 
     `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
     for them (put right before anybody had it) counts for nothing.
@@ -211,7 +219,7 @@ def practice_booked(
                 CreditEntry.programme_id == pk(programme),
                 col(CreditEntry.person_id).in_(people),
                 col(CreditEntry.credit_hundredths) > 0,
-                *_OF_POINTS,
+                *OF_POINTS,
             )
         )
     )
@@ -239,7 +247,7 @@ def practice_booked(
         )
         if award.id != without_award_id
     ]
-    return booked_total(rules, passes)
+    return booked_steps(rules, passes)
 
 
 def import_key(programme_id: int, row: OnlineHours) -> str:

@@ -10,13 +10,15 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from competencies.cycles import Counted, Span
+from competencies.ledger import OF_POINTS
 from competencies.models import Award, CreditEntry, CreditKind, LedgerSeal
 from competencies.programmes import local_day
 from competencies.seals import Head
 
 _TakenBack = aliased(CreditEntry)
 _COUNTS_AT = func.coalesce(col(_TakenBack.entered_at), col(Award.awarded_at), col(CreditEntry.entered_at))
-"""The moment that counts where no day was written down: of a reversal, that of what it takes back."""
+"""The moment that counts where no day was written down: of a reversal, that of what it takes back. Entries of awards
+taken back and of merges say their day since `put_right`; of older ones the award's moment, or their own, must do."""
 
 
 class PersonLedger(NamedTuple):
@@ -53,6 +55,21 @@ def person_ledger(session: Session, programme_id: int, person_ids: Collection[in
         Head(*rows[0][2:]) if rows and rows[0][2] is not None else None,
         [Counted(row[0].kind, row[0].credit_hundredths, _day(row[0].earned_on, row[1], timezone)) for row in rows],
     )
+
+
+def points_practice_by_day(
+    session: Session, programme_id: int, person_ids: Collection[int], timezone: str
+) -> list[tuple[int, date]]:
+    """Hundredths of practice hours that points brought these rows, entry by entry, each with the day on which it
+    counts. One query."""
+    rows = session.execute(
+        columns(col(CreditEntry.credit_hundredths), col(CreditEntry.earned_on), _COUNTS_AT)
+        .outerjoin(_TakenBack, col(_TakenBack.id) == col(CreditEntry.reverses_id))
+        .outerjoin(Award, col(Award.id) == col(CreditEntry.award_id))
+        .where(col(CreditEntry.programme_id) == programme_id, col(CreditEntry.person_id).in_(person_ids), *OF_POINTS)
+        .order_by(col(CreditEntry.id))
+    )
+    return [(hundredths, _day(earned_on, moment, timezone)) for hundredths, earned_on, moment in rows]
 
 
 def _day(earned_on: date | None, moment: datetime, timezone: str) -> date:

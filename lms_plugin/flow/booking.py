@@ -2,7 +2,7 @@
 nothing back. Only 冲销 (`reversal`) does."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import Session, col, select, union
 
@@ -11,6 +11,7 @@ from competencies import CreditKind
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.flow import humans, report
+from lms_plugin.people import Person, Tenant
 
 AT_ONCE = 200
 """People in one transaction of the job: releases wait for it, so it does not hold the programme for long."""
@@ -37,6 +38,7 @@ def book(
     *,
     reason: str,
     source: str = "",
+    earned_on: date | None = None,
 ) -> None:
     """One entry of practice hours; none of nothing."""
     if hundredths:
@@ -51,6 +53,43 @@ def book(
             now,
             reason,
             source,
+            earned_on=earned_on,
+        )
+
+
+def put_right(
+    session: Session,
+    programme: competencies.Programme,
+    person: Person,
+    person_id: int,
+    basis: competencies.Basis,
+    now: datetime,
+    *,
+    reason: str,
+    source: str,
+) -> None:
+    """After an award was taken back, or rows became one or two: entries of the row `person_id` bring the practice
+    hours of the human being to what all awards that stand have brought, in each cycle of years for itself.
+
+    More than before where nothing was merged means that a better rule is still waiting to be booked: it is said so.
+    """
+    tenant = get(session, Tenant, programme.tenant_id)
+    found = competencies.put_right.practice_differences(
+        session, programme, humans.rows_of(person), competencies.cycle_rule(tenant.cycle), tenant.timezone
+    )
+    if reason == "reversal" and sum(one.hundredths for one in found) > 0:
+        reason, source = "rule", ""
+    for one in found:
+        book(
+            session,
+            programme,
+            person_id,
+            one.hundredths,
+            basis,
+            now,
+            reason=reason,
+            source=source,
+            earned_on=one.on,
         )
 
 

@@ -201,9 +201,6 @@ def _follow_rule(
     reason: str,
     now: datetime,
 ) -> None:
-    """One entry that brings the practice hours of a human being to what all their awards together have brought."""
-    rows = humans.rows_of(person)
-    _all, stands = competencies.practice_totals(session, pk(programme), rows)
-    change = competencies.practice_booked(session, programme, rows) - stands
+    """Brings the practice hours of a human being to what all their awards together have brought."""
     basis = competencies.Basis(programme.policy_id or 0, decided_by_id=actor.person_id)
-    booking.book(session, programme, pk(person), change, basis, now, reason=kind, source=reason)
+    booking.put_right(session, programme, person, pk(person), basis, now, reason=kind, source=reason)

@@ -47,8 +47,8 @@ class RecordPoint:
 class HoursLine:
     """One line of the ledger. `reason`: award, rule (a new rule gave more), training, import or reversal.
 
-    `source`: where imported hours were earned, or why something was taken back. `can_be_reversed`: an import that was
-    not taken back.
+    `source`: where imported hours were earned, or why something was taken back. `on`: the day on which it counts,
+    `entered_on`: the one on which it was entered. `can_be_reversed`: an import that was not taken back.
     """
 
     uuid: str
@@ -57,6 +57,7 @@ class HoursLine:
     reason: str
     source: str
     on: date
+    entered_on: date
     rule_number: int
     can_be_reversed: bool
     taken_back: str | None = None  # why, where another line takes this one back
@@ -166,6 +167,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
                 reason=entry.reason,
                 source=entry.source,
                 on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
+                entered_on=competencies.local_day(entry.entered_at, timezone),
                 rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
                 can_be_reversed=entry.reason == "import" and entry.id not in taken_back,
                 taken_back=taken_back.get(pk(entry)),

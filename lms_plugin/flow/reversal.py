@@ -123,13 +123,9 @@ def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reaso
     award.revoked_at, award.revoked_reason = now, reason
     session.add(award)
     session.flush()
-    programme, rows = target.programme, humans.rows_of(target.person)
-    _all, before = competencies.practice_totals(session, pk(programme), rows)
-    change = competencies.practice_booked(session, programme, rows) - before
+    programme = target.programme
     basis = competencies.Basis(programme.policy_id or 0, pk(award), actor.person_id, award.org_unit_id)
-    # More than before only where a better rule is still waiting to be booked.
-    why = ("reversal", reason) if change < 0 else ("rule", "")
-    booking.book(session, programme, award.person_id, change, basis, now, reason=why[0], source=why[1])
+    booking.put_right(session, programme, target.person, award.person_id, basis, now, reason="reversal", source=reason)
 
 
 def _taken(session: Session, target: _Target, of_points: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_total, entries_due, practice_total
+from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_steps, entries_due, practice_total
 from competencies.levels import Level
 from lms_plugin.errors import Invalid
 
@@ -72,6 +72,10 @@ def told(events: Sequence[HoursRule | tuple[int, Level]]) -> tuple[list[RuleSinc
     return rules, [Passed(at, *one) for at, one in days if not isinstance(one, HoursRule)]
 
 
+def booked_total(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> int:
+    return sum(step.hundredths for step in booked_steps(rules, passes))
+
+
 def test_a_pass_taken_back_leaves_what_the_others_brought() -> None:
     old = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=30_00)
     low = HoursRule(kind=HoursKind.PER_POINT_CUMULATIVE, practice_hundredths=15_00)
@@ -97,8 +101,8 @@ timelines = st.lists(rules() | st.tuples(st.integers(1, 6), st.sampled_from([P, 
 def test_what_is_booked_is_what_entries_add_up_to(events: list[HoursRule | tuple[int, Level]]) -> None:
     """Told over again it is the sum of the entries that were written day by day, and it never exceeds the caps."""
     events = [HoursRule(), *events]
-    balance, rule, held = 0, HoursRule(), dict[int, Level]()
-    for event in events:
+    balance, rule, held, entries = 0, HoursRule(), dict[int, Level](), dict[datetime, int]()
+    for day, event in enumerate(events):
         if isinstance(event, HoursRule):
             rule = event
         else:
@@ -106,8 +110,10 @@ def test_what_is_booked_is_what_entries_add_up_to(events: list[HoursRule | tuple
         entry = entries_due(rule, balance, list(held.values()))
         assert entry >= 0
         balance += entry
+        if entry:
+            entries[START + DAY * day] = entry
         assert balance <= max(one.cap for one in events if isinstance(one, HoursRule))
-    assert booked_total(*told(events)) == balance
+    assert {step.at: step.hundredths for step in booked_steps(*told(events))} == entries
 
 
 @given(timelines, st.sampled_from([P, E]))
