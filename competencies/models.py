@@ -189,7 +189,10 @@ class SubmissionVersion(Model, table=True):
     `declined_at`, `declined_reason`: a late one that a trainer did not let in, and why; it may still be let in."""
 
     __tablename__ = "submission_version"
-    __table_args__ = (UniqueConstraint("submission_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("submission_id", "number"),
+        Index("ix_submission_version_unit", "org_unit_id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     submission_id: int = Field(foreign_key="submission.id")
     number: int

@@ -84,6 +84,7 @@ class Person(Owned, Versioned, table=True):
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     theme: str = Field(default="", max_length=8)  # "" = light | "dark"
     merged_into_id: int | None = Field(default=None, foreign_key="person.id", index=True)
+    answered_at: datetime | None = None  # since when an answer to a 更正申请 of theirs waits to be read
     # Rows that were merged into this one. A merged row keeps its own list, for the day its merge is undone.
     absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime

@@ -96,8 +96,10 @@ OWN_PAGES = {
     "audit.draw",
     "cycle.page",
     "chain.home",
+    "chain.programmes",
     "chain.publicities",
     "asks.inbox",
+    "asks.read",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {

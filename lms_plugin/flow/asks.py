@@ -138,6 +138,29 @@ def ask(session: Session, actor: Actor, programme_uuid: str, entry_uuid: str, te
     return row
 
 
+def read_answer(session: Session, actor: Actor) -> str:
+    """The person goes to read: they are told of no answer any more. Gives the uuid of the programme of the newest one.
+    Raises NotFound for who has none."""
+    require(actor, Permission.HOURS_ASK, own(actor))
+    programme = session.exec(
+        select(competencies.Programme.uuid)
+        .join(HoursRequest, col(HoursRequest.programme_id) == col(competencies.Programme.id))
+        .where(
+            HoursRequest.tenant_id == actor.tenant_id,
+            col(HoursRequest.person_id).in_(actor.person_ids),
+            col(HoursRequest.answer).is_not(None),
+        )
+        .order_by(col(HoursRequest.answered_at).desc(), col(HoursRequest.id).desc())
+    ).first()
+    if programme is None:
+        raise NotFound
+    person = get(session, Person, actor.person_id)
+    person.answered_at = None
+    session.add(person)
+    session.flush()
+    return programme
+
+
 def _taken_part(session: Session, actor: Actor, programme_uuid: str) -> competencies.Programme:
     require(actor, Permission.HOURS_ASK, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
@@ -218,6 +241,10 @@ def answer(session: Session, actor: Actor, uuid: str, said: str, reply: str, now
     session.add(row)
     session.flush()
     _tell(session, row.tenant_id, row.org_unit_id, now)
+    asker = humans.today_of(session, get(session, Person, row.person_id))
+    asker.answered_at = now
+    session.add(asker)
+    session.flush()
 
 
 def _done_since(session: Session, row: HoursRequest, said: Answer) -> int | None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import or_
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import BatchState, BatchWork, CompetencyPoint, Objection, Programme, SchoolBatch, Submission
 from competencies import SubmissionState as State
-from lms_plugin.access import Actor, Permission, can, require, somewhere
+from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import by_id, find, get, owned, pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import batches
@@ -57,25 +56,6 @@ class CountyPage:
     acts: Mapping[str, int]
 
 
-def home(session: Session, actor: Actor) -> tuple[str, str] | None:
-    """(programme uuid, school uuid or "") of the newest programme on the chain: the county's page for who looks after
-    all of it, else the page of the actor's school. None where there is none."""
-    require(actor, Permission.CHAIN_READ, somewhere(actor))
-    rows = session.exec(
-        owned(Programme, actor.tenant_id)
-        .where(or_(col(Programme.goes_by_batch), col(Programme.panel_decides)))
-        .order_by(col(Programme.id).desc())
-    ).all()
-    for programme in rows:
-        if can(actor, Permission.CHAIN_READ, batches.county_scope(session, programme)):
-            return programme.uuid, ""
-    for path in {role.unit_path: None for role in actor.roles if role.course_id is None and role.unit_path}:
-        unit = get(session, OrgUnit, int(path.split("/")[-2]))
-        if rows and unit.kind is UnitKind.SCHOOL and can(actor, Permission.CHAIN_READ, batches.school_scope(unit)):
-            return rows[0].uuid, unit.uuid
-    return None
-
-
 def county_page(session: Session, actor: Actor, programme_uuid: str) -> CountyPage:
     """The county's page: seven queries, whatever the number of schools. Raises NotFound where no stage is on."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
@@ -93,7 +73,7 @@ def county_page(session: Session, actor: Actor, programme_uuid: str) -> CountyPa
     facts = _facts(session, programme)
     for key, row in by_id(session, OrgUnit, [key for key in facts.units if key not in units]).items():
         units[key] = row
-    lines = [facts.line(row, chain) for row in units.values()]
+    lines = [facts.line(row, programme) for row in units.values()]
     lines.sort(key=lambda line: (ACTS.index(line.act), line.name))
     acts: dict[str, int] = defaultdict(int)
     for line in lines:
@@ -108,7 +88,7 @@ def _chain(session: Session, programme: Programme) -> competencies.Chain:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class Facts:
     """What the lines of schools are made of, by id of the unit."""
 
     works: Mapping[int, Mapping[str, int]]
@@ -122,7 +102,7 @@ class _Facts:
         """Units with works or batches."""
         return set(self.works) | set(self.latest)
 
-    def line(self, unit: OrgUnit, chain: competencies.Chain) -> SchoolLine:
+    def line(self, unit: OrgUnit, programme: Programme) -> SchoolLine:
         """How one school stands."""
         key, works = pk(unit), self.works.get(pk(unit), {})
         batch, panel = self.latest.get(key), self.panels.get(key, 0)
@@ -133,11 +113,11 @@ class _Facts:
             act = "answer"
         elif key in self.checking:
             act = "check"
-        elif chain.panel and panel < 2 and unit.kind is UnitKind.SCHOOL and undecided:
+        elif programme.panel_decides and panel < 2 and unit.kind is UnitKind.SCHOOL and undecided:
             act = "panel"
         elif undecided:
             act = "decide"
-        elif decided and chain.goes_by_batch:
+        elif decided and programme.goes_by_batch:
             act = "close"
         elif state in {"shown", "ready"}:
             act = state
@@ -159,7 +139,7 @@ class _Facts:
         )
 
 
-def _facts(session: Session, programme: Programme) -> _Facts:
+def _facts(session: Session, programme: Programme) -> Facts:
     """Of all schools: four queries."""
     version = competencies.SubmissionVersion
     of: Any = func.coalesce(col(version.org_unit_id), programme.org_unit_id)
@@ -190,7 +170,7 @@ def _facts(session: Session, programme: Programme) -> _Facts:
         .where(Role.tenant_id == programme.tenant_id, Role.kind == RoleKind.PANEL, col(Role.revoked_at).is_(None))
         .group_by(col(Role.org_unit_id))
     ).all()
-    return _Facts(
+    return Facts(
         works,
         {row.org_unit_id: row for row in rows},
         frozenset(row.org_unit_id for row in rows if row.state is BatchState.CHECKING),
@@ -292,13 +272,13 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
         programme=programme.uuid,
         title=programme.title,
         unit=unit.uuid,
-        line=_Facts(
+        line=Facts(
             {pk(unit): {"undecided": len(undecided), "decided": sum(levels.values())}},
             {pk(unit): rounds[0]} if rounds else {},
             frozenset(row.org_unit_id for row in rounds if row.state is BatchState.CHECKING),
             _open_objections(session, programme) if rounds else {},
             {pk(unit): len(members)},
-        ).line(unit, chain),
+        ).line(unit, programme),
         chain=chain,
         waiting=tuple(
             Waiting(

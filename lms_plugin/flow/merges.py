@@ -43,6 +43,7 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
         row.merged_into_id = pk(target)
         session.add(row)
     target.absorbed_ids = [*target.absorbed_ids, *humans.rows_of(source)]
+    target.answered_at = target.answered_at or source.answered_at
     source.merged_into_id = pk(target)
     session.add_all([source, target])
     session.flush()

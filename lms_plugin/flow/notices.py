@@ -1,4 +1,5 @@
-"""What officers should see to: a course that waits for its programme, a roster row that two people claim.
+"""What officers should see to: a course that waits for its programme, a roster row that two people claim; and what
+waits for the county on the official chain and among plans (`waiting`), which no row keeps.
 
 A notice reaches every officer above the people whom it is about; while nobody's school is known, every officer.
 """
@@ -8,12 +9,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_
+from sqlalchemy import JSON, ColumnElement, Integer, String, and_, case, cast, literal, null, or_, union_all
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import waiting
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
 
@@ -25,32 +27,47 @@ HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to
 @dataclass(frozen=True)
 class NoticeLine:
     """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's)
-    or "ledger.head" (a day); `may_merge`: whether the reader may make one of two people."""
+    or "ledger.head" (a day), or a kind of `waiting` (key = "", params = its matter); `may_merge`: whether the reader
+    may make one of two people."""
 
     kind: str
     key: str
-    params: dict[str, str]
+    params: dict[str, Any]
     raised_at: datetime
     may_merge: bool
 
 
 @lru_cache(maxsize=256)  # each of an officer's pages asks it, and putting it together costs more than running it
-def _open_to(actor: Actor) -> SelectOfScalar[Notice]:
-    return (
-        select(Notice)
-        .where(Notice.tenant_id == actor.tenant_id, col(Notice.done_at).is_(None), _reaches(actor))
+def _open_to(actor: Actor) -> Any:
+    """(kind, key, params, raised_at), and of what no row keeps instead of params (programme, title, number, batch,
+    unit, school)."""
+    rows = (
+        columns(col(Notice.kind), col(Notice.key), col(Notice.params), col(Notice.raised_at))
+        .where(col(Notice.tenant_id) == actor.tenant_id, col(Notice.done_at).is_(None), _reaches(actor))
         .order_by(case((col(Notice.kind) == HEAD, 0), else_=1), col(Notice.raised_at), col(Notice.id))
         .limit(20)
+        .subquery()
     )
+    blank = cast(null(), String)
+    parts = [columns(*rows.c, blank, blank, cast(null(), Integer), blank, blank, blank)]
+    for part in waiting.county_parts(actor):
+        one = part.subquery()
+        told = (one.c.programme, one.c.title, one.c.number, one.c.batch, one.c.unit, one.c.school)
+        parts.append(columns(one.c.kind, literal("", String), cast(null(), JSON), one.c.since, *told))
+    return union_all(*parts)
 
 
 def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
     """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
     if not can(actor, Permission.ROSTER_IMPORT, somewhere(actor)):
         return []
-    rows = session.exec(_open_to(actor)).all()
+    names = ("programme", "title", "n", "batch", "unit", "school")
     may_merge = can(actor, Permission.PERSON_MERGE, Scope(actor.tenant_id))
-    return [NoticeLine(row.kind, row.key, row.params, row.raised_at, may_merge) for row in rows]
+    lines = [
+        NoticeLine(kind, key, params if params is not None else dict(zip(names, told, strict=True)), at, may_merge)
+        for kind, key, params, at, *told in session.execute(_open_to(actor))
+    ]
+    return sorted(lines, key=lambda line: (line.kind != HEAD, line.raised_at))
 
 
 def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: datetime) -> None:

@@ -62,6 +62,12 @@ def mine(programme: str) -> BaseResponse | tuple[str, int]:
     return page, 422 if errors else 200
 
 
+@blueprint.post("/me/answers")
+def read() -> BaseResponse:
+    """去看答复: to the newest answer; the page of one's own says nothing of it any more."""
+    return redirect(url_for("asks.mine", programme=asks.read_answer(db(), actor())), 303)
+
+
 @blueprint.get("/hours-asked")
 def inbox() -> str:
     """The requests within an officer's reach, the open ones first."""

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.db import find
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import batch_views, batches, chain_views, panel, publicity
+from lms_plugin.flow import batch_views, batches, chain_views, panel, publicity, waiting_school
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import SignedOut, actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
@@ -60,14 +60,26 @@ def waiting_word(state: str) -> str:
 
 @blueprint.get("/chain")
 def home() -> BaseResponse | str:
-    """The page of the newest programme that goes this way."""
-    found = chain_views.home(db(), actor())
-    if found is None:
+    """The programme where something waits for the reader, else the newest that goes this way."""
+    places = waiting_school.chain_places(db(), actor(), edge().now)
+    if not places:
         return render_template("chain/none.html")
-    programme, unit = found
-    if unit:
-        return redirect(url_for("chain.school", programme=programme, unit=unit), 303)
-    return redirect(url_for("chain.county", programme=programme), 303)
+    return redirect(_opened(places[0]), 303)
+
+
+@blueprint.get("/chain/programmes")
+def programmes() -> str:
+    """All programmes that go this way, to choose from."""
+    places = waiting_school.chain_places(db(), actor(), edge().now)
+    if not places:
+        return render_template("chain/none.html")
+    return render_template("chain/programmes.html", places=places, opened=_opened)
+
+
+def _opened(place: waiting_school.ChainPlace) -> str:
+    if place.unit:
+        return url_for("chain.school", programme=place.programme, unit=place.unit)
+    return url_for("chain.county", programme=place.programme)
 
 
 @blueprint.get("/chain/<programme>")

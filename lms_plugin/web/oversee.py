@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, can, somewhere
-from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets
+from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, waiting_school
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
@@ -21,6 +21,7 @@ from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 from lms_plugin.web.people import stage_word
+from lms_plugin.web.waiting_words import WaitingLine, waiting_line
 
 blueprint = Blueprint("oversee", __name__)
 MOST_NAMES = 200  # names with a link under the list that is copied; all of them stand on pages of 50
@@ -110,9 +111,19 @@ def home() -> BaseResponse | str:
         waiting = notices.open_notices(db(), actor())
         late = digest.stuck_notices(db(), actor())
         return render_template(
-            "oversee/none.html", may_edit=_may(Permission.PROGRAMME_EDIT), notices=waiting, stuck=late
+            "oversee/none.html",
+            may_edit=_may(Permission.PROGRAMME_EDIT),
+            notices=waiting,
+            stuck=late,
+            matters=_school_matters(),
         )
     return redirect(url_for("oversee.unit", programme=place[0], unit=place[1]), 303)
+
+
+def _school_matters() -> list[WaitingLine]:
+    """What waits for a school lead; nothing is asked for anybody else."""
+    found = waiting_school.school_matters(db(), actor(), edge().now)
+    return [waiting_line(one, many_schools=len(waiting_school.led_by(actor())) > 1) for one in found]
 
 
 def _may(permission: Permission) -> bool:
@@ -132,6 +143,7 @@ def unit(programme: str, unit: str) -> str:
         may_import=actor().has(RoleKind.OFFICER),
         notices=notices.open_notices(db(), actor()),
         stuck=digest.stuck_notices(db(), actor()),
+        matters=_school_matters(),
         sees_scores=_may(Permission.DELIVERIES_READ),
     )
 

@@ -10,7 +10,17 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import choose_view, courses, drafts, notices, point_view, submit, submit_views, uploads
+from lms_plugin.flow import (
+    choose_view,
+    courses,
+    drafts,
+    notices,
+    point_view,
+    submit,
+    submit_views,
+    uploads,
+    waiting_school,
+)
 from lms_plugin.web import slots
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.forms import whole
@@ -43,6 +53,8 @@ def home(programme: str) -> str:
         "submit/home.html",
         mine=submit_views.home(db(), actor(), programme, edge().now),
         others=courses.other_programmes(db(), actor(), programme),
+        to_decide=waiting_school.to_decide(db(), actor()),
+        tasks=sum(one.is_task for one in waiting_school.school_matters(db(), actor(), edge().now)),
     )
 
 

@@ -31,6 +31,7 @@ class Viewer:
     fingerprint: str
     return_url: str
     is_demo: bool
+    is_answered: bool  # an answer to a request about their hours waits to be read
 
 
 def locale_of_request() -> str:
@@ -68,6 +69,7 @@ def viewer() -> Viewer | None:
         fingerprint=fingerprint(here.web_session),
         return_url=here.web_session.return_url,
         is_demo=here.web_session.is_demo,
+        is_answered=here.person.answered_at is not None,
     )
 
 

@@ -56,6 +56,7 @@ def context(menu_url: str = "/kit") -> dict[str, Any]:
         fingerprint="person-1",
         return_url="https://lms.example/course/view.php?id=7",
         is_demo=True,
+        is_answered=False,
     )
     return {
         "viewer": viewer,

@@ -274,6 +274,7 @@ PAGES = (
     One("choice.page", "officer", at("/choices/{P}/{li}")),
     One("choice.page", "officer", at("/choices/{P}/{chen}"), "passed"),
     One("chain.home", "officer", at("/chain")),
+    One("chain.programmes", "officer", at("/chain/programmes")),
     One("chain.county", "officer", at("/chain/{Q}")),
     One("chain.school", "lead", at("/chain/{Q}/{S}")),
     One("chain.school", "officer", at("/chain/{Q}/{T}"), "checking"),

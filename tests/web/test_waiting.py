@@ -1,0 +1,82 @@
+"""What waits stands where its reader comes first: the school lead's page, the reviewer's desk, a teacher's home."""
+
+from collections.abc import Callable
+
+from lms_plugin.flow import asks, merges
+from lms_plugin.people import RoleKind
+from tests import people as cast
+from tests.factories import Browser, World, grant
+from tests.flow.handed_in import hand_in
+from tests.flow.test_chain import ALL, HOUR, XIWANG, close, decide, name_panel
+
+Browse = Callable[[cast.Cast | None], Browser]
+
+
+def test_a_lead_reads_what_waits_and_is_led_there(browse: Browse, world: World) -> None:
+    world.set_rules(chain={**ALL, "panel": True})
+    school, work = world.schools[XIWANG].uuid, hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    page, lead = f"/progress/{world.programme.uuid}/{school}", browse(cast.LEAD)
+    told = lead.get(page).text
+    assert "还没有定考核小组，1 份材料等着" in told
+    assert f'href="/panel/{school}"' in told
+    name_panel(world, cast.WANG, cast.LI)
+    assert "1 份材料等考核小组认定" in lead.get(page).text
+    wangs = browse(cast.WANG)
+    home = f"/programmes/{world.programme.uuid}"
+    assert "1 份同事的材料等您认定" in wangs.get(home).text
+    assert "考核小组" not in browse(cast.CHEN).get(home).text
+    decide(world, work, who=cast.WANG)
+    assert "等您认定" not in wangs.get(home).text
+    assert "1 份材料都定好了，可以结批" in lead.get(page).text
+    assert "等您处理" not in browse(cast.AUDITOR).get(page).text
+    batch = close(world)
+    county = f"/progress/{world.programme.uuid}/{world.county.uuid}"
+    for reader, where in ((browse(cast.OFFICER), county), (browse(cast.OTHER_TRAINER), "/cases")):
+        told = reader.get(where).text
+        assert "1 所学校的材料等县里看" in told
+        assert f'href="/batches/{batch.uuid}"' in told
+    assert "县级抽查：" not in wangs.get("/cases").text
+
+
+def test_a_lead_who_teaches_is_told_at_home(browse: Browse, world: World) -> None:
+    world.set_rules(chain={"panel": True})
+    grant(world.session, world.person(cast.CHEN), RoleKind.SCHOOL_LEAD, world.schools[XIWANG], world.now)
+    assert "学校有 1 件事等您处理" in browse(cast.CHEN).get(f"/programmes/{world.programme.uuid}").text
+
+
+def test_a_teacher_is_told_of_an_answer_until_they_read_it(browse: Browse, world: World) -> None:
+    programme, said = world.programme.uuid, "您的学时更正申请有答复了"
+    row = asks.ask(world.session, world.actor(cast.CHEN), programme, "", "少记 6 学时", world.now)
+    chen, pages = browse(cast.CHEN), (f"/programmes/{programme}", f"/record/{programme}")
+    assert [said in chen.get(page).text for page in pages] == [False, False]
+    assert chen.post("/me/answers").status_code == 404
+    asks.answer(world.session, world.actor(cast.OFFICER), row.uuid, "explained", "查过了", world.now)
+    assert [said in chen.get(page).text for page in pages] == [True, True]
+    officers = browse(cast.OFFICER).get(f"/record/{programme}/{world.person(cast.CHEN).uuid}")
+    assert said not in officers.text
+    read = chen.post("/me/answers")
+    assert read.headers["Location"] == f"/record/{programme}/asks"
+    assert "查过了" in chen.get(read.headers["Location"]).text
+    assert [said in chen.get(page).text for page in pages] == [False, False]
+
+
+def test_an_answer_is_not_lost_by_a_merge(world: World) -> None:
+    row = asks.ask(world.session, world.actor(cast.CHEN), world.programme.uuid, "", "少记 6 学时", world.now)
+    asks.answer(world.session, world.actor(cast.OFFICER), row.uuid, "explained", "查过了", world.now)
+    one, other = world.person(cast.CHEN), world.person(cast.ZHAO)
+    merges.merge_persons(world.session, world.actor(cast.OFFICER), one.uuid, other.uuid, "同一个人", world.now)
+    assert other.answered_at == world.now
+
+
+def test_the_chain_can_be_looked_at_programme_by_programme(browse: Browse, world: World) -> None:
+    officer = browse(cast.OFFICER)
+    assert "没有走考核流程的项目" in officer.get("/chain/programmes").text
+    world.set_rules(chain=ALL)
+    decide(world, hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR))
+    close(world)
+    page = officer.get("/chain/programmes").text
+    assert f'href="/chain/{world.programme.uuid}"' in page
+    assert "有事等您处理" in page
+    assert officer.get("/chain").headers["Location"] == f"/chain/{world.programme.uuid}"
+    assert "/chain/programmes" in officer.get(f"/chain/{world.programme.uuid}").text
+    assert browse(cast.CHEN).get("/chain/programmes").status_code == 403
