@@ -2,6 +2,7 @@
 
 from competencies import (
     batches,
+    bundles,
     certificates,
     choice_changes,
     editing,
@@ -398,6 +399,7 @@ __all__ = [
     "places",
     "draw_entries",
     # certificates
+    "bundles",
     "certificates",
     "UnitSeal",
     "SealUse",

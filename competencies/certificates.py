@@ -190,3 +190,13 @@ def seal_on(session: Session, certificate: Certificate) -> UnitSeal | None:
         .join(SealUse, col(SealUse.unit_seal_id) == col(UnitSeal.id))
         .where(SealUse.certificate_id == pk(certificate))
     ).one_or_none()
+
+
+def seals_on(session: Session, certificate_ids: Collection[int]) -> dict[int, bytes]:
+    """Certificate → the picture of the seal that was put on it. One query."""
+    rows = session.exec(
+        select(SealUse.certificate_id, UnitSeal.image)
+        .join(UnitSeal, col(UnitSeal.id) == col(SealUse.unit_seal_id))
+        .where(col(SealUse.certificate_id).in_(certificate_ids))
+    )
+    return dict(rows.all())

@@ -95,6 +95,7 @@ class Permission(enum.Enum):
     CERTIFICATE_READ = "certificate.read"
     CERTIFICATE_ISSUE = "certificate.issue"
     CERTIFICATE_TAKE = "certificate.take"
+    CERTIFICATE_BUNDLE = "certificate.bundle"
     SEAL_USE = "seal.use"
     DELIVERIES_READ = "deliveries.read"
     SCORE_RESEND = "score.resend"
@@ -193,6 +194,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.CERTIFICATE_READ: [[_is_own], [_lead], [_officer], [_auditor]],
     Permission.CERTIFICATE_ISSUE: [[_officer, _is_not_own]],
     Permission.CERTIFICATE_TAKE: [[_is_own]],
+    Permission.CERTIFICATE_BUNDLE: [[_officer]],  # asked of the unit whose people it holds
     Permission.SEAL_USE: [[_seal]],
     Permission.DELIVERIES_READ: [[_officer], [_trainer], [_it]],
     Permission.SCORE_RESEND: [[_is_own], [_officer], [_trainer], [_it]],

@@ -23,6 +23,7 @@ MAX_ATTEMPTS = 150  # after the first hour one an hour: a host may be down for a
 SCORE = "score"  # one person's scores into one course's gradebook
 COLUMNS = "columns"  # the columns of one course's gradebook
 MEMBERS = "members"  # the list of one course
+BUNDLE = "certificate_bundle"  # the certificates of a unit in one ZIP, a part of them
 DIGEST = "digest"  # one district's stuck scores of one day
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 

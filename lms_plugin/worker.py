@@ -16,7 +16,19 @@ from lms_plugin import outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import award, batches, booking, clearing, digest, host_list, report, retry, review, sealing
+from lms_plugin.flow import (
+    award,
+    batches,
+    booking,
+    bundle_making,
+    clearing,
+    digest,
+    host_list,
+    report,
+    retry,
+    review,
+    sealing,
+)
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
 from lms_plugin.storage import Storage
@@ -61,6 +73,7 @@ class Worker:
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None
+        self.handlers: dict[str, Handler] = {**HANDLERS, outbox.BUNDLE: self.make_bundle}
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -76,7 +89,7 @@ class Worker:
             kind, ids = job.kind, dict(job.ids)
         trouble: Unavailable | None = None
         try:
-            HANDLERS[kind](self.post, ids, now)
+            self.handlers[kind](self.post, ids, now)
         except Unavailable as error:
             trouble = error
             log.info("job %s %s: %s %s", job_id, kind, error.code, error.words)
@@ -93,6 +106,10 @@ class Worker:
             row = session.get(outbox.Job, job_id)
             again = row.run_at - later if row is not None and state is outbox.JobState.READY else None
         return max(again, timedelta(0)) if again is not None else None
+
+    def make_bundle(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
+        """A part of a ZIP of certificates."""
+        bundle_making.make(self.sessions, self.storage, self.settings.public_url, ids, self.clock)
 
     def run_due(self, limit: int = 50) -> int:
         """Runs all jobs that are due now, one after the other; gives the number. Stops where none is left."""
@@ -177,6 +194,7 @@ class Worker:
             clearing.mark_unused(session, now)
         with transaction(self.sessions) as session:
             gone = clearing.let_go(session, now, grace)
+        bundle_making.clear_old(self.sessions, self.storage, now)
         digit = f"{int(now.timestamp() // 3600) % 16:x}"
         old = [key for key, changed_at in self.storage.keys(digit) if changed_at <= now - grace]
         with self.sessions() as session:

@@ -58,6 +58,20 @@ def test_the_import_of_a_sign_in_list_is_measured() -> None:
     assert run.stdout.strip().endswith(" ok")
 
 
+@pytest.mark.paper
+def test_putting_certificates_into_one_file_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "certificate_bundle.py"), "--certificates", "3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode in {0, 1}, run.stderr  # of three certificates the memory says nothing
+    assert "3 certificates in 1 runs" in run.stdout
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""

@@ -23,6 +23,7 @@ MODELS = (
     "lms_plugin.people",
     "lms_plugin.outbox",
     "competencies.batches",
+    "competencies.bundles",
     "competencies.choice_changes",
     "competencies.models",
     "competencies.certificate_models",

@@ -27,6 +27,7 @@ from lms_plugin.flow import (
     audit,
     batches,
     cases,
+    certificate_bundles,
     extensions,
     invitations,
     plans,
@@ -217,6 +218,7 @@ def things(world: World) -> Things:
     competencies.seal(session, pk(world.tenant), now)
     drawn = audit.draw(session, world.actor(cast.AUDITOR), audit.Wish("", "", None, None, 9, "", "k"), now)
     certificate = certificate_for(world, cast.CHEN)
+    bundle = certificate_bundles.ask(session, world.actor(cast.OFFICER), world.programme.uuid, world.county.uuid, now)
     until = world.programme.submit_by_on + timedelta(days=1)
     longer = extensions.ExtensionForm(world.schools["希望小学"].uuid, "", until, "停课")
     extension = extensions.grant(session, world.actor(cast.OFFICER), world.programme.uuid, longer, now)
@@ -245,6 +247,7 @@ def things(world: World) -> Things:
         "credit": credit.uuid,
         "award": award.uuid,
         "certificate": certificate.uuid,
+        "bundle": bundle.uuid,
         "phrase": phrase.uuid,
         "training": held.uuid,
         "attendance_id": there.uuid,

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import competencies
 from lms_plugin import media
-from lms_plugin.flow.certificate_views import HoursLine, View
+from lms_plugin.flow.certificate_views import HoursLine, Printed
 
 KINDS = {
     "practice": ("实践应用", "Practice"),
@@ -23,7 +23,7 @@ KINDS = {
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
-def page(view: View, verify_url: str, verify_page: str, seal: bytes = b"") -> str:
+def page(view: Printed, verify_url: str, verify_page: str, seal: bytes = b"") -> str:
     """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed; `seal`: the
     picture of the seal that was put on it (PNG)."""
     return _template().render(
@@ -44,8 +44,6 @@ def basis(line: HoursLine) -> str:
     match line.reason:
         case "import":
             return f"导入：{line.source or '未写来源'}"
-        case "training":
-            return f"培训：{line.source}"
         case "training":
             return f"培训：{line.source}"
         case "reversal":

@@ -1,6 +1,6 @@
 """学时证明 as pages show them: of a programme, of a school, of a person, and one by itself. Reads only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -38,6 +38,7 @@ class ProgrammePage:
 
     uuid: str
     title: str
+    unit_uuid: str  # that runs it
     paper: str
     is_self_service: bool
     may_set: bool
@@ -112,12 +113,9 @@ class HoursLine:
 
 
 @dataclass(frozen=True)
-class View:
-    """One certificate as it was made out, and how it stands now."""
+class Printed:
+    """What stands on paper."""
 
-    uuid: str
-    programme_uuid: str
-    person_uuid: str
     number: str
     code: str
     name: str
@@ -131,11 +129,20 @@ class View:
     seal_hash: str
     issued_at: datetime
     timezone: str
+    lines: tuple[HoursLine, ...]
+
+
+@dataclass(frozen=True)
+class View(Printed):
+    """One certificate as it was made out, and how it stands now."""
+
+    uuid: str
+    programme_uuid: str
+    person_uuid: str
     standing: Standing
     reason: str
     ended_at: datetime | None
     followed_by: str
-    lines: tuple[HoursLine, ...]
     is_own: bool
     may_revoke: bool
     is_stamped: bool  # the unit's seal was put on it
@@ -165,6 +172,7 @@ def programme_page(session: Session, actor: Actor, programme_uuid: str) -> Progr
     return ProgrammePage(
         uuid=programme.uuid,
         title=programme.title,
+        unit_uuid=get(session, OrgUnit, programme.org_unit_id).uuid,
         paper=terms.paper if terms is not None else "",
         is_self_service=terms is not None and terms.is_self_service,
         may_set=can(actor, Permission.CERTIFICATE_ISSUE, scope),
@@ -335,10 +343,27 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
     by_id = {pk(one): one for one, _end in holder.certificates}
     follower = by_id.get(end.followed_by_id) if end is not None and end.followed_by_id is not None else None
     timezone = get(session, Tenant, actor.tenant_id).timezone
+    entries = competencies.certificates.entries_named(session, certificate)
     return View(
+        **vars(printed(certificate, entries, rule_numbers(session, certificate.programme_id), timezone)),
         uuid=certificate.uuid,
         programme_uuid=programme.uuid,
         person_uuid=person.uuid,
+        standing=holder.standing(certificate, end),
+        reason=end.reason if end is not None else "",
+        ended_at=end.ended_at if end is not None else None,
+        followed_by=follower.uuid if follower is not None else "",
+        is_own=actor.is_author(pk(person)),
+        is_stamped=_is_stamped(session, certificate),
+        may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
+    )
+
+
+def printed(
+    certificate: Certificate, entries: Iterable[CreditEntry], numbers: Mapping[int, int], timezone: str
+) -> Printed:
+    """A certificate as it is put on paper. `entries`: those that it names, oldest first; `numbers`: `rule_numbers`."""
+    return Printed(
         number=number_of(certificate, timezone),
         code=certificate.code,
         name=certificate.name,
@@ -352,14 +377,17 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
         seal_hash=certificate.seal_hash,
         issued_at=certificate.issued_at,
         timezone=timezone,
-        standing=holder.standing(certificate, end),
-        reason=end.reason if end is not None else "",
-        ended_at=end.ended_at if end is not None else None,
-        followed_by=follower.uuid if follower is not None else "",
-        lines=_lines(session, certificate, timezone),
-        is_own=actor.is_author(pk(person)),
-        is_stamped=_is_stamped(session, certificate),
-        may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
+        lines=tuple(
+            HoursLine(
+                on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
+                kind=entry.kind.value,
+                hundredths=entry.credit_hundredths,
+                reason=entry.reason,
+                source=entry.source,
+                rule_number=numbers.get(entry.policy_id, 0),
+            )
+            for entry in entries
+        ),
     )
 
 
@@ -368,25 +396,10 @@ def _is_stamped(session: Session, certificate: Certificate) -> bool:
     return session.get(competencies.SealUse, pk(certificate)) is not None
 
 
-def _lines(session: Session, certificate: Certificate, timezone: str) -> tuple[HoursLine, ...]:
-    entries: Sequence[CreditEntry] = competencies.certificates.entries_named(session, certificate)
-    numbers = {
-        pk(policy): policy.number
-        for policy in session.exec(
-            select(ProgrammePolicy).where(ProgrammePolicy.programme_id == certificate.programme_id)
-        )
-    }
-    return tuple(
-        HoursLine(
-            on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
-            kind=entry.kind.value,
-            hundredths=entry.credit_hundredths,
-            reason=entry.reason,
-            source=entry.source,
-            rule_number=numbers.get(entry.policy_id, 0),
-        )
-        for entry in entries
-    )
+def rule_numbers(session: Session, programme_id: int) -> dict[int, int]:
+    """The rules of a programme (id → number), of which entries name one. One query."""
+    rows = session.exec(select(ProgrammePolicy).where(ProgrammePolicy.programme_id == programme_id))
+    return {pk(policy): policy.number for policy in rows}
 
 
 def printable(session: Session, actor: Actor, certificate_uuid: str) -> tuple[View, bytes]:

@@ -63,5 +63,6 @@ def unknown(session: Session, keys: Sequence[str]) -> list[str]:
     known: set[str] = set()
     for at in range(0, len(keys), MOST_AT_ONCE):
         some = keys[at : at + MOST_AT_ONCE]
-        known |= set(session.exec(select(StoredFile.storage_key).where(col(StoredFile.storage_key).in_(some))))
+        for key in (col(StoredFile.storage_key), col(competencies.bundles.CertificateBundle.storage_key)):
+            known |= set(session.exec(select(key).where(key.in_(some))))
     return sorted(set(keys) - known)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lms_plugin.media.pictures import jpeg as image_jpeg
     from lms_plugin.media.pictures import stamp_png
     from lms_plugin.media.pictures import to_pdf as photos_to_pdf
-    from lms_plugin.media.printing import on_paper, printer_lacks, qr_svg
+    from lms_plugin.media.printing import on_paper, on_papers, printer_lacks, qr_svg
     from lms_plugin.media.reading import document_blocks, document_picture, document_text
     from lms_plugin.media.words import clean_filename, clean_link, clean_text
     from lms_plugin.media.workbooks import Cells, first_sheet
@@ -36,7 +36,7 @@ _PARTS = {
     "pdf": ("pdf_page_count", "pdf_page_png"),
     "personal": ("Finding", "find_personal", "mask"),
     "pictures": ("image_jpeg", "photos_to_pdf", "stamp_png"),
-    "printing": ("on_paper", "printer_lacks", "qr_svg"),
+    "printing": ("on_paper", "on_papers", "printer_lacks", "qr_svg"),
     "reading": ("document_blocks", "document_picture", "document_text"),
     "words": ("clean_filename", "clean_link", "clean_text"),
     "workbooks": ("Cells", "first_sheet"),
@@ -87,6 +87,7 @@ __all__ = [
     "clean_filename",
     "clean_link",
     "on_paper",
+    "on_papers",
     "printer_lacks",
     "qr_svg",
     "stamp_png",

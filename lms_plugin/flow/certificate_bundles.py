@@ -1,0 +1,154 @@
+"""成批下载: an officer asks for the certificates of a unit in one ZIP, sees how far it is, cancels it, has it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, func, select
+
+import competencies
+from competencies import Certificate, CertificateEnd, Programme
+from lms_plugin import media, outbox
+from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.db import by_id, find, get, pk
+from lms_plugin.errors import Conflict, Refused
+from lms_plugin.flow import certificates
+from lms_plugin.people import OrgMembership, OrgUnit, Person
+from lms_plugin.storage import new_key
+
+domain = competencies.bundles
+KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class BundlePage:
+    """The page of a unit's bundle. `total`: how many certificates there are to print now; `state` "" = none was ever
+    asked for."""
+
+    programme_uuid: str
+    title: str
+    unit_uuid: str
+    unit: str
+    is_whole: bool  # the unit that runs the programme: all its schools
+    total: int
+    bundle: domain.CertificateBundle | None
+    asked_by: str
+    gone_at: datetime | None
+
+    @property
+    def state(self) -> str:
+        """How the bundle that was last asked for stands."""
+        return self.bundle.state.value if self.bundle is not None else ""
+
+
+def page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) -> BundlePage:
+    """Five queries at most. Raises NotFound, Forbidden."""
+    programme, unit = _place(session, actor, programme_uuid, unit_uuid)
+    bundle = domain.newest(session, pk(programme), pk(unit))
+    by = by_id(session, Person, [bundle.asked_by_id]) if bundle is not None else {}
+    return BundlePage(
+        programme_uuid=programme.uuid,
+        title=programme.title,
+        unit_uuid=unit.uuid,
+        unit=unit.name,
+        is_whole=programme.org_unit_id == pk(unit),
+        total=_count(session, programme, unit.path),
+        bundle=bundle,
+        asked_by=next((person.name for person in by.values()), ""),
+        gone_at=bundle.ended_at + KEPT if bundle is not None and bundle.ended_at is not None else None,
+    )
+
+
+def _place(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) -> tuple[Programme, OrgUnit]:
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
+    require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    return programme, unit
+
+
+def ask(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> domain.CertificateBundle:
+    """Asks the worker for the file; the one that is being made already where there is one. What was made of
+    this unit before goes. Raises Refused `bundle.nothing`."""
+    programme, unit = _place(session, actor, programme_uuid, unit_uuid)
+    certificates.take_turn(session, actor.tenant_id)
+    before = domain.newest(session, pk(programme), pk(unit))
+    if before is not None and before.state in domain.OPEN:
+        return before
+    total = _count(session, programme, unit.path)
+    if not total:
+        raise Refused("bundle.nothing")
+    if before is not None and before.state is domain.BundleState.READY:
+        before.state = domain.BundleState.GONE
+        session.add(before)
+    made = domain.CertificateBundle(
+        tenant_id=actor.tenant_id,
+        programme_id=pk(programme),
+        org_unit_id=pk(unit),
+        total=total,
+        storage_key=new_key(),
+        asked_by_id=actor.person_id,
+        asked_at=now,
+    )
+    session.add(made)
+    session.flush()
+    outbox.put(session, actor.tenant_id, outbox.BUNDLE, str(pk(made)), {"bundle_id": pk(made)}, now)
+    return made
+
+
+def cancel(session: Session, actor: Actor, bundle_uuid: str, now: datetime) -> tuple[str, str]:
+    """No more of it is made; what was printed goes with the job's next step. Gives the uuids of programme and unit.
+    Twice is harmless; one that is ready stays so."""
+    bundle, programme, unit = _held(session, actor, bundle_uuid)
+    session.refresh(bundle, with_for_update=True)
+    if bundle.state in domain.OPEN:
+        bundle.state, bundle.ended_at = domain.BundleState.CANCELLED, now
+        session.add(bundle)
+        session.flush()
+    return programme.uuid, unit.uuid
+
+
+def _held(session: Session, actor: Actor, bundle_uuid: str) -> tuple[domain.CertificateBundle, Programme, OrgUnit]:
+    bundle = find(session, domain.CertificateBundle, actor.tenant_id, bundle_uuid)
+    unit = get(session, OrgUnit, bundle.org_unit_id)
+    require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    return bundle, get(session, Programme, bundle.programme_id), unit
+
+
+def ready(session: Session, actor: Actor, bundle_uuid: str) -> tuple[str, str]:
+    """Key of the storage and name of a file that is ready. Raises Conflict `bundle.not_ready` for another one."""
+    bundle, programme, unit = _held(session, actor, bundle_uuid)
+    if bundle.state is not domain.BundleState.READY:
+        raise Conflict("bundle.not_ready")
+    return bundle.storage_key, media.clean_filename(f"学时证明_{unit.name}_{programme.title}.zip")
+
+
+# --- which certificates ---
+
+
+def current(programme_id: int, unit_path: str) -> Any:
+    """Certificates of a programme that were not ended, of people who belong to that unit or below it now."""
+    earner = aliased(Person)
+    today = func.coalesce(col(earner.merged_into_id), col(earner.id))
+    here = (
+        exists()
+        .where(
+            col(OrgMembership.person_id) == today,
+            col(OrgMembership.ends_on).is_(None),
+            col(OrgUnit.id) == col(OrgMembership.org_unit_id),
+            col(OrgUnit.path).startswith(unit_path, autoescape=True),
+        )
+        .correlate(earner)
+    )
+    return (
+        select(Certificate)
+        .join(earner, col(earner.id) == col(Certificate.person_id))
+        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
+        .where(Certificate.programme_id == programme_id, col(CertificateEnd.certificate_id).is_(None), here)
+    )
+
+
+def _count(session: Session, programme: Programme, unit_path: str) -> int:
+    ids = current(pk(programme), unit_path).with_only_columns(col(Certificate.id)).subquery()
+    return int(session.exec(select(func.count()).select_from(ids)).one())
