@@ -37,6 +37,8 @@ TRUSTED_SECONDS = 20.0  # so long a pooled connection is used without asking its
 class Model(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
     """Base of all tables. Ids stay inside; `uuid` (on roots) is what URLs carry."""
 
+    model_config = {"defer_build": True}  # tables check nothing by it: what pydantic would make for each is 9 MB unused
+
 
 def new_uuid() -> str:
     """A random public name of a row, 32 hexadecimal digits."""

@@ -8,16 +8,55 @@ wrong.
 
 import logging
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Engine, Insert, Select, make_url
+import psycopg.abc
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus
+from sqlalchemy import Dialect, Engine, Insert, PoolProxiedConnection, Select, make_url
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 log = logging.getLogger("nengli.db")
-_POSTGRESQL = make_url("postgresql+psycopg://").get_dialect()()
+_POSTGRESQL: Dialect = cast(Any, make_url("postgresql+psycopg://").get_dialect())(paramstyle="numeric_dollar")
+_NUMBERS = count(1)
 T = TypeVar("T")
+
+
+class Line:
+    """A pooled connection to PostgreSQL, for statements that each stand for themselves. What it has prepared stays
+    prepared as long as it lasts."""
+
+    def __init__(self, held: PoolProxiedConnection) -> None:
+        self._connection = cast("psycopg.Connection[Any]", held.driver_connection)
+        self._prepared: dict[bytes, psycopg.abc.Transformer] = held.info.setdefault("direct", {})
+
+    def first(self, name: bytes, text: bytes, values: list[Any]) -> tuple[Any, ...] | None:
+        """The first row of a statement that is known by this name. Raises psycopg.Error.
+
+        libpq sends it and waits for its answer in one call. psycopg's own way gives the processor to other threads
+        several times over, and each time has to wait for them until it may go on.
+        """
+        server, known = self._connection.pgconn, self._prepared.get(name)
+        if known is None:
+            self._sound(server.prepare(name, text))
+            known = self._prepared[name] = Transformer(self._connection)
+        # As text, all of them: the statement says which type each is, and a number's own would go by its size.
+        written = known.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        found = self._sound(server.exec_prepared(name, cast("list[psycopg.abc.Buffer]", written)))  # None is NULL
+        if found.ntuples == 0:
+            return None
+        known.set_pgresult(found)
+        row: tuple[Any, ...] = known.load_row(0, tuple)
+        return row
+
+    def _sound(self, result: "psycopg.pq.abc.PGresult") -> "psycopg.pq.abc.PGresult":
+        """A result that is none of an error. Raises psycopg.Error."""
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.errors.error_from_result(result, self._connection.info.encoding)
+        return result
 
 
 class Direct:
@@ -25,40 +64,31 @@ class Direct:
 
     def __init__(self, statement: Select[Any] | Insert) -> None:
         made = statement.compile(dialect=_POSTGRESQL)
-        self._text = made.string
-        self._written: dict[str, Callable[[Any], Any]] = {}
+        self._name, self._text = b"nengli_%d" % next(_NUMBERS), made.string.encode()
+        self._places: list[tuple[str, Callable[[Any], Any] | None]] = []
         self._always: dict[str, Any] = {}
-        for name, place in made.binds.items():
-            write = place.type.dialect_impl(_POSTGRESQL).bind_processor(_POSTGRESQL)
+        for name in made.positiontup or ():
+            place = made.binds[name]
+            self._places.append((name, place.type.dialect_impl(_POSTGRESQL).bind_processor(_POSTGRESQL)))
             if not place.required:
-                self._always[name] = write(place.value) if write is not None else place.value
-            elif write is not None:
-                self._written[name] = write
+                self._always[name] = place.value
 
-    def row(self, line: "psycopg.Connection[Any]", given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def row(self, line: Line, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row that it gives, None where it gives none. Raises psycopg.Error."""
-        values = {**self._always, **given}
-        for name, write in self._written.items():
-            values[name] = write(values[name])
-        found: tuple[Any, ...] | None = line.execute(self._text, values, prepare=True).fetchone()
-        return found
+        told = {**self._always, **given}
+        values = [told[name] if write is None else write(told[name]) for name, write in self._places]
+        return line.first(self._name, self._text, values)
 
 
-def directly(bind: Engine, ask: Callable[["psycopg.Connection[Any]"], T | None]) -> T | None:
-    """Asks over a pooled connection whose statements stand each for itself. None also where the database refused, or
-    was not there."""
+def directly(bind: Engine, ask: Callable[[Line], T | None]) -> T | None:
+    """Asks over a pooled connection, on which nobody has begun a transaction: each statement is one of its own. None
+    also where the database refused, or was not there."""
     try:
         held = bind.raw_connection()
     except psycopg.Error:
         return None
     try:
-        line = cast("psycopg.Connection[Any]", held.driver_connection)
-        line.autocommit = True
-        try:
-            return ask(line)
-        finally:
-            if not line.closed:
-                line.autocommit = False
+        return ask(Line(held))
     except psycopg.Error as error:
         log.warning("done again on the ordinary way: %s", type(error).__name__)
         held.invalidate(error)  # what it has prepared may be why: the next one asks over a line of its own

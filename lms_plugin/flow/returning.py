@@ -6,14 +6,13 @@ gives, leaves what `enter` leaves, and stands aside where anything is new or ref
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import Engine, and_, bindparam, insert, select, true, update
 
 import lti
 from lms_plugin.db import table
-from lms_plugin.direct import Direct, directly
+from lms_plugin.direct import Direct, Line, directly
 from lms_plugin.flow import enter, sessions
 from lms_plugin.people import CourseMember, Person, Tenant, WebSession
 
@@ -77,7 +76,7 @@ def come_back(
 
 
 def _come_back(
-    line: "psycopg.Connection[Any]",
+    line: Line,
     names: "lti.returning.Names",
     form: Mapping[str, str],
     proof: lti.Proof,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sql
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
@@ -15,7 +16,7 @@ from sqlmodel import Session, col, select
 import lti
 from lms_plugin import db
 from lms_plugin.db import pk
-from lms_plugin.direct import directly, engine_of
+from lms_plugin.direct import Direct, directly, engine_of
 from lms_plugin.errors import Refused
 from lms_plugin.flow import enter, merges, returning
 from lms_plugin.flow import sessions as web_sessions
@@ -337,8 +338,10 @@ def test_a_line_that_no_longer_fits_is_replaced_and_that_is_said(
 
 @pytest.mark.postgresql
 def test_what_the_database_refuses_is_nothing_and_the_line_is_lent_again(lesson: Class) -> None:
-    assert directly(lesson.bind, lambda line: line.execute("SELECT 1 / 0").fetchone()) is None
-    assert directly(lesson.bind, lambda line: line.execute("SELECT 1").fetchone()) == (1,)
+    number = sql.bindparam("number", type_=sql.Integer)
+    divided = Direct(sql.select(sql.cast(12 / number, sql.Float)))
+    for given, found in ((0, None), (5, (2.4,)), (0, None), (4, (3.0,))):
+        assert directly(lesson.bind, lambda line, given=given: divided.row(line, {"number": given})) == found
     with lesson.bind.connect() as connection:  # the same line, with transactions again
         connection.execute(text("CREATE TABLE rolled_back (id int)"))
         connection.rollback()
