@@ -11,6 +11,7 @@ from competencies import (
     packs,
     plans,
     provinces,
+    seals,
     trainings,
 )
 from competencies import put_right as put_right
@@ -209,6 +210,7 @@ __all__ = [
     "packs",
     "history",
     "plans",
+    "seals",
     "provinces",
     "Pack",
     "PackProblem",

@@ -12,7 +12,7 @@ entry as unsealed in the transaction that adds it, and a seal takes what is note
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -178,3 +178,8 @@ def unsealed_since(session: Session, moment: datetime) -> int:
     return session.exec(
         select(func.count()).select_from(LedgerUnsealed).where(_of_entry(col(CreditEntry.entered_at)) < moment)
     ).one()
+
+
+def is_sealed(session: Session, entries: Iterable[int]) -> None:
+    """Entries that came in together with the seals that name them wait for no other."""
+    session.execute(delete(table(LedgerUnsealed)).where(col(LedgerUnsealed.entry_id).in_(list(entries))))

@@ -61,6 +61,7 @@ class Packing:
             path.unlink(missing_ok=True)
             self._zip = zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED)
         self._since = 0
+        self._is_cut = False
 
     def __contains__(self, name: str) -> bool:
         return name in self._zip.NameToInfo
@@ -73,7 +74,7 @@ class Packing:
     @contextmanager
     def member(self, name: str) -> Iterator[IO[bytes]]:
         """A new member to write to."""
-        with self._zip.open(_made(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as target:
+        with self._whole(_made(name, zipfile.ZIP_DEFLATED)) as target:
             yield target
 
     def text(self, name: str, text: str) -> None:
@@ -97,7 +98,7 @@ class Packing:
                 if digest.hexdigest() != sha256:
                     return False
                 stream.seek(0)
-                with self._zip.open(_made(name, zipfile.ZIP_STORED), "w", force_zip64=True) as target:
+                with self._whole(_made(name, zipfile.ZIP_STORED)) as target:
                     while piece := stream.read(CHUNK):
                         target.write(piece)
                         self._since += len(piece)
@@ -106,8 +107,19 @@ class Packing:
             return False
         return True
 
+    @contextmanager
+    def _whole(self, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+        """A member that is written to its end; one that was broken off must never be kept."""
+        self._is_cut = True
+        with self._zip.open(info, "w", force_zip64=True) as target:
+            yield target
+        self._is_cut = False
+
     def checkpoint(self) -> None:
-        """Everything so far is kept: packing that is cut off goes on from here."""
+        """Everything so far is kept: packing that is cut off goes on from here. Where a member was broken off, what
+        was kept before stays the last."""
+        if self._is_cut:
+            return
         self._zip.close()
         at = self._zip.start_dir
         draft = self._tail.with_name(self._tail.name + ".new")
@@ -160,6 +172,25 @@ class Packing:
             whole.seek(at)
             while piece := kept.read(CHUNK):
                 whole.write(piece)
+
+
+class Reading:
+    """A parcel of our own, as of its last checkpoint or finished: read without looking for traps."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(path)
+
+    def __enter__(self) -> "Reading":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._zip.close()
+
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """The objects of a member of JSON Lines."""
+        with self._zip.open(name) as stream:
+            for raw in stream:
+                yield json.loads(raw)
 
 
 def give_up(path: Path) -> None:

@@ -1,0 +1,100 @@
+"""`nengli archive`: a district leaves with all it has, and arrives at another installation."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session
+
+from lms_plugin.cli.common import act, said
+from lms_plugin.config import Settings
+from lms_plugin.db import engine, pk, session_factory
+from lms_plugin.flow import archive_export, archive_import, people
+from lms_plugin.storage import Storage
+
+MB = 1 << 20
+_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.group()
+def archive() -> None:
+    """One file with everything of a district (全县数据包): docs/archive.md."""
+
+
+@contextmanager
+def factory_of(settings: Settings) -> Iterator["sessionmaker[Session]"]:
+    """Makes sessions of the installation's database."""
+    bind = engine(settings.database_url)
+    try:
+        yield session_factory(bind)
+    finally:
+        bind.dispose()
+
+
+@dataclass
+class Telling:
+    """Says how far it has come, every other second."""
+
+    clock: Callable[[], float] = time.monotonic
+    told_at: float = field(default=0.0)
+
+    def __call__(self, progress: archive_export.Progress) -> None:
+        """Says it, if it is time."""
+        if self.clock() - self.told_at >= 2:
+            self.told_at = self.clock()
+            files = f"{progress.files}/{progress.all_files}" if progress.all_files else str(progress.files)
+            click.echo(
+                f"  {progress.rows} records / 条记录, {files} files / 个文件, {progress.bytes // MB} MB",
+                err=True,
+            )
+
+
+@archive.command("export")
+@click.option("--tenant", "tenant_name", required=True)
+@_FILE
+def export(tenant_name: str, file: Path) -> None:
+    """Pack a district into FILE. Cut off, the same command goes on where it was."""
+    with act(is_writing=False) as (session, settings, _now):
+        tenant_id = pk(people.tenant_named(session, tenant_name))
+        session.rollback()  # packing takes a look of its own
+        with factory_of(settings) as factory:
+            packed = archive_export.export(factory, tenant_id, Storage(settings.storage_dir), file, Telling())
+    done = packed.progress
+    click.echo(f"Packed / 已打包: {done.rows} records / 条记录, {done.files - packed.missing} files / 个文件")
+    if packed.missing:
+        click.echo(f"Missing on the disk / 磁盘上缺少: {packed.missing} files / 个文件")
+    click.echo(f"Hash of the manifest / 清单校验值: {packed.hash}")
+
+
+@archive.command("verify")
+@_FILE
+def verify(file: Path) -> None:
+    """Read every byte of FILE and hold it against its manifest. Nothing is written."""
+    with said():
+        hashed, manifest = archive_import.look(file, Telling())
+    tenant, files = manifest["tenant"], manifest["files"]
+    click.echo(f"✓ {tenant['name']}: {sum(manifest['rows'].values())} records / 条记录")
+    click.echo(f"  {files['count'] - files['missing']} files / 个文件, {files['missing']} missing / 个缺少")
+    click.echo(f"Hash of the manifest / 清单校验值: {hashed}")
+
+
+@archive.command("import")
+@click.option("--hash", "expected", default="", help="The manifest's hash, as the old installation said it.")
+@click.option("--with-faults", is_flag=True, help="Also with a ledger that did not hold at the old installation.")
+@_FILE
+def import_(expected: str, with_faults: bool, file: Path) -> None:
+    """Take the district in FILE into this installation: whole, or not at all."""
+    with act(is_writing=False) as (_session, settings, _now), factory_of(settings) as factory:
+        storage = Storage(settings.storage_dir)
+        taken = archive_import.take_in(factory, storage, file, Telling(), expected=expected, with_faults=with_faults)
+    done = taken.progress
+    click.echo(f"Arrived / 已收下: {taken.name}, {done.rows} records / 条记录, {done.files} files / 个文件")
+    click.echo(f"Hash of the manifest / 清单校验值: {taken.hash}")
+    if taken.faults:
+        click.echo(f"Places in which its ledger differs from its seals / 台账与封存对不上: {taken.faults}")
+    click.echo("Now connect its course platforms / 请接着接入课程平台: nengli platform enable | add")
+    click.echo("and invite the first officer / 并邀请第一位管理员: nengli officer invite")

@@ -1,0 +1,281 @@
+"""Taking in a district's archive: looked through to its last byte, then the files, then all rows in one transaction.
+
+So a district is there whole or not at all, whatever happens on the way. What was cut off is begun again with the same
+call: files that lie there already, with the right bytes, are not written twice. Ids stay what they are (the seals of
+the ledger cover them), so the installation must have no row with one of these numbers: a new one has none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, or_, select, text, update
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import sessionmaker
+from sqlmodel import Session
+
+import competencies
+from lms_plugin import migrate, parcel
+from lms_plugin.db import table, transaction
+from lms_plugin.errors import Conflict, Refused
+from lms_plugin.flow import archive_tables
+from lms_plugin.flow.archive_export import FACTS, FILES, FORMAT, VERSION, WITH_BYTES, Progress, Watch, alone
+from lms_plugin.people import Tenant
+from lms_plugin.storage import Storage
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A district that has arrived. `faults`: what was wrong with its ledger before it left, and still is."""
+
+    tenant_id: int
+    name: str
+    hash: str
+    progress: Progress
+    faults: int
+
+
+def look(path: Path, watch: Watch = lambda _: None) -> tuple[str, dict[str, Any]]:
+    """Reads an archive through; gives its hash and what its manifest says. Nothing is written.
+
+    Raises Refused `parcel.…`, `archive.other_schema`.
+    """
+    with parcel.Opened(path) as opened:
+        _look(opened, watch)
+        return opened.hash, opened.manifest
+
+
+def _look(opened: parcel.Opened, watch: Watch) -> None:
+    opened.must_be(FORMAT, (VERSION,))
+    here = migrate.heads()[0]
+    if opened.manifest.get("schema") != here:
+        raise Refused("archive.other_schema", schema=str(opened.manifest.get("schema"))[:40], here=here)
+    progress = Progress(all_bytes=_number(opened.manifest["contents"].get("bytes")))
+
+    def told(one: parcel.Member) -> None:
+        progress.bytes += one.bytes
+        watch(progress)
+
+    opened.verify(told)
+    facts = next(opened.rows(FACTS), {})
+    if any(opened.manifest.get(name) != value for name, value in facts.items()):
+        raise Refused("parcel.manifest")
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int and value >= 0 else 0
+
+
+def take_in(
+    factory: "sessionmaker[Session]",
+    storage: Storage,
+    path: Path,
+    watch: Watch = lambda _: None,
+    *,
+    expected: str = "",
+    with_faults: bool = False,
+) -> Taken:
+    """Takes a district in. `expected`: the manifest's hash (or its beginning) as the old installation said it;
+    `with_faults`: also one whose ledger did not hold at the old place.
+
+    Raises Refused `parcel.…`, `archive.…` with nothing written; Unavailable `archive.busy`, `storage.full`.
+    """
+    storage.root.mkdir(parents=True, exist_ok=True)
+    with alone(storage.root / "arriving"), parcel.Opened(path) as opened:
+        if not opened.hash.startswith(expected.strip().lower()):
+            raise Refused("archive.other_hash", hash=opened.hash)
+        _look(opened, watch)
+        return _Import(opened, storage, watch).run(factory, with_faults=with_faults)
+
+
+@dataclass
+class _Import:
+    opened: parcel.Opened
+    storage: Storage
+    watch: Watch
+
+    def __post_init__(self) -> None:
+        self.progress = Progress()
+        self.pointers = archive_tables.Pointers(self._tenant_id())
+
+    def run(self, factory: "sessionmaker[Session]", *, with_faults: bool) -> Taken:
+        """Files first, rows last; what was written for rows that are then refused goes again."""
+        with factory() as session:
+            self._must_have_room(session)
+        self._all_rows()  # every row is looked at before a byte is written
+        with factory() as session:
+            self._must_have_no_such_files(session)
+        try:
+            self._files()
+            with transaction(factory) as session:
+                self._must_have_room(session)
+                faults = self._rows(session, with_faults=with_faults)
+        except (IntegrityError, DataError) as error:
+            self._take_back(factory)
+            raise Refused("archive.does_not_fit") from error
+        except Refused:
+            self._take_back(factory)
+            raise
+        tenant = self.opened.manifest["tenant"]
+        return Taken(self.pointers.tenant_id, tenant["name"], self.opened.hash, self.progress, faults)
+
+    def _tenant_id(self) -> int:
+        said = self.opened.manifest.get("tenant")
+        rows = list(islice(self.opened.rows(archive_tables.member(table(Tenant))), 2))
+        names = ("id", "uuid", "name")
+        if len(rows) != 1 or said != {name: rows[0].get(name) for name in names}:
+            raise Refused("archive.row", table="tenant")
+        return archive_tables.key_of(table(Tenant), rows[0].get("id"))
+
+    def _must_have_room(self, session: Session) -> None:
+        """Raises Conflict `archive.already_there`, `archive.numbers_taken`."""
+        tenant = self.opened.manifest["tenant"]
+        mine = table(Tenant).c
+        there = select(mine.id).where(or_(mine.uuid == tenant["uuid"], mine.name == tenant["name"]))
+        if session.execute(there.limit(1)).first() is not None:
+            raise Conflict("archive.already_there", name=str(tenant["name"])[:200])
+        highest = self.opened.manifest.get("highest_ids")
+        for one in archive_tables.tables():
+            if "id" in one.c and isinstance(highest, dict) and one.name in highest:
+                taken = select(one.c.id).where(one.c.id <= _number(highest[one.name])).limit(1)
+                if session.execute(taken).first() is not None:
+                    raise Conflict("archive.numbers_taken", table=one.name)
+
+    def _must_have_no_such_files(self, session: Session) -> None:
+        files = table(competencies.StoredFile)
+        for some in archive_tables.batches(self.opened.rows(FILES), _AT_ONCE):
+            keys = [row["storage_key"] for row in some]
+            if session.execute(select(files.c.id).where(files.c.storage_key.in_(keys)).limit(1)).first() is not None:
+                raise Conflict("archive.already_there", name=str(self.opened.manifest["tenant"]["name"])[:200])
+
+    def _all_rows(self) -> None:
+        counts: dict[str, int] = {}
+        highest: dict[str, int] = {}
+        for one in archive_tables.tables():
+            count = 0
+            for row in self.opened.rows(archive_tables.member(one)):
+                archive_tables.read(one, row)
+                self.pointers.note(one, row)
+                highest[one.name] = max(highest.get(one.name, 0), row.get("id", 0))
+                count += 1
+                if count % 1000 == 0:
+                    self.watch(self.progress)
+            counts[one.name] = count
+        said = self.opened.manifest
+        if said.get("rows") != counts or said.get("highest_ids") != {
+            one: high for one, high in highest.items() if high
+        }:
+            raise Refused("archive.row", table="manifest")
+        self.pointers.must_be_there()
+        for row in self.opened.rows(FILES):
+            if not _is_key(row["storage_key"]):
+                raise Refused("archive.row", table="stored_file.storage_key")
+
+    # --- bytes ---
+
+    def _files(self) -> None:
+        for row, name in self._with_bytes():
+            self._file(row["storage_key"], name, row["sha256"])
+            self.progress.files += 1
+            self.progress.bytes += self.opened.size(name)
+            self.watch(self.progress)
+
+    def _with_bytes(self) -> Iterator[tuple[dict[str, Any], str]]:
+        for row in self.opened.rows(FILES):
+            name = parcel.file_name(row["sha256"], row["extension"])
+            if row["state"] in WITH_BYTES and row["sha256"] and name in self.opened:
+                yield row, name
+
+    def _file(self, key: str, name: str, sha256: str) -> None:
+        """One file under its key. A part that a cut left there is written anew."""
+        if self.storage.committed(key):
+            if self.storage.commit(key) == sha256:
+                return
+            raise Conflict("archive.already_there", name=key)
+        self.storage.delete(key)
+        self.storage.create(key)
+        with self.opened.stream(name) as stream:
+            self.storage.write_part(key, 0, stream, self.opened.size(name))
+        if self.storage.commit(key) != sha256:
+            raise Refused("parcel.changed", name=name)
+
+    def _take_back(self, factory: "sessionmaker[Session]") -> None:
+        """The rows were refused: their files go again, but none that a district here has."""
+        files = table(competencies.StoredFile)
+        with factory() as session:
+            for row, _name in self._with_bytes():
+                if session.execute(select(files.c.id).where(files.c.storage_key == row["storage_key"])).first() is None:
+                    self.storage.delete(row["storage_key"])
+
+    # --- rows ---
+
+    def _rows(self, session: Session, *, with_faults: bool) -> int:
+        """All rows, in the caller's transaction; gives how many faults its ledger has.
+
+        Raises Refused `archive.ledger_faults` where there are any and nobody said that there may be.
+        """
+        connection = session.connection()
+        for one in archive_tables.tables():
+            self._table(connection, one)
+        self._seals(session)
+        for row in self.opened.rows(FILES):
+            if row["state"] == competencies.FileState.UPLOADING.value:
+                self.storage.delete(row["storage_key"])
+                self.storage.create(row["storage_key"])  # its author sends it from the beginning
+        if connection.dialect.name == "postgresql":
+            _go_on_counting(connection)
+        faults: list[competencies.Fault] = []
+        competencies.prove(session, self.pointers.tenant_id, faults.append)
+        if faults and not with_faults:
+            raise Refused("archive.ledger_faults", count=len(faults))
+        return len(faults)
+
+    def _seals(self, session: Session) -> None:
+        """The database noted every entry as new; those that a seal of the archive names are sealed."""
+        entries = self.pointers.there.get("credit_entry", archive_tables.Ids())
+        for row in self.opened.rows(archive_tables.member(table(competencies.LedgerSeal))):
+            named = [entry for entry, _hash in competencies.seals.named_in(row["entries"]) if entry in entries]
+            for start in range(0, len(named), _AT_ONCE):
+                competencies.seals.is_sealed(session, named[start : start + _AT_ONCE])
+
+    def _table(self, connection: Connection, one: Table) -> None:
+        """Rows that point to later ones of the same table get that when all are there."""
+        later = [] if one.name == "credit_entry" else archive_tables.points_to_itself(one)
+        pointing: list[dict[str, Any]] = []
+        made = (archive_tables.read(one, row) for row in self.opened.rows(archive_tables.member(one)))
+        for some in archive_tables.batches(made, _AT_ONCE):
+            for row in some:
+                if any(row[name] is not None for name in later):
+                    pointing.append({"its_id": row["id"], **{f"new_{name}": row[name] for name in later}})
+                    row.update(dict.fromkeys(later))
+            connection.execute(insert(one), some)
+            self.progress.rows += len(some)
+            self.watch(self.progress)
+        for row in pointing:
+            values = {name: row[f"new_{name}"] for name in later}
+            connection.execute(update(one).where(one.c.id == row["its_id"]).values(values))
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 32 and set(value) <= set("0123456789abcdef")
+
+
+def _go_on_counting(connection: Connection) -> None:
+    """PostgreSQL draws the next ids after the highest that came in."""
+    for one in archive_tables.tables():
+        if "id" not in one.c:
+            continue
+        sequence = connection.execute(
+            text("SELECT pg_get_serial_sequence(:name, 'id')"), {"name": one.name}
+        ).scalar_one()
+        if sequence is not None:
+            highest = connection.execute(select(func.coalesce(func.max(one.c.id), 0))).scalar_one()
+            if highest:
+                connection.execute(
+                    text("SELECT setval(CAST(:sequence AS regclass), :highest)"),
+                    {"sequence": sequence, "highest": highest},
+                )
