@@ -98,6 +98,13 @@ def last_day_of_notice(chain: Chain, begun_on: date) -> date:
     return last_workday(begun_on, chain.publicity_days, chain.days_off, chain.workdays)
 
 
+def years_without_holidays(chain: Chain, first: date, last: date) -> tuple[int, ...]:
+    """The years of these days for which nobody has written the days off: there a 公示 counts public holidays as working
+    days. They come from the notice of the State Council's office, a year at a time; nothing ships with the product."""
+    known = {day.year for day in chain.days_off}
+    return tuple(year for year in range(first.year, last.year + 1) if year not in known) if chain.publicity else ()
+
+
 def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[int, str]:
     """Of these works those that the county looks at in any case: to whom an objection was upheld, and whom an earlier
     check overturned. Two queries."""

@@ -1,19 +1,22 @@
 """考核小组: the school lead names two to five people of the school; where the programme says so, they decide its works.
+A school with too few people is helped by an officer, who asks people of other schools in by their 工号.
 
 A member is a role of one school, so it is dated like every role: given on one day, ended on another, and kept.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, owned, pk
+from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.db import by_id, find, owned, pk
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import humans, invitations
-from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind
+from lms_plugin.flow.scopes import current_unit_paths
+from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind, staff_number_as_kept
 
 LEAST, MOST = 2, 5
 
@@ -31,17 +34,19 @@ class Member:
 
 @dataclass(frozen=True)
 class PanelPage:
-    """A school's 考核小组, those who were in it before, and `people` of the school one may name (uuid, name, 工号)."""
+    """A school's 考核小组, those who were in it before, and the `people` one may name (uuid, name, 工号): those of the
+    school and those who are in it. `may_ask_in`: the actor may name people of other schools."""
 
     unit: str
     school: str
     members: tuple[Member, ...]
     former: tuple[Member, ...]
     people: tuple[tuple[str, str, str], ...]
+    may_ask_in: bool
 
 
 def panel_page(session: Session, actor: Actor, unit_uuid: str) -> PanelPage:
-    """The page on which it is named: three queries. Raises NotFound for what is no school."""
+    """The page on which it is named: four queries. Raises NotFound for what is no school."""
     unit = _school(session, actor, unit_uuid)
     require(actor, Permission.PANEL_NAME, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     rows = session.exec(
@@ -53,31 +58,37 @@ def panel_page(session: Session, actor: Actor, unit_uuid: str) -> PanelPage:
     members = [
         Member(person.uuid, person.name, person.staff_number, role.granted_at, role.revoked_at) for role, person in rows
     ]
+    known = _people_of(session, unit)
+    names = {one.uuid for one in known}
+    guests = [person for role, person in rows if role.revoked_at is None and person.uuid not in names]
     return PanelPage(
         unit.uuid,
         unit.name,
         tuple(one for one in members if one.until_at is None),
         tuple(one for one in members if one.until_at is not None),
-        tuple((one.uuid, one.name, one.staff_number) for one in _people_of(session, unit)),
+        tuple((one.uuid, one.name, one.staff_number) for one in (*known, *guests)),
+        _reaches_beyond(actor, unit),
     )
 
 
-def name_panel(session: Session, actor: Actor, unit_uuid: str, people: Sequence[str], now: datetime) -> None:
-    """Makes exactly these people the school's 考核小组; who is in it no more keeps what they decided.
+def name_panel(
+    session: Session, actor: Actor, unit_uuid: str, people: Sequence[str], now: datetime, asked_in: str = ""
+) -> None:
+    """Makes exactly these people the school's 考核小组; who is in it no more keeps what they decided. `asked_in`: of
+    people of other schools the 工号, as an officer types them.
 
     Raises Invalid `members` for fewer than two or more than five, for the same person twice, and for somebody who is
-    not a confirmed person of this school.
+    not a confirmed person of this school nor in its 考核小组; Invalid `asked_in` naming the 工号 of whom the officer
+    does not reach.
     """
     unit = _school(session, actor, unit_uuid)
     require(actor, Permission.PANEL_NAME, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    guests = _asked_in(session, actor, unit, asked_in)
+    people = [*people, *(one.uuid for one in guests)]
     if not LEAST <= len(people) <= MOST:
         raise Invalid({"members": ("panel.number", {"least": LEAST, "most": MOST})})
     if len(set(people)) != len(people):
         raise Invalid({"members": "panel.twice"})
-    known = {one.uuid: one for one in _people_of(session, unit)}
-    if any(uuid not in known for uuid in people):
-        raise Invalid({"members": "panel.not_of_school"})
-    named = {row: known[uuid] for uuid in people for row in humans.rows_of(known[uuid])}
     held = session.exec(
         select(Role)
         .where(
@@ -88,6 +99,11 @@ def name_panel(session: Session, actor: Actor, unit_uuid: str, people: Sequence[
         )
         .order_by(col(Role.id))
     ).all()
+    inside = by_id(session, Person, [role.person_id for role in held]).values()
+    known = {one.uuid: one for one in (*_people_of(session, unit), *inside, *guests)}
+    if any(uuid not in known for uuid in people):
+        raise Invalid({"members": "panel.not_of_school"})
+    named = {row: known[uuid] for uuid in people for row in humans.rows_of(known[uuid])}
     for role in held:
         if role.person_id not in named:
             role.revoked_at = now
@@ -98,6 +114,43 @@ def name_panel(session: Session, actor: Actor, unit_uuid: str, people: Sequence[
         if pk(person) not in stays:
             invitations.grant(session, actor.tenant_id, pk(person), RoleKind.PANEL, pk(unit), actor.person_id, now)
     session.flush()
+
+
+def _reaches_beyond(actor: Actor, unit: OrgUnit) -> bool:
+    """Whether the actor looks after more than this school."""
+    above = unit.path.rpartition(f"{pk(unit)}/")[0]
+    return can(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=(above,)))
+
+
+def _asked_in(session: Session, actor: Actor, unit: OrgUnit, numbers: str) -> list[Person]:
+    """The confirmed people with these 工号 whom the actor reaches, in the order in which they are typed."""
+    wanted = list(dict.fromkeys(staff_number_as_kept(one) for one in re.findall(r"[^\s,，、;；]+", numbers)))
+    if not wanted:
+        return []
+    if len(wanted) > MOST:
+        raise Invalid({"members": ("panel.number", {"least": LEAST, "most": MOST})})
+    require(
+        actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=(unit.path.rpartition(f"{pk(unit)}/")[0],))
+    )
+    rows = session.exec(
+        owned(Person, actor.tenant_id)
+        .where(
+            col(Person.staff_number).in_(wanted),
+            col(Person.merged_into_id).is_(None),
+            col(Person.confirmed_at).is_not(None),
+        )
+        .order_by(col(Person.id))
+    ).all()
+    paths = current_unit_paths(session, [pk(one) for one in rows])
+    found = {
+        one.staff_number: one
+        for one in rows
+        if can(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=tuple(paths.get(pk(one), ()))))
+    }
+    missing = [number for number in wanted if number not in found]
+    if missing:
+        raise Invalid({"asked_in": ("panel.nobody", {"numbers": "、".join(missing)})})
+    return [found[number] for number in wanted]
 
 
 def _school(session: Session, actor: Actor, uuid: str) -> OrgUnit:

@@ -106,7 +106,11 @@ def _of_batches(kind: str, counted: Any, tops: tuple[str, ...]) -> Select[Any]:
         .join(above, col(above.id) == col(Programme.org_unit_id))
         .join(SchoolBatch, col(SchoolBatch.id) == counted.c.first)
         .join(school, col(school.id) == col(SchoolBatch.org_unit_id))
-        .where(col(Programme.archived_at).is_(None), _below(col(above.path), tops))
+        .where(
+            col(Programme.archived_at).is_(None),
+            col(Programme.goes_by_batch).is_(True),  # else the stages were switched off, and nobody goes on with these
+            _below(col(above.path), tops),
+        )
     )
 
 

@@ -104,7 +104,7 @@ def _on_chain(
         return facts.get((key, pk(unit), what), ())
 
     works = {row.word: row.number for row in about("works")}
-    batches = sorted(about("batch"), key=lambda row: row.number)
+    batches = sorted(about("batch"), key=lambda row: row.number) if programme.goes_by_batch else []
     latest, panel = batches[-1] if batches else None, sum(row.number for row in about("panel", 0))
     undecided, decided = works.get("undecided", 0), works.get("decided", 0)
     by_panel = programme.panel_decides
@@ -119,7 +119,7 @@ def _on_chain(
     under_check = any(row.word == BatchState.CHECKING.value for row in batches)
     if decided and not undecided and not under_check and programme.goes_by_batch:
         found.append(replace(of, kind="close", number=decided))
-    for row in about("objection"):
+    for row in about("objection") if batches else ():
         found.append(replace(of, kind="answer", number=row.number, batch=row.uuid))
     kinds = {"checking": "check", "shown": "shown", "ready": "ready", "released": "released"}
     for row in batches:

@@ -1,11 +1,13 @@
 """考核流程: the county's page, the school's, its 考核小组, one batch with its check, and 公示 with objections."""
 
 import secrets
+from datetime import timedelta
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
+from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import batch_views, batches, chain_views, panel, publicity, waiting_school
@@ -16,6 +18,8 @@ from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("chain", __name__)
 LEFT_OUT = "out."
+LONGEST_NUMBERS = 300
+NOTICE_AHEAD = timedelta(days=14)  # a 公示 that begins now ends about then
 
 
 def act_words(act: str) -> tuple[str, str, str]:
@@ -86,7 +90,15 @@ def _opened(place: waiting_school.ChainPlace) -> str:
 def county(programme: str) -> str:
     """Which school stands where, and who has to act."""
     view = chain_views.county_page(db(), actor(), programme)
-    return render_template("chain/county.html", view=view, acts=chain_views.ACTS, act_words=act_words)
+    today = competencies.local_day(edge().now, edge().timezone)
+    return render_template(
+        "chain/county.html",
+        view=view,
+        acts=chain_views.ACTS,
+        act_words=act_words,
+        no_holidays=competencies.batches.years_without_holidays(view.chain, today, today + NOTICE_AHEAD),
+        may_edit=can(actor(), Permission.PROGRAMME_EDIT, somewhere(actor())),
+    )
 
 
 @blueprint.route("/chain/<programme>/<unit>", methods=["GET", "POST"])
@@ -132,7 +144,8 @@ def name_panel(unit: str) -> BaseResponse | tuple[str, int]:
     if request.method == "POST":
         chosen = [one for one in request.form.getlist("member")[: panel.MOST + 1] if one]
         try:
-            panel.name_panel(db(), actor(), unit, chosen, edge().now)
+            asked_in = request.form.get("asked_in", "")[:LONGEST_NUMBERS]
+            panel.name_panel(db(), actor(), unit, chosen, edge().now, asked_in)
             return redirect(url_for("chain.name_panel", unit=unit, saved=1), 303)
         except Invalid as invalid:
             db().rollback()
@@ -143,6 +156,7 @@ def name_panel(unit: str) -> BaseResponse | tuple[str, int]:
         places=panel.MOST,
         chosen=chosen,
         errors=errors,
+        asked_in=request.form.get("asked_in", "")[:LONGEST_NUMBERS],
         saved="saved" in request.args,
         people=[(uuid, f"{name} {number}".strip()) for uuid, name, number in view.people],
     )

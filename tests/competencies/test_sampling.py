@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from competencies import Chain, Rules
+from competencies.batches import years_without_holidays
 from competencies.sampling import Candidate, DrawnFor, draw, lots
 from competencies.workdays import is_workday, last_workday
 
@@ -63,3 +64,12 @@ def test_rules_without_the_chain_are_the_rules_they_were() -> None:
     on = Rules(chain=Chain(publicity=True, days_off=(date(2026, 10, 1),)))
     assert Rules.model_validate(on.canonical()) == on
     assert on.content_hash() != Rules().content_hash()
+
+
+def test_a_year_whose_holidays_nobody_wrote_is_named() -> None:
+    """Only where there is a 公示: a new year begins without its holidays, and the county is told."""
+    written = Chain(publicity=True, days_off=(date(2026, 10, 1),))
+    assert years_without_holidays(written, date(2026, 12, 1), date(2026, 12, 31)) == ()
+    assert years_without_holidays(written, date(2026, 12, 25), date(2027, 1, 8)) == (2027,)
+    assert years_without_holidays(Chain(publicity=True), date(2026, 12, 25), date(2027, 1, 8)) == (2026, 2027)
+    assert years_without_holidays(Chain(check=True), date(2026, 12, 25), date(2027, 1, 8)) == ()

@@ -168,6 +168,23 @@ def test_a_release_pressed_several_times_credits_once(house: House) -> None:
     assert len(rows) == 3
 
 
+def test_a_batch_closed_by_several_people_at_once_is_one_batch(house: House) -> None:
+    """Lead and officer press 结批 in the same moment: one batch with one draw, the others are told."""
+    world = house.world
+    world.set_rules(chain={"check": True, "publicity": True})
+    decided(house, cast.CHEN, "A3", "A5")
+    house.enter(cast.LEAD, cast.OFFICER)
+    url = f"/chain/{world.programme.uuid}/{world.schools['希望小学'].uuid}"
+    house.session.rollback()
+    presses = [lambda who=who: house.post(who, url, {}) for who in (cast.LEAD, cast.OFFICER, cast.LEAD, cast.OFFICER)]
+    answers = at_once(*presses)
+    assert sorted(answers) == [303, 422, 422, 422], answers
+    batch = house.look().exec(select(competencies.SchoolBatch)).one()
+    works = competencies.works_of(house.session, batch)
+    assert (batch.round, len(works)) == (1, 2)
+    assert competencies.batches.draw_of(batch, works) == {row.uuid: work.drawn for work, row in works if work.drawn}
+
+
 def test_a_reversal_asked_for_several_times_happens_once(house: House) -> None:
     works = decided(house, cast.CHEN, "A3", "A5", "B1")
     world, officer = house.world, house.world.actor(cast.OFFICER)

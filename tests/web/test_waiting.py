@@ -80,3 +80,26 @@ def test_the_chain_can_be_looked_at_programme_by_programme(browse: Browse, world
     assert officer.get("/chain").headers["Location"] == f"/chain/{world.programme.uuid}"
     assert "/chain/programmes" in officer.get(f"/chain/{world.programme.uuid}").text
     assert browse(cast.CHEN).get("/chain/programmes").status_code == 403
+
+
+def test_the_county_is_told_that_holidays_are_missing(browse: Browse, world: World) -> None:
+    url, said = f"/chain/{world.programme.uuid}", "2026 年放假和调休的日子还没有写"
+    world.set_rules(chain={"publicity": True})
+    assert said in browse(cast.OFFICER).get(url).text
+    assert f"/curate/programmes/{world.programme.uuid}/edit" in browse(cast.OFFICER).get(url).text
+    assert "/edit" not in browse(cast.AUDITOR).get(url).text
+    for quiet in ({"publicity": True, "days_off": ["2026-10-01"]}, {"check": True}):
+        world.set_rules(chain=quiet)
+        assert said not in browse(cast.OFFICER).get(url).text
+
+
+def test_an_officer_asks_people_of_other_schools_in_by_number(browse: Browse, world: World) -> None:
+    url = f"/panel/{world.schools['平安小学'].uuid}"
+    officer, own = browse(cast.OFFICER), world.person(cast.ZHAO).uuid
+    assert "从外校请的人" in officer.get(url).text
+    assert "从外校请的人" not in browse(cast.LEAD).get(f"/panel/{world.schools[XIWANG].uuid}").text
+    wrong = officer.post(url, {"member": own, "asked_in": "XW999"})
+    assert (wrong.status_code, "没有找到工号是 XW999 的人" in wrong.text) == (422, True)
+    assert 'value="XW999"' in wrong.text
+    assert officer.post(url, {"member": own, "asked_in": "XW002"}).status_code == 303
+    assert "王秀兰 XW002" in officer.get(url).text
