@@ -56,10 +56,10 @@ class Tree:
             total += sum(int(field) for field in stat[11:15])
         return total / TICKS
 
-    def pss_mb(self) -> float:
-        """Memory of the tree: pages that several processes share are divided among them."""
+    def pss_mb(self, *, root: bool = True) -> float:
+        """Memory of the tree, or of all but its root: pages that several processes share are divided among them."""
         total = 0
-        for pid in self.pids():
+        for pid in self.pids() if root else self.pids()[1:]:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
             total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
         return total / 1024
