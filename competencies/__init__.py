@@ -157,7 +157,7 @@ from competencies.programmes import (
     set_rules,
     start_of_day,
 )
-from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
+from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_chain, prove_entry
 from competencies.results import Result, person_result
 from competencies.rules import (
     Chain,
@@ -172,7 +172,7 @@ from competencies.rules import (
     choice_rule,
     hash_of_rules,
 )
-from competencies.seals import MOST_IN_A_SEAL, Head, head, seal, to_seal, unsealed_since
+from competencies.seals import MOST_IN_A_SEAL, Head, head, raw, seal, to_seal, unsealed_since
 from competencies.submissions import (
     EDITABLE,
     HANDED_IN,
@@ -386,9 +386,11 @@ __all__ = [
     "Proof",
     "Fault",
     "prove",
+    "prove_chain",
     "astray",
     "EntryProof",
     "prove_entry",
+    "raw",
     "LedgerDraw",
     "DrawEvent",
     "OPENED",

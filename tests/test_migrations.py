@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 import competencies
+from competencies.append_only import missing_guards
 from lms_plugin import db, migrate
 from lms_plugin.db import Model, get, pk
 from lms_plugin.flow import merges
@@ -43,6 +44,10 @@ def test_down_and_up_again(own_database_url: str) -> None:
     migrate.upgrade(own_database_url)
     assert migrate.is_at_head(own_database_url)
     assert migrate.differences(own_database_url) == []
+    engine = db.engine(own_database_url)
+    with Session(engine) as session:
+        assert missing_guards(session) == []
+    engine.dispose()
 
 
 def test_down_from_a_database_with_data(made: Engine, own_database_url: str, now: object) -> None:

@@ -308,12 +308,6 @@ def one(session: Session, actor: Actor, uuid: str, attendance: str) -> One:
         raise NotFound
     entry = get(session, RosterEntry, row.roster_entry_id) if row.roster_entry_id is not None else None
     person = get(session, Person, row.person_id) if row.person_id is not None else None
-    steps = session.exec(
-        select(AttendanceChange, Person.name)
-        .join(Person, col(Person.id) == col(AttendanceChange.by_id), isouter=True)
-        .where(AttendanceChange.attendance_id == pk(row))
-        .order_by(col(AttendanceChange.id))
-    ).all()
     named, scope = entry or person, _scope(session, training, row, entry)
     return One(
         training=training,
@@ -323,8 +317,19 @@ def one(session: Session, actor: Actor, uuid: str, attendance: str) -> One:
         hundredths=_hours(session, [row]).get(row.entry_id or 0, 0),
         may_correct=can(actor, Permission.TRAINING_CORRECT, scope),
         is_own=scope.owner_id is not None and actor.is_author(scope.owner_id),
-        steps=tuple(Step(step.what, step.way, step.minutes, step.reason, name or "", step.at) for step, name in steps),
+        steps=steps_of(session, row),
     )
+
+
+def steps_of(session: Session, row: Attendance) -> tuple[Step, ...]:
+    """The log of an attendance, the oldest first. One query."""
+    steps = session.exec(
+        select(AttendanceChange, Person.name)
+        .join(Person, col(Person.id) == col(AttendanceChange.by_id), isouter=True)
+        .where(AttendanceChange.attendance_id == pk(row))
+        .order_by(col(AttendanceChange.id))
+    )
+    return tuple(Step(step.what, step.way, step.minutes, step.reason, name or "", step.at) for step, name in steps)
 
 
 def _scope(session: Session, training: Training, row: Attendance, entry: RosterEntry | None) -> Scope:

@@ -1,6 +1,7 @@
 """抽查台账: an auditor draws entries of the ledger at random, opens the proof of each and says what they found.
 
-All of it is read, but for the auditor's own draws, findings and the note of what they opened, which only grow.
+All of it is read, but for the auditor's own draws, findings and the note of what they opened, which only grow. What
+somebody wrote into an entry past the product is shown (`audit_entries`) and ends no page.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import DrawEvent, LedgerDraw
 from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import find, owned, pk
+from lms_plugin.db import as_it_stands, find, owned, pk
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import people
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
@@ -190,7 +191,8 @@ def again(session: Session, actor: Actor, found: Found) -> bool:
     require(actor, Permission.LEDGER_AUDIT, scope_of(actor, found.unit_path))
     row = found.row
     _hold(session, row.tenant_id)
-    drawn = competencies.draw_entries(session, _drawn_from(row), row.seed, row.wanted)
+    with as_it_stands(session):
+        drawn = competencies.draw_entries(session, _drawn_from(row), row.seed, row.wanted)
     return (drawn.population, list(drawn.entry_ids)) == (row.population, row.entry_ids)
 
 
@@ -201,11 +203,11 @@ def entry_id_of(found: Found, position: int) -> int:
     return found.row.entry_ids[position - 1]
 
 
-def opened(session: Session, actor: Actor, found: Found, position: int, now: datetime) -> None:
-    """Notes that this auditor has opened the proof of an entry, the first time."""
-    require(actor, Permission.LEDGER_AUDIT, scope_of(actor, found.unit_path))
-    if not any(actor.is_author(event.person_id) for event, _name in found.events_of(position)):
-        _note(session, actor, found, position, competencies.OPENED, "", now)
+def opened(session: Session, actor: Actor, draw_id: int, unit_path: str, position: int, now: datetime) -> None:
+    """Notes that this auditor has opened the proof of an entry of a draw from that unit; once, as far as the caller has
+    looked."""
+    require(actor, Permission.LEDGER_AUDIT, scope_of(actor, unit_path))
+    _note(session, actor, draw_id, position, competencies.OPENED, "", now)
 
 
 def say(session: Session, actor: Actor, uuid: str, position: int, finding: str, remark: str, now: datetime) -> int:
@@ -216,9 +218,14 @@ def say(session: Session, actor: Actor, uuid: str, position: int, finding: str, 
     Raises Invalid for no finding and for a question without words, Forbidden for the auditor's own hours.
     """
     found = draw_of(session, actor, uuid)
-    of_entry = col(competencies.CreditEntry.id) == entry_id_of(found, position)
-    entry = session.exec(owned(competencies.CreditEntry, actor.tenant_id).where(of_entry)).one_or_none()
-    owner_id = entry.person_id if entry is not None else None  # None: somebody has deleted it
+    entry = competencies.CreditEntry
+    with as_it_stands(session):
+        owner = session.execute(
+            columns(*competencies.raw(entry, "person_id")).where(
+                col(entry.tenant_id) == actor.tenant_id, col(entry.id) == entry_id_of(found, position)
+            )
+        ).scalar_one_or_none()
+    owner_id = owner if isinstance(owner, int) else None  # None: somebody has deleted it
     require(actor, Permission.LEDGER_FIND, scope_of(actor, found.unit_path, owner_id))
     remark = " ".join(remark.split())
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {}
@@ -235,7 +242,7 @@ def say(session: Session, actor: Actor, uuid: str, position: int, finding: str, 
     stands = found.finding_of(position)
     is_same = stands is not None and (stands[0].kind, stands[0].remark) == (finding, remark)
     if not (is_same and stands is not None and actor.is_author(stands[0].person_id)):
-        _note(session, actor, found, position, finding, remark, now)
+        _note(session, actor, pk(found.row), position, finding, remark, now)
     places = range(1, len(found.row.entry_ids) + 1)
     ahead = [*(place for place in places if place > position), *(place for place in places if place < position)]
     return next((place for place in ahead if found.finding_of(place) is None), 0)
@@ -246,9 +253,9 @@ def may_find(actor: Actor, found: Found, owner_id: int) -> bool:
     return can(actor, Permission.LEDGER_FIND, scope_of(actor, found.unit_path, owner_id))
 
 
-def _note(session: Session, actor: Actor, found: Found, position: int, kind: str, remark: str, now: datetime) -> None:
+def _note(session: Session, actor: Actor, draw_id: int, position: int, kind: str, remark: str, now: datetime) -> None:
     session.add(
-        DrawEvent(draw_id=pk(found.row), position=position, kind=kind, remark=remark, person_id=actor.person_id, at=now)
+        DrawEvent(draw_id=draw_id, position=position, kind=kind, remark=remark, person_id=actor.person_id, at=now)
     )
     session.flush()
 

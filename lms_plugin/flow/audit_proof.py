@@ -1,22 +1,25 @@
-"""一条记录的凭据: everything one entry of the ledger rests on, for an auditor. Reads, and notes that it was opened."""
+"""一条记录的凭据: everything one entry of the ledger rests on, for an auditor. Reads only; that it was opened is noted
+afterwards (`audit.opened`), in a transaction of its own."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 import competencies
 import lti
-import rubrics
-from competencies import Award, CreditEntry, Decision, FileState, StoredFile, Submission, SubmissionVersion
+from competencies import CreditEntry
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import as_it_stands, pk
-from lms_plugin.flow import audit, humans
+from lms_plugin.flow import attendance, audit, audit_entries, audit_works, humans
+from lms_plugin.flow.audit_entries import Written, unless_damaged
+from lms_plugin.flow.audit_works import WorkProof
 from lms_plugin.flow.stuck import Cell, cell_of, is_lost
 from lms_plugin.people import Course, OrgUnit, Person
 
@@ -25,63 +28,12 @@ BY_POINTS = frozenset({"award", "rule", "reversal", "merge", "unmerge"})
 
 
 @dataclass(frozen=True)
-class FileProof:
-    """One piece of what was handed in. `state`: "kept", "gone" (its bytes are deleted) or "inside" (typed text or a
-    link, which the version itself holds)."""
-
-    name: str
-    kind: str
-    sha256: str
-    size_bytes: int
-    state: str
-
-
-@dataclass(frozen=True)
-class ReviewProof:
-    """One reviewer's part. `level` None: nothing handed in (yet)."""
-
-    name: str
-    state: str
-    level: int | None
-    submitted_at: datetime | None
-    is_third: bool
-
-
-@dataclass(frozen=True)
-class WorkProof:
-    """A point that the person held when the entry was made, from the material to the release.
-
-    `is_basis`: the award that the entry itself names. `hash_holds`: what was handed in still has its hash.
-    """
-
-    submission: str
-    code: str
-    name: Mapping[str, str]
-    level: int
-    is_basis: bool
-    version_number: int
-    submitted_at: datetime
-    is_late: bool
-    school: str
-    content_hash: str
-    hash_holds: bool
-    files: tuple[FileProof, ...]
-    reviews: tuple[ReviewProof, ...]
-    decided_by: str
-    decided_at: datetime
-    reason: str
-    released_at: datetime | None
-    revoked_at: datetime | None
-    revoked_reason: str
-
-
-@dataclass(frozen=True)
 class RuleProof:
     """The rule version that the entry names. `hash_holds`: its rules still have the hash that was kept with them;
     `rules` None: they are such that they cannot be read any more."""
 
     number: int
-    made_at: datetime
+    made_at: datetime | None
     made_by: str
     content_hash: str
     hash_holds: bool
@@ -104,12 +56,31 @@ class Related:
     this one back), "award" (of the same award)."""
 
     how: str
-    number: int
-    hundredths: int
-    reason: str
-    source: str
-    entered_at: datetime
+    entry: Written
     decided_by: str
+
+
+@dataclass(frozen=True)
+class AttendanceProof:
+    """The place on a sign-in list that the entry stands for. `is_current`: no later correction has taken its place;
+    `minutes`: what counts today; `steps`: the log, the oldest first."""
+
+    training: str
+    title: str
+    unit: str
+    kind: str
+    place: str
+    starts_at: datetime
+    ends_at: datetime
+    closed_by: str
+    closed_at: datetime | None
+    uuid: str
+    way: str
+    signed_at: datetime
+    minutes: int
+    is_current: bool
+    removed_at: datetime | None
+    steps: tuple[attendance.Step, ...]
 
 
 @dataclass(frozen=True)
@@ -123,44 +94,45 @@ class Said:
 
 
 @dataclass(frozen=True)
-class EntryFacts:
-    """The entry itself. `number`: its id, as seals name it."""
+class Around:
+    """The names around an entry as they are today, and all rows of the human being. What is "" is not known."""
 
-    number: int
-    uuid: str
-    kind: str
-    hundredths: int
-    reason: str
-    source: str
-    earned_on: date | None
-    entered_at: datetime
-    import_key: str
-    programme: str
-    programme_uuid: str
-    person: str
-    person_uuid: str
-    staff_number: str
-    school: str
-    decided_by: str
+    programme: str = ""
+    programme_uuid: str = ""
+    person: str = ""
+    person_uuid: str = ""
+    staff_number: str = ""
+    school: str = ""
+    decided_by: str = ""
+    rows: tuple[int, ...] = ()
+    rule: RuleProof | None = None
 
 
 @dataclass(frozen=True)
 class ProofPage:
-    """The page of one drawn entry. `entry` None: it was deleted past the product."""
+    """The page of one drawn entry. `entry` None: it was deleted past the product. `unread`: the parts of the page
+    ("around", "works", "attendance", "deliveries",
+    "related") behind which something stands that cannot be read; `is_new`:
+    this auditor has not opened it before. `unit_path`: what the draw was drawn from."""
 
     draw: str
     position: int
     count: int
     proof: competencies.EntryProof
-    entry: EntryFacts | None
-    rule: RuleProof | None
+    entry: Written | None
+    around: Around
     works: tuple[WorkProof, ...]
+    attendance: AttendanceProof | None
     deliveries: tuple[Delivery, ...]
     related: tuple[Related, ...]
+    unread: frozenset[str]
     history: tuple[Said, ...]
     finding: str
     remark: str
     may_find: bool
+    is_new: bool
+    draw_id: int
+    unit_path: str
 
     @property
     def lost_files(self) -> int:
@@ -168,200 +140,158 @@ class ProofPage:
         return sum(file.state == "gone" for work in self.works for file in work.files)
 
 
-def proof_page(session: Session, actor: Actor, uuid: str, position: int, now: datetime) -> ProofPage:
-    """Everything about one drawn entry, and a note that it was opened. Nine queries. Raises NotFound, Forbidden."""
+def proof_page(session: Session, actor: Actor, uuid: str, position: int) -> ProofPage:
+    """Everything about one drawn entry: at most eleven queries. Raises NotFound, Forbidden; nothing that somebody wrote
+    into the entry, or into what it rests on, ends it."""
     found = audit.draw_of(session, actor, uuid)
     entry_id = audit.entry_id_of(found, position)
     require(actor, Permission.LEDGER_AUDIT, audit.scope_of(actor, found.unit_path))
     with as_it_stands(session):
-        proof = competencies.prove_entry(session, actor.tenant_id, entry_id)
-    page: dict[str, Any] = {"entry": None, "rule": None, "works": (), "deliveries": (), "related": ()}
-    may_find = True
-    if proof.is_there:
-        entry, rows, page["entry"], page["rule"] = _entry(session, actor, entry_id)
-        may_find = audit.may_find(actor, found, entry.person_id)
-        if entry.award_id is not None or entry.reason in BY_POINTS:
-            page["works"] = _works(session, entry, rows)
-        page["deliveries"] = _deliveries(session, entry, rows)
-        page["related"] = _related(session, entry)
-    audit.opened(session, actor, found, position, now)
+        noted = (found.row.seal_number, found.row.seal_hash)
+        proof = competencies.prove_entry(session, actor.tenant_id, entry_id, noted)
+    entry = audit_entries.written(proof.values) if proof.is_there else None
+    parts, unread = _parts(session, actor.tenant_id, entry)
     stands = found.finding_of(position)
     return ProofPage(
         draw=found.row.uuid,
         position=position,
         count=len(found.row.entry_ids),
         proof=proof,
+        entry=entry,
+        unread=frozenset(unread),
         history=tuple(Said(event.kind, event.remark, name, event.at) for event, name in found.events_of(position)),
         finding=stands[0].kind if stands is not None else "",
         remark=stands[0].remark if stands is not None else "",
-        may_find=may_find,
-        **page,
+        may_find=entry is None or entry.person_id is None or audit.may_find(actor, found, entry.person_id),
+        is_new=not any(actor.is_author(event.person_id) for event, _name in found.events_of(position)),
+        draw_id=pk(found.row),
+        unit_path=found.unit_path,
+        **parts,
     )
+
+
+def _parts(session: Session, tenant_id: int, entry: Written | None) -> tuple[dict[str, Any], set[str]]:
+    """What stands around the entry, part by part, and which parts could not be read."""
+    parts: dict[str, Any] = {"around": Around(), "works": (), "attendance": None, "deliveries": (), "related": ()}
+    unread: set[str] = set()
+    if entry is None:
+        return parts, unread
+
+    def take(name: str, read: Callable[[], Any]) -> None:
+        parts[name], is_read = unless_damaged(read, parts[name])
+        if not is_read:
+            unread.add(name)
+
+    with as_it_stands(session):
+        take("around", lambda: _around(session, tenant_id, entry))
+        take("related", lambda: _related(session, tenant_id, entry))
+    rows = parts["around"].rows
+    if entry.award_id is not None or entry.reason in BY_POINTS:
+        take("works", lambda: audit_works.works(session, tenant_id, entry, rows))
+    if entry.import_key.startswith("training:"):
+        take("attendance", lambda: _attendance(session, tenant_id, entry))
+    take("deliveries", lambda: _deliveries(session, tenant_id, entry, rows))
+    return parts, unread
 
 
 _Today, _Decider, _Maker = aliased(Person), aliased(Person), aliased(Person)
 
 
-def _entry(
-    session: Session, actor: Actor, entry_id: int
-) -> tuple[CreditEntry, tuple[int, ...], EntryFacts, RuleProof | None]:
-    """The entry with the names around it and all rows of its person: one query."""
-    policy = competencies.ProgrammePolicy
+def _around(session: Session, tenant_id: int, entry: Written) -> Around:
+    """One query. Where the entry points to nothing of the district any more, nothing is said of it."""
+    policy, programme, own = competencies.ProgrammePolicy, competencies.Programme, col(CreditEntry.tenant_id)
     statement: Any = (
         columns(
-            CreditEntry, competencies.Programme, policy, _Today, col(OrgUnit.name), col(_Decider.name), col(_Maker.name)
+            _Today,
+            *competencies.raw(policy, "number", "made_at", "content_hash", "rules"),
+            *(col(programme.title).label("title"), col(programme.uuid).label("programme_uuid")),
+            *(col(OrgUnit.name).label("school"), col(_Decider.name).label("decider"), col(_Maker.name).label("maker")),
         )
-        .join(competencies.Programme, col(competencies.Programme.id) == col(CreditEntry.programme_id))
+        .select_from(CreditEntry)
+        .join(programme, (col(programme.id) == col(CreditEntry.programme_id)) & (col(programme.tenant_id) == own))
         .join(policy, col(policy.id) == col(CreditEntry.policy_id), isouter=True)
-        .join(Person, col(Person.id) == col(CreditEntry.person_id))
+        .join(Person, (col(Person.id) == col(CreditEntry.person_id)) & (col(Person.tenant_id) == own))
         .join(_Today, col(_Today.id) == func.coalesce(col(Person.merged_into_id), col(Person.id)))
         .join(OrgUnit, col(OrgUnit.id) == col(CreditEntry.org_unit_id), isouter=True)
         .join(_Decider, col(_Decider.id) == col(CreditEntry.decided_by_id), isouter=True)
         .join(_Maker, col(_Maker.id) == col(policy.made_by_id), isouter=True)
-        .where(col(CreditEntry.tenant_id) == actor.tenant_id, col(CreditEntry.id) == entry_id)
+        .where(own == tenant_id, col(CreditEntry.id) == entry.number)
     )
-    entry, programme, rules, today, school, decider, maker = session.exec(statement).one()
-    facts = EntryFacts(
-        number=entry_id,
-        uuid=entry.uuid,
-        kind=entry.kind.value,
-        hundredths=entry.credit_hundredths,
-        reason=entry.reason,
-        source=entry.source,
-        earned_on=entry.earned_on,
-        entered_at=entry.entered_at,
-        import_key=entry.import_key or "",
-        programme=programme.title,
-        programme_uuid=programme.uuid,
+    row = session.exec(statement).one()
+    today = row[0]
+    return Around(
+        programme=row.title,
+        programme_uuid=row.programme_uuid,
         person=today.name,
         person_uuid=today.uuid,
         staff_number=today.staff_number,
-        school=school or "",
-        decided_by=decider or "",
+        school=row.school or "",
+        decided_by=row.decider or "",
+        rows=humans.rows_of(today),
+        rule=_rule(row) if row.number is not None else None,
     )
-    rule = None
-    if rules is not None:
-        rule = RuleProof(
-            number=rules.number,
-            made_at=rules.made_at,
-            made_by=maker or "",
-            content_hash=rules.content_hash,
-            hash_holds=competencies.hash_of_rules(rules.rules) == rules.content_hash,
-            rules=_readable(rules.rules),
-        )
-    return entry, humans.rows_of(today), facts, rule
 
 
-def _readable(rules: dict[str, Any]) -> competencies.Rules | None:
+def _rule(row: Any) -> RuleProof:
+    """The rule version of an entry, whatever stands in it."""
+    try:
+        rules = json.loads(row.rules) if isinstance(row.rules, str) else row.rules  # SQLite keeps it as text
+        hash_holds = competencies.hash_of_rules(rules) == row.content_hash
+    except (ValueError, TypeError):  # changed past the product into what is no JSON
+        rules, hash_holds = None, False
+    return RuleProof(
+        number=row.number if isinstance(row.number, int) else 0,
+        made_at=audit_entries.moment(row.made_at),
+        made_by=row.maker or "",
+        content_hash=audit_entries.as_shown(row.content_hash),
+        hash_holds=hash_holds,
+        rules=_readable(rules),
+    )
+
+
+def _readable(rules: Any) -> competencies.Rules | None:
     try:
         return competencies.Rules.model_validate(rules)
     except ValueError:  # changed past the product into what are no rules
         return None
 
 
-def _works(session: Session, entry: CreditEntry, rows: Sequence[int]) -> tuple[WorkProof, ...]:
-    """The points held when the entry was made, the one that it names first: three queries."""
-    point = competencies.CompetencyPoint
+def _attendance(session: Session, tenant_id: int, entry: Written) -> AttendanceProof | None:
+    """The attendance that the entry names, with its training and its log: two queries."""
+    _training, uuid, time = entry.import_key.split(":")
+    row, training, ender = competencies.Attendance, competencies.Training, aliased(Person)
     statement: Any = (
-        columns(Award, Decision, SubmissionVersion, col(Submission.uuid), point, col(_Decider.name), col(OrgUnit.name))
-        .join(Decision, col(Decision.id) == col(Award.decision_id))
-        .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
-        .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
-        .join(point, col(point.id) == col(Award.point_id))
-        .join(_Decider, col(_Decider.id) == col(Decision.decided_by_id), isouter=True)
-        .join(OrgUnit, col(OrgUnit.id) == col(SubmissionVersion.org_unit_id), isouter=True)
-        .where(
-            col(Award.programme_id) == entry.programme_id,
-            or_(
-                col(Award.id) == entry.award_id,
-                and_(
-                    col(Award.person_id).in_(rows),
-                    col(Award.awarded_at) <= entry.entered_at,
-                    col(Award.revoked_at).is_(None) | (col(Award.revoked_at) >= entry.entered_at),
-                ),
-            ),
-        )
-        .order_by(col(Award.id))
+        columns(row, training, col(OrgUnit.name), col(ender.name))
+        .join(training, col(training.id) == col(row.training_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(training.org_unit_id))
+        .join(ender, col(ender.id) == col(training.ended_by_id), isouter=True)
+        .where(col(row.tenant_id) == tenant_id, col(row.uuid) == uuid)
     )
-    found: list[Any] = sorted(session.exec(statement).all(), key=lambda row: row[0].id != entry.award_id)
-    versions = [row[2] for row in found]
-    reviews = _reviews(session, [pk(version) for version in versions])
-    files = _files(session, entry.tenant_id, versions)
-    return tuple(
-        WorkProof(
-            submission=submission,
-            code=point_row.code,
-            name=point_row.name,
-            level=award.level,
-            is_basis=award.id == entry.award_id,
-            version_number=version.number,
-            submitted_at=version.submitted_at,
-            is_late=version.is_late,
-            school=school or "",
-            content_hash=version.content_hash,
-            hash_holds=competencies.canonical_hash(version.manifest) == version.content_hash,
-            files=tuple(_pieces(version, files)),
-            reviews=tuple(reviews.get(pk(version), ())),
-            decided_by=decider or "",
-            decided_at=decision.decided_at,
-            reason=decision.reason,
-            released_at=decision.released_at,
-            revoked_at=award.revoked_at,
-            revoked_reason=award.revoked_reason,
-        )
-        for award, decision, version, submission, point_row, decider, school in found
+    found = session.exec(statement).one_or_none()
+    if found is None:
+        return None
+    there, held, unit, closed_by = found
+    return AttendanceProof(
+        training=held.uuid,
+        title=held.title,
+        unit=unit,
+        kind=held.kind.value,
+        place=held.place,
+        starts_at=held.starts_at,
+        ends_at=held.ends_at,
+        closed_by=closed_by or "",
+        closed_at=held.ended_at,
+        uuid=there.uuid,
+        way=there.way,
+        signed_at=there.signed_at,
+        minutes=held.minutes if there.minutes is None else there.minutes,
+        is_current=there.entry_id == entry.number and there.bookings == int(time),
+        removed_at=there.removed_at,
+        steps=attendance.steps_of(session, there),
     )
 
 
-def _reviews(session: Session, versions: Sequence[int]) -> dict[int, list[ReviewProof]]:
-    found: dict[int, list[ReviewProof]] = {}
-    if versions:
-        rows = session.exec(
-            select(rubrics.Review, Person.name)
-            .join(Person, col(Person.id) == col(rubrics.Review.reviewer_id))
-            .where(col(rubrics.Review.submission_version_id).in_(versions))
-            .order_by(col(rubrics.Review.id))
-        )
-        for row, name in rows:
-            found.setdefault(row.submission_version_id, []).append(
-                ReviewProof(name, row.state.value, row.point_level, row.submitted_at, row.is_third)
-            )
-    return found
-
-
-def _files(session: Session, tenant_id: int, versions: Sequence[SubmissionVersion]) -> set[str]:
-    """The uuids of files of these versions whose bytes are there."""
-    wanted = {piece["file"] for version in versions for piece in _listed(version) if "file" in piece}
-    if not wanted:
-        return set()
-    rows = session.exec(
-        select(StoredFile.uuid).where(
-            StoredFile.tenant_id == tenant_id,
-            col(StoredFile.uuid).in_(wanted),
-            col(StoredFile.state) == FileState.READY,
-        )
-    )
-    return set(rows)
-
-
-def _listed(version: SubmissionVersion) -> list[dict[str, Any]]:
-    return [piece for item in version.manifest.get("items", []) for piece in item.get("pieces", [])]
-
-
-def _pieces(version: SubmissionVersion, there: set[str]) -> list[FileProof]:
-    return [
-        FileProof(
-            name=str(piece.get("name", "")),
-            kind=str(piece.get("kind", "")),
-            sha256=str(piece.get("sha256", "")),
-            size_bytes=int(piece.get("size_bytes", 0)),
-            state="inside" if "file" not in piece else "kept" if piece["file"] in there else "gone",
-        )
-        for piece in _listed(version)
-    ]
-
-
-def _deliveries(session: Session, entry: CreditEntry, rows: Sequence[int]) -> tuple[Delivery, ...]:
+def _deliveries(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) -> tuple[Delivery, ...]:
     """What was sent of this person's scores of the programme, to which platform, and what it said: one query."""
     statement: Any = (
         columns(lti.ScoreDelivery, lti.LineItem, col(Course.title), lti.Platform)
@@ -370,7 +300,7 @@ def _deliveries(session: Session, entry: CreditEntry, rows: Sequence[int]) -> tu
         .join(lti.Deployment, col(lti.Deployment.id) == col(Course.deployment_id))
         .join(lti.Platform, col(lti.Platform.id) == col(lti.Deployment.platform_id))
         .where(
-            col(lti.ScoreDelivery.tenant_id) == entry.tenant_id,
+            col(lti.ScoreDelivery.tenant_id) == tenant_id,
             col(lti.LineItem.programme_id) == entry.programme_id,
             col(lti.ScoreDelivery.person_id).in_(rows),
         )
@@ -382,28 +312,30 @@ def _deliveries(session: Session, entry: CreditEntry, rows: Sequence[int]) -> tu
     )
 
 
-def _related(session: Session, entry: CreditEntry) -> tuple[Related, ...]:
+def _related(session: Session, tenant_id: int, entry: Written) -> tuple[Related, ...]:
     """What takes this entry back, what it takes back, and what else its award brought: one query."""
-    ways: list[Any] = [col(CreditEntry.reverses_id) == pk(entry)]
+    ways: list[Any] = [col(CreditEntry.reverses_id) == entry.number]
     if entry.reverses_id is not None:
         ways.append(col(CreditEntry.id) == entry.reverses_id)
     if entry.award_id is not None:
         ways.append(col(CreditEntry.award_id) == entry.award_id)
     statement: Any = (
-        columns(CreditEntry, col(_Decider.name))
+        columns(*audit_entries.columns(), col(_Decider.name).label("decider"))
+        .select_from(CreditEntry)
         .join(_Decider, col(_Decider.id) == col(CreditEntry.decided_by_id), isouter=True)
-        .where(col(CreditEntry.tenant_id) == entry.tenant_id, col(CreditEntry.id) != pk(entry), or_(*ways))
+        .where(col(CreditEntry.tenant_id) == tenant_id, col(CreditEntry.id) != entry.number, or_(*ways))
         .order_by(col(CreditEntry.id))
     )
+    found = [(audit_entries.written(row._mapping), row.decider) for row in session.exec(statement)]
     return tuple(
         Related(
-            how="reversed" if row.reverses_id == pk(entry) else "reverses" if pk(row) == entry.reverses_id else "award",
-            number=pk(row),
-            hundredths=row.credit_hundredths,
-            reason=row.reason,
-            source=row.source,
-            entered_at=row.entered_at,
+            how="reversed"
+            if other.reverses_id == entry.number
+            else "reverses"
+            if other.number == entry.reverses_id
+            else "award",
+            entry=other,
             decided_by=decider or "",
         )
-        for row, decider in session.exec(statement)
+        for other, decider in found
     )

@@ -11,7 +11,9 @@ from sqlmodel import Session, col, func, select
 import competencies
 from competencies import CreditEntry, LedgerDraw
 from lms_plugin.access import Actor, Permission, require, somewhere
-from lms_plugin.flow import audit
+from lms_plugin.db import as_it_stands
+from lms_plugin.flow import audit, audit_entries
+from lms_plugin.flow.audit_entries import Written, unless_damaged
 from lms_plugin.people import OrgUnit, Person
 
 
@@ -44,16 +46,17 @@ class Home:
 
 @dataclass(frozen=True)
 class DrawnLine:
-    """One drawn entry. `is_there` False: it was deleted past the product, and nothing else is known of it."""
+    """One drawn entry. `is_there` False: it was deleted past the product, and nothing else is known of it;
+    `is_damaged`: something in it cannot be read."""
 
     position: int
     is_there: bool
+    is_damaged: bool = False
     name: str = ""
     school: str = ""
     programme: str = ""
     kind: str = ""
-    hundredths: int = 0
-    reason: str = ""
+    hundredths: int | None = None
     entered_at: datetime | None = None
     is_open: bool = False  # somebody has opened its proof
     finding: str = ""
@@ -64,7 +67,9 @@ class DrawnLine:
 
 @dataclass(frozen=True)
 class DrawPage:
-    """A draw as it is shown and printed. `is_same`: what drawing again gave, None where nobody asked."""
+    """A draw as it is shown and printed. `is_same`: what drawing again gave, None where nobody asked; `seals`,
+    `faults`: how many seals were computed again then, and what of them does not hold. `is_readable`: its entries could
+    be read."""
 
     uuid: str
     drawn_by: str
@@ -80,6 +85,9 @@ class DrawPage:
     seal_hash: str
     lines: tuple[DrawnLine, ...]
     is_same: bool | None
+    seals: int
+    faults: tuple[competencies.Fault, ...]
+    is_readable: bool
 
     def count(self, finding: str) -> int:
         """How many entries have this finding."""
@@ -155,17 +163,14 @@ def _findings(session: Session, draws: list[int]) -> dict[int, dict[int, str]]:
 
 
 def draw_page(session: Session, actor: Actor, uuid: str, *, again: bool = False) -> DrawPage:
-    """A draw with its entries. Raises NotFound, Forbidden. Two queries, seven where it is drawn again."""
+    """A draw with its entries. Raises NotFound, Forbidden. Two queries; where it is drawn
+    again (`again`), five more and one for each twenty seals, which are then all computed again."""
     found = audit.draw_of(session, actor, uuid)
     row = found.row
-    statement: Any = (
-        columns(CreditEntry, col(Person.name), col(OrgUnit.name), col(competencies.Programme.title))
-        .join(Person, col(Person.id) == col(CreditEntry.person_id))
-        .join(competencies.Programme, col(competencies.Programme.id) == col(CreditEntry.programme_id))
-        .join(OrgUnit, col(OrgUnit.id) == col(CreditEntry.org_unit_id), isouter=True)
-        .where(col(CreditEntry.tenant_id) == actor.tenant_id, col(CreditEntry.id).in_(row.entry_ids))
-    )
-    entries = {entry.id: (entry, *names) for entry, *names in session.exec(statement)}
+    seals, faults = _chain(session, row) if again else (0, [])
+    with as_it_stands(session):
+        nothing: dict[int, tuple[Written, str, str, str]] = {}
+        entries, are_read = unless_damaged(lambda: _entries(session, row), nothing)
     return DrawPage(
         uuid=row.uuid,
         drawn_by=found.drawn_by,
@@ -182,11 +187,49 @@ def draw_page(session: Session, actor: Actor, uuid: str, *, again: bool = False)
         lines=tuple(
             _line(found, position, entries.get(entry_id)) for position, entry_id in enumerate(row.entry_ids, start=1)
         ),
-        is_same=audit.again(session, actor, found) if again else None,
+        is_same=_again(session, actor, found) if again else None,
+        seals=seals,
+        faults=tuple(faults),
+        is_readable=are_read,
     )
 
 
-def _line(found: audit.Found, position: int, entry: tuple[Any, ...] | None) -> DrawnLine:
+def _entries(session: Session, row: LedgerDraw) -> dict[int, tuple[Written, str, str, str]]:
+    """Id of a drawn entry that stands → itself, whose, the school and the programme: one query."""
+    own, programme = col(CreditEntry.tenant_id), competencies.Programme
+    statement: Any = (
+        columns(
+            *audit_entries.columns(),
+            *(col(Person.name).label("person"), col(OrgUnit.name).label("school"), col(programme.title).label("title")),
+        )
+        .select_from(CreditEntry)
+        .join(Person, (col(Person.id) == col(CreditEntry.person_id)) & (col(Person.tenant_id) == own), isouter=True)
+        .join(
+            programme,
+            (col(programme.id) == col(CreditEntry.programme_id)) & (col(programme.tenant_id) == own),
+            isouter=True,
+        )
+        .join(OrgUnit, col(OrgUnit.id) == col(CreditEntry.org_unit_id), isouter=True)
+        .where(own == row.tenant_id, audit_entries.of_ids(row.entry_ids))
+    )
+    return {
+        found.id: (audit_entries.written(found._mapping), found.person or "", found.school or "", found.title or "")
+        for found in session.exec(statement)
+    }
+
+
+def _chain(session: Session, row: LedgerDraw) -> tuple[int, list[competencies.Fault]]:
+    """All seals of the district computed again, and whether the one noted with the draw still stands."""
+    with as_it_stands(session):
+        return competencies.prove_chain(session, row.tenant_id, (row.seal_number, row.seal_hash))
+
+
+def _again(session: Session, actor: Actor, found: audit.Found) -> bool:
+    """Whether drawing again gives the same: not where a damaged ledger cannot be drawn from at all."""
+    return unless_damaged(lambda: audit.again(session, actor, found), False)[0]
+
+
+def _line(found: audit.Found, position: int, entry: tuple[Written, str, str, str] | None) -> DrawnLine:
     stands = found.finding_of(position)
     event, found_by = stands if stands is not None else (None, "")
     said: dict[str, Any] = {
@@ -202,12 +245,12 @@ def _line(found: audit.Found, position: int, entry: tuple[Any, ...] | None) -> D
     row, name, school, programme = entry
     return DrawnLine(
         is_there=True,
+        is_damaged=bool(row.damaged),
         name=name,
-        school=school or "",
+        school=school,
         programme=programme,
-        kind=row.kind.value,
-        hundredths=row.credit_hundredths,
-        reason=row.reason,
+        kind=row.kind,
+        hundredths=row.hundredths,
         entered_at=row.entered_at,
         **said,
     )

@@ -1,21 +1,24 @@
 """抽查台账: the auditor's first page, a draw (which prints as its report), and the proof of one entry."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
-from lms_plugin.db import new_uuid
+from lms_plugin.db import new_uuid, writes
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import audit, audit_proof, audit_views
 from lms_plugin.web import ledger_words, messages
+from lms_plugin.web.chain import drawn_word, state_words
 from lms_plugin.web.deliveries import kind_word as column_word
 from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.programme_form import rule_words
+from lms_plugin.web.training_form import way_word
 
 blueprint = Blueprint("audit", __name__)
 
@@ -87,14 +90,15 @@ def _wish(values: dict[str, str]) -> audit.Wish:
 def one(draw: str) -> str:
     """A draw with its entries; it prints as the report. `again`: draws once more by the seed and says what came out."""
     view = audit_views.draw_page(db(), actor(), draw, again="again" in request.args)
-    return render_template(
+    page = render_template(
         "audit/draw.html",
         view=view,
+        faults=_told(view.faults),
         finding_word=finding_word,
         kind_word=ledger_words.kind_word,
-        basis_words=ledger_words.basis_words,
         printed_at=edge().now,
     )
+    return _readable(page)
 
 
 @blueprint.route("/audit/draws/<draw>/<int:position>", methods=["GET", "POST"])
@@ -119,18 +123,15 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
             if following:
                 return redirect(url_for("audit.entry", draw=draw, position=following), 303)
             return redirect(url_for("audit.one", draw=draw), 303)
-    view = audit_proof.proof_page(db(), actor(), draw, position, edge().now)
-    settings = parts().settings
+    view = audit_proof.proof_page(db(), actor(), draw, position)
+    settings, rule = parts().settings, view.around.rule
     page = render_template(
         "audit/entry.html",
         view=view,
         said={"finding": request.form.get("finding", view.finding), "remark": request.form.get("remark", view.remark)},
         errors=errors,
-        rules=rule_words(view.rule.rules) if view.rule is not None and view.rule.rules is not None else [],
-        faults=[
-            messages.sentence(fault.code, {"seals": fault.seals or "–", "entry": fault.entry})
-            for fault in view.proof.faults
-        ],
+        rules=rule_words(rule.rules) if rule is not None and rule.rules is not None else [],
+        faults=_told(view.proof.faults),
         keep_removed_days=settings.keep_removed_days,
         log_days=settings.log_days,
         finding_word=finding_word,
@@ -139,9 +140,25 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
         review_word=review_word,
         column_word=column_word,
         told=told,
+        way_word=way_word,
+        drawn_word=drawn_word,
+        batch_word=state_words,
         printed_at=edge().now,
     )
-    return page, 422 if errors else 200
+    if view.is_new:  # all that was read is read: one line is written, and the edge commits it
+        who = actor()
+        db().rollback()
+        audit.opened(writes(db()), who, view.draw_id, view.unit_path, position, edge().now)
+    return _readable(page), 422 if errors else 200
+
+
+def _told(faults: Iterable[competencies.Fault]) -> list[str]:
+    return [messages.sentence(one.code, {"seals": one.seals or "–", "entry": one.entry}) for one in faults]
+
+
+def _readable(page: str) -> str:
+    """The page without what is no text: bytes that somebody wrote into the database past the product."""
+    return page.encode("utf-8", "backslashreplace").decode()
 
 
 def review_word(state: str) -> str:

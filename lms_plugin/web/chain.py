@@ -53,7 +53,7 @@ def state_words(state: str) -> tuple[str, str]:
 def drawn_word(drawn: str) -> str:
     """Why a work was drawn."""
     words = {"random": _("抽签"), "excellent": _("优秀必查"), "appeal": _("异议成立过"), "again": _("上次没通过")}
-    return str(words[drawn])
+    return str(words.get(drawn, drawn))
 
 
 def waiting_word(state: str) -> str:

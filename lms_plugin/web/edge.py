@@ -31,6 +31,9 @@ BEARER_HEADER = "X-Nengli-Session"
 FINGERPRINT_HEADER = "X-Nengli-Fingerprint"
 CSRF_HEADER = "X-Nengli-Csrf"
 # GET requests that write: OIDC login, ticket redemption, and views of evidence (who saw what).
+READS_FIRST = frozenset({"audit.entry"})
+"""GETs that read everything first and write a line at the end, in a transaction of its own: what they read may take its
+time, and on SQLite nobody else writes meanwhile."""
 GETS_THAT_COMMIT = frozenset({"lti.login", "review.page", "cases.page", "evidence.file", "audit.entry", "lti.download"})
 # Pages that a stranger may see.
 OPEN_ENDPOINTS = frozenset(
@@ -159,7 +162,8 @@ def edge() -> Edge:
 
 def _opened() -> Session:
     session = parts().sessions()
-    if request.method not in {"GET", "HEAD", "OPTIONS"} or request.endpoint in GETS_THAT_COMMIT:
+    reads_first = request.method == "GET" and request.endpoint in READS_FIRST
+    if request.method not in {"GET", "HEAD", "OPTIONS"} or (request.endpoint in GETS_THAT_COMMIT and not reads_first):
         writes(session)
     return session
 

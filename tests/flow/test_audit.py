@@ -36,7 +36,10 @@ def draw(world: World, who: cast.Cast = cast.AUDITOR, **values: Any) -> LedgerDr
 
 
 def proof(world: World, drawn: LedgerDraw, position: int = 1, who: cast.Cast = cast.AUDITOR) -> audit_proof.ProofPage:
-    return audit_proof.proof_page(world.session, world.actor(who), drawn.uuid, position, world.now)
+    page = audit_proof.proof_page(world.session, world.actor(who), drawn.uuid, position)
+    if page.is_new:  # as the page does once it is made
+        audit.opened(world.session, world.actor(who), page.draw_id, page.unit_path, position, world.now)
+    return page
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_only_auditors_draw(earned: World) -> None:
             lambda actor=actor: audit.draw(earned.session, actor, wish(key="other"), earned.now),
             lambda actor=actor: audit_views.home(earned.session, actor, 1),
             lambda actor=actor: audit_views.draw_page(earned.session, actor, drawn.uuid),
-            lambda actor=actor: audit_proof.proof_page(earned.session, actor, drawn.uuid, 1, earned.now),
+            lambda actor=actor: audit_proof.proof_page(earned.session, actor, drawn.uuid, 1),
             lambda actor=actor: audit.say(earned.session, actor, drawn.uuid, 1, "in_order", "", earned.now),
         ]
         for act in acts:
@@ -83,7 +86,7 @@ def test_an_auditor_of_a_school_stays_within_it(earned: World) -> None:
     with pytest.raises(Forbidden):
         audit_views.draw_page(earned.session, actor, whole.uuid)
     with pytest.raises(Forbidden):
-        audit_proof.proof_page(earned.session, actor, whole.uuid, 1, earned.now)
+        audit_proof.proof_page(earned.session, actor, whole.uuid, 1)
     drawn = draw(earned, INSPECTOR, unit=mine.uuid, key="own")
     assert drawn.unit_ids == [pk(mine)]
     home = audit_views.home(earned.session, actor, 1)
@@ -164,10 +167,10 @@ def test_the_proof_says_everything_the_entry_rests_on(earned: World) -> None:
     page = proof(earned, draw(earned))
     assert page.proof.holds
     assert page.entry is not None
-    assert page.rule is not None
-    entry, rule = page.entry, page.rule
-    assert (entry.person, entry.school, entry.hundredths, entry.kind) == ("陈晓芳", "希望小学", 2500, "practice")
-    assert entry.decided_by == earned.person(cast.TRAINER).name
+    assert page.around.rule is not None
+    entry, around, rule = page.entry, page.around, page.around.rule
+    assert (around.person, around.school, entry.hundredths, entry.kind) == ("陈晓芳", "希望小学", 2500, "practice")
+    assert around.decided_by == earned.person(cast.TRAINER).name
     assert (rule.number, rule.hash_holds, rule.rules.hours.practice_hundredths) == (1, True, 2500)
     assert sorted(work.code for work in page.works) == ["A3", "A5", "B1"]
     assert [work.is_basis for work in page.works] == [True, False, False]
@@ -178,7 +181,7 @@ def test_the_proof_says_everything_the_entry_rests_on(earned: World) -> None:
         assert work.files
         assert all(len(file.sha256) == 64 for file in work.files)
     assert page.lost_files == 0
-    assert [(one.how, one.reason) for one in page.related] == []
+    assert [(one.how, one.entry.reason) for one in page.related] == []
 
 
 def test_a_point_earned_later_is_no_basis(earned: World) -> None:
@@ -201,8 +204,8 @@ def test_the_proof_names_a_reversal_on_both_sides(earned: World) -> None:
         page = proof(earned, drawn, position)
         assert page.entry is not None
         by_amount[page.entry.hundredths] = page
-    assert [(one.hundredths, one.source) for one in by_amount[2500].related] == [(-2500, "误录")]
-    assert [one.hundredths for one in by_amount[-2500].related] == [2500]
+    assert [(one.entry.hundredths, one.entry.source) for one in by_amount[2500].related] == [(-2500, "误录")]
+    assert [one.entry.hundredths for one in by_amount[-2500].related] == [2500]
     assert by_amount[-2500].works[0].revoked_reason == "误录"
 
 
@@ -218,16 +221,16 @@ def test_what_was_handed_in_and_rules_that_were_changed_are_told(earned: World) 
     session.add(policy)
     session.flush()
     page = proof(earned, drawn)
-    assert page.rule is not None
-    assert not page.rule.hash_holds
+    assert page.around.rule is not None
+    assert not page.around.rule.hash_holds
     assert not any(work.hash_holds for work in page.works)
     assert page.lost_files == 3
     policy.rules = {**policy.rules, "bogus": 1}
     session.add(policy)
     session.flush()
     page = proof(earned, drawn)
-    assert page.rule is not None
-    assert (page.rule.hash_holds, page.rule.rules) == (False, None)
+    assert page.around.rule is not None
+    assert (page.around.rule.hash_holds, page.around.rule.rules) == (False, None)
 
 
 def test_an_entry_that_was_changed_is_shown_as_it_is_now(earned: World) -> None:
