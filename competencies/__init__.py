@@ -15,6 +15,7 @@ from competencies import (
     trainings,
 )
 from competencies import put_right as put_right
+from competencies import references as references
 from competencies import succession as succession
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
@@ -158,6 +159,9 @@ from competencies.programmes import (
     start_of_day,
 )
 from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_chain, prove_entry
+from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
+from competencies.reference_schema import Reference, load_reference
+from competencies.references import CrosswalkLink, FrameworkEvent, LinkState, ReferenceVersion
 from competencies.results import Result, person_result
 from competencies.rules import (
     Chain,
@@ -219,6 +223,13 @@ __all__ = [
     "exchange",
     "editing",
     "succession",
+    "references",
+    "Reference",
+    "ReferenceVersion",
+    "CrosswalkLink",
+    "LinkState",
+    "FrameworkEvent",
+    "load_reference",
     "Change",
     "Difference",
     "differences",

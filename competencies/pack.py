@@ -10,15 +10,15 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from competencies.pack_schema import CountsDef, Pack, PointDef
 from lms_plugin.errors import Refused
 
-__all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "canonical", "content_hash"]
+__all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "load_as", "canonical", "content_hash"]
 
 SCHEMA = "competency-pack/0.2"
 MOST_LEVELS = 40
@@ -27,6 +27,16 @@ MOST_TOLD = 1000
 """Faults of one sort that are told of a file."""
 LONGEST_STEP = 60
 """Characters of one key or code in the place of a fault."""
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Whole(Protocol):
+    """Whatever has one canonical form: a pack, a reference framework."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it was read, unknown keys included."""
 
 
 class PackProblem(NamedTuple):
@@ -43,7 +53,12 @@ class PackProblem(NamedTuple):
 
 
 def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
-    """Read and check a pack (JSON text in UTF-8, or already parsed).
+    """Read and check a pack (JSON text in UTF-8, or already parsed). Raises Refused as `load_as`."""
+    return load_as(data, Pack, _problems)
+
+
+def load_as(data: bytes | str | Mapping[str, Any], model: type[M], rules: Callable[[M], Iterable[PackProblem]]) -> M:
+    """Read a file and check it whole: its shape by `model`, then what types cannot say by `rules`.
 
     Raises Refused: `pack.not_utf8`, `pack.not_json` (line, column), `pack.key_twice` (key), `pack.number_not_finite`
     (found), `pack.too_deep`, and otherwise `pack.invalid` (where, count, problems) with all faults as PackProblem, the
@@ -56,25 +71,25 @@ def load_pack(data: bytes | str | Mapping[str, Any]) -> Pack:
     if _depth(raw) > MOST_LEVELS:
         raise Refused("pack.too_deep", most=MOST_LEVELS)
     try:
-        pack = Pack.model_validate(raw)
+        found = model.model_validate(raw)
     except ValidationError as error:
         problems = [_problem(raw, one["loc"], one["type"], one.get("input")) for one in error.errors(include_url=False)]
     else:
-        problems = [*itertools.islice(_text_problems(raw), MOST_TOLD), *_problems(pack)]
+        problems = [*itertools.islice(_text_problems(raw), MOST_TOLD), *rules(found)]
     if problems:
         unique = tuple(dict.fromkeys(problems))
         raise Refused("pack.invalid", where=unique[0].where, count=len(unique), problems=unique)
-    return pack
+    return found
 
 
-def canonical(pack: Pack) -> bytes:
+def canonical(pack: Whole) -> bytes:
     """The one byte form of a pack: JSON in UTF-8, keys sorted, no blanks, texts in NFC, whole numbers without point."""
     return json.dumps(
         _normal(pack.as_dict()), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     ).encode()
 
 
-def content_hash(pack: Pack) -> str:
+def content_hash(pack: Whole) -> str:
     """SHA-256 of the canonical form, 64 hexadecimal digits: equal for equal content, however the file was laid out."""
     return hashlib.sha256(canonical(pack)).hexdigest()
 
@@ -189,7 +204,8 @@ def _text_problems(raw: Any, loc: tuple[int | str, ...] = (), top: Any = None) -
             yield from _text_problems(value, (*loc, number), top)
 
 
-def _twice(values: Iterable[Hashable]) -> list[str]:
+def twice(values: Iterable[Hashable]) -> list[str]:
+    """Those that stand there more than once, as text."""
     return [str(value) for value, number in Counter(values).items() if number > 1]
 
 
@@ -204,9 +220,9 @@ def _problems(pack: Pack) -> Iterator[PackProblem]:
         ("points", [one.code for one in pack.points]),
     ]
     for where, codes in lists:
-        for code in _twice(codes):
+        for code in twice(codes):
             yield PackProblem(f"{where}[{code}]", "pack.twice", code)
-    for order in _twice(point.order for point in pack.points):
+    for order in twice(point.order for point in pack.points):
         yield PackProblem("points", "pack.order_twice", order)
     known = {point.code for point in pack.points}
     for number, suggested in enumerate(framework.selection_defaults.suggested_sets):
@@ -225,14 +241,14 @@ def _problems(pack: Pack) -> Iterator[PackProblem]:
 
 
 def _evidence_problems(where: str, point: PointDef) -> Iterator[PackProblem]:
-    for key in _twice(item.key for item in point.evidence):
+    for key in twice(item.key for item in point.evidence):
         yield PackProblem(f"{where}.evidence[{key}]", "pack.twice", key)
     if not any(item.core and item.required for item in point.evidence):
         # Without a graded item that must be there no level of the point could be told.
         yield PackProblem(f"{where}.evidence", "pack.no_core_item")
     for item in point.evidence:
         place = f"{where}.evidence[{item.key}]"
-        for key in _twice(criterion.key for criterion in item.criteria):
+        for key in twice(criterion.key for criterion in item.criteria):
             yield PackProblem(f"{place}.criteria[{key}]", "pack.twice", key)
         if item.core and not item.criteria:
             yield PackProblem(f"{place}.criteria", "pack.core_without_criteria")

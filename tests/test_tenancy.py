@@ -20,7 +20,7 @@ from werkzeug.routing import Rule
 import competencies
 import lti
 import rubrics
-from lms_plugin.db import pk
+from lms_plugin.db import owned, pk
 from lms_plugin.flow import (
     asks,
     attendance,
@@ -28,6 +28,7 @@ from lms_plugin.flow import (
     batches,
     cases,
     certificate_bundles,
+    crosswalk,
     extensions,
     invitations,
     plans,
@@ -71,6 +72,7 @@ OWN_PAGES = {
     "curate.home",
     "curate.new",
     "exchange.home",
+    "references.home",
     "editing.begin",
     "oversee.home",
     "roster.home",
@@ -108,6 +110,7 @@ NO_ROW = {
     "people.taken": "names a role, shown to who holds it",
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
     "curate.load_pack": "names a pack that ships with the product",
+    "references.take_in": "names a reference framework that ships with the product",
     "trainings.checked": "a file that waits in the signed-in person's own tray",
     "roster.checked": "a file that waits in the signed-in person's own tray",
     "exchange.checked": "a file that waits in the signed-in person's own tray",
@@ -225,6 +228,7 @@ def things(world: World) -> Things:
     platform = session.exec(select(lti.Platform).order_by(col(lti.Platform.id))).all()[0]
     batch = old_record(world)
     paper = plan_with_paper(world, file)
+    edition, mapping = mapped(world)
     reference = lti.log_registration(session, platform.issuer, now, tenant_id=pk(world.tenant), platform=platform)
     ids = {
         "programme": world.programme.uuid,
@@ -242,6 +246,8 @@ def things(world: World) -> Things:
         "paper": paper,
         "batch": batch,
         "version": world.framework.uuid,
+        "edition": edition,
+        "mapping": mapping,
         "entry": entry.uuid,
         "extension": extension.uuid,
         "credit": credit.uuid,
@@ -260,6 +266,17 @@ def things(world: World) -> Things:
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def mapped(world: World) -> tuple[str, str]:
+    """A reference framework and a link of a point to one of its items."""
+    crosswalk.propose(world.session, world.actor(cast.OFFICER), world.framework.uuid, world.now)
+    tenant = pk(world.tenant)
+    edition = world.session.exec(owned(competencies.ReferenceVersion, tenant)).first()
+    mapping = world.session.exec(owned(competencies.CrosswalkLink, tenant)).first()
+    assert edition is not None
+    assert mapping is not None
+    return edition.uuid, mapping.uuid
 
 
 def old_record(world: World) -> str:

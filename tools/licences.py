@@ -46,6 +46,9 @@ Written by `make fix` from the installed packages; do not edit by hand. The prod
 |---|---|---|
 | htmx | Zero-Clause BSD (0BSD) | `lms_plugin/static/vendor/` |
 | axe-core | MPL-2.0 | `tests/vendor/`；仅测试用，不安装 / tests only, not installed |
+| UNESCO ICT-CFT v3：名称、中文译文 / names, Chinese translation | CC BY-SA 3.0 IGO | `competencies/reference_packs/` |
+| DigCompEdu：名称 / names | 注明来源可再用 / reuse with source (2011/833/EU) | `competencies/reference_packs/` |
+| JY/T 0646—2022：只有名称 / names only | 没有发现开放许可 / none found | `competencies/reference_packs/` |
 | CASE 1.0 JSON schema (OpenSALT) | MIT | `tests/files/case/`；仅测试用，不安装 / tests only, not installed |
 
 ## 运行所需的包 / Packages at run time

@@ -46,12 +46,25 @@ CRITERION: dict[str, Field] = {
     "excellent": Field(("levels", "excellent", "zh"), PLAIN),
 }
 
+GROUPINGS = {"proposed": "拟议对照 / proposed crosswalk", "confirmed": "已核对的对照 / checked crosswalk"}
+"""By state, what the associations of a crosswalk are grouped under in a package."""
+
 _ROOM = uuid.UUID("5f0a4a0e-6c0b-5d43-9a53-0d8e3b1f9c27")  # of the ids that are made here
 
 
 def identifier(*names: str) -> str:
     """The id of a thing of a framework: the same names give the same id in every export."""
     return str(uuid.uuid5(_ROOM, json.dumps(names, ensure_ascii=False)))
+
+
+def grouping(state: str) -> str:
+    """The identifier of a grouping of GROUPINGS: the same in every package, by which links are known again."""
+    return identifier("CFAssociationGrouping", state)
+
+
+def link_to(thing: Mapping[str, Any], title: str) -> dict[str, str]:
+    """A CASE link to a document or an item."""
+    return {"title": title, "identifier": thing["identifier"], "uri": thing["uri"]}
 
 
 def notes(rest: Mapping[str, Any]) -> str:

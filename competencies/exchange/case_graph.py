@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from competencies.exchange.case_fields import GROUPINGS, grouping
 from competencies.pack import PackProblem
 from lms_plugin.errors import Refused
 
@@ -11,6 +12,8 @@ MOST_ITEMS = 100_000
 """Items, associations, or rubrics of one package."""
 MOST_STEPS = 20
 """Of a way from an item back to itself that are named."""
+
+_CROSSWALK = frozenset(map(grouping, GROUPINGS))
 
 
 class Node(NamedTuple):
@@ -21,7 +24,10 @@ class Node(NamedTuple):
 
 
 class Graph:
-    """Items by identifier, their parents by isChildOf and wholes by isPartOf, in the order that the file says."""
+    """Items by identifier, their parents by isChildOf and wholes by isPartOf, in the order that the file says.
+
+    `crosswalk`: links that this product wrote beside a framework (origin, target, kind); they are no part of it.
+    """
 
     def __init__(self, package: Mapping[str, Any]) -> None:
         self.faults: list[PackProblem] = []
@@ -30,6 +36,7 @@ class Graph:
         self.wholes: dict[str, list[str]] = {}
         self.children: dict[str, list[tuple[int, str]]] = {}
         self.other_associations: list[dict[str, Any]] = []
+        self.crosswalk: list[tuple[str, str, str]] = []
         for name in ("CFItems", "CFAssociations", "CFRubrics"):
             if len(self._list(package, name)) > MOST_ITEMS:
                 raise Refused("pack.too_many_items", where=name, most=MOST_ITEMS)
@@ -82,6 +89,10 @@ class Graph:
             ends.append(self.text(f"{path}.{name}", link, "identifier"))
         origin, target = ends
         if kind is None or origin is None or target is None:
+            return
+        group = association.get("CFAssociationGroupingURI")
+        if isinstance(group, dict) and group.get("identifier") in _CROSSWALK:
+            self.crosswalk.append((origin, target, kind))
             return
         if kind not in {"isChildOf", "isPartOf"} or target not in known or origin not in self.nodes:
             self.other_associations.append(association)

@@ -1,17 +1,20 @@
 """A framework as a CASE 1.0 CFPackage."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from competencies.exchange.case_fields import (
     CRITERION,
     DOCUMENT,
+    GROUPINGS,
     ITEM_TYPES,
     ITEMS,
     QUALITIES,
     RANKS,
+    grouping,
     identifier,
+    link_to,
     notes,
 )
 from competencies.exchange.fields import split
@@ -20,13 +23,30 @@ from competencies.pack import Pack
 RULE = "level = lowest level of the graded evidence; no sum; a criterion without 合格 asks nothing for a pass"
 
 
-def case_package(pack: Pack, creator: str, changed_at: datetime, *, is_draft: bool) -> dict[str, Any]:
-    """The package. `creator`: whose framework it is; `changed_at` becomes every lastChangeDateTime.
+class OutLink(NamedTuple):
+    """A point's link to an item of a reference framework. `kind`: its CASE association type; `state`: of GROUPINGS;
+    `item`: CASE identifier of the other end; `title`: how a reader names it."""
+
+    point: str
+    item: str
+    title: str
+    kind: str
+    state: str
+
+
+def case_package(
+    pack: Pack, creator: str, changed_at: datetime, *, is_draft: bool, links: Iterable[OutLink] = ()
+) -> dict[str, Any]:
+    """The package. `creator`: whose framework it is; `changed_at` becomes every lastChangeDateTime; `links` stand as
+    associations of their own groupings, and are no part of the pack that `read_case` gives.
 
     A point is child of its environment and part of its dimension, an item of evidence child of its point; criteria and
     levels stand in one rubric for each point. Read by `read_case` it is the same pack.
     """
-    return _Writing(pack, changed_at.isoformat()).package(creator or "nengli", "Draft" if is_draft else "Adopted")
+    writing = _Writing(pack, changed_at.isoformat())
+    package = writing.package(creator or "nengli", "Draft" if is_draft else "Adopted")
+    writing.link_up(links)
+    return package
 
 
 class _Writing:
@@ -39,6 +59,23 @@ class _Writing:
         self.items: list[dict[str, Any]] = []
         self.associations: list[dict[str, Any]] = []
         self.rubrics: list[dict[str, Any]] = []
+        self.groupings: list[dict[str, Any]] = []
+        self.point_links: dict[str, dict[str, str]] = {}
+
+    def link_up(self, links: Iterable[OutLink]) -> None:
+        """Writes the links of those points that are in the package."""
+        known: set[str] = set()
+        for one in links:
+            if one.point not in self.point_links:
+                continue
+            head = {"title": GROUPINGS[one.state], "identifier": grouping(one.state)}
+            group = {**head, "uri": f"urn:uuid:{head['identifier']}"}
+            if one.state not in known:
+                self.groupings.append({**group, "lastChangeDateTime": self.changed})
+                known.add(one.state)
+            target = {"title": one.title, "identifier": one.item, "uri": f"urn:uuid:{one.item}"}
+            self._associate(one.kind, self.point_links[one.point], target, None)
+            self.associations[-1]["CFAssociationGroupingURI"] = group
 
     def package(self, creator: str, status: str) -> dict[str, Any]:
         title = str(self.framework["title_zh"])
@@ -50,7 +87,7 @@ class _Writing:
             "adoptionStatus": status,
         }
         licence = self.framework.get("licence") or self.framework.get("licence_note")
-        self.home = _link(document, title)
+        self.home = link_to(document, title)
         groups = {
             kind: {one["code"]: self._item(kind, one) for one in self.framework.pop(f"{kind}s")}
             for kind in ("environment", "dimension")
@@ -90,12 +127,12 @@ class _Writing:
         item = {**self._head("CFItem", kind, above, code), **told, "CFItemType": kind, "language": "zh"}
         item["notes"] = notes({"rest": rest, **(inner or {})})
         self.items.append(item)
-        return _link(item, told.get("abbreviatedStatement", told["fullStatement"]))
+        return link_to(item, told.get("abbreviatedStatement", told["fullStatement"]))
 
     def _point(self, number: int, point: dict[str, Any], groups: Mapping[str, Mapping[str, dict[str, str]]]) -> None:
         evidence = point.pop("evidence")
         environment, dimension = point.pop("environment"), point.pop("dimension")
-        link = self._item("point", point)
+        link = self.point_links[point["code"]] = self._item("point", point)
         self._associate("isChildOf", link, groups["environment"][environment], number)
         self._associate("isPartOf", link, groups["dimension"][dimension], number)
         rubric = {**self._head("CFRubric", point["code"]), "title": point["name_zh"], "description": RULE}
@@ -137,14 +174,14 @@ class _Writing:
             "CFRubricCriterionLevels": levels,
         }
 
-    def _associate(self, kind: str, origin: Mapping[str, str], target: Mapping[str, str], number: int) -> None:
+    def _associate(self, kind: str, origin: Mapping[str, str], target: Mapping[str, str], number: int | None) -> None:
         self.associations.append(
             {
                 **self._head("CFAssociation", kind, origin["identifier"], target["identifier"]),
                 "associationType": kind,
                 "originNodeURI": {**origin},
                 "destinationNodeURI": {**target},
-                "sequenceNumber": number,
+                **({} if number is None else {"sequenceNumber": number}),
             }
         )
 
@@ -160,9 +197,5 @@ class _Writing:
             "CFSubjects": [],
             "CFLicenses": licences,
             "CFItemTypes": types,
-            "CFAssociationGroupings": [],
+            "CFAssociationGroupings": self.groupings,
         }
-
-
-def _link(thing: Mapping[str, Any], title: str) -> dict[str, str]:
-    return {"title": title, "identifier": thing["identifier"], "uri": thing["uri"]}

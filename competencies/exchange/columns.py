@@ -119,3 +119,57 @@ KINDS: dict[str, Kind] = {
 
 CONTINUED = Kind("续", "continued", {})
 """A row whose last cell goes on with the last cell of the row above it, which was too long for one cell."""
+
+REFERENCE_HEADS: dict[str, tuple[str, str]] = {
+    "row": HEADS["row"],
+    "parent": ("上级", "parent"),
+    "code": HEADS["code"],
+    "name": HEADS["name"],
+    "name_en": HEADS["name_en"],
+    "kind": HEADS["kind"],
+    "level": ("等次", "level"),
+    "order": HEADS["order"],
+    "language": ("原文语言", "language"),
+    "short": ("简称", "short name"),
+    "number": ("文号", "number"),
+    "publisher": ("发布单位", "publisher"),
+    "year": ("年份", "year"),
+    "url": ("网址", "url"),
+    "licence": ("许可", "licence"),
+    "licence_url": ("许可网址", "licence url"),
+    "credit": ("署名", "credit"),
+    "about": HEADS["about"],
+    "about_en": HEADS["about_en"],
+    "source": HEADS["source"],
+    "rest": HEADS["rest"],
+}
+"""The columns of a reference framework. Its column 上级 tells it from a standard."""
+
+REFERENCE_KINDS: dict[str, Kind] = {
+    "file": KINDS["file"],
+    "framework": Kind(
+        "标准",
+        "framework",
+        {
+            "code": Field(("id",), WORDS),
+            **_zh_en("title_"),
+            "about": Field(("notice_zh",), WORDS),
+            "about_en": Field(("notice_en",), WORDS),
+            "year": Field(("year",), NUMBER),
+            **{
+                name: Field((name,), WORDS)
+                for name in ("language", "short", "number", "publisher", "url", "licence", "licence_url", "credit")
+            },
+        },
+    ),
+    "level": KINDS["level"],
+    "item": Kind(
+        "条目",
+        "item",
+        {
+            "code": _CODE,
+            **_zh_en(""),
+            **{name: Field((name,), WORDS) for name in ("parent", "kind", "level", "source")},
+        },
+    ),
+}

@@ -1,15 +1,17 @@
-"""A framework read from rows of cells; every fault names its row and column."""
+"""A framework, or a reference framework, read from rows of cells; every fault names its row and column."""
 
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
-from competencies.exchange.columns import CONTINUED, HEADS, KINDS
+from competencies import reference_schema
+from competencies.exchange.columns import CONTINUED, HEADS, KINDS, REFERENCE_HEADS, REFERENCE_KINDS, Kind
 from competencies.exchange.fields import LONGEST_CELL, WORDS, YES_NO, begins_formula, nearest, put
 from competencies.pack import LONGEST_STEP, SCHEMA, Pack, PackProblem, load_pack
+from competencies.reference_schema import Reference, load_reference
 from lms_plugin.errors import Refused
 
 HEADER_WITHIN = 10
@@ -25,13 +27,47 @@ _LISTS = {
 }
 
 
-def read_table(rows: Sequence[Sequence[Any]], formulas: Collection[tuple[int, int]] = ()) -> Pack:
-    """The pack that a table tells. `formulas`: cells (row, column, both from 0) that hold a formula.
+class Shape(NamedTuple):
+    """What a table tells of. `needed`: the columns by which its header is found; `hangs_on`: the columns that name the
+    thing to which a row of that kind belongs; `lists`: where it then stands; `top`: the kind that stands in a list of
+    the whole, and that list."""
+
+    heads: Mapping[str, tuple[str, str]]
+    kinds: Mapping[str, Kind]
+    needed: tuple[str, ...]
+    hangs_on: Mapping[str, tuple[str, ...]]
+    lists: Mapping[str, str]
+    top: tuple[str, str]
+    schema: str
+    load: Callable[[Mapping[str, Any]], Any]
+
+
+_PACK = Shape(HEADS, KINDS, _NEEDED, _HANGS_ON, _LISTS, ("point", "points"), SCHEMA, load_pack)
+_REFERENCE = Shape(
+    REFERENCE_HEADS,
+    REFERENCE_KINDS,
+    ("row", "parent", "code"),
+    {},
+    {"level": "levels"},
+    ("item", "items"),
+    reference_schema.SCHEMA,
+    load_reference,
+)
+
+
+def read_table(rows: Sequence[Sequence[Any]], formulas: Collection[tuple[int, int]] = ()) -> Pack | Reference:
+    """The pack that a table tells, or the reference framework, where its header has the column 上级 (parent).
+    `formulas`: cells (row, column, both from 0) that hold a formula.
 
     Columns that we do not know are kept under their name. Raises Refused `pack.no_header`, and `pack.invalid` with all
     faults as PackProblem, each with its row (1 = first of the file) and column letter.
     """
-    return _Reading(rows, frozenset(formulas)).pack()
+    try:
+        reading = _Reading(rows, frozenset(formulas), _REFERENCE)
+    except Refused:
+        reading = _Reading(rows, frozenset(formulas), _PACK)
+    found: Pack | Reference = reading.whole_of_it()
+    return found
 
 
 def letter(index: int) -> str:
@@ -43,24 +79,24 @@ def letter(index: int) -> str:
 
 
 class _Reading:
-    """One table on its way to a pack."""
+    """One table on its way to a pack or a reference framework."""
 
-    def __init__(self, rows: Sequence[Sequence[Any]], formulas: frozenset[tuple[int, int]]) -> None:
-        self.rows, self.formulas = rows, formulas
-        self.at, self.columns, self.unknown = _header(rows)
+    def __init__(self, rows: Sequence[Sequence[Any]], formulas: frozenset[tuple[int, int]], shape: Shape) -> None:
+        self.rows, self.formulas, self.shape = rows, formulas, shape
+        self.at, self.columns, self.unknown = _header(rows, shape)
         self.faults: list[PackProblem] = []
         self.whole: dict[str, Any] = {}
         self.framework: dict[str, Any] = {}
         self.things: dict[tuple[str, ...], dict[str, Any]] = {}
         self.places: dict[str, tuple[int, str]] = {}  # place in the pack: row number, kind
 
-    def pack(self) -> Pack:
+    def whole_of_it(self) -> Any:
         self._read()
         if self.faults:
             raise Refused("pack.invalid", where=self.faults[0].where, count=len(self.faults), problems=(*self.faults,))
-        self.whole.setdefault("schema", SCHEMA)
+        self.whole.setdefault("schema", self.shape.schema)
         try:
-            return load_pack(self.whole)
+            return self.shape.load(self.whole)
         except Refused as refused:
             if refused.code != "pack.invalid":
                 raise
@@ -73,7 +109,7 @@ class _Reading:
             cells = {name: self._cell(number, row, index) for name, index in self.columns.items()}
             if not any(cells.values()):
                 continue
-            kind = _kind_of(cells["row"])
+            kind = _kind_of(cells["row"], self.shape)
             if kind == "continued":
                 continue
             if kind is None:
@@ -91,7 +127,8 @@ class _Reading:
         found: dict[int, list[str]] = {}
         above, index = 0, self.columns.get("rest", -1)
         for number, row in enumerate(self.rows[self.at + 1 :], start=self.at + 2):
-            if _kind_of(_text(row[self.columns["row"]]) if len(row) > self.columns["row"] else "") != "continued":
+            word = _text(row[self.columns["row"]]) if len(row) > self.columns["row"] else ""
+            if _kind_of(word, self.shape) != "continued":
                 above = number if any(map(_text, row)) else above
             elif 0 <= index < len(row):
                 found.setdefault(above, []).append(_text(row[index]).removeprefix("…").removesuffix("…"))
@@ -115,11 +152,11 @@ class _Reading:
         if thing is None:
             self._fault(number, "rest", "pack.cell_not_json", rest[:60])
             thing = {}
-        for name, field in KINDS[kind].fields.items():
+        for name, field in self.shape.kinds[kind].fields.items():
             text = cells.get(name, "")
             if not text:
                 continue
-            if field.form is WORDS and self._is_number(number, name, may_be_whole=name == "code"):
+            if field.form is WORDS and self._is_number(number, name, may_be_whole=name in {"code", "parent"}):
                 self._fault(number, name, "pack.cell_number", text)
                 continue
             try:
@@ -142,7 +179,7 @@ class _Reading:
     def _place(self, number: int, kind: str, cells: Mapping[str, str], thing: dict[str, Any]) -> None:
         """Puts a row's thing where it belongs in the pack. A second one of the same name is a fault."""
         code = cells.get("code", "")
-        owner = tuple(cells.get(name, "") for name in _HANGS_ON.get(kind, ()))
+        owner = tuple(cells.get(name, "") for name in self.shape.hangs_on.get(kind, ()))
         key = (kind, *owner, code)
         if kind in {"file", "framework"}:
             key = (kind,)
@@ -157,10 +194,10 @@ class _Reading:
             self.framework.update(thing)
             self.whole["framework"] = self.framework
             self.places["framework"] = (number, kind)
-        elif kind == "point":
-            points = self.whole.setdefault("points", [])
-            self.places[f"points[{code or len(points)}]"] = (number, kind)
-            points.append(thing)
+        elif kind == self.shape.top[0]:
+            members = self.whole.setdefault(self.shape.top[1], [])
+            self.places[f"{self.shape.top[1]}[{code[:LONGEST_STEP] or len(members)}]"] = (number, kind)
+            members.append(thing)
         else:
             self._hang(number, kind, owner, code, thing)
 
@@ -173,12 +210,12 @@ class _Reading:
         else:
             above, place = self.things.get(("evidence", *owner)), f"points[{owner[0]}].evidence[{owner[1]}]"
         if above is None:
-            self._fault(number, _HANGS_ON[kind][-1], "pack.row_orphan", " ".join(owner))
+            self._fault(number, self.shape.hangs_on[kind][-1], "pack.row_orphan", " ".join(owner))
             return
-        if not isinstance(above.get(_LISTS[kind]), list):
-            above[_LISTS[kind]] = []
-        members = above[_LISTS[kind]]
-        self.places[f"{place}.{_LISTS[kind]}[{code[:LONGEST_STEP] or len(members)}]"] = (number, kind)
+        if not isinstance(above.get(self.shape.lists[kind]), list):
+            above[self.shape.lists[kind]] = []
+        members = above[self.shape.lists[kind]]
+        self.places[f"{place}.{self.shape.lists[kind]}[{code[:LONGEST_STEP] or len(members)}]"] = (number, kind)
         members.append(thing)
 
     def _fault(self, number: int, name: str, code: str, found: str) -> None:
@@ -193,16 +230,16 @@ class _Reading:
         number, kind = self.places[place]
         named = [
             name
-            for name, field in KINDS[kind].fields.items()
+            for name, field in self.shape.kinds[kind].fields.items()
             if inner and (".".join(field.path).startswith(inner) or inner.startswith(".".join(field.path)))
         ]
         column = self.columns.get(named[0] if named else "code", self.columns["code"])
         return problem._replace(row=number, column=letter(column))
 
 
-def _header(rows: Sequence[Sequence[Any]]) -> tuple[int, dict[str, int], dict[int, str]]:
+def _header(rows: Sequence[Sequence[Any]], shape: Shape) -> tuple[int, dict[str, int], dict[int, str]]:
     """(row of the header from 0, key → column, columns that we do not know → their name)."""
-    names = {_plain(name): key for key, (zh, en) in HEADS.items() for name in (zh, en, f"{zh} {en}")}
+    names = {_plain(name): key for key, (zh, en) in shape.heads.items() for name in (zh, en, f"{zh} {en}")}
     for at, row in enumerate(rows[:HEADER_WITHIN]):
         columns: dict[str, int] = {}
         unknown: dict[int, str] = {}
@@ -215,9 +252,9 @@ def _header(rows: Sequence[Sequence[Any]]) -> tuple[int, dict[str, int], dict[in
                 columns[key] = index
             elif head:
                 unknown[index] = head[:100]
-        if all(name in columns for name in _NEEDED):
+        if all(name in columns for name in shape.needed):
             return at, columns, unknown
-    raise Refused("pack.no_header", columns="、".join(HEADS[name][0] for name in _NEEDED))
+    raise Refused("pack.no_header", columns="、".join(shape.heads[name][0] for name in shape.needed))
 
 
 def _plain(name: str) -> str:
@@ -239,9 +276,9 @@ def _is_error(text: str) -> bool:
     return text.startswith("#") and text.rstrip("!?") in {"#REF", "#N/A", "#VALUE", "#NAME", "#DIV/0", "#NULL", "#NUM"}
 
 
-def _kind_of(word: str) -> str | None:
+def _kind_of(word: str, shape: Shape) -> str | None:
     word = _plain(word)
-    for key, kind in {**KINDS, "continued": CONTINUED}.items():
+    for key, kind in {**shape.kinds, "continued": CONTINUED}.items():
         if word in {kind.zh, kind.en, key}:
             return key
     return None

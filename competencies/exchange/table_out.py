@@ -3,18 +3,36 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from competencies.exchange.columns import CONTINUED, HEADS, KINDS
+from competencies.exchange.columns import CONTINUED, HEADS, KINDS, REFERENCE_HEADS, REFERENCE_KINDS
 from competencies.exchange.fields import LONGEST_CELL, as_cell, split
 from competencies.pack import Pack
+from competencies.reference_schema import Reference
 
 
-def heads() -> list[str]:
-    """The header: each column in both languages, the same in every file."""
-    return [f"{zh} {en}" for zh, en in HEADS.values()]
+def heads(pack: Pack | Reference | None = None) -> list[str]:
+    """The header: each column in both languages, the same in every file of a standard, and of a reference framework."""
+    return [f"{zh} {en}" for zh, en in (REFERENCE_HEADS if isinstance(pack, Reference) else HEADS).values()]
 
 
-def rows(pack: Pack) -> Iterator[list[str]]:
+def rows(pack: Pack | Reference) -> Iterator[list[str]]:
     """One row of text cells for each thing of the pack, in its order. Read back by `read_table` it is the same pack."""
+    if isinstance(pack, Reference):
+        yield from _reference_rows(pack)
+    else:
+        yield from _pack_rows(pack)
+
+
+def _reference_rows(reference: Reference) -> Iterator[list[str]]:
+    whole = reference.as_dict()
+    framework, items = whole.pop("framework"), whole.pop("items")
+    levels = _taken(framework, "levels")
+    for kind, members in (("file", [whole]), ("framework", [framework]), ("level", levels), ("item", items)):
+        for one in members:
+            told, rest = split(one, REFERENCE_KINDS[kind].fields)
+            yield from _laid_out(REFERENCE_HEADS, {"row": REFERENCE_KINDS[kind].zh, **told}, rest)
+
+
+def _pack_rows(pack: Pack) -> Iterator[list[str]]:
     whole = pack.as_dict()
     framework, points = whole.pop("framework"), whole.pop("points")
     yield from _row("file", whole)
@@ -42,18 +60,19 @@ def _taken(whole: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _row(kind: str, whole: Mapping[str, Any], point: str = "", item: str = "") -> Iterator[list[str]]:
     told, rest = split(whole, KINDS[kind].fields)
+    yield from _laid_out(HEADS, {"row": KINDS[kind].zh, "point": point, "item": item, **told}, rest)
+
+
+def _laid_out(columns: Mapping[str, Any], told: Mapping[str, str], rest: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The row, and below it what its last cell cannot hold."""
     text = as_cell(rest)
     first, parts = (text, []) if len(text) <= LONGEST_CELL else ("", _parts(text))
-    yield _cells({"row": KINDS[kind].zh, "point": point, "item": item, **told, "rest": first})
+    yield [{**told, "rest": first}.get(name, "") for name in columns]
     for part in parts:
-        yield _cells({"row": CONTINUED.zh, "rest": part})
+        yield [{"row": CONTINUED.zh, "rest": part}.get(name, "") for name in columns]
 
 
 def _parts(text: str) -> list[str]:
     """Pieces between … and …, so that no blank at an end is lost."""
     size = LONGEST_CELL - 2
     return [f"…{text[start : start + size]}…" for start in range(0, len(text), size)]
-
-
-def _cells(told: Mapping[str, str]) -> list[str]:
-    return [told.get(name, "") for name in HEADS]

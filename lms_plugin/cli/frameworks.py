@@ -78,6 +78,11 @@ def export(version: str, tenant_name: str, form: str, output: Path | None) -> No
 def check(file: Path) -> None:
     """Read a file (CASE, our JSON, CSV, xlsx) and say what it holds or every fault with its place; no database."""
     pack = _read(file)
+    if isinstance(pack, competencies.Reference):
+        click.echo(f"{pack.framework.id}\t{pack.framework.title_zh or pack.framework.title_en}")
+        click.echo(f"Reference framework / 参照框架. Items / 条目: {len(pack.items)}")
+        click.echo(f"SHA-256: {competencies.content_hash(pack)}")
+        return
     items = [item for point in pack.points for item in point.evidence]
     click.echo(f"{pack.framework.id}\t{pack.framework.title_zh}")
     click.echo(
@@ -95,6 +100,10 @@ def import_file(file: Path, tenant_name: str) -> None:
     pack = _read(file)
     with act() as (session, _, now):
         district = people.tenant_named(session, tenant_name)
+        if isinstance(pack, competencies.Reference):
+            taken = competencies.references.take_in(session, pk(district), pack, None, now)
+            click.echo(f"Reference framework / 参照框架: {taken.code} v{taken.number}, {taken.items}")
+            return
         version = competencies.draft_from_pack(session, pk(district), pack, now)
         uuid, waiting, is_draft = version.uuid, competencies.unconfirmed(version), version.published_at is None
     if is_draft:
@@ -103,8 +112,8 @@ def import_file(file: Path, tenant_name: str) -> None:
         click.echo(f"Published already / 已经发布过: {uuid}")
 
 
-def _read(file: Path) -> competencies.Pack:
-    """The pack of a file; every fault is said in both languages, and ends the command."""
+def _read(file: Path) -> competencies.Pack | competencies.Reference:
+    """The pack or the reference framework of a file; every fault is said in both languages, and ends the command."""
     with said():
         try:
             return framework_files.read(file.read_bytes())

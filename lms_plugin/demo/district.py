@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 import competencies
 import lti
 from lms_plugin.db import get, pk
-from lms_plugin.flow import curate, invitations, units
+from lms_plugin.flow import crosswalk, curate, invitations, units
 from lms_plugin.people import Course, Identity, OrgUnit, Person, RoleKind, RosterEntry, Stage, Tenant, UnitKind
 
 TENANT = "平安县（演示）"
@@ -54,6 +54,7 @@ def seed(session: Session, lms: str, lms_loopback: str, secret_key: str, now: da
     }
     version = competencies.draft_from_pack(session, tenant_id, competencies.packs.load("framework_2_0"), now)
     curate.publish(session, version, None, now, under_banner=True)
+    crosswalk.put_shipped(session, version, None, now)
     lti.add_platform(
         session,
         tenant_id,

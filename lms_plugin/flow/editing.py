@@ -13,7 +13,7 @@ from competencies import CompetencyFramework, FrameworkVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
-from lms_plugin.flow import succession
+from lms_plugin.flow import crosswalk, succession
 from lms_plugin.people import Tenant
 
 Content = dict[str, Any]
@@ -125,6 +125,7 @@ def begin_own(
     made = competencies.editing.begin_draft(session, framework, new, 1, confirmed, now)
     if version is not None:
         succession.begun_from(session, version, made, actor.person_id, now)
+        crosswalk.carry(session, version, made, now)
     return made
 
 
@@ -195,6 +196,7 @@ def change_point(
     )
     if words["code"] != code:
         succession.renamed(session, version, code, words["code"], actor.person_id, now)
+        crosswalk.renamed(session, version, code, words["code"], now)
 
 
 def add_point(session: Session, actor: Actor, uuid: str, words: Mapping[str, Any], like: str) -> None:

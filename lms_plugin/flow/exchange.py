@@ -6,12 +6,15 @@ from datetime import datetime
 from sqlmodel import Session, select
 
 import competencies
-from competencies import CompetencyFramework, FrameworkVersion, VersionState
+from competencies import CompetencyFramework, FrameworkVersion, ReferenceVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import framework_files
+from lms_plugin.flow import crosswalk, framework_files
 from lms_plugin.people import Tenant
+
+MOST_SHOWN = 200
+"""Items of a long reference framework that its check lists."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Check:
     """What a file would bring. With `problems` nothing of it can be taken in and the rest is empty.
 
     `number`: which edition of its framework the draft would be; `same_as`: uuid of the edition that has the very same
-    content already, "" for none.
+    content already, "" for none. `listed`: it is a 参照框架, with so many items, of which `points` are the first ones.
     """
 
     problems: tuple[competencies.PackProblem, ...] = ()
@@ -41,6 +44,8 @@ class Check:
     same_as: str = ""
     is_reference: bool = False
     notice: str = ""
+    listed: int = 0
+    licence: str = ""
 
 
 def download(session: Session, actor: Actor, uuid: str, form: str) -> Download:
@@ -62,6 +67,7 @@ def file_of(session: Session, version: FrameworkVersion, form: str) -> Download:
         get(session, Tenant, version.tenant_id).name,
         version.published_at or version.created_at,
         is_draft=version.state is VersionState.DRAFT,
+        links=crosswalk.out_links(session, version) if form == "case" else (),
     )
     return Download(f"{framework.code}_v{version.number}.{ending}", mime, data)
 
@@ -83,6 +89,8 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
         if refused.code != "pack.invalid":
             raise
         return Check(problems=tuple(refused.params["problems"]))
+    if isinstance(pack, competencies.Reference):
+        return _check_reference(session, actor, pack)
     items = [item for point in pack.points for item in point.evidence]
     editions = session.exec(
         select(FrameworkVersion.number, FrameworkVersion.content_hash, FrameworkVersion.uuid)
@@ -107,7 +115,31 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
     )
 
 
-def commit(session: Session, actor: Actor, data: bytes, now: datetime) -> FrameworkVersion:
-    """Takes a file in as a draft; the same content again gives the edition that is there. Raises Refused as reading."""
+def _check_reference(session: Session, actor: Actor, reference: competencies.Reference) -> Check:
+    head, row = reference.framework, ReferenceVersion
+    editions = session.exec(
+        select(row.number, row.content_hash, row.uuid).where(row.tenant_id == actor.tenant_id, row.code == head.id)
+    ).all()
+    content_hash = competencies.content_hash(reference)
+    return Check(
+        title=head.title_zh or head.title_en or "",
+        code=head.id,
+        points=tuple((item.code, item.zh or item.en or "") for item in reference.items[:MOST_SHOWN]),
+        number=max((number for number, _hash, _uuid in editions), default=0) + 1,
+        same_as=next((uuid for _number, known, uuid in editions if known == content_hash), ""),
+        notice=head.notice_zh or "",
+        listed=len(reference.items),
+        licence=head.licence or "",
+    )
+
+
+def commit(session: Session, actor: Actor, data: bytes, now: datetime) -> FrameworkVersion | ReferenceVersion:
+    """Takes a file in: a standard as a draft, with the links of its points that the file carries as proposals; a
+    reference framework as it is. The same content again gives the edition that is there. Raises Refused as reading."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
-    return competencies.draft_from_pack(session, actor.tenant_id, framework_files.read(data), now)
+    pack = framework_files.read(data)
+    if isinstance(pack, competencies.Reference):
+        return competencies.references.take_in(session, actor.tenant_id, pack, actor.person_id, now)
+    version = competencies.draft_from_pack(session, actor.tenant_id, pack, now)
+    crosswalk.take_links(session, version, competencies.exchange.read_links(data), actor.person_id, now)
+    return version

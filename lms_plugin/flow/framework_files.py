@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import datetime
 from typing import IO
 
@@ -22,8 +23,8 @@ FORMS = {
 _WIDTHS = {"名称": 30, "给教师的问题": 30, "说明": 40, "合格": 40, "优秀": 40, "出处": 30, "其他": 30}
 
 
-def read(data: bytes) -> competencies.Pack:
-    """The pack of a file, whatever its form: told by its content, never by its name.
+def read(data: bytes) -> competencies.Pack | competencies.Reference:
+    """The pack or the reference framework of a file, whatever its form: told by its content, never by its name.
 
     Raises Refused: `pack.invalid` with all faults (each with its row and column, or its JSON path), or another
     `pack.…` or `sheet.…` where the file cannot be used at all.
@@ -38,10 +39,18 @@ def read(data: bytes) -> competencies.Pack:
     return competencies.exchange.read_table(rows, formulas)
 
 
-def write(pack: competencies.Pack, form: str, creator: str, changed_at: datetime, *, is_draft: bool) -> bytes:
-    """The pack in a form of FORMS. Raises NotFound for any other."""
+def write(
+    pack: competencies.Pack | competencies.Reference,
+    form: str,
+    creator: str,
+    changed_at: datetime,
+    *,
+    is_draft: bool,
+    links: Iterable[competencies.exchange.OutLink] = (),
+) -> bytes:
+    """The pack in a form of FORMS; `links` of its points go into CASE alone. Raises NotFound for any other form."""
     if form == "case":
-        return competencies.exchange.case_json(pack, creator, changed_at, is_draft=is_draft)
+        return competencies.exchange.case_json(pack, creator, changed_at, is_draft=is_draft, links=links)
     if form == "pack":
         return competencies.exchange.pack_json(pack)
     if form == "csv":
@@ -53,15 +62,16 @@ def write(pack: competencies.Pack, form: str, creator: str, changed_at: datetime
     raise NotFound
 
 
-def _csv(pack: competencies.Pack) -> bytes:
+def _csv(pack: competencies.Pack | competencies.Reference) -> bytes:
     """In UTF-8 with the mark that Excel needs to see it as such."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(competencies.exchange.heads())
+    writer.writerow(competencies.exchange.heads(pack))
     writer.writerows(competencies.exchange.rows(pack))
     return text.getvalue().encode("utf-8-sig")
 
 
-def _workbook(target: IO[bytes], pack: competencies.Pack) -> None:
-    columns = [sheets.Column(head, _WIDTHS.get(head.partition(" ")[0], 12)) for head in competencies.exchange.heads()]
+def _workbook(target: IO[bytes], pack: competencies.Pack | competencies.Reference) -> None:
+    heads = competencies.exchange.heads(pack)
+    columns = [sheets.Column(head, _WIDTHS.get(head.partition(" ")[0], 12)) for head in heads]
     sheets.write(target, [sheets.Page("标准", columns, competencies.exchange.rows(pack))])

@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from competencies import ProgrammeState, Rules
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import curate, curate_views, framework_changes
-from lms_plugin.web import formats, framework_words, messages, programme_form, province_words, rounds
+from lms_plugin.flow import crosswalk, curate, curate_views, framework_changes
+from lms_plugin.web import formats, framework_words, messages, programme_form, province_words, references, rounds
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -53,13 +53,9 @@ def framework(version: str) -> str:
         view=view,
         waiting=waiting,
         current=current,
+        links=crosswalk.of_point(db(), actor(), version, current.code),
         kind_word=framework_words.kind_word,
-        forms=[
-            ("xlsx", "Excel", ""),
-            ("csv", "CSV", ""),
-            ("case", "CASE 1.0", _("（标准交换格式）")),
-            ("pack", "JSON", _("（本产品的格式）")),
-        ],
+        forms=references.forms(),
     )
 
 

@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from competencies import PackProblem
+from competencies import PackProblem, ReferenceVersion
 from lms_plugin.flow import exchange
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge
@@ -58,8 +58,10 @@ def checked(token: str) -> BaseResponse | str:
     exchange.may_import(actor())
     kept = tray().open(actor(), FRAMEWORK, token, edge().now)
     if request.method == "POST":
-        version = exchange.commit(db(), actor(), kept.data, edge().now)
-        return redirect(url_for("curate.framework", version=version.uuid), 303)
+        taken = exchange.commit(db(), actor(), kept.data, edge().now)
+        if isinstance(taken, ReferenceVersion):
+            return redirect(url_for("references.page", edition=taken.uuid), 303)
+        return redirect(url_for("curate.framework", version=taken.uuid), 303)
     found = exchange.check(db(), actor(), kept.data)
     return render_template(
         "exchange/checked.html",

@@ -107,6 +107,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "cycle": "curate",
         "editing": "curate",
         "succession": "curate",
+        "references": "curate",
         "launches": "platforms",
         "doctor": "platforms",
         "deliveries": "courses",

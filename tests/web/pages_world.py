@@ -15,7 +15,7 @@ from sqlmodel import col, select
 import competencies
 import lti
 import rubrics
-from competencies import exchange, load_pack
+from competencies import exchange, load_pack, load_reference, references
 from lms_plugin import db
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
@@ -26,6 +26,7 @@ from lms_plugin.flow import (
     cases,
     certificate_bundles,
     certificates,
+    crosswalk,
     curate,
     digest,
     editing,
@@ -517,6 +518,11 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     own = load_pack({**raw, "framework": {**raw["framework"], "id": "local-2"}})
     uuids["standard"] = _sheet(officer, "/curate/import", [exchange.heads(), *exchange.rows(own)])
     uuids["standard.2"] = _editions(officer)
+    foreign = load_reference(references.reference_packs.load("digcompedu").as_dict() | {"note": "another one"})
+    uuids["foreign"] = _sheet(officer, "/curate/import", [exchange.heads(foreign), *exchange.rows(foreign)])
+    crosswalk.propose(world.session, world.actor(cast.OFFICER), world.framework.uuid, NOW)
+    world.session.commit()
+    uuids["jyt"] = references.newest(world.session, pk(world.tenant), ["jyt-0646-2022"])["jyt-0646-2022"].uuid
     uuids["next"] = _next_version(pages)
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]

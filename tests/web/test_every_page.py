@@ -271,6 +271,12 @@ PAGES = (
     One("exchange.home", "officer", at("/curate/import")),
     One("exchange.checked", "officer", at("/curate/import/{standard}")),
     One("exchange.checked", "officer", at("/curate/import/{standard_wrong}"), "wrong"),
+    One("exchange.checked", "officer", at("/curate/import/{foreign}"), "reference"),
+    One("references.home", "officer", at("/curate/references")),
+    One("references.page", "officer", at("/curate/references/{jyt}")),
+    One("references.crosswalk", "officer", at("/curate/frameworks/{F}/crosswalk?point=A1")),
+    One("references.crosswalk", "auditor", at("/curate/frameworks/{F}/crosswalk?point=A1"), "read"),
+    One("references.mine", "wang", at("/programmes/{P}/standards?point=A6")),
     One("curate.programme", "officer", at("/curate/programmes/{P}")),
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
@@ -328,6 +334,7 @@ NO_PAGES = {
     "oversee.sheet",
     "deliveries.sheet",
     "exchange.download",
+    "references.download",
 }
 
 
