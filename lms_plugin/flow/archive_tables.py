@@ -35,6 +35,7 @@ KEPT: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         [
             *("competency_framework", "framework_version", "framework_succession", "rubric_version"),
+            *("reference_version", "crosswalk_link", "framework_event"),
             *("org_unit", "person", "identity", "identity_move", "role", "roster_entry", "roster_move", "phrase"),
             *("old_record", "stored_file", "unit_seal", "programme", "extension", "allocation", "submission"),
             *("choice_change", "review", "decision", "award", "credit_entry", "ledger_seal", "ledger_draw"),
