@@ -159,7 +159,6 @@ from competencies.programmes import (
     start_of_day,
 )
 from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_chain, prove_entry
-from competencies.proof import EntryProof, Fault, Proof, astray, prove, prove_entry
 from competencies.reference_schema import Reference, load_reference
 from competencies.references import CrosswalkLink, FrameworkEvent, LinkState, ReferenceVersion
 from competencies.results import Result, person_result
