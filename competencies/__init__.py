@@ -12,6 +12,7 @@ from competencies import (
     plans,
     provinces,
     seals,
+    training_files,
     trainings,
 )
 from competencies import put_right as put_right
@@ -365,6 +366,7 @@ __all__ = [
     "hundredths",
     "import_online",
     # trainings
+    "training_files",
     "trainings",
     "Training",
     "TrainingKind",

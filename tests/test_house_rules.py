@@ -29,6 +29,7 @@ MODELS = (
     "competencies.certificate_models",
     "competencies.draws",
     "competencies.succession",
+    "competencies.training_files",
     "competencies.training_models",
     "competencies.asked",
     "rubrics.models",

@@ -200,6 +200,15 @@ def things(world: World) -> Things:
     held = trainings.plan(session, world.actor(cast.LEAD), training_plan(world, title="平安县的培训"), now)
     attendance.sign(session, held, pk(entry), None, "list", None, now)
     there = session.exec(select(competencies.Attendance)).one()
+    material = competencies.training_files.TrainingFile(
+        tenant_id=pk(world.tenant),
+        training_id=pk(held),
+        kind=competencies.training_files.TrainingFileKind.PHOTO,
+        stored_file_id=pk(file),
+        added_by_id=pk(world.person(cast.LEAD)),
+        added_at=now,
+    )
+    session.add(material)
     requirement = session.exec(
         select(competencies.EvidenceRequirement.key).where(
             competencies.EvidenceRequirement.point_id == pk(world.point("A3"))
@@ -256,6 +265,7 @@ def things(world: World) -> Things:
         "bundle": bundle.uuid,
         "phrase": phrase.uuid,
         "training": held.uuid,
+        "material": material.uuid,
         "attendance_id": there.uuid,
         "code": invitation,
         "token": "0" * 32,

@@ -40,6 +40,7 @@ KEPT: dict[str, tuple[str, str]] = {
             *("old_record", "stored_file", "unit_seal", "programme", "extension", "allocation", "submission"),
             *("choice_change", "review", "decision", "award", "credit_entry", "ledger_seal", "ledger_draw"),
             *("certificate", "school_batch", "objection", "school_plan", "plan_paper", "training", "attendance"),
+            "training_file",
             *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
         ],
         _OWN,

@@ -17,7 +17,7 @@ import lti
 from competencies import CreditEntry
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import as_it_stands, pk
-from lms_plugin.flow import attendance, audit, audit_entries, audit_works, humans
+from lms_plugin.flow import attendance, audit, audit_entries, audit_works, humans, training_files
 from lms_plugin.flow.audit_entries import Written, unless_damaged
 from lms_plugin.flow.audit_works import WorkProof
 from lms_plugin.flow.stuck import Cell, cell_of, is_lost
@@ -81,6 +81,7 @@ class AttendanceProof:
     is_current: bool
     removed_at: datetime | None
     steps: tuple[attendance.Step, ...]
+    files: tuple[training_files.Shown, ...]
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _readable(rules: Any) -> competencies.Rules | None:
 
 
 def _attendance(session: Session, tenant_id: int, entry: Written) -> AttendanceProof | None:
-    """The attendance that the entry names, with its training and its log: two queries."""
+    """The attendance that the entry names, with its training, its log and the files of the training: three queries."""
     _training, uuid, time = entry.import_key.split(":")
     row, training, ender = competencies.Attendance, competencies.Training, aliased(Person)
     statement: Any = (
@@ -288,6 +289,7 @@ def _attendance(session: Session, tenant_id: int, entry: Written) -> AttendanceP
         is_current=there.entry_id == entry.number and there.bookings == int(time),
         removed_at=there.removed_at,
         steps=attendance.steps_of(session, there),
+        files=training_files.told(session, held),
     )
 
 

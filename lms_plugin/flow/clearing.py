@@ -15,12 +15,16 @@ from competencies import Evidence, FileState, StoredFile
 
 MOST_AT_ONCE = 500
 
-_HOLDERS = (col(Evidence.stored_file_id), col(competencies.plans.PlanPaper.stored_file_id))
+_HOLDERS = (
+    col(Evidence.stored_file_id),
+    col(competencies.plans.PlanPaper.stored_file_id),
+    col(competencies.training_files.TrainingFile.stored_file_id),
+)
 _IS_HELD = or_(*(exists().where(holder == col(StoredFile.id)) for holder in _HOLDERS))
 
 
 def mark_unused(session: Session, now: datetime) -> None:
-    """Notes since when nothing holds a file, whatever its state: drafts, versions handed in and plans do."""
+    """Notes since when nothing holds a file, whatever its state: drafts, versions handed in, plans and trainings do."""
     mark, is_gone = col(StoredFile.unused_since_at), col(StoredFile.state) == FileState.GONE
     session.execute(update(StoredFile).where(mark.is_not(None), _IS_HELD).values(unused_since_at=None))
     session.execute(update(StoredFile).where(mark.is_(None), ~is_gone, ~_IS_HELD).values(unused_since_at=now))

@@ -127,10 +127,13 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
     bare = Scope(tenant_id=file.tenant_id, owner_id=file.person_id)
     scope = scopes[pk(reached[0][0])] if reached else bare
     if not rows and not actor.is_author(file.person_id):
-        scope = _of_a_plan(session, file) or bare
-        if scope is not bare:
-            require(actor, Permission.PLAN_READ, scope)
-            return _as(file, file.filename, False), []
+        for permission, held in (
+            (Permission.PLAN_READ, _of_a_plan(session, file)),
+            (Permission.TRAINING_READ, _of_a_training(session, file)),
+        ):
+            if held is not None:
+                require(actor, permission, held)
+                return _as(file, file.filename, False), []
     if blind is not None:
         scope = Scope(tenant_id=file.tenant_id, owner_id=file.person_id, reviewer_id=actor.person_id)
     require(actor, Permission.EVIDENCE_READ, scope)
@@ -154,6 +157,19 @@ def _of_a_plan(session: Session, file: competencies.StoredFile) -> Scope | None:
         .join(plan, col(plan.org_unit_id) == col(OrgUnit.id))
         .join(paper, col(paper.plan_id) == col(plan.id))
         .where(plan.tenant_id == file.tenant_id, paper.stored_file_id == pk(file))
+        .order_by(col(OrgUnit.id))
+    ).first()
+    return Scope(tenant_id=file.tenant_id, unit_paths=(path,)) if path is not None else None
+
+
+def _of_a_training(session: Session, file: competencies.StoredFile) -> Scope | None:
+    """The unit whose training the file shows (also one that was taken out after it was closed)."""
+    shown, training = competencies.training_files.TrainingFile, competencies.Training
+    path = session.exec(
+        select(OrgUnit.path)
+        .join(training, col(training.org_unit_id) == col(OrgUnit.id))
+        .join(shown, col(shown.training_id) == col(training.id))
+        .where(training.tenant_id == file.tenant_id, shown.stored_file_id == pk(file))
         .order_by(col(OrgUnit.id))
     ).first()
     return Scope(tenant_id=file.tenant_id, unit_paths=(path,)) if path is not None else None

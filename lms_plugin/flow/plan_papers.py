@@ -53,10 +53,17 @@ def _require_room(found: plans.Held, paper: str) -> None:
         raise Refused("plan.files_many", most=domain.MOST_FILES)
 
 
-def taken_in(storage: Storage, source: Path, filename: str) -> PaperFile:
+def taken_in(
+    storage: Storage,
+    source: Path,
+    filename: str,
+    accepted: list[str] = ACCEPTED_FILES,
+    file_type: str = "plan.file_type",
+) -> PaperFile:
     """Puts a file that lies here into the storage and looks into it; needs no database.
 
-    Raises Refused `file.empty`, `upload.too_large`, `plan.file_type`, or what is wrong inside it; then nothing is kept.
+    Raises Refused `file.empty`, `upload.too_large`, `file_type` for one that is not accepted, or what is wrong inside
+    it; then nothing is kept.
     """
     name, size = media.clean_filename(filename), source.stat().st_size
     if size == 0:
@@ -66,8 +73,8 @@ def taken_in(storage: Storage, source: Path, filename: str) -> PaperFile:
     found = media.inspect(source, name)
     if found.problem:
         raise Refused(found.problem, name=name)
-    if media.accepts(found, ACCEPTED_FILES) is None:
-        raise Refused("plan.file_type", name=name)
+    if media.accepts(found, accepted) is None:
+        raise Refused(file_type, name=name)
     key = new_key()
     storage.create(key)
     with source.open("rb") as stream:
@@ -91,6 +98,23 @@ def add_paper(
     for row, stored in found.papers:
         if (row.paper, stored.sha256, stored.filename) == (paper, file.sha256, file.filename):
             return row
+    stored = keep(session, actor, file, now)
+    plan = plans.plan_of(found)
+    row = domain.PlanPaper(
+        tenant_id=actor.tenant_id,
+        plan_id=pk(plan),
+        paper=paper,
+        stored_file_id=pk(stored),
+        added_by_id=actor.person_id,
+        added_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def keep(session: Session, actor: Actor, file: PaperFile, now: datetime) -> StoredFile:
+    """The row of a file that lies in the storage; called after `require`."""
     stored = StoredFile(
         tenant_id=actor.tenant_id,
         person_id=actor.person_id,
@@ -109,18 +133,7 @@ def add_paper(
     )
     session.add(stored)
     session.flush()
-    plan = plans.plan_of(found)
-    row = domain.PlanPaper(
-        tenant_id=actor.tenant_id,
-        plan_id=pk(plan),
-        paper=paper,
-        stored_file_id=pk(stored),
-        added_by_id=actor.person_id,
-        added_at=now,
-    )
-    session.add(row)
-    session.flush()
-    return row
+    return stored
 
 
 def remove_paper(

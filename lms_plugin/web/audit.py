@@ -18,7 +18,7 @@ from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.programme_form import rule_words
-from lms_plugin.web.training_form import way_word
+from lms_plugin.web.training_form import file_words, way_word
 
 blueprint = Blueprint("audit", __name__)
 
@@ -141,6 +141,7 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
         column_word=column_word,
         told=told,
         way_word=way_word,
+        file_kinds=file_words(),
         drawn_word=drawn_word,
         batch_word=state_words,
         printed_at=edge().now,

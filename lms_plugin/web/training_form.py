@@ -39,6 +39,11 @@ def way_word(way: str) -> str:
     return str(words.get(way, way))
 
 
+def file_words() -> dict[str, str]:
+    """Kinds of files that show that a training was held."""
+    return {"photo": _("现场照片"), "sheet": _("签到表"), "plan": _("方案和课件"), "other": _("其他材料")}
+
+
 def first_values(units: list[tuple[str, str]], programmes: list[tuple[str, str]]) -> dict[str, str]:
     """An empty form; where there is one unit or one round only, it is chosen."""
     values = dict.fromkeys(FIELDS, "")

@@ -11,7 +11,16 @@ import competencies
 from lms_plugin import media
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import attendance, sheets, sign_in, training_hours, training_import, trainings
+from lms_plugin.flow import (
+    attendance,
+    plan_papers,
+    sheets,
+    sign_in,
+    training_files,
+    training_hours,
+    training_import,
+    trainings,
+)
 from lms_plugin.web import messages, training_form
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, commit, db, edge, parts, wake_worker
@@ -138,10 +147,11 @@ def _form(
 @blueprint.get("/trainings/<training>")
 def page(training: str) -> str:
     """One training: where it stands and what comes next."""
-    return _page(training, {}, "")[0]
+    return shown(training, {}, "")[0]
 
 
-def _page(uuid: str, errors: dict[str, str], reason: str) -> tuple[str, int]:
+def shown(uuid: str, errors: dict[str, str], reason: str) -> tuple[str, int]:
+    """The page, with what was refused of its forms."""
     view = trainings.view(db(), actor(), uuid, edge().now)
     minutes = view.training.minutes
     page = render_template(
@@ -155,6 +165,11 @@ def _page(uuid: str, errors: dict[str, str], reason: str) -> tuple[str, int]:
         reason=reason,
         booked=whole(request.args.get("booked"), 0, least=0) if "booked" in request.args else None,
         own=request.args.get("own") == "1",
+        files=training_files.shown(db(), actor(), view.training),
+        file_kinds=training_form.file_words(),
+        takes_files=view.may_hold and view.training.state is not competencies.TrainingState.CANCELLED,
+        accept=",".join(f".{ending}" for ending in training_files.ACCEPTED),
+        most_mb=plan_papers.PAPER_MB,
     )
     return page, 422 if errors else 200
 
@@ -166,7 +181,7 @@ def cancel(training: str) -> BaseResponse | tuple[str, int]:
     try:
         trainings.cancel(db(), actor(), training, reason, edge().now)
     except Invalid as invalid:
-        return _page(training, messages.field_errors(invalid), reason[:2000])
+        return shown(training, messages.field_errors(invalid), reason[:2000])
     return redirect(url_for("trainings.page", training=training), 303)
 
 

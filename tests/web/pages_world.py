@@ -560,6 +560,17 @@ def _plans(pages: Pages, officer: Browser, lead: Browser) -> None:
     _done(officer, f"{done}/return", {"reason": "研修方案里没有时间。"})
     _done(lead, f"{done}/submit")
     _send(officer, f"{begun}/papers", "lesson.docx", paper="校本研修方案")
+    held = f"/trainings/{pages.uuids['training_closed']}/files"
+    _send(lead, held, "photo.jpg", "会场前排.jpg", kind="photo")
+    _send(lead, held, "reflection.pdf", "希望小学校本研修第一次签到表（扫描）.pdf", kind="sheet")
+    _send(lead, held, "lesson.docx", "方案.docx", kind="plan")
+    plan = world.session.exec(
+        select(competencies.training_files.TrainingFile.uuid).where(
+            competencies.training_files.TrainingFile.kind == competencies.training_files.TrainingFileKind.PLAN
+        )
+    ).one()
+    world.session.commit()
+    _done(lead, f"{held}/{plan}/remove")
 
 
 def _done(browser: Browser, url: str, data: dict[str, object] | None = None) -> None:
