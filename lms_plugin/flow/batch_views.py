@@ -19,6 +19,7 @@ from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Person
 
 Text = Mapping[str, str]
+MOST_SHOWN = 100  # drawn works, and those left out, on a page: a batch may hold thousands
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         )
         for work, row in looked
     ]
+    if sum(bool(one.drawn) for one in lines) > MOST_SHOWN:
+        lines.sort(key=lambda one: one.is_upheld is not None)  # what nobody has looked at comes within sight
     is_over = batch.state is BatchState.READY or (
         batch.state is BatchState.SHOWN and batch.ends_at is not None and batch.ends_at <= now
     )

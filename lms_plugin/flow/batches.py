@@ -49,9 +49,10 @@ def close(
     left_out: Mapping[str, str],
     seed: str,
     now: datetime,
+    common: str = "",
 ) -> SchoolBatch:
-    """结批: the school says that its works are decided. What is not decided needs a reason in `left_out` (by uuid) and
-    waits for a later round. The county's draw is made in this act, by `seed`.
+    """结批: the school says that its works are decided. What is not decided needs a reason in `left_out` (by uuid), or
+    the `common` one, and waits for a later round. The county's draw is made in this act, by `seed`.
 
     Raises Invalid naming the works that lack a reason, Refused `batch.nothing_decided`, `batch.under_check` while the
     county looks at an earlier round, `batch.not_asked` where the programme has no such stages.
@@ -75,7 +76,7 @@ def close(
     ).all()
     decided = [(work, row) for work, row in rows if work.state is State.DECIDED and row is not None]
     waiting = [work for work, _row in rows if work.state is not State.DECIDED]
-    reasons = _reasons(waiting, left_out)
+    reasons = _reasons(waiting, left_out, common)
     if not decided:
         raise Refused("batch.nothing_decided")
     chain = competencies.rules_of(session, programme).chain
@@ -102,8 +103,8 @@ def close(
     return batch
 
 
-def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str]) -> dict[str, str]:
-    given = {work.uuid: " ".join(left_out.get(work.uuid, "").split()) for work in waiting}
+def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str], common: str) -> dict[str, str]:
+    given = {work.uuid: " ".join((left_out.get(work.uuid, "").strip() or common).split()) for work in waiting}
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {
         uuid: "batch.reason_missing" for uuid, reason in given.items() if not reason
     }
@@ -205,10 +206,14 @@ def check(
     batch, programme, unit = batch_of(session, actor, uuid)
     require(actor, Permission.BATCH_CHECK, county_scope(session, programme))
     _turn(session, batch, programme, BatchState.CHECKING)
-    row = next((row for row in competencies.works_of(session, batch) if row[1].uuid == submission_uuid), None)
-    if row is None or not row[0].drawn:
+    row = session.exec(
+        select(BatchWork, Submission)
+        .join(Submission, col(Submission.id) == col(BatchWork.submission_id))
+        .where(BatchWork.batch_id == pk(batch), Submission.uuid == submission_uuid, BatchWork.drawn != "")
+    ).one_or_none()
+    if row is None:
         raise NotFound
-    if hands_on(session, actor, unit, [row]):
+    if hands_on(session, actor, unit, [(row[0], row[1])]):
         raise Refused("batch.own_hand")
     reason = reason.strip()
     if not is_upheld and not reason:

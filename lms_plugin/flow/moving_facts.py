@@ -4,7 +4,9 @@ what, what is bound. Only `moving` calls it, after `require`."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import func
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
 
 import competencies
 from competencies import (
@@ -56,19 +58,21 @@ def choices_of(
     image: Mapping[str, str],
     requirements: Mapping[int, int],
     moves: Sequence[ProgrammeEvent],
-) -> tuple[dict[int, tuple[Selection, str, Submission | None]], list[competencies.succession.Chosen]]:
+) -> tuple[dict[int, tuple[str, int | None]], list[competencies.succession.Chosen]]:
     """Who has chosen which point, first choices first; only those of the version that the round leaves come back to be
-    changed. Choices of versions that it left before are bound to those."""
+    changed, each with its code and the id of its work. Choices of versions that it left before are bound to those."""
     handed_in = (
         select(SubmissionVersion.id).where(SubmissionVersion.submission_id == col(Submission.id)).correlate(Submission)
     )
-    rows = session.exec(
-        select(
-            Selection,
-            Submission,
+    statement: Any = (  # columns alone: a round of a whole district has tens of thousands of choices
+        columns(
+            col(Selection.id),
+            col(Selection.point_id),
+            col(Submission.id),
             func.coalesce(Person.merged_into_id, Person.id),
             handed_in.exists(),
         )
+        .select_from(Selection)
         .join(Person, col(Person.id) == col(Selection.person_id))
         .join(
             Submission,
@@ -77,23 +81,23 @@ def choices_of(
             & (col(Submission.point_id) == col(Selection.point_id)),
             isouter=True,
         )
-        .where(Selection.programme_id == pk(programme), col(Selection.dropped_at).is_(None))
+        .where(col(Selection.programme_id) == pk(programme), col(Selection.dropped_at).is_(None))
         .order_by(col(Selection.chosen_at), col(Selection.id))
-        .execution_options(populate_existing=True)
-    ).all()
+    )
+    rows = session.execute(statement).all()
     without_place = _without_place(session, programme, requirements)
-    older = _older(session, {row.point_id for row, *_rest in rows} - old.keys(), moves)
-    chosen: dict[int, tuple[Selection, str, Submission | None]] = {}
+    older = _older(session, {point for _key, point, *_rest in rows} - old.keys(), moves)
+    chosen: dict[int, tuple[str, int | None]] = {}
     choices = []
-    for row, work, human, is_handed_in in rows:
-        code = old.get(row.point_id)
+    for key, point, work, human, is_handed_in in rows:
+        code = old.get(point)
         if code is None:
-            choices.append(competencies.succession.Chosen(pk(row), human, older[row.point_id], True))
+            choices.append(competencies.succession.Chosen(key, human, older[point], True))
             continue
         # Begun with what the new version has no place for, it goes on as it was; a point that is no more is given up.
-        is_bound = is_handed_in or (work is not None and pk(work) in without_place and bool(image[code]))
-        chosen[pk(row)] = (row, code, work)
-        choices.append(competencies.succession.Chosen(pk(row), human, code, is_bound))
+        is_bound = is_handed_in or (work is not None and work in without_place and bool(image[code]))
+        chosen[key] = (code, work)
+        choices.append(competencies.succession.Chosen(key, human, code, is_bound))
     return chosen, choices
 
 
