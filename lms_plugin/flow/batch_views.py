@@ -16,7 +16,7 @@ from lms_plugin.db import by_id, pk
 from lms_plugin.flow import batches
 from lms_plugin.flow.chain_views import COUNTY
 from lms_plugin.flow.scopes import programme_scope
-from lms_plugin.people import Person
+from lms_plugin.people import Person, RoleKind
 
 Text = Mapping[str, str]
 MOST_SHOWN = 100  # drawn works, and those left out, on a page: a batch may hold thousands
@@ -41,7 +41,8 @@ class WorkLine:
 
 @dataclass(frozen=True)
 class ObjectionLine:
-    """An objection. `by`: who says it."""
+    """An objection. `by`: who says it, for who answers it, for auditors, and for themselves; "" for everybody else, so
+    that nobody in the school learns it."""
 
     uuid: str
     by: str
@@ -107,6 +108,8 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
     people += [key or 0 for one in objections for key in (one.raised_by_id, one.answered_by_id)]
     names = {key: row.name for key, row in by_id(session, Person, people).items()}
     county = batches.county_scope(session, programme)
+    sees_sayers = can(actor, Permission.OBJECTION_ANSWER, county) or actor.has(RoleKind.AUDITOR)
+    authors = {pk(row): row.person_id for _work, row in works}
     checks = batch.state is BatchState.CHECKING and can(actor, Permission.BATCH_CHECK, county)
     forbidden = batches.hands_on(session, actor, unit, looked) if checks else set()
     levels: dict[int, int] = defaultdict(int)
@@ -153,7 +156,7 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         objections=tuple(
             ObjectionLine(
                 one.uuid,
-                one.said_by or names.get(one.raised_by_id, ""),
+                _sayer(actor, one, names, authors.get(one.submission_id, 0), sees_all=sees_sayers),
                 told[one.submission_id][0],
                 told[one.submission_id][1],
                 one.text,
@@ -172,6 +175,12 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         sees_county=actor.has(*COUNTY),
         may_release=is_over and can(actor, Permission.AWARD_RELEASE, programme_scope(session, programme)),
     )
+
+
+def _sayer(actor: Actor, one: Objection, names: Mapping[int, str], author_id: int, *, sees_all: bool) -> str:
+    if actor.is_author(one.raised_by_id) or (sees_all and not actor.is_author(author_id)):
+        return one.said_by or names.get(one.raised_by_id, "")
+    return ""
 
 
 def _told(session: Session, works: list[Submission], also: list[int]) -> dict[int, tuple[str, str, Text]]:

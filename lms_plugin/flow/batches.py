@@ -206,21 +206,21 @@ def check(
     batch, programme, unit = batch_of(session, actor, uuid)
     require(actor, Permission.BATCH_CHECK, county_scope(session, programme))
     _turn(session, batch, programme, BatchState.CHECKING)
-    row = session.exec(
-        select(BatchWork, Submission)
-        .join(Submission, col(Submission.id) == col(BatchWork.submission_id))
-        .where(BatchWork.batch_id == pk(batch), Submission.uuid == submission_uuid, BatchWork.drawn != "")
+    submission = find(session, Submission, actor.tenant_id, submission_uuid)
+    work = session.exec(
+        select(BatchWork).where(
+            BatchWork.batch_id == pk(batch), BatchWork.submission_id == pk(submission), BatchWork.drawn != ""
+        )
     ).one_or_none()
-    if row is None:
+    if work is None:
         raise NotFound
-    if hands_on(session, actor, unit, [(row[0], row[1])]):
+    if hands_on(session, actor, unit, [(work, submission)]):
         raise Refused("batch.own_hand")
     reason = reason.strip()
     if not is_upheld and not reason:
         raise Invalid({"reason": "batch.finding_missing"})
     if len(reason) > LONGEST_FINDING:
         raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_FINDING})})
-    work = row[0]
     work.is_upheld, work.found_reason = is_upheld, reason
     work.found_by_id, work.found_at = actor.person_id, now
     session.add(work)
