@@ -72,6 +72,21 @@ def test_putting_certificates_into_one_file_is_measured() -> None:
     assert "3 certificates in 1 runs" in run.stdout
 
 
+def test_the_import_of_a_case_package_is_measured() -> None:
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "case_import.py"), "--items", "80"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "standard: 80 items" in run.stdout
+    assert "of others: 80 items" in run.stdout
+    assert run.stdout.strip().endswith(" ok")
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""

@@ -8,9 +8,16 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import CompetencyFramework, CrosswalkLink, FrameworkVersion, LinkState, ReferenceVersion
+from competencies import (
+    CompetencyFramework,
+    CrosswalkLink,
+    FrameworkEvent,
+    FrameworkVersion,
+    LinkState,
+    ReferenceVersion,
+)
 from lms_plugin.access import Actor, Permission, Scope, can, own, require, somewhere
-from lms_plugin.db import find, get, owned
+from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.flow.submit_views import enrolled_programme
 
@@ -225,6 +232,24 @@ def renamed(session: Session, version: FrameworkVersion, code: str, to: str, now
         if row.point_code == code and (to, row.reference_code, row.item_code) not in known:
             session.add(_copy(row, version.framework_id, to, now))
     session.flush()
+
+
+def forget(session: Session, framework: CompetencyFramework) -> None:
+    """A framework goes that was never more than a draft: its links go too."""
+    for row in _rows(session, framework.tenant_id, pk(framework)):
+        session.delete(row)
+    session.flush()
+
+
+def was_discarded(session: Session, tenant_id: int, uuid: str) -> bool:
+    """Whether that draft was thrown away lately."""
+    rows = session.exec(
+        owned(FrameworkEvent, tenant_id)
+        .where(FrameworkEvent.kind == "discarded")
+        .order_by(col(FrameworkEvent.id).desc())
+        .limit(20)
+    ).all()
+    return any(row.details.get("uuid") == uuid for row in rows)
 
 
 def out_links(session: Session, version: FrameworkVersion) -> list[competencies.exchange.OutLink]:

@@ -149,6 +149,7 @@ class Draft:
     uuid: str
     number: int
     content: Content
+    content_hash: str
 
     @property
     def title(self) -> dict[str, str]:
@@ -161,7 +162,39 @@ def draft(session: Session, actor: Actor, uuid: str) -> Draft:
     """A draft for its forms. Raises Conflict `framework.published` for what can be changed no more."""
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(version.tenant_id))
-    return Draft(version.uuid, version.number, _open(version).content)
+    return Draft(version.uuid, version.number, _open(version).content, version.content_hash)
+
+
+def discard(session: Session, actor: Actor, uuid: str, seen: str, now: datetime) -> None:
+    """Throws a draft away, and the framework with it where it has no other version; what is published stays. Noted in
+    标准的经过; a second click finds it gone and changes nothing.
+
+    `seen`: the content hash that the page showed. Raises Conflict `framework.changed` where somebody has changed the
+    draft since, `framework.published`.
+    """
+    require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
+    if crosswalk.was_discarded(session, actor.tenant_id, uuid):
+        return
+    version = _held(session, actor, uuid)
+    if version.content_hash != seen:
+        raise Conflict("framework.changed")
+    framework = session.exec(
+        owned(CompetencyFramework, actor.tenant_id)
+        .where(CompetencyFramework.id == version.framework_id)
+        .with_for_update()
+    ).one()
+    details = {"uuid": version.uuid, "number": version.number, "hash": version.content_hash}
+    competencies.references.note(session, actor.tenant_id, framework.code, "discarded", actor.person_id, now, **details)
+    succession.forget(session, version)
+    session.delete(version)
+    session.flush()
+    others = session.exec(
+        select(FrameworkVersion.id).where(FrameworkVersion.framework_id == pk(framework)).limit(1)
+    ).first()
+    if others is None:
+        crosswalk.forget(session, framework)
+        session.delete(framework)
+    session.flush()
 
 
 def change_head(session: Session, actor: Actor, uuid: str, head: Mapping[str, Any], seen: str) -> None:

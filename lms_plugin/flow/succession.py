@@ -149,6 +149,15 @@ def renamed(session: Session, new: FrameworkVersion, code: str, to: str, by_id: 
     session.flush()
 
 
+def forget(session: Session, draft: FrameworkVersion) -> None:
+    """A draft goes: what was noted of it goes too."""
+    for row in session.exec(
+        owned(FrameworkSuccession, draft.tenant_id).where(FrameworkSuccession.new_version_id == pk(draft))
+    ):
+        session.delete(row)
+    session.flush()
+
+
 def is_begun_from_another(session: Session, new: FrameworkVersion) -> bool:
     """Whether it is noted of a version from which one it was begun."""
     return (

@@ -131,6 +131,15 @@ def begin() -> Answer:
     return shown, form.status
 
 
+@blueprint.route("/curate/frameworks/<version>/discard", methods=["GET", "POST"])
+def discard(version: str) -> Answer:
+    """Asks before a draft is thrown away; the second button does it."""
+    if request.method == "POST":
+        editing.discard(db(), actor(), version, _seen(), edge().now)
+        return redirect(url_for("curate.home"), 303)
+    return render_template("editing/discard.html", draft=editing.draft(db(), actor(), version)), 200
+
+
 @blueprint.route("/curate/frameworks/<version>/head", methods=["GET", "POST"])
 def head(version: str) -> Answer:
     """The standard itself: name, notice, environments, dimensions, words of the levels."""

@@ -275,3 +275,35 @@ def test_only_curators_of_the_whole_district_change_drafts(browse, world):
         assert browse(who).get("/curate/begin").status_code == 403
         assert browse(who).post("/curate/begin", {"how": "next", "base": world.framework.uuid}).status_code == 403
     assert "改 A1" not in browse(cast.AUDITOR).get(url).text
+
+
+def test_a_draft_is_thrown_away_after_being_asked_and_that_is_noted(browse, world):
+    officer, here = begin(browse, world)
+    page = officer.get(f"{here}/discard").text
+    assert "第 2 版的草稿，30 个能力点" in page
+    assert f'href="{here}/discard"' in officer.get(here).text
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page)[1]
+    assert browse(cast.AUDITOR).post(f"{here}/discard", {"seen": seen}).status_code == 403
+    assert officer.post(f"{here}/discard", {"seen": "0" * 64}).status_code == 409
+    assert len(drafts(world)) == 1
+    for _ in range(2):  # a second click finds it gone
+        assert officer.post(f"{here}/discard", {"seen": seen}).status_code == 303
+    assert drafts(world) == []
+    assert officer.get(here).status_code == 404
+    assert "扔掉草稿 cn-ict-2.0-30 第 2 版" in officer.get("/curate/references").text
+    published = f"/curate/frameworks/{world.framework.uuid}"
+    assert officer.post(f"{published}/discard", {"seen": world.framework.content_hash}).status_code == 409
+    assert officer.get(published).status_code == 200
+
+
+def test_a_standard_that_was_never_more_than_a_draft_goes_whole(browse, world):
+    own = {"how": "own", "base": world.framework.uuid, "title_zh": "本地", "code": "local-7"}
+    officer = browse(cast.OFFICER)
+    officer.post(f"/curate/frameworks/{world.framework.uuid}/crosswalk/propose")
+    for _ in range(2):  # its code is free again
+        _officer, here = begin(browse, world, **own)
+        here = here.partition("?")[0]
+        seen = drafts(world)[0].content_hash
+        assert officer.post(f"{here}/discard", {"seen": seen}).status_code == 303
+    codes = world.session.exec(select(competencies.CompetencyFramework.code)).all()
+    assert "local-7" not in codes

@@ -259,6 +259,7 @@ PAGES = (
     One("curate.changes", "officer", at("/curate/frameworks/{standard_2}/changes")),
     One("curate.changes", "officer", at("/curate/frameworks/{F}/changes"), "alone"),
     One("editing.begin", "officer", at("/curate/begin")),
+    One("editing.discard", "officer", at("/curate/frameworks/{version}/discard")),
     One("editing.head", "officer", at("/curate/frameworks/{version}/head")),
     One("editing.new_point", "officer", at("/curate/frameworks/{version}/new-point")),
     One("editing.point", "officer", at("/curate/frameworks/{version}/points/A1")),
