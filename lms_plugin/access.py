@@ -111,6 +111,7 @@ class Permission(enum.Enum):
     PERSON_INTRODUCE = "person.introduce"
     PERSON_CONFIRM = "person.confirm"
     PERSON_MERGE = "person.merge"
+    PERSON_DATA = "person.data"
     UNIT_EDIT = "unit.edit"
     ROSTER_IMPORT = "roster.import"
     HOURS_IMPORT = "hours.import"
@@ -210,6 +211,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.PERSON_INTRODUCE: [[_is_own]],
     Permission.PERSON_CONFIRM: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PERSON_MERGE: [[_officer]],
+    Permission.PERSON_DATA: [[_is_own], [_officer]],
     Permission.UNIT_EDIT: [[_officer]],
     Permission.ROSTER_IMPORT: [[_officer]],
     Permission.HOURS_IMPORT: [[_officer]],

@@ -24,6 +24,7 @@ SCORE = "score"  # one person's scores into one course's gradebook
 COLUMNS = "columns"  # the columns of one course's gradebook
 MEMBERS = "members"  # the list of one course
 BUNDLE = "certificate_bundle"  # the certificates of a unit in one ZIP, a part of them
+NOTICES = "notices"  # which platform notices the host of one deployment sends us
 DIGEST = "digest"  # one district's stuck scores of one day
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 

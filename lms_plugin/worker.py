@@ -24,6 +24,7 @@ from lms_plugin.flow import (
     clearing,
     digest,
     host_list,
+    host_notices,
     report,
     retry,
     review,
@@ -40,6 +41,7 @@ HANDLERS: dict[str, Handler] = {
     report.SCORE_JOB: report.send_scores,
     report.COLUMNS_JOB: report.make_columns,
     outbox.MEMBERS: host_list.read,
+    outbox.NOTICES: host_notices.subscribe,
     outbox.RULES: booking.apply_rules,
     outbox.DIGEST: digest.gather,
 }
@@ -138,6 +140,8 @@ class Worker:
         self.seal(now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
+        with self._alone("ask_notices") as session:
+            host_notices.ask_due(session, now)
         with self._alone("ask_again") as session:
             retry.ask_again(session, now)
         with self._alone("ask_digests") as session:

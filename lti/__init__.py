@@ -24,6 +24,7 @@ from lti.log import log_registration
 from lti.login import begin_at_once, begin_login
 from lti.models import (
     AccessToken,
+    ContextCopy,
     DeliveryState,
     Deployment,
     HostTurn,
@@ -32,6 +33,7 @@ from lti.models import (
     LineItem,
     LineItemKind,
     LoginState,
+    NoticeService,
     Offer,
     Platform,
     ResourceLink,
@@ -39,6 +41,8 @@ from lti.models import (
     ToolKey,
 )
 from lti.pace import Pace
+from lti.platform_notices import LARGEST as MOST_NOTICE_BYTES
+from lti.platform_notices import Heard, origins_of, receive_notices
 from lti.platforms import (
     PlatformUse,
     add_deployments,
@@ -66,6 +70,8 @@ from lti.rosters import Group, Member, Roster
 from lti.services import Delivery, ServiceClient, next_timestamp, service_client
 from lti.storage import Storage, unchecked_return
 from lti.storage import of_launch as storage_of
+from lti.subscriptions import COPIED, GREETING
+from lti.subscriptions import NOTICES as NOTICES_SCOPE
 from lti.text import full_name, origin
 from lti.trails import MENDS, ORDERS, Mender, Result, Step, is_refused, steps, way_of
 from lti.trial import RIGHTS, Finding, Trial
@@ -145,6 +151,15 @@ __all__ = [
     "Group",
     "MEMBERS_SCOPE",
     "GROUPS_SCOPE",
+    "NOTICES_SCOPE",
+    "COPIED",
+    "GREETING",
+    "receive_notices",
+    "Heard",
+    "MOST_NOTICE_BYTES",
+    "origins_of",
+    "ContextCopy",
+    "NoticeService",
     "Outcome",
     "SubmissionReview",
     "Pace",

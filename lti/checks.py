@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from lti import claims as reader
 from lti import deep_linking, keysets, tokens, trails
 from lti import roles as role_rules
-from lti.claims import CLAIM, Binding, Launch, Malformed
+from lti.claims import CLAIM, PRIVACY, Binding, Launch, Malformed
 from lti.log import Trail
 from lti.platforms import Registration
 from lti.text import clean, is_identifier, origin, same_moment_or_later, sha256
@@ -21,8 +21,8 @@ OLDEST = 600  # seconds since `iat`, whatever `exp` says
 SEEN_AGAIN = timedelta(hours=1)
 _LAUNCH, _PICK, _REVIEW = "LtiResourceLinkRequest", "LtiDeepLinkingRequest", "LtiSubmissionReviewRequest"
 _KNOWN_MESSAGES = (  # of specifications that we do not take part in: the page says so by name
-    "LtiStartProctoring", "LtiEndAssessment", "DataPrivacyLaunchRequest", "LtiDataPrivacyLaunchRequest",
-    "LtiEulaRequest", "LtiAssetProcessorSettingsRequest", "LtiReportReviewRequest",
+    "LtiStartProctoring", "LtiEndAssessment", "LtiEulaRequest", "LtiAssetProcessorSettingsRequest",
+    "LtiReportReviewRequest",
 )  # fmt: skip
 
 
@@ -37,19 +37,28 @@ class Kept(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A deployment, and what is kept of the place in it that a launch names (`link` None: nothing yet)."""
+    """A deployment, what it is known to offer, and what is kept of the place in it that a launch names (`link` None:
+    nothing yet)."""
 
     deployment: int
     link: int | None
     title: str | None
     custom: dict[str, str] | None
     seen_at: datetime | None
+    notices_url: str
+    notice_types: str
+
+    def offers(self, described: Mapping[str, Any]) -> bool:
+        """Whether it is known to offer the notices that a launch offers; one that offers none may carry less."""
+        offered = (described["notices_url"], described["notice_types"])
+        return offered in ((self.notices_url, self.notice_types), ("", ""))
 
     def stands(self, described: Mapping[str, Any], now: datetime) -> bool:
         """Whether it is kept as the launch describes it. A class that clicks at once must not queue for one row, so it
         counts as seen for an hour."""
         return (
             self.link is not None
+            and self.offers(described)
             and (self.title, self.custom) == (described["resource_link_title"], own_custom(described))
             and same_moment_or_later(self.seen_at, now - SEEN_AGAIN)
         )
@@ -95,15 +104,17 @@ def check(
         code = "launch.platform_login_required" if wants_login else "launch.platform_error"
         raise trail.refusal("answer", code, form["error"], words=words)
     trail.ok("answer")
-    claims = _verified(form.get("id_token", ""), kept, now, may_ask, trail)
-    _check_standard(claims, kept, now, trail)
+    claims = verified(form.get("id_token", ""), kept, now, may_ask, trail)
+    check_standard(claims, kept.platform, now, trail)
+    _check_nonce(claims, kept, trail)
     try:
         return _read(claims, kept, records, binding, public_url, trail)
     except Malformed as malformed:
         raise trail.refusal("", "launch.claim_malformed", malformed.claim, claim=malformed.claim) from malformed
 
 
-def _verified(token: str, kept: Kept, now: datetime, may_ask: bool, trail: Trail) -> dict[str, Any]:
+def verified(token: str, kept: Kept, now: datetime, may_ask: bool, trail: Trail) -> dict[str, Any]:
+    """What a token says that the platform's key signed. Raises LaunchRefused, KeysWanted."""
     try:
         kid = tokens.header(token)["kid"]
         trail.ok("token")
@@ -120,9 +131,10 @@ def _verified(token: str, kept: Kept, now: datetime, may_ask: bool, trail: Trail
     return found
 
 
-def _check_standard(claims: Mapping[str, Any], kept: Kept, now: datetime, trail: Trail) -> None:
-    """iss, aud, azp, exp, iat, nbf, nonce: a token made by this platform, for us, now, for this login."""
-    platform = kept.platform
+def check_standard(
+    claims: Mapping[str, Any], platform: Registration, now: datetime, trail: Trail, oldest: int = OLDEST
+) -> None:
+    """iss, aud, azp, exp, iat, nbf: a token made by this platform, for us, now (at most `oldest` seconds ago)."""
     if claims.get("iss") != platform.issuer:
         raise trail.refusal("issuer", "launch.issuer", repr(claims.get("iss"))[:200])
     trail.ok("issuer")
@@ -141,13 +153,17 @@ def _check_standard(claims: Mapping[str, Any], kept: Kept, now: datetime, trail:
         raise trail.refusal("time", "launch.expired", f"{at - expires:.0f} s", seconds=int(at - expires))
     if issued - LEEWAY > at:
         raise trail.refusal("time", "launch.not_yet_valid", f"{issued - at:.0f} s", seconds=int(issued - at))
-    if issued + OLDEST + LEEWAY < at:
+    if issued + oldest + LEEWAY < at:
         raise trail.refusal("time", "launch.token_old", f"{at - issued:.0f} s", seconds=int(at - issued))
     if claims.get("nbf") is not None:
         begins = tokens.seconds(claims["nbf"])
         if begins is None or begins - LEEWAY > at:
             raise trail.refusal("time", "launch.not_yet_valid", "nbf", seconds=int((begins or at) - at))
     trail.ok("time")
+
+
+def _check_nonce(claims: Mapping[str, Any], kept: Kept, trail: Trail) -> None:
+    """A token made for this login."""
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not hmac.compare_digest(sha256(nonce), sha256(kept.nonce)):
         raise trail.refusal("nonce", "launch.nonce")
@@ -164,7 +180,7 @@ def _read(
 ) -> Launch:
     platform = kept.platform
     message, version = claims.get(CLAIM + "message_type"), claims.get(CLAIM + "version")
-    if message not in (_LAUNCH, _PICK, _REVIEW):
+    if message not in (_LAUNCH, _PICK, _REVIEW, *PRIVACY):
         known = isinstance(message, str) and message in _KNOWN_MESSAGES
         code = "launch.message_unsupported" if known else "launch.message_unknown"
         shown = message if isinstance(message, str) else ""
@@ -194,10 +210,12 @@ def _read(
     trail.ok("claims")
     picking = _picking(claims, roles, trail) if message == _PICK else None
     reviewed = ""
-    if message == _REVIEW:
-        reviewed = reader.identifier(reader.member(claims, CLAIM + "for_user", "for_user"), "user_id")
+    if message in (_REVIEW, *PRIVACY):
+        whom = reader.member(claims, CLAIM + "for_user", "for_user")
+        # Of the privacy draft two ways are live to name the person.
+        reviewed = reader.identifier(whom, "user_id") or (reader.identifier(whom, "id") if message in PRIVACY else "")
         if not reviewed:
-            raise trail.refusal("link", "launch.for_user_missing")
+            raise trail.refusal("link", "launch.for_user_missing" if message == _REVIEW else "launch.person_missing")
     if message == _LAUNCH and not described["resource_link_id"]:
         raise trail.refusal("link", "launch.link_missing")
     trail.ok("link")

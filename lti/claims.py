@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lti import roles as role_rules
 from lti.rosters import GROUPS as GROUPS_SCOPE
+from lti.subscriptions import NOTICES as NOTICES_SCOPE
+from lti.subscriptions import ours
 from lti.text import clean, full_name, is_identifier, locale, origin
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 NRPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GROUPS = "https://purl.imsglobal.org/spec/lti-gs/claim/groupsservice"
+NOTICES = CLAIM + "platformnotificationservice"
+PRIVACY = ("DataPrivacyLaunchRequest", "LtiDataPrivacyLaunchRequest")  # of the draft; hosts write both
 _MOST_ENTRIES = 200
 Binding = Literal["cookie", "storage", "none"]
 
@@ -36,8 +40,9 @@ class Launch:
     came back, so nothing proves it (login CSRF): the page must show whose name this is and let the person go on by
     their own click, before any session serves them.
     `deep_linking`: the host asks what to put into its course; there is no resource link then.
-    `for_user`: the host's `sub` of the person whose work is to be looked at; any student can make a host ask so, hence
-    it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a URL "" = the host does not offer it.
+    `for_user`: the host's `sub` of the person whose work, or (`asks_what_is_kept`) whose data are to be looked at; any
+    student can make a host ask so, hence it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a
+    URL "" = the host does not offer it.
     """
 
     reference: str
@@ -69,6 +74,8 @@ class Launch:
     memberships_url: str
     groups_url: str = ""
     group_sets_url: str = ""
+    notices_url: str = ""
+    notice_types: str = ""
     deep_linking: "DeepLinking | None" = None
     for_user: str = ""
     custom: Mapping[str, str] = field(default_factory=dict)
@@ -82,6 +89,11 @@ class Launch:
     def is_instructor(self) -> bool:
         """Whether the host says "instructor here"."""
         return "Instructor" in role_rules.context_roles(self.roles)
+
+    @property
+    def asks_what_is_kept(self) -> bool:
+        """Whether the host asks for somebody's personal data, not for an activity (Data Privacy launch)."""
+        return self.message_type in PRIVACY
 
     @property
     def is_administrator(self) -> bool:
@@ -154,6 +166,19 @@ def _groups(claims: Mapping[str, Any]) -> dict[str, Any]:
     return found if not isinstance(scopes, list) or GROUPS_SCOPE in scopes else {}
 
 
+def _notices(claims: Mapping[str, Any]) -> tuple[str, str]:
+    """Where the host can be asked for platform notices, and the kinds of ours that it offers; ("", "") for none."""
+    found = member(claims, NOTICES, "platformnotificationservice")
+    scopes, versions = found.get("scope"), found.get("service_versions")
+    if isinstance(scopes, list) and NOTICES_SCOPE not in scopes:
+        return "", ""
+    if isinstance(versions, list) and "1.0" not in versions:
+        return "", ""
+    address = url(found, "platform_notification_service_url")
+    types = ours(strings(found.get("notice_types_supported") or [], "notice_types_supported"))
+    return (address, types) if address and types else ("", "")
+
+
 def _of_parts(claims: Mapping[str, Any]) -> str:
     return full_name(text(claims, "given_name", 50), text(claims, "family_name", 50))[:100]
 
@@ -166,6 +191,7 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
     grades = member(claims, AGS, "endpoint")
     members = member(claims, NRPS, "namesroleservice")
     groups = _groups(claims)
+    notices_url, notice_types = _notices(claims)
     tool_platform = member(claims, CLAIM + "tool_platform", "tool_platform")
     context_id = identifier(context, "id")
     product = text(tool_platform, "product_family_code", 64).lower()
@@ -187,5 +213,7 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
         "memberships_url": url(members, "context_memberships_url"),
         "groups_url": url(groups, "context_groups_url"),
         "group_sets_url": url(groups, "context_group_sets_url"),
+        "notices_url": notices_url,
+        "notice_types": notice_types,
         "custom": custom(claims),
     }

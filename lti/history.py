@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from lti.models import LaunchLog
-from lti.trails import LAUNCHED, REGISTERED
+from lti.trails import ENDED_WELL
 
 MOST_COUNTED = 5000  # a page with a number beyond that is nobody's way to an entry
 
@@ -34,7 +34,7 @@ def _narrowed(rows: SelectOfScalar[LaunchLog], wanted: Wanted) -> SelectOfScalar
     if wanted.tenant_id is not None:
         rows = rows.where(col(LaunchLog.tenant_id) == wanted.tenant_id)
     if wanted.refused:
-        rows = rows.where(col(LaunchLog.outcome).not_in((LAUNCHED, REGISTERED)))
+        rows = rows.where(col(LaunchLog.outcome).not_in(ENDED_WELL))
     if wanted.platform_id is not None:
         rows = rows.where(col(LaunchLog.platform_id) == wanted.platform_id)
     if wanted.context_id is not None:

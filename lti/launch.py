@@ -17,7 +17,16 @@ from lti import checks, log
 from lti.checks import Kept, Place
 from lti.claims import Binding, Launch
 from lti.log import LaunchRefused, Trail
-from lti.models import Deployment, KeySet, LaunchLog, LoginState, Platform, ResourceLink
+from lti.models import (
+    Deployment,
+    KeySet,
+    LaunchLog,
+    LoginState,
+    NoticeService,
+    Platform,
+    PlatformNotice,
+    ResourceLink,
+)
 from lti.platforms import COLUMNS, Registration
 from lti.text import clean, same_moment_or_later, sha256
 from lti.trails import LAUNCHED
@@ -49,6 +58,7 @@ _PLACE = (
         table(Deployment).c.id.label("deployment"),
         _link.id.label("link"),
         *(_link.title, _link.custom, _link.seen_at),
+        *(table(Deployment).c.notices_url, table(Deployment).c.notice_types),
     )
     .join_from(
         table(Deployment),
@@ -111,12 +121,17 @@ class _Records:
         return Place(*found) if found is not None else None
 
     def remember(self, platform: Registration, place: Place, described: Mapping[str, Any]) -> None:
-        """Keeps product and place, where something is new about them."""
+        """Keeps product, place and offer of notices, where something is new about them."""
         if described["product"] and not platform.product:
             get(self.session, Platform, platform.id).product = described["product"]
             self.session.flush()
         if place.stands(described, self.now):
             return
+        if not place.offers(described):
+            offer = {name: described[name] for name in ("notices_url", "notice_types")}
+            self.session.execute(update(Deployment).where(col(Deployment.id) == place.deployment).values(**offer))
+            its = col(NoticeService.deployment_id) == place.deployment
+            self.session.execute(update(NoticeService).where(its).values(tried_at=None))  # asked anew, soon
         own, title = checks.own_custom(described), described["resource_link_title"]
         if place.link is None:
             key = {
@@ -203,8 +218,10 @@ def log_launch(
 
 
 def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
-    """Deletes logins of more than a day ago and log rows older than `keep_log`; answers how many logins went."""
+    """Deletes logins of more than a day ago, log rows and ids of notices older than `keep_log`; answers how many logins
+    went."""
     session.execute(delete(LaunchLog).where(col(LaunchLog.at) < now - keep_log))
+    session.execute(delete(PlatformNotice).where(col(PlatformNotice.received_at) < now - keep_log))
     gone = session.execute(delete(LoginState).where(col(LoginState.expires_at) < now - timedelta(days=1)))
     return int(getattr(gone, "rowcount", 0))
 

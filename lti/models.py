@@ -31,11 +31,16 @@ class Platform(Owned, table=True):
     name: str = Field(default="", max_length=200)
     product: str = Field(default="", max_length=64)
     is_disabled: bool = Field(default=False)
+    wants_notices: bool = Field(default=True)  # whether hosts are asked for platform notices
     created_at: datetime
 
 
 class Deployment(Model, table=True):
-    """A deployment of a registration, by the host's own string; it belongs to the registration's tenant."""
+    """A deployment of a registration, by the host's own string; it belongs to the registration's tenant.
+
+    `notices_url`: where the host can be asked for platform notices, as the latest launch said that offers them ("" =
+    none did); `notice_types`: of the kinds that it offers there, those that we understand, sorted, a space between.
+    """
 
     __tablename__ = "lti_deployment"
     __table_args__ = (
@@ -46,7 +51,54 @@ class Deployment(Model, table=True):
     tenant_id: int = Field(foreign_key="tenant.id", index=True)
     platform_id: int = Field(foreign_key="lti_platform.id")
     deployment_id: str = Field(max_length=255)
+    notices_url: str = Field(default="", max_length=1000)
+    notice_types: str = Field(default="", max_length=255)
     created_at: datetime
+
+
+class NoticeService(Model, table=True):
+    """Where asking a deployment's host for platform notices stands.
+
+    `registered`: the kinds for which the host at `url` holds our address, as in `Deployment.notice_types`. `trouble`,
+    `words`: why the last try failed, and what the host said. `greeted_at`: its greeting came, so notices get through.
+    """
+
+    __tablename__ = "lti_notice_service"
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    deployment_id: int = Field(foreign_key="lti_deployment.id", unique=True)
+    url: str = Field(default="", max_length=1000)
+    registered: str = Field(default="", max_length=255)
+    tried_at: datetime | None = None
+    trouble: str = Field(default="", max_length=64)
+    words: str = Field(default="", max_length=300)
+    greeted_at: datetime | None = None
+    heard_at: datetime | None = None
+
+
+class PlatformNotice(Model, table=True):
+    """A platform notice that came and was taken: the host's own id of it, so that one sent twice is done once."""
+
+    __tablename__ = "lti_platform_notice"
+    __table_args__ = (UniqueConstraint("platform_id", "notice_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    platform_id: int = Field(foreign_key="lti_platform.id")
+    notice_id: str = Field(max_length=255)
+    kind: str = Field(max_length=100)
+    received_at: datetime = Field(index=True)
+
+
+class ContextCopy(Model, table=True):
+    """The host told that a course was filled from others. `origins`: their ids there; `copied_at`: as the host says."""
+
+    __tablename__ = "lti_context_copy"
+    __table_args__ = (UniqueConstraint("deployment_id", "context_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    deployment_id: int = Field(foreign_key="lti_deployment.id")
+    context_id: str = Field(max_length=255)
+    origins: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    copied_at: datetime
 
 
 class LoginState(Model, table=True):

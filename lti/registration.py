@@ -12,9 +12,11 @@ from typing import Any
 
 from lms_plugin.errors import Refused, Unavailable
 from lms_plugin.net import Answer, Http
+from lti.claims import PRIVACY
 from lti.hosts import Host
 from lti.rosters import GROUPS, MEMBERS
 from lti.services import LINE_ITEM, RESULT, SCORE
+from lti.subscriptions import NOTICES
 from lti.text import clean, is_identifier, origin
 
 PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
@@ -108,9 +110,9 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
     launch, named = f"{tool.url}/lti/launch", tool.names[""]
     languages = {language: name for language, name in tool.names.items() if language}
     messages = []
-    for kind in MESSAGES:
-        if offer.messages is not None and kind not in offer.messages:
-            continue
+    for kind in (*MESSAGES, *PRIVACY):
+        if kind not in (MESSAGES if offer.messages is None else offer.messages):
+            continue  # privacy launches, too, are claimed only where they are offered
         message: dict[str, Any] = {"type": kind, "target_link_uri": launch, "label": named}
         message |= {f"label#{language}": name for language, name in languages.items()}
         placements = offer.messages[kind] if offer.messages is not None else ()
@@ -131,9 +133,9 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
         "policy_uri": f"{tool.url}/help",
         "tos_uri": f"{tool.url}/help",
         "token_endpoint_auth_method": "private_key_jwt",
-        # Groups are asked for only where they are offered: few hosts know them, and some refuse what they do not know.
+        # Groups and notices are asked for only where they are offered: few hosts know them, some refuse the unknown.
         "scope": " ".join(
-            SCOPES if offer.scopes is None else [one for one in (*SCOPES, GROUPS) if one in offer.scopes]
+            SCOPES if offer.scopes is None else [one for one in (*SCOPES, GROUPS, NOTICES) if one in offer.scopes]
         ),
         TOOL: {
             "domain": origin(tool.url).partition("://")[2],

@@ -31,6 +31,7 @@ _FOUND = (
     *(_login.id, _login.nonce, _login.browser_hash, _login.storage_hash),
     *(_keys.body, _keys.fetched_at),
     *(_deployment.id, _link.id, _link.title, _link.custom, _link.seen_at),
+    *(_deployment.notices_url, _deployment.notice_types),
 )
 KEPT = (
     select(*COLUMNS, *(column.label(f"kept_{at}") for at, column in enumerate(_FOUND)))

@@ -33,6 +33,7 @@ from lti.rosters import (
     listed,
     roster_of,
 )
+from lti.subscriptions import NOTICES, changes, handlers_of
 from lti.text import is_identifier, links, origin, utc
 
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
@@ -327,6 +328,19 @@ class ServiceClient:
         self._need(GROUPS)
         sets = self._answers(sets_url, SETS_TYPE, follow=True) if sets_url else []
         return groups_of(self._answers(url, GROUPS_TYPE, follow=True), sets, host_of(self.product, url))
+
+    def hear_notices(self, url: str, kinds: str, address: str) -> None:
+        """Sees to it that the host sends notices of these kinds (a space between) to our address, and no others there;
+        says nothing that it knows already. Raises Unavailable."""
+        self._need(NOTICES)
+        head = {"Accept": "application/json", "Content-Type": "application/json"}
+        answer = self._call("GET", url, head)
+        if answer.status != 200:
+            raise self._failed(answer)
+        for kind, target in changes(handlers_of(answer.json()), kinds, address).items():
+            answer = self._call("PUT", url, head, {"notice_type": kind, "handler": target})
+            if answer.status not in (200, 201, 204):
+                raise self._failed(answer)
 
     def peek_members(self, url: str) -> int:
         """How many people the first page of a roster names: whether it can be read at all. Raises Unavailable."""

@@ -14,7 +14,12 @@ LAUNCH = (
     "nonce", "message", "version", "deployment", "target", "roles", "subject", "claims", "link",
 )  # fmt: skip
 REGISTER = ("address", "code", "configuration", "answer", "kept")
-LAUNCHED, REGISTERED = "launched", "registered"
+NOTICE = (
+    "request", "token", "platform", "key", "signature", "issuer", "audience", "time", "version", "deployment", "notice",
+)  # fmt: skip
+LAUNCHED, REGISTERED, NOTICED = "launched", "registered", "noticed"
+ENDED_WELL = (LAUNCHED, REGISTERED, NOTICED)
+OF_NOTICES = "notices"  # a finding that says what the row is of; no check has this name
 NO_COOKIE = "no cookie"  # a finding that refuses nothing: the person is asked instead
 BY_STORAGE = "by storage"  # nor does this: what proved the browser came from the host's storage
 
@@ -61,19 +66,23 @@ _MENDERS: dict[Mender, tuple[str, ...]] = {
         "launch.token_malformed", "launch.algorithm", "launch.header_refused", "launch.kid_missing",
         "launch.key_unknown", "launch.keys_unavailable", "launch.signature", "launch.time_missing",
         "launch.not_yet_valid", "launch.version", "launch.deployment_missing", "launch.roles_missing",
-        "launch.subject_invalid", "launch.claim_malformed", "register.unreachable", "register.unreadable",
-        "register.issuer_elsewhere", "register.refused",
+        "launch.subject_invalid", "launch.claim_malformed", "launch.person_missing", "register.unreachable",
+        "register.unreadable", "register.issuer_elsewhere", "register.refused",
+        "notice.unreadable", "notice.too_large", "notice.malformed",
     ),
     Mender.IT: (
         "login.issuer_unknown", "login.client_unknown", "login.platform_disabled", "launch.platform_disabled",
         "launch.issuer", "launch.audience", "launch.deployment_unknown", "register.address", "platform.taken",
+        "notice.platform_unknown",
     ),
 }  # fmt: skip
 MENDS = {code: who for who, codes in _MENDERS.items() for code in codes}
 
 
-def way_of(outcome: str) -> str:
-    """What a row of this outcome was: login | launch | register."""
+def way_of(outcome: str, findings: Mapping[str, str]) -> str:
+    """What a row of this outcome was: login | launch | register | notice."""
+    if outcome == NOTICED or outcome.startswith("notice.") or OF_NOTICES in findings:
+        return "notice"
     if outcome.startswith("login."):
         return "login"
     if outcome == REGISTERED or outcome.startswith(("register.", "invitation.", "platform.")):
@@ -81,12 +90,12 @@ def way_of(outcome: str) -> str:
     return "launch"
 
 
-ORDERS = {"login": LOGIN, "launch": LAUNCH, "register": REGISTER}
+ORDERS = {"login": LOGIN, "launch": LAUNCH, "register": REGISTER, "notice": NOTICE}
 
 
 def is_refused(outcome: str) -> bool:
     """Whether it ended in a refusal."""
-    return outcome not in (LAUNCHED, REGISTERED)
+    return outcome not in ENDED_WELL
 
 
 def after(order: tuple[str, ...], passed: str) -> str:
@@ -99,7 +108,7 @@ def steps(outcome: str, findings: Mapping[str, str]) -> list[Step]:
     """Each check of a row in order. "ok" stands in rows of the first version, which kept every check."""
     found: list[Step] = []
     ended = False
-    for check in ORDERS[way_of(outcome)]:
+    for check in ORDERS[way_of(outcome, findings)]:
         finding = findings.get(check, "ok")
         if ended:
             found.append(Step(check, Result.NOT_ASKED))

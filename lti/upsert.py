@@ -8,7 +8,9 @@ from sqlmodel import Session
 from lms_plugin.db import Model, table
 
 
-def insert_unless_there(session: Session, kind: type[Model], values: dict[str, Any]) -> None:
-    """Inserts the row unless a unique key of it is taken; no error either way, on SQLite and PostgreSQL alike."""
+def insert_unless_there(session: Session, kind: type[Model], values: dict[str, Any]) -> bool:
+    """Inserts the row unless a unique key of it is taken; no error either way, on SQLite and PostgreSQL alike. Whether
+    it was inserted."""
     make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    session.execute(make(table(kind)).values(**values).on_conflict_do_nothing())
+    made: Any = session.execute(make(table(kind)).values(**values).on_conflict_do_nothing())
+    return bool(made.rowcount == 1)

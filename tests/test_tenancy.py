@@ -52,6 +52,8 @@ HOUR = timedelta(hours=1)
 
 # Pages without an id in their address: they show what is one's own, or one's own district's.
 OWN_PAGES = {
+    "person_data.mine",
+    "person_data.my_file",
     "people.notice_done",
     "people.home",
     "people.introduce",

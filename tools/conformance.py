@@ -26,6 +26,9 @@ PARTS = {
     "P": "浏览器存储 / Platform storage and cookies",
     "R": "动态登记 / Dynamic Registration 1.0",
     "S": "查看作业 / Submission review",
+    "W": "平台通知 / Platform notices",
+    "X": "附件处理：不做 / Asset processing: not this product",
+    "V": "数据隐私 / Data privacy",
 }
 HEAD = """# LTI 一致性 / Conformance
 
@@ -40,11 +43,16 @@ reference of its row in the launch log, and nothing else written.
 generations of it, plays the platform in `tests/lti/test_stock_consumer.py`; see
 [tests/hosts/stock](../tests/hosts/stock/README.md).
 
-**没有做的**：平台通知（W）、附件处理（X）、隐私启动（V01、V02）。测试过的平台（Moodle 4.5、Open edX）都不发送；
-工具不订阅通知，登记时不声明这些消息，收到隐私启动会说明不支持，什么也不写。课程复制靠活动里的自定义参数认出内容。
-**Not offered**: notices (W), asset processing (X) and data privacy launches (V01, V02) are left out whole; none of the
-hosts that were tried sends them. The tool subscribes to no notice, claims none of these messages when it registers,
-and refuses such a launch by name, writing nothing. Copied courses are recognised by the links' own custom values.
+**没有做的**：附件处理（X）不是这个产品的事：材料在本工具里交，有版本、评审和校验值；交到平台作业里的附件是另一份，
+学时不能以它为据，也不做查重和 AI 判定。登记时不声明这些消息，这样的启动按名字拒绝，这样的通知收下但什么也不做。
+数据隐私启动不删除任何人（V02）：学时要能查证，页面写明什么能删、谁来删、找谁。测试过的 Moodle 4.5 和 Open edX
+不发平台通知，也没有隐私启动；W 行按 Canvas 的文档测试。
+**Not offered**: asset processing (X) is not this product: work is handed in here, with versions, reviews and hashes; an
+attachment of a host's assignment would be a second one on which no hours can rest, and nothing here judges by
+similarity or AI. None of these messages is claimed when the tool registers, such launches are refused by name, such
+notices are taken and do nothing. A data privacy launch erases nobody (V02): hours must stay provable, and the page says
+what can go, by whom, and whom to ask. Moodle 4.5 and Open edX send neither notices nor privacy launches; rows W are
+tried as Canvas documents them.
 V03 holds: no e-mail address is asked for, and everything works without names (G09–G11).
 
 匿名启动（B38，没有 sub）一律拒绝，没有“只读匿名”的开关：学时和成绩都要记在人名下。

@@ -11,7 +11,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid
-from lms_plugin.flow import enter, humans, links
+from lms_plugin.flow import enter, host_notices, humans, links
 from lms_plugin.people import Course, CourseMember, Enrolment, Notice, OrgMembership, OrgUnit, RoleKind
 
 
@@ -87,7 +87,8 @@ def may_bind(session: Session, actor: Actor, course: Course) -> bool:
 class BindView:
     """A course and the programmes it may run. `running`: (uuid, title) of the one it runs, with the people of the
     course who have begun in it; `may_rebind`: whether this person may put another in its place; `meant`: (uuid, title)
-    of the one for which the link was made through which the person came, where it may be chosen: a copied course."""
+    of the one for which the link was made through which the person came, where it may be chosen: a copied course; else
+    that of the course `copied_from` (its title), as the host told."""
 
     course_uuid: str
     course_title: str
@@ -97,6 +98,7 @@ class BindView:
     begun: int = 0
     may_rebind: bool = False
     meant: tuple[str, str] | None = None
+    copied_from: str = ""
 
 
 def bind_view(session: Session, actor: Actor, course_uuid: str, wants: str = "") -> BindView:
@@ -109,6 +111,10 @@ def bind_view(session: Session, actor: Actor, course_uuid: str, wants: str = "")
     begun = _begun(session, running, learners) if running is not None and may_rebind else set()
     choices = [(row.uuid, row.title) for row in offered(session, actor) if running is None or row.uuid != running.uuid]
     target = links.target_of(wants)
+    meant = next((one for one in choices if target is not None and one[0] == target.programme), None)
+    copied_from = ""
+    if meant is None and running is None:
+        meant, copied_from = _of_original(session, course, choices)
     return BindView(
         course.uuid,
         course.title,
@@ -117,8 +123,21 @@ def bind_view(session: Session, actor: Actor, course_uuid: str, wants: str = "")
         (running.uuid, running.title) if running is not None else None,
         len(begun),
         may_rebind,
-        next((one for one in choices if target is not None and one[0] == target.programme), None),
+        meant,
+        copied_from,
     )
+
+
+def _of_original(
+    session: Session, course: Course, choices: "list[tuple[str, str]]"
+) -> "tuple[tuple[str, str] | None, str]":
+    """The programme of the course that this one was copied from, where it may be chosen, and that course's title."""
+    original = host_notices.original_of(session, course)
+    if original is None:
+        return None, ""
+    programme = get(session, competencies.Programme, original.programme_id or 0)
+    meant = next((one for one in choices if one[0] == programme.uuid), None)
+    return meant, original.title if meant is not None else ""
 
 
 def offered(session: Session, actor: Actor) -> list[competencies.Programme]:

@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import column_words, host_list, humans, links, report, sessions
+from lms_plugin.flow import column_words, host_list, humans, links, person_data, report, sessions
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.invitations import reaches_district
 from lms_plugin.flow.sessions import LOCALES, Entrance
@@ -142,10 +142,14 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     told = said_of_session(launch)
     known = _known(session, launch, now)
     if known is not None:
-        told.update({"wants": wants(launch), "is_demo": known.is_demo})
+        told.update({"wants": links.of_launch(launch), "is_demo": known.is_demo})
         whose = sessions.Whose(launch.tenant_id, known.person, known.course)
         return sessions.open_for(session, whose, lifetime, now, **told)
     person, row_id = _person(session, launch, now)
+    if launch.asks_what_is_kept:
+        asks = person_data.wanted(session, launch)
+        told.update({"wants": asks, "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
+        return sessions.open_session(session, person, None, lifetime, now, **told)
     course = _course(session, launch, now)
     _membership(session, course, row_id, launch, now)
     if launch.is_instructor:
@@ -153,7 +157,7 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     if launch.is_learner:
         _learner(session, course, row_id, now)
     asked = links.begin(session, launch, course, person, now).uuid if launch.deep_linking is not None else ""
-    told.update({"wants": wants(launch, asked), "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
+    told.update({"wants": links.of_launch(launch, asked), "is_demo": get(session, Tenant, launch.tenant_id).is_demo})
     return sessions.open_session(session, person, course, lifetime, now, **told)
 
 
@@ -166,13 +170,6 @@ def said_of_session(launch: "lti.Launch") -> sessions.Told:
         document_target=launch.document_target,
         asks_first=launch.binding == "none",
     )
-
-
-def wants(launch: "lti.Launch", asked: str = "") -> str:
-    """What the launched link was made for, as the session keeps it. `asked`: the uuid of a deep linking question."""
-    if asked:
-        return links.ASKED + asked
-    return links.OF + launch.for_user if launch.for_user else links.wanted(launch.custom)
 
 
 def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None:
@@ -194,7 +191,9 @@ def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None
 
 def stands(found: Kept, launch: "lti.Launch", now: datetime) -> bool:
     """Whether all that is kept stands as this launch says it."""
-    if launch.deep_linking is not None or found.absorbed_ids or (launch.name and not found.name):
+    if launch.deep_linking is not None or launch.asks_what_is_kept:
+        return False
+    if found.absorbed_ids or (launch.name and not found.name):
         return False
     is_learner, is_instructor = launch.is_learner, launch.is_instructor
     roles_stand = (found.is_learner, found.is_instructor, found.has_name) == (

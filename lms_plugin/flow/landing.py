@@ -11,7 +11,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import courses, linking, links, notices
+from lms_plugin.flow import courses, linking, links, notices, person_data
 from lms_plugin.people import Course, CourseMember, Enrolment, Person, RoleKind
 
 
@@ -27,6 +27,7 @@ class Place(enum.Enum):
     BIND = "bind"
     PROGRESS = "progress"
     AUDIT = "audit"
+    PERSON_DATA = "person_data"  # a host asks what is kept of somebody
     PLATFORMS = "platforms"
     SEALS = "seals"
     WAITING = "waiting"  # 培训尚未开始
@@ -56,6 +57,8 @@ def landing_of(session: Session, actor: Actor, now: datetime, wants: str = "") -
 
     A role in this course comes before roles elsewhere: who came through a course's door wants that course.
     """
+    if wants.startswith(person_data.OF):
+        return Landing(Place.PERSON_DATA, person_uuid=person_data.asked_for(actor, wants))
     person = get(session, Person, actor.person_id)
     course = get(session, Course, actor.course_id) if actor.course_id is not None else None
     members: Sequence[CourseMember] = ()

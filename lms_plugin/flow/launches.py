@@ -18,11 +18,13 @@ MOST_COURSES = 200  # in the filter, the latest first
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. `platform` and `course` are what pages call them, "" where the row names none of the district's."""
+    """One row. `way`: whose checks these are (login | launch | register | notice). `platform` and `course` are what
+    pages call them, "" where the row names none of the district's."""
 
     reference: str
     at: datetime
     outcome: str
+    way: str
     is_refused: bool
     steps: "list[lti.Step]"
     mender: "lti.Mender | None"
@@ -38,11 +40,6 @@ class Entry:
     def failed(self) -> str:
         """The check that refused, "" where none did."""
         return next((step.check for step in self.steps if step.result is lti.Result.FAILED), "")
-
-    @property
-    def way(self) -> str:
-        """Whose checks these are: login | launch | register."""
-        return lti.way_of(self.outcome)
 
     @property
     def params(self) -> dict[str, str]:
@@ -138,6 +135,7 @@ def _entry(row: "lti.LaunchLog", platform: "lti.Platform | None", titles: Titles
         reference=row.reference,
         at=row.at,
         outcome=row.outcome,
+        way=lti.way_of(row.outcome, row.checks),
         is_refused=lti.is_refused(row.outcome),
         steps=lti.steps(row.outcome, row.checks),
         mender=lti.MENDS.get(row.outcome),

@@ -73,6 +73,13 @@ def wanted(custom: Mapping[str, str]) -> str:
     return Target(custom.get(PROGRAMME, ""), View(view), point).key[:200]
 
 
+def of_launch(launch: "lti.Launch", asked: str = "") -> str:
+    """What the launched link was made for, as the session keeps it. `asked`: the uuid of a deep linking question."""
+    if asked:
+        return ASKED + asked
+    return OF + launch.for_user if launch.for_user else wanted(launch.custom)
+
+
 def review_of(programme: competencies.Programme, launch_url: str) -> "lti.SubmissionReview":
     """What a click on somebody's score opens: that person's record in this programme (flow/landing.py)."""
     custom = {PROGRAMME: programme.uuid, VIEW: View.RECORD.value}

@@ -28,6 +28,7 @@ class PlatformView:
     jwks_url: str
     audience: str
     is_disabled: bool
+    wants_notices: bool
     use: lti.PlatformUse
 
     @property
@@ -48,6 +49,7 @@ def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
         row.jwks_url,
         row.token_audience,
         row.is_disabled,
+        row.wants_notices,
         use,
     )
 

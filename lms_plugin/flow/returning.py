@@ -13,7 +13,7 @@ from sqlalchemy import Engine, and_, bindparam, insert, select, true, update
 import lti
 from lms_plugin.db import table
 from lms_plugin.direct import Direct, Line, directly
-from lms_plugin.flow import enter, sessions
+from lms_plugin.flow import enter, links, sessions
 from lms_plugin.people import CourseMember, Person, Tenant, WebSession
 
 _FIND = Direct(
@@ -93,7 +93,7 @@ def _come_back(
         return None
     launch, logged = checked
     told = enter.said_of_session(launch)
-    told.update({"wants": enter.wants(launch), "is_demo": known.is_demo})
+    told.update({"wants": links.of_launch(launch), "is_demo": known.is_demo})
     whose = sessions.Whose(launch.tenant_id, known.person, known.course)
     token, _bearer, values = sessions.drawn(whose, lifetime, now, **told)
     written = _KEEP.row(

@@ -276,7 +276,8 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         typed.leave_unread()
         if request.endpoint in LAUNCH_ENDPOINTS:  # what becomes of a launch stands in the launch log, always
-            refused = unread_launch("launch.token_too_long")
+            is_notice = request.endpoint == "lti.notices"
+            refused = unread_launch("notice.too_large" if is_notice else "launch.token_too_long")
             return _page(refused.code, {}, 413, refused.params["reference"])
         if request.endpoint in uploads.PLAIN_FORMS:
             most = uploads.PLAIN_FORM_MB

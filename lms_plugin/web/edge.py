@@ -62,12 +62,23 @@ OPEN_ENDPOINTS = frozenset(
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
 OPEN_CHANGES = frozenset(
-    {"lti.login", "lti.launch", "lti.proved", "lti.window", "lti.redeem", "lti.here", "register.begin", "sign_in.page"}
+    {
+        "lti.login",
+        "lti.launch",
+        "lti.proved",
+        "lti.notices",
+        "lti.window",
+        "lti.redeem",
+        "lti.here",
+        "register.begin",
+        "sign_in.page",
+    }
 )
 # Changing requests that may come from another site: a host's login initiation and its launch.
 CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})
-# Requests of a launch: they bring a proof of their own, whoever is signed in, and are in the launch log, always.
-LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved"}
+# Requests of a launch or of a host itself: they bring a proof of their own, whoever is signed in, and are in the launch
+# log, always.
+LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved", "lti.notices"}
 
 
 @dataclass

@@ -107,6 +107,29 @@ def proved() -> BaseResponse | str:
     return _launch(request.form.to_dict(), request.headers.get(PROOF_HEADER, ""))
 
 
+@blueprint.post("/lti/notices")
+def notices() -> Response:
+    """What a host tells by itself: signed notices, many at once. One that is good is done; only where none is, the
+    request is refused. Hosts do not ask again, so nothing here waits but for a platform's keys."""
+    made, request.max_content_length = parts(), lti.MOST_NOTICE_BYTES
+    body = request.get_data(cache=False)
+    try:
+        return jsonify(_heard(body, may_ask=True)._asdict())
+    except lti.KeysWanted as wanted:
+        db().rollback()  # nothing may hold a lock while a host answers
+        lti.refresh_keys(made.sessions, made.http, wanted.url, made.clock())
+        edge().now = made.clock()
+        writes(db())
+    return jsonify(_heard(body, may_ask=False)._asdict())
+
+
+def _heard(body: bytes, *, may_ask: bool) -> "lti.Heard":
+    try:
+        return lti.receive_notices(db(), body, edge().now, may_ask=may_ask)
+    except Refused as error:
+        raise _logged(error) from error
+
+
 def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | str:
     """`stored`: what the host's storage gave, None when it has not been asked."""
     made, may_ask = parts(), True

@@ -68,6 +68,7 @@ def home() -> BaseResponse | str:
         landing.Place.RECORD_OF: lambda: url_for(
             "passport.of_person", programme=place.programme_uuid, person=place.person_uuid
         ),
+        landing.Place.PERSON_DATA: lambda: url_for("person_data.of_person", person=place.person_uuid),
         landing.Place.RECORD: lambda: url_for("passport.page", programme=place.programme_uuid),
         landing.Place.SEALS: lambda: url_for("seals.home"),
         landing.Place.REVIEWS: lambda: url_for("review.mine"),

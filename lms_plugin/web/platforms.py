@@ -8,9 +8,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import lti
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import digest, platforms
+from lms_plugin.flow import digest, host_notices, platforms
 from lms_plugin.web import messages
-from lms_plugin.web.edge import actor, commit, db, edge, parts
+from lms_plugin.web.edge import actor, commit, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import is_english
 from lms_plugin.web.forms import pages, whole
@@ -169,6 +169,7 @@ def _page(
         given=held if not errors else {**held, **{name: request.form.get(name, held[name]) for name in held}},
         field_word=field_word,
         findings=findings,
+        notice_lines=host_notices.lines(db(), actor(), platform),
         jwks=our_values()[JWKS],
         errors=errors or {},
         deployment=request.form.get("deployment", "") if errors else "",
@@ -179,6 +180,14 @@ def _page(
 def switch(platform: str) -> BaseResponse:
     """停用, 启用."""
     platforms.switch(db(), actor(), platform, is_disabled=request.form.get("to") == "off")
+    return redirect(url_for("platforms.one", platform=platform), 303)
+
+
+@blueprint.post("/platforms/<platform>/notices")
+def notices(platform: str) -> BaseResponse:
+    """平台通知: 接收, 不再接收."""
+    host_notices.choose(db(), actor(), platform, edge().now, wanted=request.form.get("to") != "off")
+    wake_worker()
     return redirect(url_for("platforms.one", platform=platform), 303)
 
 

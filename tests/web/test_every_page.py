@@ -150,6 +150,8 @@ PAGES = (
     One("passport.page", "chen", at("/record/{P}")),
     One("passport.page", "zhao", at("/record/{P}"), "taken_back"),
     One("passport.of_person", "officer", at("/record/{P}/{chen}")),
+    One("person_data.mine", "chen", at("/data")),
+    One("person_data.of_person", "officer", at("/data/{chen}")),
     One("passport.reverse", "officer", at("/record/{P}/{chen}/hours/{credit}/reverse"), "hours"),
     One("passport.reverse", "officer", at("/record/{P}/{chen}/awards/{award}/reverse"), "award"),
     One("passport.reverse", "officer", at("/record/{P}/{zhao}/awards/{revoked}/reverse"), "done"),
@@ -315,6 +317,8 @@ PAGES = (
 
 # GET routes that answer no page: bytes, sheets, JSON, redirects of a launch.
 NO_PAGES = {
+    "person_data.file",
+    "person_data.my_file",
     "static",
     "health.live",
     "health.ready",
