@@ -42,6 +42,7 @@ KEPT: dict[str, tuple[str, str]] = {
             *("certificate", "school_batch", "objection", "school_plan", "plan_paper", "training", "attendance"),
             "training_file",
             *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
+            "lti_context_copy",
         ],
         _OWN,
     ),
@@ -94,6 +95,8 @@ LEFT_OUT: dict[str, str] = {
     "lti_key_set": "a copy of what hosts publish",
     "lti_login_state": "logins under way",
     "lti_launch_log": "the technical log of this installation, kept for some weeks",
+    "lti_notice_service": "hosts are asked anew, with the address of the new installation",
+    "lti_platform_notice": "ids of what this installation heard, kept for some weeks",
     "lti_host_turn": "the pace of this installation's requests",
 }
 
