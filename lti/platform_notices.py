@@ -111,7 +111,7 @@ def receive_notices(session: Session, body: bytes, now: datetime, *, may_ask: bo
             good.append(_read(known, token, now, trail, may_ask=may_ask))
         except LaunchRefused as refused:
             bad.append((trail, refused))
-    taken = sum([_keep(session, notice, now) for notice in good])
+    taken = _keep(session, good, now)
     _log(session, good, bad, now)
     if bad and not good:
         raise bad[0][1]
@@ -205,23 +205,30 @@ def _copied(claims: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     return context, tuple(one for one in origins if is_identifier(one) and one != context)[:MOST_ORIGINS]
 
 
-def _keep(session: Session, notice: _Notice, now: datetime) -> bool:
-    """Does what the notice is for, unless it was done before. Of a kind that we do not know: that it came."""
-    values = {"notice_id": notice.key, "kind": notice.kind, "received_at": now, "platform_id": notice.platform.id}
-    if not insert_unless_there(session, PlatformNotice, values):
-        return False
-    its = {"tenant_id": notice.platform.tenant_id, "deployment_id": notice.deployment}
-    insert_unless_there(session, NoticeService, {**its, "url": "", "registered": "", "trouble": "", "words": ""})
-    heard = {"heard_at": now, **({"greeted_at": now} if notice.kind == GREETING else {})}
-    row = col(NoticeService.deployment_id) == notice.deployment
-    session.execute(update(NoticeService).where(row).values(**heard))
-    if notice.kind == COPIED and notice.origins:
-        _keep_copy(session, notice, its)
-    return True
+def _keep(session: Session, good: list[_Notice], now: datetime) -> int:
+    """Does what the notices are for, unless it was done before; gives how many were not. Of a kind that we do not know:
+    that it came. All in one order, so that hosts that post the same at once wait for one another."""
+    new = []
+    for notice in sorted(good, key=lambda one: (one.platform.id, one.key)):
+        values = {"notice_id": notice.key, "kind": notice.kind, "received_at": now, "platform_id": notice.platform.id}
+        if insert_unless_there(session, PlatformNotice, values):
+            new.append(notice)
+    greeted = {notice.deployment for notice in new if notice.kind == GREETING}
+    for deployment, tenant_id in sorted({(notice.deployment, notice.platform.tenant_id) for notice in new}):
+        its = {"tenant_id": tenant_id, "deployment_id": deployment}
+        insert_unless_there(session, NoticeService, {**its, "url": "", "registered": "", "trouble": "", "words": ""})
+        heard = {"heard_at": now, **({"greeted_at": now} if deployment in greeted else {})}
+        row = col(NoticeService.deployment_id) == deployment
+        session.execute(update(NoticeService).where(row).values(**heard))
+    copies = [notice for notice in new if notice.kind == COPIED and notice.origins]
+    for notice in sorted(copies, key=lambda one: (one.deployment, one.context, one.at)):
+        _keep_copy(session, notice)
+    return len(new)
 
 
-def _keep_copy(session: Session, notice: _Notice, its: Mapping[str, int]) -> None:
+def _keep_copy(session: Session, notice: _Notice) -> None:
     """The newest word of the host counts, in whichever order its notices come."""
+    its = {"tenant_id": notice.platform.tenant_id, "deployment_id": notice.deployment}
     values = {"context_id": notice.context, "origins": list(notice.origins), "copied_at": notice.at}
     if insert_unless_there(session, ContextCopy, {**its, **values}):
         return

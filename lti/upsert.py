@@ -12,5 +12,5 @@ def insert_unless_there(session: Session, kind: type[Model], values: dict[str, A
     """Inserts the row unless a unique key of it is taken; no error either way, on SQLite and PostgreSQL alike. Whether
     it was inserted."""
     make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    made: Any = session.execute(make(table(kind)).values(**values).on_conflict_do_nothing())
-    return bool(made.rowcount == 1)
+    row = make(table(kind)).values(**values).on_conflict_do_nothing().returning(*table(kind).primary_key)
+    return session.execute(row).first() is not None
