@@ -14,6 +14,7 @@ from competencies import (
     seals,
     training_files,
     trainings,
+    transfers,
 )
 from competencies import put_right as put_right
 from competencies import references as references
@@ -144,7 +145,7 @@ from competencies.models import (
     VersionState,
 )
 from competencies.pack import Pack, PackProblem, content_hash, load_pack
-from competencies.person_ledger import person_ledger, sums_in
+from competencies.person_ledger import entries_by_day, person_ledger, sums_in
 from competencies.programmes import (
     EARLIEST,
     LATEST,
@@ -365,6 +366,8 @@ __all__ = [
     "hours_rule",
     "hundredths",
     "import_online",
+    # 转出, 转入
+    "transfers",
     # trainings
     "training_files",
     "trainings",
@@ -436,6 +439,7 @@ __all__ = [
     "cycle_totals",
     "total_of",
     "span_of",
+    "entries_by_day",
     "person_ledger",
     "sums_in",
     "Why",

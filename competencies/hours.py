@@ -135,16 +135,19 @@ class Step:
     hundredths: int
 
 
-def booked_steps(rules: Sequence[RuleSince], passes: Sequence[Passed]) -> list[Step]:
+def booked_steps(rules: Sequence[RuleSince], passes: Sequence[Passed], came: Sequence[Step] = ()) -> list[Step]:
     """What stands booked for these passes, had there never been any others, and when it came.
 
     Told over again from the first pass: each pass and each new rule brought the total up to what the rule of that day
     said, and nothing ever brought it down. So a pass that is taken back takes back exactly what it brought. The first
     rule holds from the beginning; where a rule changes in the very moment of a pass, the better of the two counts.
+    `came`: hours that came from elsewhere for points held here; a rule brings only what is more than those.
     """
     total, steps = 0, []
     timeline = sorted(rules, key=lambda one: one.since)
-    for moment in sorted({one.at for one in passes} | {one.since for one in timeline}):
+    moments = {one.at for one in passes} | {one.at for one in came} | {one.since for one in timeline}
+    for moment in sorted(moments):
+        total += sum(one.hundredths for one in came if one.at == moment)
         held: dict[int, Level] = {}
         for one in sorted(passes, key=lambda one: one.at):
             if one.at <= moment:

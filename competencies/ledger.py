@@ -7,9 +7,9 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
-from sqlalchemy import ColumnElement, and_, bindparam, case
+from sqlalchemy import ColumnElement, and_, bindparam, case, or_
 from sqlmodel import Session, col, func, select
 
 from competencies.append_only import guard, refusing
@@ -21,6 +21,9 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 
 guard(CreditEntry, refusing("credit_entry"))
+
+CAME = "transfer_in"
+"""The reason of hours that came with a person from elsewhere (`transfers`)."""
 
 MOST_IMPORTED = 1000_00
 """More than 1000 学时 in one row of an import is a slip of the keyboard."""
@@ -165,10 +168,11 @@ def balance(session: Session, programme_id: int, person_ids: Collection[int]) ->
 
 OF_POINTS: tuple[ColumnElement[bool], ...] = (
     col(CreditEntry.kind) == CreditKind.PRACTICE,
-    col(CreditEntry.import_key).is_(None),
+    or_(col(CreditEntry.import_key).is_(None), col(CreditEntry.award_id).is_not(None)),
     col(CreditEntry.reverses_id).is_(None),
 )
-"""Practice hours that points brought: a training's entry names its attendance, and what takes it back names it."""
+"""Practice hours that points brought: a training's entry names its attendance, and what takes it back names it; hours
+that came from elsewhere with points name the award that stands for these here."""
 
 
 def points_practice(session: Session, programme_id: int, person_ids: Collection[int]) -> dict[int, int]:
@@ -207,7 +211,9 @@ def practice_steps(
     session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
 ) -> list[Step]:
     """What the awards these rows of one human being hold have brought in practice hours, and when, by the rules of
-    their days (`booked_steps`): what the ledger says, unless an award was taken back since. Three queries.
+    their days (`booked_steps`): what the ledger says, unless an award was taken back since. Hours
+    that came from elsewhere with points (`CAME`) stand as they came: no rule of this place brought them, and none takes
+    them back. Four queries.
 
     `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
     for them (put right before anybody had it) counts for nothing.
@@ -247,7 +253,23 @@ def practice_steps(
         )
         if award.id != without_award_id
     ]
-    return booked_steps(rules, passes)
+    came = session.exec(
+        select(CreditEntry)
+        .where(
+            CreditEntry.programme_id == pk(programme),
+            col(CreditEntry.person_id).in_(people),
+            CreditEntry.reason == CAME,
+            *OF_POINTS,
+        )
+        .order_by(col(CreditEntry.id))
+    ).all()
+    steps = booked_steps(rules, passes, [Step(one.entered_at, one.credit_hundredths) for one in came])
+    return [*(Step(_noon(one), one.credit_hundredths) for one in came), *steps]
+
+
+def _noon(entry: CreditEntry) -> datetime:
+    """A moment of the day on which it counts."""
+    return datetime.combine(entry.earned_on, time(12), UTC) if entry.earned_on is not None else entry.entered_at
 
 
 def import_key(programme_id: int, row: OnlineHours) -> str:

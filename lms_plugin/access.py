@@ -130,6 +130,9 @@ class Permission(enum.Enum):
     SETTINGS_CHOOSE = "settings.choose"
     HOURS_ASK = "hours.ask"
     HOURS_ANSWER = "hours.answer"
+    TRANSFER_ASK = "transfer.ask"
+    TRANSFER_RELEASE = "transfer.release"
+    TRANSFER_TAKE = "transfer.take"
     LEDGER_AUDIT = "ledger.audit"
     LEDGER_FIND = "ledger.find"
 
@@ -230,6 +233,9 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.SETTINGS_CHOOSE: [[_is_own]],
     Permission.HOURS_ASK: [[_is_own]],
     Permission.HOURS_ANSWER: [[_officer, _is_not_own]],
+    Permission.TRANSFER_ASK: [[_is_own]],
+    Permission.TRANSFER_RELEASE: [[_officer, _is_not_own]],
+    Permission.TRANSFER_TAKE: [[_officer, _is_not_own]],
     Permission.LEDGER_AUDIT: [[_auditor]],
     Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours
 }

@@ -25,10 +25,12 @@ from typing import IO, Any
 from lms_plugin.errors import Refused
 
 MANIFEST, CONTENTS = "manifest.json", "contents.jsonl"
+SIGNATURE = "manifest.jws"  # of the manifest's bytes, where whoever packed it signs (`signing`)
 MOST_MANIFEST = 1 << 20
 MOST_LINE = 64 << 20  # a framework of 10 000 items is one line
 MOST_PACKED = 200  # times smaller than what it holds: more is no data of ours but a trap
 CHUNK = 1 << 20
+_ABOUT = frozenset({MANIFEST, CONTENTS, SIGNATURE})  # what the list of contents does not name
 _THEN = (1980, 1, 1, 0, 0, 0)  # of every member: the same data make the same parcel
 _FILE = re.compile(r"files/([0-9a-f]{2})/(\1[0-9a-f]{62})(\.[a-z0-9]{1,8})?")
 _NAME = re.compile(r"(?:[a-z0-9][a-z0-9_.-]{0,79}/){0,2}[a-z0-9][a-z0-9_.-]{0,99}")
@@ -135,10 +137,11 @@ class Packing:
         self._zip = zipfile.ZipFile(self.path, "a", zipfile.ZIP_DEFLATED)
         self._since = 0
 
-    def finish(self, facts: Mapping[str, Any]) -> str:
+    def finish(self, facts: Mapping[str, Any], sign: Callable[[bytes], str] | None = None) -> str:
         """Writes the list of contents and the manifest, closes the parcel; gives the manifest's SHA-256.
 
-        `facts`: what the manifest says besides. The path must have had a checkpoint.
+        `facts`: what the manifest says besides; `sign` makes a signature of its bytes. The path must have had a
+        checkpoint.
         """
         names = sorted(self._zip.NameToInfo)
         total, digest = 0, hashlib.sha256()
@@ -154,6 +157,8 @@ class Packing:
         listed = {"members": len(names), "bytes": total, "sha256": digest.hexdigest()}
         manifest = json.dumps({**facts, "contents": listed}, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
         self.text(MANIFEST, manifest)
+        if sign is not None:
+            self.text(SIGNATURE, sign(manifest.encode()))
         self._zip.close()
         with self.path.open("rb") as whole:
             os.fsync(whole.fileno())
@@ -233,6 +238,7 @@ class Opened:
             self._look(path.stat().st_size)
             text = self._small(MANIFEST)
             self.manifest = _manifest(text)
+            self.manifest_bytes = text
         except BaseException:
             self._zip.close()
             raise
@@ -279,7 +285,7 @@ class Opened:
             if (
                 info is None
                 or member.name <= before
-                or member.name in {MANIFEST, CONTENTS}
+                or member.name in _ABOUT
                 or info.file_size != member.bytes
                 or (found is not None and found[2] != member.sha256)
             ):
@@ -289,8 +295,18 @@ class Opened:
                     raise Refused("parcel.changed", name=member.name)
             count, before = count + 1, member.name
             told(member)
-        if count != len(self._zip.NameToInfo) - 2:
+        if count != len(self._zip.NameToInfo.keys() - _ABOUT):
             raise Refused("parcel.changed", name=CONTENTS)
+
+    @property
+    def signature(self) -> bytes | None:
+        """What signs the manifest's bytes (`signing.signed_by`); None where nobody signed."""
+        return self._small(SIGNATURE) if SIGNATURE in self else None
+
+    @property
+    def bytes_inside(self) -> int:
+        """How many bytes all members come to: known before any is read."""
+        return sum(info.file_size for info in self._zip.infolist())
 
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
         """The objects of a member of JSON Lines. Raises Refused `parcel.not_json`."""

@@ -17,7 +17,7 @@ from lti.history import count as count_launches
 from lti.history import row as launch_row
 from lti.history import rows as launch_rows
 from lti.hosts import Outcome
-from lti.keys import ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
+from lti.keys import decrypt, encrypt, ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import KeysWanted, refresh_keys
 from lti.launch import Proof, Replayed, log_launch, receive_launch, refuse_unread, sweep
 from lti.log import log_registration
@@ -112,6 +112,8 @@ __all__ = [
     "is_refused",
     "steps",
     "way_of",
+    "decrypt",
+    "encrypt",
     "ensure_tool_key",
     "rotate_key",
     "rotate_when_due",

@@ -22,6 +22,7 @@ import lti
 import rubrics
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import (
+    arrivals,
     asks,
     attendance,
     audit,
@@ -36,6 +37,7 @@ from lms_plugin.flow import (
     review,
     sessions,
     trainings,
+    transfers,
 )
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
@@ -104,6 +106,11 @@ OWN_PAGES = {
     "chain.programmes",
     "chain.publicities",
     "asks.inbox",
+    "transfers.mine",
+    "transfers.ask",
+    "transfers.code",
+    "transfers.receive",
+    "transfers.home",
     "asks.read",
 }
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
@@ -131,6 +138,7 @@ STRANGERS_SEE = {
     "people.invitation",
     "sign_in.page",
     "verify.page",
+    "transfers.keys",
 }
 
 
@@ -275,6 +283,7 @@ def things(world: World) -> Things:
         "draw": drawn.uuid,
         "ask": asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", "少记了一条", now).uuid,
     }
+    ids |= transfer_and_arrival(world)
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
@@ -312,6 +321,18 @@ def old_record(world: World) -> str:
     world.session.add(line)
     world.session.flush()
     return line.batch
+
+
+def transfer_and_arrival(world: World) -> dict[str, str]:
+    """A teacher asks to leave, and something has come for another one."""
+    session, now = world.session, world.now
+    leaving = transfers.ask(session, world.actor(cast.CHEN), "0123456789AB", "安宁县", now)
+    arrival = arrivals.open_code(session, world.actor(cast.WANG), now)
+    arrival.package, arrival.state = "d" * 32, competencies.transfers.ArrivalState.WAITING
+    kept = competencies.transfers.TransferPackage(tenant_id=pk(world.tenant), arrival_id=pk(arrival), content=b"")
+    session.add_all([arrival, kept])
+    session.flush()
+    return {"transfer": leaving.uuid, "arrival": arrival.uuid}
 
 
 def plan_with_paper(world: World, file: competencies.StoredFile) -> str:
@@ -430,7 +451,8 @@ def test_the_neighbour_finds_nothing(tool: Flask, things: Things, neighbour: Bro
         if told or not fits:
             wrong.append((method, address, endpoint, answer.status_code, told))
     assert not wrong, "\n".join(map(str, wrong))
-    own = {"personal_code": 1, "sign_in_try": 1}  # a sign-in code of their own, and a wrong one of their own
+    # a sign-in code of their own, a wrong one of their own, and a code for a record of their own
+    own = {"personal_code": 1, "sign_in_try": 1, "arrival": 1, "transfer_event": 1}
     assert written(before, row_counts(things.world.session)) == own
 
 

@@ -48,6 +48,12 @@ def basis(line: HoursLine) -> str:
             return f"培训：{line.source}"
         case "reversal":
             return f"冲销：{line.source or '未写原因'}"
+        case "transfer_in":
+            return f"转入：{line.source}"
+        case "transfer_out":
+            return f"转出到{line.source}"
+        case "transfer_back":
+            return f"没有转到{line.source}，记回"
         case "merge":
             return "合并重复的人，多记的冲抵"
         case "unmerge":

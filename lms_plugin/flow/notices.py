@@ -21,6 +21,7 @@ from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUn
 
 COURSE, TWICE = "course.waiting", "person.twice_on_roster"
 ASKED = "hours.asked"  # key: the uuid of a school, "" = of people without one
+TRANSFER = "transfer.waiting"  # key: the same
 HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to be noted down (`digest`)
 
 
@@ -78,7 +79,9 @@ def settle_notice(session: Session, actor: Actor, kind: str, key: str, now: date
             Notice.tenant_id == actor.tenant_id,
             Notice.kind == kind,
             Notice.key == key,
-            col(Notice.kind).not_in([HEAD, ASKED]),  # these go by themselves: tomorrow, and with the last answer
+            col(Notice.kind).not_in(
+                [HEAD, ASKED, TRANSFER]
+            ),  # these go by themselves: tomorrow, and with the last answer
             col(Notice.done_at).is_(None),
             _reaches(actor),
         )
@@ -113,12 +116,13 @@ def _offices(actor: Actor) -> list[str]:
 
 def _reaches(actor: Actor) -> ColumnElement[bool]:
     if any(role.kind is RoleKind.OFFICER and role.is_district_wide for role in actor.roles):
-        return col(Notice.kind).in_([COURSE, TWICE, ASKED, HEAD])  # what else is noted is told elsewhere (`digest`)
+        # what else is noted is told elsewhere (`digest`)
+        return col(Notice.kind).in_([COURSE, TWICE, ASKED, TRANSFER, HEAD])
     below = or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in _offices(actor)))
     return or_(
         col(Notice.kind) == HEAD,
         and_(
-            col(Notice.kind) == ASKED,
+            col(Notice.kind).in_([ASKED, TRANSFER]),
             col(Notice.key).in_(select(OrgUnit.uuid).where(OrgUnit.tenant_id == actor.tenant_id, below)),
         ),
         and_(

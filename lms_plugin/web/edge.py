@@ -58,6 +58,7 @@ OPEN_ENDPOINTS = frozenset(
         "chain.publicity",
         "uploads.options",
         "verify.page",
+        "transfers.keys",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.

@@ -25,6 +25,12 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
             return _("培训：%(title)s", title=source)
         case "reversal":
             return _("冲销：%(source)s", source=source or _("未写原因"))
+        case "transfer_in":
+            return _("转入：%(source)s", source=source)
+        case "transfer_out":
+            return _("转出到%(place)s", place=source)
+        case "transfer_back":
+            return _("没有转到%(place)s，记回", place=source)
         case "merge":
             return _("合并重复的人，多记的冲抵")
         case "unmerge":

@@ -44,6 +44,7 @@ from lms_plugin.web import (
     succession,
     training_files,
     trainings,
+    transfers,
     uploads,
     verify,
 )
@@ -80,6 +81,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     roster.blueprint,
     schools.blueprint,
     history.blueprint,
+    transfers.blueprint,
     plans.blueprint,
     trainings.blueprint,
     training_files.blueprint,

@@ -115,6 +115,8 @@ def _menu() -> list[tuple[str, str, bool]]:
     stage = within.get(request.blueprint or "", request.blueprint or "")
     if request.blueprint == "asks":  # a teacher's page, or the officers'
         stage = "passport" if request.endpoint == "asks.mine" else "oversee"
+    if request.blueprint == "transfers":
+        stage = "passport" if request.endpoint == "transfers.mine" else "people"
     actor = here.actor
     entries: list[tuple[str, str, str]] = []
     if actor.has(RoleKind.AUDITOR):

@@ -1,0 +1,66 @@
+"""What acts on both sides of a transfer share: hours that are counted here again, and reasons."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from competencies import Programme
+from lms_plugin.db import get, pk
+from lms_plugin.errors import Invalid
+from lms_plugin.flow import booking, humans, report
+from lms_plugin.people import Person
+
+domain = competencies.transfers
+
+
+def reason_as_kept(reason: str) -> str:
+    """A reason with single blanks. Raises Invalid at `reason`."""
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "transfer.reason_missing"})
+    if len(reason) > domain.LONGEST_REASON:
+        raise Invalid({"reason": ("form.too_long", {"longest": domain.LONGEST_REASON})})
+    if not reason.isprintable():
+        raise Invalid({"reason": "form.unprintable"})
+    return reason
+
+
+def count_again(
+    session: Session,
+    row: competencies.transfers.Transfer,
+    by_id: int | None,
+    now: datetime,
+    *,
+    blocks: Collection[str] | None = None,
+) -> None:
+    """Hours that were out count here again, by entries of their own: all of them, or those of these blocks."""
+    back = [
+        domain.as_line(kept)
+        for kept in row.lines
+        if not kept["back"] and (blocks is None or domain.as_line(kept).block in blocks)
+    ]
+    if not back:
+        return
+    uuids = {line.programme for line in back}
+    programmes = session.exec(
+        select(Programme)
+        .where(Programme.tenant_id == row.tenant_id, col(Programme.uuid).in_(uuids))
+        .order_by(col(Programme.id))
+    ).all()
+    for programme in programmes:
+        booking.take_turn(session, programme)
+    found = {one.uuid: one for one in programmes}
+    domain.book_lines(session, found, back, domain.BACK, row.to_name, by_id, row.org_unit_id, now)
+    gone = {line.id for line in back}
+    row.lines = [{**kept, "back": kept["back"] or kept["id"] in gone} for kept in row.lines]
+    session.add(row)
+    session.flush()
+    send_scores(session, programmes, humans.today_of(session, get(session, Person, row.person_id)), now)
+
+
+def send_scores(session: Session, programmes: Collection[Programme], person: Person, now: datetime) -> None:
+    """Their scores of these programmes go out again."""
+    for programme in programmes:
+        report.queue_scores(session, programme, [pk(person)], now)

@@ -1,0 +1,52 @@
+"""Officers are told on their first page that a transfer waits for them, until none of that school does."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+import competencies
+from lms_plugin.db import get
+from lms_plugin.flow import enter
+from lms_plugin.people import Notice, OrgUnit
+
+domain = competencies.transfers
+
+WAITING = "transfer.waiting"
+
+
+def tell(session: Session, tenant_id: int, unit: OrgUnit | None, now: datetime) -> None:
+    """Something of a person of that school (None: of no school) waits. Told once."""
+    facts = {"school": unit.name if unit is not None else ""}
+    enter.raise_notice(session, tenant_id, WAITING, unit.uuid if unit is not None else "", facts, now)
+
+
+def settle(session: Session, tenant_id: int, unit_id: int | None, now: datetime) -> None:
+    """The notice goes once nothing of people of that school waits any more. Three queries at most."""
+    waits = session.exec(
+        select(domain.Transfer.id).where(
+            domain.Transfer.tenant_id == tenant_id,
+            domain.Transfer.state == domain.TransferState.ASKED,
+            col(domain.Transfer.org_unit_id).is_not_distinct_from(unit_id),
+        )
+    ).first()
+    waits = (
+        waits
+        or session.exec(
+            select(domain.Arrival.id).where(
+                domain.Arrival.tenant_id == tenant_id,
+                domain.Arrival.state == domain.ArrivalState.WAITING,
+                col(domain.Arrival.org_unit_id).is_not_distinct_from(unit_id),
+            )
+        ).first()
+    )
+    if waits is not None:
+        return
+    key = get(session, OrgUnit, unit_id).uuid if unit_id is not None else ""
+    for notice in session.exec(
+        select(Notice).where(
+            Notice.tenant_id == tenant_id, Notice.kind == WAITING, Notice.key == key, col(Notice.done_at).is_(None)
+        )
+    ):
+        notice.done_at = now
+        session.add(notice)
+    session.flush()

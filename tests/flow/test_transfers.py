@@ -1,0 +1,354 @@
+"""转出, 转入: on the teacher's and both officers' word; hours count once, wherever they are; nothing is rewritten."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlmodel import col, select
+
+import competencies
+from competencies import Certificate, CreditEntry, CreditKind, Standing
+from lms_plugin.db import pk
+from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from lms_plugin.flow import arrivals, passport, reversal, transfer_views, transfers, verification
+from lms_plugin.people import Notice, RoleKind
+from tests import people as cast
+from tests.certified import certificate_for
+from tests.factories import World, grant
+from tests.flow.earned import earn
+from tests.flow.handed_in import hand_in
+from tests.flow.test_reversal import award_of, imported
+from tests.flow.test_reversal import total as total_of
+from tests.moving import SECRET, There, accepted, arrival_of, asked, everything, released, there_of
+
+domain = competencies.transfers
+
+
+def earned_here(world: World) -> There:
+    """Three points, 25 hours of practice, and 12 imported ones."""
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    imported(world)
+    return there_of(world)
+
+
+def here(world: World) -> tuple[int, int]:
+    return total_of(world), total_of(world, CreditKind.ONLINE)
+
+
+def state_of(world: World, uuid: str) -> str:
+    return world.session.exec(select(domain.Transfer).where(domain.Transfer.uuid == uuid)).one().state.value
+
+
+def test_hours_and_points_move_and_count_once(world: World) -> None:
+    there = earned_here(world)
+    before = world.session.exec(select(CreditEntry.uuid)).all()
+    uuid = released(there)
+    assert here(world) == (0, 0)
+    assert there.hours() == {}
+    accepted(there)
+    assert here(world) == (0, 0)
+    assert there.hours() == {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00}
+    assert there.held() == {"A3": 1, "A5": 1, "B1": 1}
+    assert (state_of(world, uuid), arrival_of(there).state.value) == ("arrived", "accepted")
+    assert set(before) <= set(world.session.exec(select(CreditEntry.uuid)).all())
+    record = passport.record(world.session, there.teacher, there.programme.uuid, None, world.now)
+    assert (record.result, record.points_passed) == ("passed", 3)
+    assert {line.reason for line in record.hours} == {"transfer_in"}
+    assert all("平安县" in line.source for line in record.hours)
+    released(there)  # asked for once more, there are no hours left to go
+    assert arrivals.package_of(world.session, arrival_of(there), world.now).lines == ()
+
+
+def test_the_days_of_the_hours_travel_with_them(world: World) -> None:
+    there = earned_here(world)
+    online = world.session.exec(select(CreditEntry.earned_on).where(CreditEntry.kind == CreditKind.ONLINE)).one()
+    released(there)
+    accepted(there)
+    days = world.session.exec(
+        select(CreditEntry.earned_on).where(
+            CreditEntry.person_id == pk(there.person), CreditEntry.kind == CreditKind.ONLINE
+        )
+    ).all()
+    assert days == [online]
+
+
+def test_the_rule_of_the_place_brings_only_what_is_more(world: World) -> None:
+    there = earned_here(world)
+    rules = competencies.Rules.model_validate({"hours": {"practice_hundredths": 30_00, "cap_hundredths": 30_00}})
+    competencies.set_rules(world.session, there.programme, rules, None, world.now)
+    released(there)
+    accepted(there)
+    assert there.hours()[CreditKind.PRACTICE] == 30_00
+    reasons = world.session.exec(
+        select(CreditEntry.reason, CreditEntry.credit_hundredths)
+        .where(CreditEntry.person_id == pk(there.person), CreditEntry.kind == CreditKind.PRACTICE)
+        .order_by(col(CreditEntry.id))
+    ).all()
+    assert reasons == [("transfer_in", 25_00), ("award", 5_00)]
+
+
+def test_an_award_that_is_taken_back_there_takes_no_hours_that_came(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    accepted(there)
+    award = world.session.exec(
+        select(competencies.Award).where(competencies.Award.person_id == pk(there.person))
+    ).first()
+    assert award is not None
+    reversal.reverse(
+        world.session, there.officer, there.programme.uuid, there.person.uuid, "award", award.uuid, "误认", world.now
+    )
+    assert there.hours()[CreditKind.PRACTICE] == 25_00
+
+
+def test_taken_back_before_it_arrives_everything_is_as_before(world: World) -> None:
+    there = earned_here(world)
+    uuid = released(there)
+    transfers.withdraw(world.session, world.actor(cast.OFFICER), uuid, "本人不走了", world.now)
+    assert here(world) == (25_00, 12_00)
+    assert (state_of(world, uuid), arrival_of(there).state.value) == ("withdrawn", "closed")
+    with pytest.raises(Conflict, match=r"transfer\.changed"):
+        accepted(there)
+    second = released(there)  # and it can leave again, whole
+    accepted(there)
+    assert here(world) == (0, 0)
+    assert there.hours() == {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00}
+    assert state_of(world, second) == "arrived"
+
+
+def test_what_has_arrived_is_not_taken_back(world: World) -> None:
+    there = earned_here(world)
+    uuid = released(there)
+    accepted(there)
+    with pytest.raises(Conflict, match=r"transfer\.arrived_already"):
+        transfers.withdraw(world.session, world.actor(cast.OFFICER), uuid, "后悔", world.now)
+    assert here(world) == (0, 0)
+
+
+def test_refused_there_it_counts_here_again_with_the_reason(world: World) -> None:
+    there = earned_here(world)
+    uuid = released(there)
+    with pytest.raises(Invalid):
+        arrivals.refuse(world.session, there.officer, arrival_of(there).uuid, " ", "", world.now)
+    arrivals.refuse(world.session, there.officer, arrival_of(there).uuid, "不是本县的老师", "", world.now)
+    assert (here(world), there.hours(), there.held()) == ((25_00, 12_00), {}, {})
+    seen = transfer_views.mine(world.session, world.actor(cast.CHEN)).left[0]
+    assert (seen.state, seen.happened[-1].reason) == ("returned", "不是本县的老师")
+    assert state_of(world, uuid) == "returned"
+
+
+def test_a_part_wants_a_reason_and_the_rest_goes_back(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    practice = next(one for one in everything(there).blocks if one.endswith(":practice"))
+    part = {"blocks": frozenset({practice}), "points": {"nengli-2.0:A3": "A3"}}
+    part["points"] = {key: code for key, code in everything(there).points.items() if code == "A3"}
+    with pytest.raises(Invalid) as fault:
+        accepted(there, **part)
+    assert set(fault.value.fields) == {"reason"}
+    accepted(there, **part, reason="网络研修没有证明材料")
+    assert there.hours() == {CreditKind.PRACTICE: 25_00}
+    assert there.held() == {"A3": 1}
+    assert here(world) == (0, 12_00)
+
+
+def test_another_point_is_held_by_decision_and_none_twice(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    keys = {code: key for key, code in everything(there).points.items()}
+    with pytest.raises(Invalid) as fault:
+        accepted(there, points={keys["A3"]: "A6", keys["A5"]: "A6"}, reason="标准不同")
+    assert set(fault.value.fields) == {"points"}
+    with pytest.raises(Invalid):
+        accepted(there, points={keys["A3"]: "Z9"}, reason="标准不同")
+    accepted(there, points={keys["A3"]: "A6", keys["A5"]: "A5"}, reason="标准不同")
+    assert there.held() == {"A6": 1, "A5": 1}
+
+
+def test_twice_is_harmless(world: World) -> None:
+    there = earned_here(world)
+    code = arrivals.open_code(world.session, there.teacher, world.now)
+    assert arrivals.open_code(world.session, there.teacher, world.now) is code
+    chen, officer = world.actor(cast.CHEN), world.actor(cast.OFFICER)
+    first = transfers.ask(world.session, chen, code.code, "", world.now)
+    assert transfers.ask(world.session, chen, code.code, "", world.now) is first
+    for _ in range(2):
+        transfers.release(world.session, officer, first.uuid, SECRET, world.now)
+    choice = everything(there)
+    for _ in range(2):
+        arrivals.accept(world.session, there.officer, arrival_of(there).uuid, choice, world.now)
+    assert there.hours() == {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00}
+
+
+def test_a_certificate_of_here_says_that_its_hours_left(world: World) -> None:
+    certificate = certificate_for(world, cast.CHEN)
+    released(there_of(world))
+    found = verification.look_up(world.session, certificate.code)
+    assert found is not None
+    assert found.standing is Standing.CHANGED
+    assert len(world.session.exec(select(Certificate)).all()) == 1
+
+
+def test_who_may_do_what(world: World) -> None:
+    there = earned_here(world)
+    uuid = asked(there)
+    for who in (cast.CHEN, cast.LEAD, cast.AUDITOR, cast.TRAINER):
+        with pytest.raises(Forbidden):
+            transfers.release(world.session, world.actor(who), uuid, SECRET, world.now)
+    with pytest.raises(NotFound):
+        transfers.release(world.session, there.officer, uuid, SECRET, world.now)
+    with pytest.raises(NotFound):
+        transfers.take_back_request(world.session, world.actor(cast.WANG), uuid, world.now)
+    grant(world.session, world.person(cast.CHEN), RoleKind.OFFICER, None, world.now)
+    with pytest.raises(Forbidden):  # nobody lets themselves go
+        transfers.release(world.session, world.actor(cast.CHEN), uuid, SECRET, world.now)
+    transfers.release(world.session, world.actor(cast.OFFICER), uuid, SECRET, world.now)
+    arrival = arrival_of(there).uuid
+    with pytest.raises(NotFound):
+        arrivals.accept(world.session, world.actor(cast.OFFICER), arrival, everything(there), world.now)
+    with pytest.raises(Forbidden):
+        arrivals.accept(world.session, there.teacher, arrival, everything(there), world.now)
+
+
+def test_an_officer_of_another_part_has_no_say(world: World) -> None:
+    there = earned_here(world)
+    uuid = asked(there)
+    grant(world.session, world.person(cast.ZHAO), RoleKind.OFFICER, world.schools["平安小学"], world.now)
+    zhao = world.actor(cast.ZHAO)
+    assert transfer_views.home(world.session, zhao).leaving == ()
+    with pytest.raises(Forbidden):
+        transfers.release(world.session, zhao, uuid, SECRET, world.now)
+
+
+def test_codes_that_cannot_be_meant(world: World) -> None:
+    there = earned_here(world)
+    session, now, chen = world.session, world.now, world.actor(cast.CHEN)
+    wang_there = there_of_name(there, cast.WANG)
+    own = arrivals.open_code(session, world.actor(cast.CHEN), now).code
+    for code, fault in (
+        ("12", "transfer.code_unreadable"),
+        (own, "transfer.same_district"),
+        (wang_there, "transfer.code_of_another"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            transfers.ask(session, chen, code, "", now)
+        assert refused.value.fields == {"code": fault}
+    with pytest.raises(Invalid) as refused:  # of no arrival here: another installation, which has a name
+        transfers.ask(session, chen, "0123456789AB", "", now)
+    assert refused.value.fields == {"to_name": "transfer.place_missing"}
+    code = arrivals.open_code(session, there.teacher, now).code
+    transfers.ask(session, chen, code, "", now)
+    arrivals.close_code(session, there.teacher, now)
+    uuid = session.exec(select(domain.Transfer.uuid)).one()
+    with pytest.raises(Conflict, match=r"transfer\.code_given_back"):
+        transfers.release(session, world.actor(cast.OFFICER), uuid, SECRET, now)
+
+
+def there_of_name(there: There, who: cast.Cast) -> str:
+    """A code of somebody else there."""
+    person = there.person
+    name, person.name = person.name, who.name
+    code = arrivals.open_code(there.world.session, there.teacher, there.world.now)
+    person.name = name
+    code.person_id = pk(there.world.person(cast.NEIGHBOUR))
+    there.world.session.add_all([person, code])
+    there.world.session.flush()
+    return code.code
+
+
+def test_unconfirmed_people_neither_leave_nor_are_taken_in(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    there.person.confirmed_at = None
+    world.session.add(there.person)
+    with pytest.raises(Refused, match=r"transfer\.person_unconfirmed"):
+        accepted(there)
+    chen = world.person(cast.CHEN)
+    chen.confirmed_at = None
+    world.session.add(chen)
+    with pytest.raises(Refused, match=r"transfer\.unconfirmed"):
+        transfers.ask(world.session, world.actor(cast.CHEN), "0123456789AB", "x", world.now)
+
+
+def test_a_work_that_is_open_stays_and_leaves_the_next_time(world: World) -> None:
+    there = earned_here(world)
+    hand_in(world, cast.CHEN, "A7", world.now - timedelta(hours=1))
+    assert transfer_views.mine(world.session, world.actor(cast.CHEN)).open_works == 1
+    released(there)
+    accepted(there)
+    assert "A7" not in there.held()
+    add = competencies.import_online(
+        world.session, pk(world.tenant), pk(world.programme), world.programme.policy_id or 0,
+        [competencies.OnlineHours(pk(world.person(cast.CHEN)), 300, "国家平台", None)],
+        pk(world.person(cast.OFFICER)), world.now,
+    )  # fmt: skip
+    assert len(add.added) == 1
+    released(there)
+    choice = replace(everything(there), points={}, reason="能力点上次已认可")
+    arrivals.accept(world.session, there.officer, arrival_of(there).uuid, choice, world.now)
+    assert there.hours()[CreditKind.ONLINE] == 15_00
+
+
+def test_a_point_that_is_already_worked_on_there_keeps_its_work(world: World) -> None:
+    there = earned_here(world)
+    competencies.select_points(
+        world.session,
+        there.programme,
+        [pk(there.person)],
+        [point_there(there, "A3"), point_there(there, "A5")],
+        world.now,
+    )
+    work = world.session.exec(
+        select(competencies.Submission).where(
+            competencies.Submission.person_id == pk(there.person),
+            competencies.Submission.point_id == pk(point_there(there, "A3")),
+        )
+    ).one()
+    work.state = competencies.SubmissionState.SUBMITTED
+    world.session.add(work)
+    released(there)
+    page = transfer_views.arriving_page(world.session, there.officer, arrival_of(there).uuid, "", world.now)
+    assert {one.held.code: one.same for one in page.points} == {"A3": "", "A5": "A5", "B1": "B1"}
+    with pytest.raises(Invalid):
+        accepted(there)
+    same = {one.held.key: one.same for one in page.points}
+    accepted(there, points=same, reason="A3 正在评")
+    assert there.held() == {"A5": 1, "B1": 1}
+
+
+def point_there(there: There, code: str) -> competencies.CompetencyPoint:
+    return there.world.session.exec(
+        select(competencies.CompetencyPoint).where(
+            competencies.CompetencyPoint.framework_version_id == there.programme.framework_version_id,
+            competencies.CompetencyPoint.code == code,
+        )
+    ).one()
+
+
+def test_hours_taken_back_before_do_not_leave(world: World) -> None:
+    there = earned_here(world)
+    online = world.session.exec(select(CreditEntry).where(CreditEntry.kind == CreditKind.ONLINE)).one()
+    competencies.reverse(world.session, online, pk(world.person(cast.OFFICER)), "误录", world.now)
+    award = award_of(world, "A5")
+    reversal.reverse(
+        world.session, world.actor(cast.OFFICER), world.programme.uuid, world.person(cast.CHEN).uuid, "award",
+        award.uuid, "误认", world.now,
+    )  # fmt: skip
+    released(there)
+    package = arrivals.package_of(world.session, arrival_of(there), world.now)
+    assert package.lines == ()
+    assert [held.code for held in package.points] == ["A3", "B1"]
+
+
+def test_officers_are_told_until_it_is_done(world: World) -> None:
+    def told() -> list[str]:
+        open_ones = select(Notice.kind).where(Notice.kind == "transfer.waiting", col(Notice.done_at).is_(None))
+        return list(world.session.exec(open_ones).all())
+
+    there = earned_here(world)
+    asked_uuid = asked(there)
+    assert len(told()) == 1
+    transfers.release(world.session, world.actor(cast.OFFICER), asked_uuid, SECRET, world.now)
+    assert len(told()) == 1  # the other county's
+    accepted(there)
+    assert told() == []
