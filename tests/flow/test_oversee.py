@@ -335,3 +335,13 @@ def test_the_roster_row_outlives_the_person_page(world: World) -> None:
     assert page(world).tally.due == 0
     assert page(world).off_roster.people == 6
     assert world.session.exec(select(RosterEntry).where(RosterEntry.tenant_id == pk(world.tenant))).one() is entry
+
+
+def test_who_is_not_exempt_is_asked_by_the_column_of_the_join(world: World) -> None:
+    """PostgreSQL then expects nearly everybody; by any other column one person, and plans minutes for a county."""
+    officer = world.actor(cast.OFFICER)
+    place = oversee.place_of(world.session, officer, world.programme.uuid, world.county.uuid, world.now)
+    for state in ("unfinished", "not_chosen", "passed"):
+        statement = str(oversee_lists._listed(place.sources(), place.unit.path, state, frozenset()))
+        assert "exemption.roster_entry_id IS NULL" in statement
+        assert "exemption.id IS NULL" not in statement

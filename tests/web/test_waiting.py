@@ -1,13 +1,22 @@
 """What waits stands where its reader comes first: the school lead's page, the reviewer's desk, a teacher's home."""
 
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 
+import pytest
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import expect
+
+from lms_plugin import db
 from lms_plugin.flow import asks, merges
 from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import Browser, World, grant
+from tests.factories import Browser, World, grant, world_in
 from tests.flow.handed_in import hand_in
 from tests.flow.test_chain import ALL, HOUR, XIWANG, close, decide, name_panel
+from tests.serving import tool_on_loopback
+from tests.web.test_chain import window_of
 
 Browse = Callable[[cast.Cast | None], Browser]
 
@@ -103,3 +112,34 @@ def test_an_officer_asks_people_of_other_schools_in_by_number(browse: Browse, wo
     assert 'value="XW999"' in wrong.text
     assert officer.post(url, {"member": own, "asked_in": "XW002"}).status_code == 303
     assert "王秀兰 XW002" in officer.get(url).text
+
+
+@pytest.mark.browser
+def test_a_reviewer_of_the_county_and_a_lead_find_what_waits(
+    own_district_url: str, tmp_path: Path, browser: Chromium, now: datetime
+) -> None:
+    """From the desk to the batch and back: the lead reads on the first page how it ended."""
+    with tool_on_loopback(own_district_url, tmp_path, lambda: now) as tool, tool.sessions() as session:
+        db.writes(session)
+        world = world_in(session, now)
+        world.set_rules(chain=ALL)
+        for who in (cast.CHEN, cast.WANG):
+            decide(world, hand_in(world, who, "A3", now - 2 * HOUR), 2)
+        lead, sampler = (window_of(browser, tool, world, who, now) for who in (cast.LEAD, cast.OTHER_TRAINER))
+        lead.goto(f"{tool.url}/progress")
+        lead.locator("section[aria-labelledby=tasks]").get_by_role("link", name="去结批").click()
+        lead.get_by_role("button", name="结批").click()
+        expect(lead.get_by_role("heading", level=1)).to_contain_text("县级抽查中")
+        sampler.goto(f"{tool.url}/cases")
+        sampler.get_by_role("link", name="看希望小学的").click()
+        for left in (1, 0):
+            sampler.get_by_role("button", name="抽查通过").first.click()
+            expect(sampler.get_by_role("button", name="抽查通过")).to_have_count(left)
+        sampler.get_by_role("button", name="结束抽查").click()
+        expect(sampler.get_by_role("heading", level=1)).to_contain_text("公示中")
+        sampler.goto(f"{tool.url}/cases")
+        expect(sampler.locator("main")).not_to_contain_text("县级抽查")
+        lead.goto(f"{tool.url}/progress")
+        expect(lead.locator("#tasks")).to_have_count(0)
+        lead.get_by_role("link", name="看公示").click()
+        expect(lead.locator("tbody")).to_contain_text("陈晓芳")
