@@ -165,6 +165,7 @@ from competencies.reference_schema import Reference, load_reference
 from competencies.references import CrosswalkLink, FrameworkEvent, LinkState, ReferenceVersion
 from competencies.results import Result, person_result
 from competencies.rules import (
+    Category,
     Chain,
     Choice,
     Cohort,
@@ -251,6 +252,7 @@ __all__ = [
     "ProgrammePolicy",
     "ProgrammeEvent",
     "Rules",
+    "Category",
     "Choice",
     "ReviewPolicy",
     "Cohort",

@@ -8,7 +8,7 @@ from lms_plugin.errors import Invalid
 
 
 class EnvironmentRule(StrEnum):
-    """exact: the school's declared environment alone; up_to: that one and those before it; free: any."""
+    """exact: the declared environments alone; up_to: those and what is before any of them; free: any."""
 
     EXACT = "exact"
     UP_TO = "up_to"
@@ -48,6 +48,7 @@ class ChoiceRule:
     environment_order: tuple[str, ...] = ("multimedia", "blended", "smart")
     compulsory: tuple[str, ...] = ()
     not_offered: tuple[str, ...] = ()  # points that nobody may choose here
+    only: tuple[str, ...] = ()  # codes of points, environments, dimensions: one of them a point must be; () = any
 
     def __post_init__(self) -> None:
         wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
@@ -66,6 +67,7 @@ class ChoiceRule:
         object.__setattr__(self, "environment_order", tuple(self.environment_order))
         object.__setattr__(self, "compulsory", tuple(self.compulsory))
         object.__setattr__(self, "not_offered", tuple(self.not_offered))
+        object.__setattr__(self, "only", tuple(self.only))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class ChoiceState:
     """What a choice still misses.
 
     A point outside the environment, or one that is not offered (any more), must be given back: it counts neither as a
-    point nor for its dimension. `outside_environment` holds both, `not_offered` the latter alone.
+    point nor for its dimension. `outside_environment` holds both, `not_offered` the latter alone; `out_of_range`
+    holds those that are not left to choose from (`ChoiceRule.only`).
     `is_dead_end`: keeping all the points that fit, the places left do not suffice: something must be exchanged
     (A5 + A6 + A7: three points, one dimension). `next_dimensions`: where it is not empty, every further point has to
     come from one of these, or the choice becomes a dead end. `environment_undeclared`: the rule looks at the school's
@@ -86,6 +89,7 @@ class ChoiceState:
     next_dimensions: tuple[str, ...]
     outside_environment: tuple[str, ...]
     not_offered: tuple[str, ...]
+    out_of_range: tuple[str, ...]
     compulsory_missing: tuple[str, ...]
     must_be_new_dimension: bool
     must_be_compulsory: bool
@@ -94,24 +98,33 @@ class ChoiceState:
     is_complete: bool
 
 
+def in_range(rule: ChoiceRule, point: PointFacts) -> bool:
+    """Whether the point is among those that the rule leaves to choose from, whatever a school declares. A compulsory
+    point always is."""
+    if not rule.only or point.code in rule.compulsory:
+        return True
+    return point.code in rule.only or point.environment in rule.only or point.dimension in rule.only
+
+
 def allowed(rule: ChoiceRule, point: PointFacts, declared_environment: str) -> bool:
-    """Whether a school with this environment may use the point. "" (not declared) allows every point.
+    """Whether a school with these environments (codes, a blank between) may use the point; "" (none declared) allows
+    every point that is left to choose from.
 
     An environment that the order does not know allows its own points alone. A compulsory point is asked of every
     school, so every school may use it; one that is not offered is for none.
     """
-    if point.code in rule.not_offered:
+    if point.code in rule.not_offered or not in_range(rule, point):
         return False
     if rule.environment_rule == EnvironmentRule.FREE or not declared_environment or point.code in rule.compulsory:
         return True
-    if point.environment == declared_environment:
+    declared = declared_environment.split()
+    if point.environment in declared:
         return True
-    if rule.environment_rule == EnvironmentRule.EXACT:
-        return False
     order = rule.environment_order
-    if point.environment not in order or declared_environment not in order:
+    if rule.environment_rule == EnvironmentRule.EXACT or point.environment not in order:
         return False
-    return order.index(point.environment) <= order.index(declared_environment)
+    place = order.index(point.environment)
+    return any(place <= order.index(one) for one in declared if one in order)
 
 
 def missing(
@@ -152,6 +165,9 @@ def missing(
         next_dimensions=next_dimensions,
         outside_environment=outside,
         not_offered=tuple(code for code in outside if code in rule.not_offered),
+        out_of_range=tuple(
+            code for code in outside if code not in rule.not_offered and not in_range(rule, by_code[code])
+        ),
         compulsory_missing=compulsory,
         must_be_new_dimension=must_be_new,
         must_be_compulsory=bool(compulsory) and len(compulsory) >= places,

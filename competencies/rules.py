@@ -3,11 +3,23 @@
 import hashlib
 import json
 from datetime import date
+from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from competencies.choosing import ChoiceRule, EnvironmentRule
+
+
+class Category(StrEnum):
+    """类别 of somebody on the roster (competency.md 3.4): one of these, 教师 where nobody said."""
+
+    TEACHER = "teacher"  # 教师
+    BACKBONE = "backbone"  # 骨干教师
+    COACH = "coach"  # 培训者
+    MANAGER = "manager"  # 管理团队
+    PRINCIPAL = "principal"  # 校长
 
 
 class _Rule(BaseModel):
@@ -24,6 +36,7 @@ class Choice(_Rule):
     change_until: Literal["opened", "decided"] = "opened"  # how long a teacher may give a handed-in point back
     not_offered: tuple[str, ...] = ()  # points of the framework that the local paper does not have
     points_in_paper: int = Field(default=0, ge=0, le=200)  # how many points it has; 0 = it does not say
+    only: tuple[str, ...] = ()  # codes of points, environments and dimensions to choose from; () = all of them
 
     @model_validator(mode="after")
     def _possible(self) -> "Choice":
@@ -109,6 +122,19 @@ class Cohort(_Rule):
     percent: int = Field(ge=1, le=100)
 
 
+class CategoryRule(_Rule):
+    """分类要求: what is otherwise for people of one category; None and () = as for everybody (`role_limits` and
+    `targets` of competency.md 7)."""
+
+    category: Category
+    required_points: int | None = Field(default=None, ge=1, le=30)
+    min_dimensions: int | None = Field(default=None, ge=1, le=4)
+    only: tuple[str, ...] = ()  # as `Choice.only`, instead of it
+    practice_need_hundredths: int | None = Field(default=None, ge=0, le=100_000)
+    online_need_hundredths: int | None = Field(default=None, ge=0, le=100_000)
+    target: int | None = Field(default=None, ge=1, le=1_000_000)  # how many people of it are to pass
+
+
 CAME_LATER = (
     ("review", "course_groups"),
     ("choice", "not_offered"),
@@ -118,6 +144,9 @@ CAME_LATER = (
     ("", "chain"),
     ("", "cohorts"),
     ("choice", "change_until"),
+    ("choice", "only"),
+    ("", "concerns"),
+    ("", "categories"),
 )
 """Settings, by their part of the rules, that older rule versions do not know."""
 
@@ -134,6 +163,8 @@ class Rules(_Rule):
     chain: Chain = Chain()
     goal_percent: int = Field(default=90, ge=1, le=100)
     cohorts: tuple[Cohort, ...] = Field(default=(), max_length=10)  # () = everybody from the first day on
+    concerns: tuple[Category, ...] = ()  # whom the programme is for, which is its kind; () = everybody (全员)
+    categories: tuple[CategoryRule, ...] = ()
     settings: str = Field(default="", max_length=32)  # the settings file they began with (`provinces`), "" = none
 
     @model_validator(mode="after")
@@ -145,7 +176,22 @@ class Rules(_Rule):
         years = [one.year for one in self.cohorts]
         if self.cohorts and (years != sorted(set(years)) or sum(one.percent for one in self.cohorts) != 100):
             raise ValueError("cohorts name each year once, in order, and make 100 per cent together")
+        if len({one.category for one in self.categories}) != len(self.categories):
+            raise ValueError("a category has one rule")
+        for one in self.categories:
+            required = one.required_points or self.choice.required_points
+            if (one.min_dimensions or 1) > required:
+                raise ValueError("min_dimensions cannot exceed required_points")
         return self
+
+    def is_for(self, category: Category | None) -> bool:
+        """Whether somebody of the category is meant; None (on no roster: nobody knows) is not turned away."""
+        return not self.concerns or category is None or category in self.concerns
+
+    def for_category(self, category: Category | None) -> "Rules":
+        """The rules as they hold for somebody of the category; None: as for everybody."""
+        own = next((one for one in self.categories if one.category is category), None)
+        return self if own is None else _with_own(self, own)
 
     def canonical(self) -> dict[str, Any]:
         """As stored. A setting that came later is left out while it is at its default: rules from before it are the
@@ -160,6 +206,33 @@ class Rules(_Rule):
     def content_hash(self) -> str:
         """SHA-256 of the canonical JSON (sorted keys, UTF-8)."""
         return hash_of_rules(self.canonical())
+
+
+@lru_cache(maxsize=256)  # asked for person by person
+def _with_own(rules: Rules, own: CategoryRule) -> Rules:
+    """Fewer points than usual need no more dimensions, and no more of them 优秀, than there are points."""
+    choice, hours, result = rules.choice, rules.hours, rules.result
+    required = own.required_points or choice.required_points
+    practice, online = own.practice_need_hundredths, own.online_need_hundredths
+    most = result.excellent_points
+    return rules.model_copy(
+        update={
+            "choice": choice.model_copy(
+                update={
+                    "required_points": required,
+                    "min_dimensions": own.min_dimensions or min(choice.min_dimensions, required),
+                    "only": own.only or choice.only,
+                }
+            ),
+            "hours": hours.model_copy(
+                update={
+                    "practice_need_hundredths": hours.practice_need_hundredths if practice is None else practice,
+                    "online_need_hundredths": hours.online_need_hundredths if online is None else online,
+                }
+            ),
+            "result": result.model_copy(update={"excellent_points": None if most is None else min(most, required)}),
+        }
+    )
 
 
 def hash_of_rules(stored: dict[str, Any]) -> str:
@@ -177,4 +250,5 @@ def choice_rule(rules: Rules) -> ChoiceRule:
         environment_rule=EnvironmentRule(choice.environment_rule),
         compulsory=choice.compulsory,
         not_offered=choice.not_offered,
+        only=choice.only,
     )

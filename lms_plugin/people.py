@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
+from competencies import Category
 from lms_plugin.db import Model, Owned, Versioned, choice, new_uuid
 
 
 class Tenant(Model, table=True):
-    """A district: the wall behind which all of its data lives."""
+    """A district, a wall around its data. `cycle`: 学时周期 as `competencies.CycleRule` writes it, empty = default."""
 
     __tablename__ = "tenant"
     id: int | None = Field(default=None, primary_key=True)
@@ -20,7 +21,6 @@ class Tenant(Model, table=True):
     name: str = Field(max_length=200, unique=True)
     timezone: str = Field(default="Asia/Shanghai", max_length=64)
     is_demo: bool = Field(default=False)
-    # 学时周期, as `competencies.CycleRule` writes it; empty = its default.
     cycle: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     created_at: datetime
 
@@ -43,7 +43,7 @@ class OrgUnit(Owned, table=True):
     kind: UnitKind = Field(sa_type=choice(UnitKind))
     name: str = Field(max_length=200)
     path: str = Field(default="", max_length=500, index=True)
-    environment: str = Field(default="", max_length=32)  # the school's declared environment code, "" = not declared
+    environment: str = Field(default="", max_length=32)  # codes that the school declares, a blank between; "" = none
 
 
 class Stage(enum.Enum):
@@ -187,6 +187,8 @@ class RosterEntry(Owned, table=True):
     org_unit_id: int = Field(foreign_key="org_unit.id", index=True)
     stage: Stage | None = Field(default=None, sa_type=choice(Stage))
     subject: str = Field(default="", max_length=64)
+    category: Category | None = Field(default=None, sa_type=choice(Category))  # empty = nobody said: 教师
+    environment: str = Field(default="", max_length=32)  # codes that hold for this person alone; "" = the school's
     person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
     imported_at: datetime
     removed_at: datetime | None = None

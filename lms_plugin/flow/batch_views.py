@@ -16,10 +16,9 @@ from lms_plugin.db import by_id, pk
 from lms_plugin.flow import batches
 from lms_plugin.flow.chain_views import COUNTY
 from lms_plugin.flow.scopes import programme_scope
-from lms_plugin.people import Person, RoleKind
+from lms_plugin.people import Person
 
 Text = Mapping[str, str]
-MOST_SHOWN = 100  # drawn works, and those left out, on a page: a batch may hold thousands
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,7 @@ class WorkLine:
 
 @dataclass(frozen=True)
 class ObjectionLine:
-    """An objection. `by`: who says it, for who answers it, for auditors, and for themselves; "" for everybody else, so
-    that nobody in the school learns it."""
+    """An objection. `by`: who says it."""
 
     uuid: str
     by: str
@@ -108,8 +106,6 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
     people += [key or 0 for one in objections for key in (one.raised_by_id, one.answered_by_id)]
     names = {key: row.name for key, row in by_id(session, Person, people).items()}
     county = batches.county_scope(session, programme)
-    sees_sayers = can(actor, Permission.OBJECTION_ANSWER, county) or actor.has(RoleKind.AUDITOR)
-    authors = {pk(row): row.person_id for _work, row in works}
     checks = batch.state is BatchState.CHECKING and can(actor, Permission.BATCH_CHECK, county)
     forbidden = batches.hands_on(session, actor, unit, looked) if checks else set()
     levels: dict[int, int] = defaultdict(int)
@@ -130,8 +126,6 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         )
         for work, row in looked
     ]
-    if sum(bool(one.drawn) for one in lines) > MOST_SHOWN:
-        lines.sort(key=lambda one: one.is_upheld is not None)  # what nobody has looked at comes within sight
     is_over = batch.state is BatchState.READY or (
         batch.state is BatchState.SHOWN and batch.ends_at is not None and batch.ends_at <= now
     )
@@ -156,7 +150,7 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         objections=tuple(
             ObjectionLine(
                 one.uuid,
-                _sayer(actor, one, names, authors.get(one.submission_id, 0), sees_all=sees_sayers),
+                one.said_by or names.get(one.raised_by_id, ""),
                 told[one.submission_id][0],
                 told[one.submission_id][1],
                 one.text,
@@ -175,12 +169,6 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         sees_county=actor.has(*COUNTY),
         may_release=is_over and can(actor, Permission.AWARD_RELEASE, programme_scope(session, programme)),
     )
-
-
-def _sayer(actor: Actor, one: Objection, names: Mapping[int, str], author_id: int, *, sees_all: bool) -> str:
-    if actor.is_author(one.raised_by_id) or (sees_all and not actor.is_author(author_id)):
-        return one.said_by or names.get(one.raised_by_id, "")
-    return ""
 
 
 def _told(session: Session, works: list[Submission], also: list[int]) -> dict[int, tuple[str, str, Text]]:

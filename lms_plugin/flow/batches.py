@@ -49,10 +49,9 @@ def close(
     left_out: Mapping[str, str],
     seed: str,
     now: datetime,
-    common: str = "",
 ) -> SchoolBatch:
-    """结批: the school says that its works are decided. What is not decided needs a reason in `left_out` (by uuid), or
-    the `common` one, and waits for a later round. The county's draw is made in this act, by `seed`.
+    """结批: the school says that its works are decided. What is not decided needs a reason in `left_out` (by uuid) and
+    waits for a later round. The county's draw is made in this act, by `seed`.
 
     Raises Invalid naming the works that lack a reason, Refused `batch.nothing_decided`, `batch.under_check` while the
     county looks at an earlier round, `batch.not_asked` where the programme has no such stages.
@@ -76,7 +75,7 @@ def close(
     ).all()
     decided = [(work, row) for work, row in rows if work.state is State.DECIDED and row is not None]
     waiting = [work for work, _row in rows if work.state is not State.DECIDED]
-    reasons = _reasons(waiting, left_out, common)
+    reasons = _reasons(waiting, left_out)
     if not decided:
         raise Refused("batch.nothing_decided")
     chain = competencies.rules_of(session, programme).chain
@@ -103,8 +102,8 @@ def close(
     return batch
 
 
-def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str], common: str) -> dict[str, str]:
-    given = {work.uuid: " ".join((left_out.get(work.uuid, "").strip() or common).split()) for work in waiting}
+def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str]) -> dict[str, str]:
+    given = {work.uuid: " ".join(left_out.get(work.uuid, "").split()) for work in waiting}
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {
         uuid: "batch.reason_missing" for uuid, reason in given.items() if not reason
     }
@@ -206,21 +205,17 @@ def check(
     batch, programme, unit = batch_of(session, actor, uuid)
     require(actor, Permission.BATCH_CHECK, county_scope(session, programme))
     _turn(session, batch, programme, BatchState.CHECKING)
-    submission = find(session, Submission, actor.tenant_id, submission_uuid)
-    work = session.exec(
-        select(BatchWork).where(
-            BatchWork.batch_id == pk(batch), BatchWork.submission_id == pk(submission), BatchWork.drawn != ""
-        )
-    ).one_or_none()
-    if work is None:
+    row = next((row for row in competencies.works_of(session, batch) if row[1].uuid == submission_uuid), None)
+    if row is None or not row[0].drawn:
         raise NotFound
-    if hands_on(session, actor, unit, [(work, submission)]):
+    if hands_on(session, actor, unit, [row]):
         raise Refused("batch.own_hand")
     reason = reason.strip()
     if not is_upheld and not reason:
         raise Invalid({"reason": "batch.finding_missing"})
     if len(reason) > LONGEST_FINDING:
         raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_FINDING})})
+    work = row[0]
     work.is_upheld, work.found_reason = is_upheld, reason
     work.found_by_id, work.found_at = actor.person_id, now
     session.add(work)

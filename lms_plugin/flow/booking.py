@@ -3,6 +3,7 @@ nothing back. Only 冲销 (`reversal`) does."""
 
 from collections.abc import Collection
 from datetime import date, datetime
+from operator import attrgetter
 
 from sqlmodel import Session, col, select, union
 
@@ -10,7 +11,7 @@ import competencies
 from competencies import CreditKind
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
-from lms_plugin.flow import humans, report
+from lms_plugin.flow import categories, humans, report
 from lms_plugin.people import Person, Tenant
 
 AT_ONCE = 200
@@ -104,11 +105,14 @@ class Books:
         people: Collection[int],
         rules: competencies.Rules | None = None,
     ) -> None:
-        self._rule = competencies.hours_rule(rules or competencies.rules_of(session, programme))
+        rules = rules or competencies.rules_of(session, programme)
         self.rows = {row: rows for rows in humans.rows_by_row(session, people).values() for row in rows}
         everybody = set(self.rows)
         levels = competencies.released_levels(session, pk(programme), everybody)
         practice = competencies.points_practice(session, pk(programme), everybody)
+        humans_rows = {rows[0]: rows for rows in self.rows.values()}
+        said = categories.categories_of(session, humans_rows) if rules.categories else {}
+        self._rule = {key: competencies.hours_rule(rules.for_category(said.get(key))) for key in humans_rows}
         self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
         self._practice = {rows[0]: sum(practice.get(row, 0) for row in rows) for rows in self.rows.values()}
 
@@ -128,7 +132,7 @@ class Books:
     def due(self, person_id: int) -> int:
         """Hundredths that the person lacks by the rule of now."""
         today = self.rows[person_id][0]
-        return competencies.entries_due(self._rule, self._practice[today], list(self._held[today].values()))
+        return competencies.entries_due(self._rule[today], self._practice[today], list(self._held[today].values()))
 
 
 def rules_changed(
@@ -137,7 +141,8 @@ def rules_changed(
     """To be called after a programme's rules were set: where they count otherwise from now on, a job books what they
     give more, and scores go out by the new numbers."""
     rules = competencies.rules_of(session, programme)
-    if (before.hours, before.choice.required_points) != (rules.hours, rules.choice.required_points):
+    counts = attrgetter("hours", "choice.required_points", "categories")
+    if counts(before) != counts(rules):
         ids = {"programme_id": pk(programme)}
         outbox.put(session, programme.tenant_id, outbox.RULES, str(pk(programme)), ids, now)
 

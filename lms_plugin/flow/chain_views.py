@@ -24,7 +24,6 @@ ACTS = ("answer", "check", "panel", "decide", "close", "shown", "ready", "done",
 考核小组, decides, closes; 公示 runs; the release is about to come; all is released; nothing was handed in yet."""
 
 
-MOST_WAITING = 200  # works by name on a school's page; a big school has thousands, and a form holds no such number
 COUNTY = (RoleKind.OFFICER, RoleKind.AUDITOR, RoleKind.TRAINER)  # who may look beyond one school
 
 
@@ -218,8 +217,7 @@ class RoundLine:
 
 @dataclass(frozen=True)
 class SchoolPage:
-    """A school on the chain of a programme: what waits (`waiting`: the first `MOST_WAITING` of `line.undecided`), what
-    is decided, its rounds."""
+    """A school on the chain of a programme: what waits, what is decided, its rounds."""
 
     programme: str
     title: str
@@ -292,7 +290,7 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
                 why.get(pk(work), ""),
                 decides and not actor.is_author(work.person_id),
             )
-            for work, name, point, _decision in undecided[:MOST_WAITING]
+            for work, name, point, _decision in undecided
         ),
         levels={level: levels[level] for level in sorted(levels, reverse=True)},
         rounds=tuple(

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import drafts, extensions
+from lms_plugin.flow import categories, drafts, extensions
 from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.submit_views import Text, enrolled_programme
 from lms_plugin.people import Tenant
@@ -50,7 +50,11 @@ class Choosing:
     min_dimensions: int
     dimensions: Mapping[str, Text]
     environments: Mapping[str, Text]
-    declared: str  # the school's environment, where the rule looks at it; "" = none declared, or any allowed
+    declared: tuple[str, ...]  # the environments that hold for the person; () = none declared, or any allowed
+    is_own_environment: bool  # theirs alone, not the school's
+    not_for: competencies.Category | None  # their category, where the programme is for others
+    concerns: tuple[competencies.Category, ...]  # whom it is for; () = everybody
+    only: tuple[str, ...]  # what is left to choose from (codes); () = all
     given_up: tuple[str, ...]
     lost: tuple[tuple[str, Text, str], ...]  # code, name, what it is called now
     is_reference: bool
@@ -67,13 +71,14 @@ def choosing(
     no_video: bool = False,
     picked: Collection[str] | None = None,
 ) -> Choosing:
-    """The points to choose from: five queries, one more where the programme has extensions. `picked`: codes to tick
+    """The points to choose from: six queries, one more each where the programme has extensions or does not treat all
+    alike. `picked`: codes to tick
     instead of the saved choice; those that stay chosen are ticked in any case.
 
     Points that are ticked are always shown, whatever the filters say.
     """
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    programme, rules = enrolled_programme(session, actor, programme_uuid)
+    programme, rules, not_for = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
     framework = get(session, competencies.FrameworkVersion, programme.framework_version_id)
     described = framework.content["framework"]
@@ -89,7 +94,7 @@ def choosing(
     saved = {point.code for point in points if pk(point) in held}
     ticked = stays | (saved if picked is None else known & set(picked))
     school = drafts.school_of(session, actor)
-    declared = school.environment if school is not None else ""
+    declared = categories.environment_of(session, actor.person_ids, school)
     rule = competencies.choice_rule(rules)
     facts = [competencies.point_facts(point) for point in points]
     rows = tuple(
@@ -108,7 +113,7 @@ def choosing(
         for point, fact in zip(points, facts, strict=True)
         if point.code in ticked
         or (
-            point.code not in rule.not_offered
+            competencies.allowed(rule, fact, "")
             and (not environment or point.environment == environment)
             and (not dimension or point.dimension == dimension)
             and not (no_video and fact.effort.video)
@@ -125,7 +130,11 @@ def choosing(
         min_dimensions=rule.min_dimensions,
         dimensions={one["code"]: _told(one) for one in described.get("dimensions", [])},
         environments={one["code"]: _told(one) for one in described.get("environments", [])},
-        declared=declared if rule.environment_rule != competencies.EnvironmentRule.FREE else "",
+        declared=tuple(declared.split()) if rule.environment_rule != competencies.EnvironmentRule.FREE else (),
+        is_own_environment=school is None or declared != school.environment,
+        not_for=not_for,
+        concerns=rules.concerns,
+        only=rules.choice.only,
         given_up=tuple(
             point.code
             for point in points

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case
+from sqlalchemy import ColumnElement, and_, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import Programme, ProgrammeState
-from lms_plugin.access import Actor, Permission, Scope, own, require
+from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid, Refused
+from lms_plugin.flow import categories
 from lms_plugin.flow.curate import programme_unit_scope
 from lms_plugin.people import CohortPlace, Exemption, OrgUnit, RosterEntry, staff_number_as_kept
 
@@ -42,7 +43,8 @@ class CohortsPage:
 def page(session: Session, actor: Actor, programme_uuid: str) -> CohortsPage:
     """Who is called in which year, by school: four queries."""
     programme, path = _programme(session, actor, programme_uuid)
-    cohorts = competencies.rules_of(session, programme).cohorts
+    rules = competencies.rules_of(session, programme)
+    cohorts = rules.cohorts
     years = [one.year for one in cohorts]
     counts: dict[str, Counter[int]] = {}
     names: dict[str, str] = {}
@@ -51,7 +53,7 @@ def page(session: Session, actor: Actor, programme_uuid: str) -> CohortsPage:
         .select_from(RosterEntry)
         .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
         .join(CohortPlace, _place_of(programme), isouter=True)
-        .where(*_due(programme, path))
+        .where(*_due(programme, path, rules))
         .group_by(col(OrgUnit.path), col(OrgUnit.name), col(CohortPlace.year))
         .order_by(col(OrgUnit.path))
     )
@@ -77,7 +79,7 @@ def _place_of(programme: Programme) -> ColumnElement[bool]:
     return and_(col(CohortPlace.roster_entry_id) == col(RosterEntry.id), col(CohortPlace.programme_id) == pk(programme))
 
 
-def _due(programme: Programme, path: str) -> tuple[ColumnElement[bool], ...]:
+def _due(programme: Programme, path: str, rules: competencies.Rules) -> tuple[ColumnElement[bool], ...]:
     """Rows of the roster below a unit that the programme is for, without those exempt."""
     exempt = select(Exemption.roster_entry_id).where(Exemption.programme_id == pk(programme))
     return (
@@ -85,6 +87,7 @@ def _due(programme: Programme, path: str) -> tuple[ColumnElement[bool], ...]:
         col(RosterEntry.removed_at).is_(None),
         col(RosterEntry.id).not_in(exempt),
         col(OrgUnit.path).startswith(path, autoescape=True),
+        *categories.concerned(rules),
     )
 
 
@@ -96,7 +99,8 @@ def place_all(session: Session, actor: Actor, programme_uuid: str, now: datetime
     """
     programme, path = _programme(session, actor, programme_uuid)
     session.refresh(programme, with_for_update=True)
-    cohorts = competencies.rules_of(session, programme).cohorts
+    rules = competencies.rules_of(session, programme)
+    cohorts = rules.cohorts
     if not cohorts:
         raise Refused("cohort.none")
     years, anew = {one.year for one in cohorts}, programme.state is ProgrammeState.DRAFT
@@ -108,7 +112,7 @@ def place_all(session: Session, actor: Actor, programme_uuid: str, now: datetime
     rows: Any = session.connection().execute(
         columns(col(OrgUnit.path), col(RosterEntry.id))
         .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
-        .where(*_due(programme, path))
+        .where(*_due(programme, path, rules))
         .order_by(col(OrgUnit.path), col(RosterEntry.id))
     )
     for school, entry in rows:
@@ -138,13 +142,13 @@ def place_one(
 ) -> CohortPlace:
     """Puts one teacher of the roster into a year. Raises Invalid naming the field."""
     programme, path = _programme(session, actor, programme_uuid)
-    cohorts = competencies.rules_of(session, programme).cohorts
-    if year not in {one.year for one in cohorts}:
+    rules = competencies.rules_of(session, programme)
+    if year not in {one.year for one in rules.cohorts}:
         raise Invalid({"year": "form.choose"})
     entry = session.exec(
         select(RosterEntry)
         .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
-        .where(*_due(programme, path), RosterEntry.staff_number == staff_number_as_kept(staff_number))
+        .where(*_due(programme, path, rules), RosterEntry.staff_number == staff_number_as_kept(staff_number))
     ).first()
     if entry is None:
         raise Invalid({"staff_number": "extension.not_on_roster"})
@@ -161,27 +165,25 @@ def place_one(
     return place
 
 
-def not_called(session: Session, actor: Actor, programme: Programme, path: str, year: int | None) -> tuple[int, int]:
-    """How many below a unit are called in a later year, and how many have no year: one query; none where the programme
-    calls everybody at once (`year` None)."""
-    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=(path,)))
+def not_called(
+    programme: Programme, path: str, rules: competencies.Rules, year: int | None
+) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """How many below a unit are called in a later year, and how many have no year, for a query of more than that; none
+    where the programme calls everybody at once (`year` None)."""
     if year is None:
-        return 0, 0
-    later, unplaced = (
-        session.connection()
-        .execute(
-            columns(
-                func.coalesce(func.sum(case((col(CohortPlace.year) > year, 1), else_=0)), 0),
-                func.count() - func.count(col(CohortPlace.id)),
-            )
+        return literal(0), literal(0)
+
+    def people(condition: ColumnElement[bool]) -> ColumnElement[int]:
+        return (
+            columns(func.count())
             .select_from(RosterEntry)
             .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
             .join(CohortPlace, _place_of(programme), isouter=True)
-            .where(*_due(programme, path))
+            .where(*_due(programme, path, rules), condition)
+            .scalar_subquery()
         )
-        .one()
-    )
-    return int(later), int(unplaced)
+
+    return people(col(CohortPlace.year) > year), people(col(CohortPlace.id).is_(None))
 
 
 def own_turn(session: Session, actor: Actor, programme: Programme, rules: competencies.Rules, year: int) -> int | None:

@@ -99,7 +99,7 @@ def own_round(session: Session, actor: Actor, programme_uuid: str) -> tuple[str,
     """(title of the round, its points with their links) for a teacher who takes part. Points that the round does not
     have are left out."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    programme, rules = enrolled_programme(session, actor, programme_uuid)
+    programme, rules, _not_for = enrolled_programme(session, actor, programme_uuid)
     version = get(session, FrameworkVersion, programme.framework_version_id)
     rows = _rows(session, actor.tenant_id, version.framework_id)
     offered = [one for one in version.content["points"] if one["code"] not in rules.choice.not_offered]

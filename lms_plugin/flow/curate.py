@@ -268,14 +268,52 @@ def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:
     check_rules(session, programme, form.rules, get(session, FrameworkVersion, programme.framework_version_id))
 
 
+OF_CATEGORY = {"required_points": "points", "compulsory": "points", "min_dimensions": "dimensions", "only": "only"}
+"""Where the form of a round says of a category what it says of everybody: `points_principal`."""
+
+
 def check_rules(session: Session, programme: Programme, rules: Rules, version: FrameworkVersion) -> None:
-    """Raises Invalid naming the rule that the points of this version cannot satisfy."""
+    """Raises Invalid naming the rule that the points of this version cannot satisfy, for everybody or for the people of
+    one category."""
     points = version.content["points"]
+    unlike = _unlike_paper(points, rules)
+    declared = _declared(session, programme)
+    _check_for(rules, points, declared)
+    if unlike is not None and programme.state is ProgrammeState.OPEN:
+        raise Invalid({"not_offered": unlike})
+    for own in rules.categories:
+        try:
+            _check_for(rules.for_category(own.category), points, declared)
+        except Invalid as invalid:
+            names = {**OF_CATEGORY, "practice_need": "practice"}
+            told = {f"{names.get(name, name)}_{own.category.value}": said for name, said in invalid.fields.items()}
+            raise Invalid(told) from invalid
+
+
+def _declared(session: Session, programme: Programme) -> list[str]:
+    """What schools of the programme's unit declare (codes, a blank between), each once."""
+    unit = get(session, OrgUnit, programme.org_unit_id)
+    return list(
+        session.exec(
+            select(OrgUnit.environment)
+            .where(OrgUnit.tenant_id == unit.tenant_id, col(OrgUnit.path).startswith(unit.path, autoescape=True))
+            .where(OrgUnit.environment != "")
+            .distinct()
+            .order_by(OrgUnit.environment)
+        )
+    )
+
+
+def _check_for(rules: Rules, points: Sequence[dict[str, Any]], declared: Sequence[str]) -> None:
     choice = rules.choice
-    offered = [point for point in points if point["code"] not in choice.not_offered]
-    if choice.required_points > len(offered):
-        raise Invalid({"required_points": ("programme.points_too_many", {"most": len(offered)})})
-    if choice.min_dimensions > len({point["dimension"] for point in offered}):
+    rule, facts = competencies.choice_rule(rules), _facts(points)
+    known = {name for one in facts for name in (one.code, one.environment, one.dimension)}
+    if strange := [one for one in choice.only if one not in known]:
+        raise Invalid({"only": ("programme.range_unknown", {"found": "、".join(strange)})})
+    left = [one for one in facts if competencies.allowed(rule, one, "")]
+    if choice.required_points > len(left):
+        raise Invalid({"required_points": ("programme.points_too_many", {"most": len(left)})})
+    if choice.min_dimensions > len({one.dimension for one in left}):
         raise Invalid({"min_dimensions": "programme.dimensions_too_many"})
     for name in ("compulsory", "not_offered"):
         unknown = set(getattr(choice, name)) - {point["code"] for point in points}
@@ -283,34 +321,21 @@ def check_rules(session: Session, programme: Programme, rules: Rules, version: F
             raise Invalid({name: ("framework.point_unknown", {"point": "、".join(sorted(unknown))})})
     if len(choice.compulsory) > choice.required_points:
         raise Invalid({"compulsory": ("choice.compulsory_too_many", {"most": choice.required_points})})
-    unlike = _unlike_paper(points, rules)
-    if unlike is not None and programme.state is ProgrammeState.OPEN:
-        raise Invalid({"not_offered": unlike})
-    _check_choice(session, programme, rules, points)
+    _check_choice(rule, facts, declared)
     _check_hours(rules)
 
 
-def _check_choice(session: Session, programme: Programme, rules: Rules, points: Sequence[dict[str, Any]]) -> None:
-    """In a school of any environment that is declared below the unit somebody must be able to choose what is asked."""
-    rule = competencies.choice_rule(rules)
-    facts = _facts(points)
+def _check_choice(
+    rule: competencies.ChoiceRule, facts: Sequence[competencies.PointFacts], declared: Sequence[str]
+) -> None:
+    """In a school of any of these environments somebody must be able to choose what is asked."""
     if competencies.most_possible(rule, facts, "")[1] < rule.min_dimensions:
         raise Invalid({"compulsory": "programme.compulsory_one_sided"})
-    unit = get(session, OrgUnit, programme.org_unit_id)
-    declared = set(
-        session.exec(
-            select(OrgUnit.environment)
-            .where(OrgUnit.tenant_id == unit.tenant_id, col(OrgUnit.path).startswith(unit.path, autoescape=True))
-            .distinct()
-        )
-    )
-    for environment in units.ENVIRONMENTS:
-        if environment not in declared:
-            continue
+    for environment in declared:
         short = _short_of(rule, facts, environment)
         if short is not None:
             field, code, most = short
-            raise Invalid({field: (f"programme.{code}_{environment}", {"most": most})})
+            raise Invalid({field: (f"programme.{code}_{environment.split()[-1]}", {"most": most})})
 
 
 def _short_of(
@@ -326,12 +351,13 @@ def _short_of(
 
 
 def require_met(session: Session, tenant_id: int, paths: Collection[str], environment: str, now: datetime) -> None:
-    """A school declares an environment: the programmes that run above it must leave a way to choose there.
+    """A school declares environments (codes, a blank between): the programmes that run above it must leave a
+    way to choose there.
 
     `paths`: of these schools, or of the unit that they stand under. Raises Invalid `unit.programme_unmet` at
     "environment", naming the programmes. Two queries.
     """
-    if environment not in units.ENVIRONMENTS:
+    if not environment or not set(environment.split()) <= set(units.ENVIRONMENTS):
         return
     timezone = get(session, Tenant, tenant_id).timezone
     unmet = []
@@ -346,8 +372,9 @@ def require_met(session: Session, tenant_id: int, paths: Collection[str], enviro
         is_over = competencies.is_closed(programme, timezone, now) or programme.archived_at is not None
         if is_over or not any(path.startswith(above) for path in paths):
             continue
-        rule = competencies.choice_rule(competencies.Rules.model_validate(policy.rules))
-        if _short_of(rule, _facts(version.content["points"]), environment) is not None:
+        rules, facts = Rules.model_validate(policy.rules), _facts(version.content["points"])
+        ways = [rules, *(rules.for_category(own.category) for own in rules.categories)]
+        if any(_short_of(competencies.choice_rule(one), facts, environment) is not None for one in ways):
             unmet.append(programme.title)
     if unmet:
         raise Invalid({"environment": ("unit.programme_unmet", {"programmes": "、".join(unmet)})})

@@ -29,7 +29,6 @@ from lms_plugin.flow.curate import check_rules, programme_unit_scope
 from lms_plugin.people import Enrolment, OrgUnit, Tenant
 
 FrameworkSuccession = competencies.succession.FrameworkSuccession
-AT_ONCE = 500  # works that are held in memory together
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ class _Plan:
 
     image: Mapping[str, str]
     fate: competencies.succession.Fate
-    chosen: Mapping[int, tuple[str, int | None]]  # by id of the selection: its code, and its work's id
+    chosen: Mapping[int, tuple[Selection, str, Submission | None]]  # by id of the selection: it, its code, its work
     new_points: Mapping[str, int]
     requirements: Mapping[int, int]  # old → new place for material
     kept_marks: Mapping[str, frozenset[str]]  # old code: items whose own marks still mean the same
@@ -192,7 +191,7 @@ class _Plan:
         counts: dict[tuple[str, str], int] = {}
         for kind, keys in fates.items():
             for key in keys:
-                place = (self.chosen[key][0], kind)
+                place = (self.chosen[key][1], kind)
                 counts[place] = counts.get(place, 0) + 1
         return tuple(
             PointLine(
@@ -321,29 +320,23 @@ def _rules(
 
 
 def _carry_over(session: Session, plan: _Plan, now: datetime) -> None:
-    pieces, db = table(Selection), session.connection()
-    dropped = [{"choice": key} for key in (*plan.fate.merged, *plan.fate.vanishes)]
-    if dropped:
-        db.execute(update(pieces).where(pieces.c.id == bindparam("choice")).values(dropped_at=now), dropped)
-    moved = [{"choice": key, "point": plan.new_points[code]} for key, code in plan.fate.moves.items()]
-    if moved:
-        to_point = update(pieces).where(pieces.c.id == bindparam("choice")).values(point_id=bindparam("point"))
-        db.execute(to_point, moved)
-    of_work = {
-        work: (plan.new_points[code], plan.kept_marks[old_code])
-        for key, code in plan.fate.moves.items()
-        for old_code, work in [plan.chosen[key]]
-        if work is not None
-    }
-    works = list(of_work)
-    for start in range(0, len(works), AT_ONCE):
-        part = select(Submission).where(col(Submission.id).in_(works[start : start + AT_ONCE]))
-        for work in session.exec(part.order_by(col(Submission.id)).execution_options(populate_existing=True)):
-            work.point_id, same = of_work[pk(work)]
+    for key in (*plan.fate.merged, *plan.fate.vanishes):
+        row = plan.chosen[key][0]
+        row.dropped_at = now
+        session.add(row)
+    works = []
+    for key, code in plan.fate.moves.items():
+        row, old_code, work = plan.chosen[key]
+        row.point_id = plan.new_points[code]
+        session.add(row)
+        if work is not None:
+            same = plan.kept_marks[old_code]
+            work.point_id = plan.new_points[code]
             work.self_marks = {item: one for item, one in work.self_marks.items() if item in same}
             work.ticks = {item: one for item, one in work.ticks.items() if item in same}
             session.add(work)
-        session.flush()
+            works.append(pk(work))
+    session.flush()
     _move_drafts(session, works, plan.requirements)
 
 
@@ -355,10 +348,10 @@ def _move_drafts(session: Session, works: Sequence[int], requirements: Mapping[i
         .where(pieces.c.id == bindparam("piece"), pieces.c.version_id.is_(None))
         .values(requirement_id=bindparam("place"))
     )
-    for start in range(0, len(works), AT_ONCE):
+    for start in range(0, len(works), 500):
         rows = session.exec(
             select(Evidence.id, Evidence.requirement_id)
-            .where(col(Evidence.submission_id).in_(works[start : start + AT_ONCE]), col(Evidence.version_id).is_(None))
+            .where(col(Evidence.submission_id).in_(works[start : start + 500]), col(Evidence.version_id).is_(None))
             .order_by(col(Evidence.id))
         ).all()
         if rows:

@@ -4,9 +4,7 @@ what, what is bound. Only `moving` calls it, after `require`."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func
-from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import (
@@ -58,21 +56,19 @@ def choices_of(
     image: Mapping[str, str],
     requirements: Mapping[int, int],
     moves: Sequence[ProgrammeEvent],
-) -> tuple[dict[int, tuple[str, int | None]], list[competencies.succession.Chosen]]:
+) -> tuple[dict[int, tuple[Selection, str, Submission | None]], list[competencies.succession.Chosen]]:
     """Who has chosen which point, first choices first; only those of the version that the round leaves come back to be
-    changed, each with its code and the id of its work. Choices of versions that it left before are bound to those."""
+    changed. Choices of versions that it left before are bound to those."""
     handed_in = (
         select(SubmissionVersion.id).where(SubmissionVersion.submission_id == col(Submission.id)).correlate(Submission)
     )
-    statement: Any = (  # columns alone: a round of a whole district has tens of thousands of choices
-        columns(
-            col(Selection.id),
-            col(Selection.point_id),
-            col(Submission.id),
+    rows = session.exec(
+        select(
+            Selection,
+            Submission,
             func.coalesce(Person.merged_into_id, Person.id),
             handed_in.exists(),
         )
-        .select_from(Selection)
         .join(Person, col(Person.id) == col(Selection.person_id))
         .join(
             Submission,
@@ -81,23 +77,23 @@ def choices_of(
             & (col(Submission.point_id) == col(Selection.point_id)),
             isouter=True,
         )
-        .where(col(Selection.programme_id) == pk(programme), col(Selection.dropped_at).is_(None))
+        .where(Selection.programme_id == pk(programme), col(Selection.dropped_at).is_(None))
         .order_by(col(Selection.chosen_at), col(Selection.id))
-    )
-    rows = session.execute(statement).all()
+        .execution_options(populate_existing=True)
+    ).all()
     without_place = _without_place(session, programme, requirements)
-    older = _older(session, {point for _key, point, *_rest in rows} - old.keys(), moves)
-    chosen: dict[int, tuple[str, int | None]] = {}
+    older = _older(session, {row.point_id for row, *_rest in rows} - old.keys(), moves)
+    chosen: dict[int, tuple[Selection, str, Submission | None]] = {}
     choices = []
-    for key, point, work, human, is_handed_in in rows:
-        code = old.get(point)
+    for row, work, human, is_handed_in in rows:
+        code = old.get(row.point_id)
         if code is None:
-            choices.append(competencies.succession.Chosen(key, human, older[point], True))
+            choices.append(competencies.succession.Chosen(pk(row), human, older[row.point_id], True))
             continue
         # Begun with what the new version has no place for, it goes on as it was; a point that is no more is given up.
-        is_bound = is_handed_in or (work is not None and work in without_place and bool(image[code]))
-        chosen[key] = (code, work)
-        choices.append(competencies.succession.Chosen(key, human, code, is_bound))
+        is_bound = is_handed_in or (work is not None and pk(work) in without_place and bool(image[code]))
+        chosen[pk(row)] = (row, code, work)
+        choices.append(competencies.succession.Chosen(pk(row), human, code, is_bound))
     return chosen, choices
 
 

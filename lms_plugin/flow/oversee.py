@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, or_
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, not_, or_
+from sqlalchemy import select as columns
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
@@ -15,7 +16,7 @@ from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import cohorts, people, schools
+from lms_plugin.flow import categories, cohorts, people, schools
 from lms_plugin.flow.oversee_figures import (
     Group,
     Sources,
@@ -32,7 +33,7 @@ from lms_plugin.flow.oversee_views import (
     UnitPage,
     UnitRef,
 )
-from lms_plugin.people import Course, OrgUnit, RoleKind, Tenant, UnitKind
+from lms_plugin.people import Course, OrgUnit, RoleKind, RosterEntry, Tenant, UnitKind
 
 
 def rows_of(session: Session, statement: Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:
@@ -181,12 +182,16 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
     groups = groups_of(session, place)
     units = units_around(session, place.unit, children=True)
     depth = len(_ancestors(place.unit.path))
+    rules = place.frame.rules
     tallies: dict[int, Tally] = defaultdict(Tally)
+    by_category: dict[competencies.Category, Tally] = defaultdict(Tally)
     for group in groups:
-        below = _ancestors(group.path)
-        tallies[below[depth] if len(below) > depth else pk(place.unit)] += group.tally(
-            place.frame.rules, place.frame.is_closed
-        )
+        below, tally = _ancestors(group.path), group.tally(rules, place.frame.is_closed)
+        tallies[below[depth] if len(below) > depth else pk(place.unit)] += tally
+        if group.standing.category is not None:
+            by_category[group.standing.category] += tally
+    is_whole = place.unit.path == place.programme_path
+    targets = {one.category: one.target for one in rules.categories if one.target and is_whole}
     lines = [
         UnitLine(row.uuid, row.name, row.kind, tallies.get(key, Tally()))
         for key, row in units.items()
@@ -194,7 +199,7 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
     ]
     if lines and pk(place.unit) in tallies:
         lines.append(UnitLine(place.unit.uuid, place.unit.name, place.unit.kind, tallies[pk(place.unit)], is_self=True))
-    goal, looks_nowhere = place.frame.rules.goal_percent, place.frame.rules.choice.environment_rule == "free"
+    goal, looks_nowhere = rules.goal_percent, rules.choice.environment_rule == "free"
     lines.sort(key=lambda line: (-line.tally.missing(goal), -line.tally.unfinished, line.name))
     return UnitPage(
         frame=place.frame,
@@ -205,7 +210,11 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
         tally=sum(tallies.values(), Tally()),
         lines=tuple(lines),
         off_roster=off_roster_of(session, place),
-        not_called=cohorts.not_called(session, actor, place.programme, place.unit.path, place.frame.year),
+        categories=tuple(
+            (one, by_category[one], targets.get(one))
+            for one in competencies.Category
+            if one in by_category or (one in targets and rules.is_for(one))
+        ),
         asks_plans=place.asks_plans,
         undeclared=0 if looks_nowhere else schools.undeclared_below(session, actor, place.unit.path),
     )
@@ -233,7 +242,23 @@ def groups_of(session: Session, place: Place) -> list[Group]:
 
 
 def off_roster_of(session: Session, place: Place) -> OffRoster:
-    """How many take part in the unit without standing on the roster: one query."""
-    statement = counted_off_roster(place.sources(), place.unit.path)
-    people, unconfirmed, outside = rows_of(session, statement)[0]
-    return OffRoster(int(people), int(unconfirmed), int(outside))
+    """How many take part in the unit without standing on the roster, and how many stand on it and do not count (yet):
+    one query."""
+    statement = counted_off_roster(place.sources().of_nobodys_category, place.unit.path)
+    others: ColumnElement[int] = literal(0)
+    if place.frame.rules.concerns:
+        others = (
+            columns(func.count())
+            .select_from(RosterEntry)
+            .join(OrgUnit, col(OrgUnit.id) == col(RosterEntry.org_unit_id))
+            .where(
+                col(RosterEntry.tenant_id) == place.programme.tenant_id,
+                col(RosterEntry.removed_at).is_(None),
+                col(OrgUnit.path).startswith(place.unit.path),
+                not_(*categories.concerned(place.frame.rules)),
+            )
+            .scalar_subquery()
+        )
+    frame = place.frame
+    later = cohorts.not_called(place.programme, place.unit.path, frame.rules, frame.year)
+    return OffRoster(*(int(number) for number in rows_of(session, statement.add_columns(others, *later))[0]))

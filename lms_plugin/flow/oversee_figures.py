@@ -11,11 +11,25 @@ from functools import lru_cache
 from operator import add, attrgetter
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, and_, bindparam, case, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from competencies import Level, Result, Rules, person_result
+from competencies import Category, Level, Result, Rules, person_result
+from lms_plugin.flow import categories
 from lms_plugin.flow.oversee_facts import enrolled, hours, points
 from lms_plugin.people import CohortPlace, Exemption, OrgMembership, OrgUnit, Person, RosterEntry
 
@@ -70,15 +84,17 @@ _counts = attrgetter(*(one.name for one in fields(Tally)))
 @dataclass(frozen=True)
 class Standing:
     """Points passed and excellent (each at most the required number), whether those passed are what the choice rule
-    wants, and whether the hours are reached."""
+    wants, and whether the hours are reached. `category`: whose rules that goes by, None where all have the same."""
 
     passed: int
     excellent: int
     meets_rule: bool
     hours_ok: bool
+    category: Category | None = None
 
     def result(self, rules: Rules, is_closed: bool) -> Result:
         """The result of a person who stands so."""
+        rules = rules.for_category(self.category)
         levels = [Level.EXCELLENT] * self.excellent + [Level.PASS] * (self.passed - self.excellent)
         return person_result(
             levels,
@@ -167,11 +183,12 @@ class Sources:
         self.year = year
         self.programme_id, self.tenant_id, self.programme_path = programme_id, tenant_id, programme_path
         self.who, self.of_row = roots(self.tenant_id, some=some), _Chain()
-        choice = rules.choice
+        self.rules, choice = rules, rules.choice
         self.facts = points(self.programme_id, self.who, choice.compulsory)
         self.hours = hours(self.programme_id, self.who)
         self.enrolled = enrolled(self.programme_id, self.who)
-        required, need = choice.required_points, rules.hours
+        self.category = categories.column(rules)
+        required = categories.number(rules, lambda one: one.choice.required_points)
         value = func.coalesce
         self.chosen = value(self.facts.c.chosen, 0)
         self.handed = value(self.facts.c.handed, 0)
@@ -187,7 +204,8 @@ class Sources:
         self.meets_rule = case(
             (
                 and_(
-                    value(self.facts.c.dimensions, 0) >= choice.min_dimensions,
+                    value(self.facts.c.dimensions, 0)
+                    >= categories.number(rules, lambda one: one.choice.min_dimensions),
                     value(self.facts.c.compulsory, 0) >= len(set(choice.compulsory)),
                 ),
                 1,
@@ -195,9 +213,23 @@ class Sources:
             else_=0,
         )
         self.hours_ok = case(
-            (and_(self.practice >= need.practice_need_hundredths, self.online >= need.online_need_hundredths), 1),
+            (
+                and_(
+                    self.practice >= categories.number(rules, lambda one: one.hours.practice_need_hundredths),
+                    self.online >= categories.number(rules, lambda one: one.hours.online_need_hundredths),
+                ),
+                1,
+            ),
             else_=0,
         )
+
+    @property
+    def of_nobodys_category(self) -> "Sources":
+        """The same by the rules for everybody, for people on no roster: nobody knows their category."""
+        if not categories.kept_apart(self.rules):
+            return self
+        rules = self.rules.model_copy(update={"categories": (), "concerns": ()})
+        return sources_of(self.programme_id, self.tenant_id, self.programme_path, rules, self.year)
 
     def details(self) -> tuple[Any, ...]:
         """The columns that a line of a list needs beside who it is."""
@@ -214,6 +246,7 @@ class Sources:
             self.counted_excellent.label("counted_excellent"),
             self.meets_rule.label("meets_rule"),
             self.hours_ok.label("hours_ok"),
+            self.category.label("category"),
             self.practice.label("practice"),
             self.online.label("online"),
         )
@@ -261,6 +294,7 @@ class Sources:
                 col(OrgUnit.path).startswith(self.programme_path),
                 col(OrgUnit.path).startswith(within),
                 called,
+                *categories.concerned(self.rules),
             )
         )
 
@@ -317,6 +351,7 @@ class Sources:
             self.counted_excellent.label("counted_excellent"),
             self.meets_rule.label("meets_rule"),
             self.hours_ok.label("hours_ok"),
+            self.category.label("category"),
         )
         inner = self.on_roster(within, *keys, self.practice.label("practice"), self.online.label("online")).subquery()
         names = [inner.c[key.name] for key in keys]
@@ -334,6 +369,7 @@ class Sources:
                     self.counted_excellent == one.excellent,
                     self.meets_rule == int(one.meets_rule),
                     self.hours_ok == int(one.hours_ok),
+                    *([self.category == one.category.value] if one.category is not None else []),
                 )
                 for one in standings
             ),
@@ -379,14 +415,14 @@ def counted_off_roster(sources: Sources, within: str) -> Select[Any]:
 
 def group_of(row: Any) -> Group:
     """A row of `Sources.groups` as a value."""
-    path, exempt, logged, chosen, submitted, passed, excellent, meets, hours_ok, people, practice, online = row
+    path, exempt, logged, chosen, submitted, passed, excellent, meets, hours_ok, said, people, practice, online = row
     return Group(
         path,
         bool(exempt),
         bool(logged),
         bool(chosen),
         bool(submitted),
-        Standing(int(passed), int(excellent), bool(meets), bool(hours_ok)),
+        Standing(int(passed), int(excellent), bool(meets), bool(hours_ok), Category(said) if said else None),
         int(people),
         int(practice or 0),
         int(online or 0),

@@ -14,6 +14,7 @@ from sqlmodel import select as select_rows
 
 from competencies import (
     Award,
+    Category,
     CompetencyPoint,
     CreditEntry,
     CycleRule,
@@ -80,7 +81,8 @@ def _listed(sources: Sources, within: str, state: str, standings: frozenset[Stan
     """The people behind one number in their order: `most` after the first `skip`, each row with how many there are."""
     everybody = func.count().over()
     if state == "off_roster":
-        statement = sources.off_roster(within, *_off_columns(sources), everybody).order_by(
+        strangers = sources.of_nobodys_category
+        statement = strangers.off_roster(within, *_off_columns(strangers), everybody).order_by(
             col(OrgUnit.name), col(Person.staff_number), col(Person.id)
         )
     else:
@@ -169,9 +171,11 @@ def _line(
     cycle: CycleTotal | None = None,
 ) -> PersonLine:
     uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, *details = row
+    category = details.pop(11)
     is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online = (int(v) for v in details)
     counted, counted_excellent, meets_rule, hours_ok = counts
-    rules = place.frame.rules
+    own = Category(category) if category else None
+    rules = place.frame.rules.for_category(own)
     required, need = rules.choice.required_points, rules.hours
     result = Standing(counted, counted_excellent, bool(meets_rule), bool(hours_ok)).result(rules, place.frame.is_closed)
     return PersonLine(
@@ -206,6 +210,7 @@ def _line(
             online_hundredths=max(0, need.online_need_hundredths - online),
         ),
         points=tuple(points),
+        category=own,
         cycle=cycle,
     )
 
@@ -300,7 +305,7 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
             )
         ).all()
     )
-    points = _points_of(session, place, sources)
+    points, strangers = _points_of(session, place, sources), sources.of_nobodys_category
     tenant = get(session, Tenant, actor.tenant_id)
     rule, today = cycle_rule(tenant.cycle), local_day(now, tenant.timezone)
     sums = _cycle_sums(session, tenant, sources, rule, today)
@@ -318,7 +323,7 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
             _ordered(sources.on_roster(place.unit.path, *_roster_columns(sources, literal("")))), on_roster=True
         ),
         off_roster=people(
-            sources.off_roster(place.unit.path, *_off_columns(sources)).order_by(
+            strangers.off_roster(place.unit.path, *_off_columns(strangers)).order_by(
                 col(OrgUnit.name), col(Person.staff_number), col(Person.id)
             ),
             on_roster=False,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from competencies import CycleTotal, Level, Result, Rules
+from competencies import Category, CycleTotal, Level, Result, Rules
 from lms_plugin.flow.oversee_figures import FINISHED, Tally
 from lms_plugin.people import Stage, UnitKind
 
@@ -41,11 +41,14 @@ class UnitLine:
 
 @dataclass(frozen=True)
 class OffRoster:
-    """People who take part but stand on no list."""
+    """People who take part but stand on no list, and those on it who do not count (yet)."""
 
     people: int
     unconfirmed: int  # of them: whose school nobody has confirmed
     outside: int  # of them: whose school lies outside the programme's unit
+    others: int  # on the list, of categories that the programme is not for
+    later: int  # on the list, and their turn comes in a later year (分批)
+    unplaced: int  # on the list, and no year has been given to them
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class UnitPage:
     tally: Tally
     lines: tuple[UnitLine, ...]
     off_roster: OffRoster
-    not_called: tuple[int, int]  # whose turn comes in a later year, and whom no year has been given
+    categories: tuple[tuple[Category, Tally, int | None], ...]  # 类别, figures, target; () where not kept apart
     asks_plans: bool  # whether the schools of the programme are asked for a plan
     undeclared: int  # schools here that have declared no environment, where the rule looks at it
 
@@ -105,6 +108,7 @@ class PersonLine:
     result: Result | None
     lack: Lack
     points: tuple[tuple[str, Level], ...] = ()
+    category: Category | None = None  # 类别, where figures are kept apart by it
     cycle: CycleTotal | None = None  # over all programmes, in the sheet alone
 
     @property

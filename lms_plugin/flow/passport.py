@@ -13,7 +13,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import certificate_views, certificates, deliveries, humans, sign_in
+from lms_plugin.flow import categories, certificate_views, certificates, deliveries, humans, sign_in
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.scopes import courses_of, person_scope
@@ -120,6 +120,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     rules = next(
         (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
     )
+    rules, _not_for = categories.for_person(session, rules, person_ids)
     rows = chosen_points(session, actor, programme, person_ids)
     tenant = get(session, Tenant, actor.tenant_id)
     timezone = tenant.timezone

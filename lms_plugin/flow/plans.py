@@ -184,8 +184,7 @@ def save(
     if known.edition != edition:
         names = [member.name for member in known.team]
         raise Conflict("plan.changed", held=known, team=names, environment=known.environment)
-    if environment and environment not in units.ENVIRONMENTS:
-        raise Invalid({"environment": "form.choose"})
+    environment = units.environments_as_kept(environment)
     found = to_fill_in(session, actor, programme_uuid, unit_uuid, now)
     require(actor, Permission.PLAN_EDIT, scope_of(found.place))
     plan = plan_of(found)

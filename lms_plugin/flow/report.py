@@ -16,7 +16,7 @@ import lti
 from lms_plugin import outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
-from lms_plugin.flow import column_words, humans, retry
+from lms_plugin.flow import categories, column_words, humans, retry
 from lms_plugin.flow.links import review_of
 from lms_plugin.flow.stuck import ARRIVED, is_lost
 from lms_plugin.net import Http
@@ -69,8 +69,8 @@ def scores_of(
 ) -> dict[lti.LineItemKind, Score]:
     """The truth now: points awarded against the required number, hours of both kinds against their needs; of all rows
     of the human being, with comments in that language."""
-    rules = competencies.rules_of(session, programme)
     rows = humans.rows_by_row(session, [person_id])[person_id]
+    rules, _not_for = categories.for_person(session, competencies.rules_of(session, programme), rows)
     held = humans.levels(session, pk(programme), rows)
     passed = sum(level >= competencies.Level.PASS for level in held.values())
     required = rules.choice.required_points

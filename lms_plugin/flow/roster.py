@@ -1,4 +1,5 @@
-"""名单: the officer's list of who should take part, a five-column sheet: checked first, then taken in, idempotent."""
+"""名单: the officer's list of who should take part, five columns and 类别 if known: checked first, then taken in,
+idempotent."""
 
 import difflib
 from collections import defaultdict
@@ -8,10 +9,11 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from competencies import Category
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import curate, humans, people, roster_ties, sheets, units
+from lms_plugin.flow import categories, curate, humans, people, roster_ties, sheets, units
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, UnitKind, staff_number_as_kept
 
@@ -21,7 +23,9 @@ HEADS = {
     "staff_number": ("工号", "教师编号", "教职工号", "Staff number", "Staff no."),
     "stage": ("学段", "Stage"),
     "subject": ("学科", "任教学科", "Subject"),
+    "category": ("类别", "人员类别", "Category"),
 }
+NEEDED = tuple(key for key in HEADS if key != "category")
 MANY_NEW = 50  # so many schools that nobody knows, with one teacher each, are no schools
 MOST_COMPARED = 20_000  # pairs of names, about a second
 LONGEST = {"name": 100, "school": 200, "staff_number": 64, "subject": 64}
@@ -42,6 +46,23 @@ STAGES = {
     "特殊教育": Stage.SPECIAL,
     "special": Stage.SPECIAL,
 }
+CATEGORIES = {
+    "教师": Category.TEACHER,
+    "普通教师": Category.TEACHER,
+    "teacher": Category.TEACHER,
+    "骨干教师": Category.BACKBONE,
+    "骨干": Category.BACKBONE,
+    "backbone": Category.BACKBONE,  # Backbone teacher
+    "培训者": Category.COACH,
+    "培训团队": Category.COACH,
+    "coach": Category.COACH,
+    "管理团队": Category.MANAGER,
+    "管理团队成员": Category.MANAGER,
+    "management": Category.MANAGER,  # Management team
+    "校长": Category.PRINCIPAL,
+    "园长": Category.PRINCIPAL,
+    "principal": Category.PRINCIPAL,
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,7 @@ class Row:
     staff_number: str
     stage: Stage
     subject: str
+    category: Category | None  # None: no such column, or nothing in it; what was said before stays
 
 
 @dataclass(frozen=True)
@@ -129,7 +151,7 @@ def district_scope(session: Session, actor: Actor) -> Scope:
 def check(session: Session, actor: Actor, data: bytes) -> Check:
     """Reads a file and says what it would do. Raises Refused `sheet.…` where it cannot be used at all."""
     require(actor, Permission.ROSTER_IMPORT, district_scope(session, actor))
-    table = sheets.read(data, HEADS, HEADS)
+    table = sheets.read(data, HEADS, NEEDED)
     known = _known(session, actor)
     rows, problems = _rows(table)
     new_schools = _new_schools(rows, known)
@@ -206,6 +228,7 @@ def commit(
     made = _make_schools(session, actor, found.new_schools, new_schools_under, environment, now)
     known = _known(session, actor)
     new = changed = same = 0
+    others_now = False  # somebody is of another category than before
     for row in found.rows:
         school = _school(known, row.school)
         assert school is not None  # the check has found or the lines above have made each of them
@@ -218,6 +241,7 @@ def commit(
                 org_unit_id=pk(school),
                 stage=row.stage,
                 subject=row.subject,
+                category=row.category,
                 imported_at=now,
             )
             new += 1
@@ -228,6 +252,9 @@ def commit(
                 roster_ties.back_on_roster(session, entry, now)
             entry.name, entry.org_unit_id = row.name, pk(school)
             entry.stage, entry.subject = row.stage, row.subject
+            if row.category is not None:
+                others_now |= row.category is not categories.said_of(entry)
+                entry.category = row.category
             entry.imported_at, entry.removed_at = now, None
             changed += 1
         else:
@@ -235,6 +262,8 @@ def commit(
             continue
         session.add(entry)
     session.flush()
+    if others_now:
+        categories.changed(session, actor.tenant_id, now)
     return Imported(new, changed, same, made, _match(session, actor, [row.staff_number for row in found.rows], now))
 
 
@@ -273,10 +302,10 @@ def _others(session: Session, actor: Actor, rows: Sequence[Row], known: _Known) 
 def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
     rows, problems = [], []
     for line in table.lines:
-        cells = {key: line.text(key) for key in HEADS}
+        cells = {key: line.text(key) for key in table.columns}
         cells["staff_number"] = staff_number_as_kept(cells["staff_number"])
         faults = [
-            sheets.Problem(line.row, table.columns[key], "sheet.cell_empty", {}) for key in HEADS if not cells[key]
+            sheets.Problem(line.row, table.columns[key], "sheet.cell_empty", {}) for key in NEEDED if not cells[key]
         ]
         faults += [
             sheets.Problem(line.row, table.columns[key], "form.too_long", {"longest": most})
@@ -285,6 +314,12 @@ def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
         ]
         said = cells["stage"].casefold()
         stage = STAGES.get(said) or STAGES.get(said.split()[0] if said else "")  # "Primary school" is primary
+        kind = cells.get("category", "")
+        category = CATEGORIES.get(kind.casefold()) or CATEGORIES.get(kind.casefold().split()[0] if kind else "")
+        if category is None and kind:
+            faults.append(
+                sheets.Problem(line.row, table.columns["category"], "roster.category_unknown", {"found": kind[:30]})
+            )
         if stage is None and cells["stage"]:
             faults.append(
                 sheets.Problem(line.row, table.columns["stage"], "roster.stage_unknown", {"found": cells["stage"][:30]})
@@ -293,7 +328,8 @@ def _rows(table: sheets.Table) -> tuple[list[Row], list[sheets.Problem]]:
             faults.append(sheets.Problem(line.row, table.columns["name"], "roster.no_name", {}))
         problems += faults
         if stage is not None and not faults:
-            rows.append(Row(line.row, cells["name"], cells["school"], cells["staff_number"], stage, cells["subject"]))
+            who = cells["name"], cells["school"], cells["staff_number"]
+            rows.append(Row(line.row, *who, stage, cells["subject"], category))
     return rows, problems
 
 
@@ -345,6 +381,8 @@ def _school(known: _Known, name: str) -> OrgUnit | None:
 
 
 def _differs(entry: RosterEntry, row: Row, school: OrgUnit | None) -> bool:
+    if row.category not in (None, entry.category):
+        return True
     now = (entry.name, entry.org_unit_id, entry.stage, entry.subject, entry.removed_at)
     return now != (row.name, school.id if school is not None else None, row.stage, row.subject, None)
 

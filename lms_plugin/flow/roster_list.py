@@ -1,13 +1,15 @@
-"""The roster as a list: looked through, searched, one row taken off or put back."""
+"""The roster as a list: looked through, searched, one row taken off, put back or put right."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
+from competencies import Category
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find
-from lms_plugin.flow import people, roster_ties
+from lms_plugin.errors import Invalid
+from lms_plugin.flow import categories, curate, people, roster_ties, units
 from lms_plugin.flow.roster import district_scope
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, staff_number_as_kept
 
@@ -22,6 +24,7 @@ class EntryLine:
     school: str
     stage: Stage | None
     subject: str
+    category: Category
     has_come: bool
     is_removed: bool
 
@@ -63,6 +66,7 @@ def page(
             school,
             row.stage,
             row.subject,
+            categories.said_of(row),
             row.person_id is not None,
             row.removed_at is not None,
         )
@@ -84,6 +88,30 @@ def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, 
             roster_ties.back_on_roster(session, entry, now)
             for person in roster_ties.claimants(session, actor.tenant_id, [entry.staff_number]):
                 roster_ties.match_roster(session, person, now)
+    return entry
+
+
+def set_about(
+    session: Session, actor: Actor, entry_uuid: str, category: str, environment: str, now: datetime
+) -> RosterEntry:
+    """What somebody on the roster is to projects, and which environments hold for them alone (codes, a blank between;
+    "" = the school's). What they chose and handed in stays.
+
+    Raises Invalid at "category", and at "environment" as `curate.require_met`.
+    """
+    entry = find(session, RosterEntry, actor.tenant_id, entry_uuid)
+    path = session.exec(select(OrgUnit.path).where(OrgUnit.id == entry.org_unit_id)).one()
+    require(actor, Permission.ROSTER_IMPORT, Scope(actor.tenant_id, unit_paths=(path,)))
+    if category not in tuple(Category):
+        raise Invalid({"category": "form.choose"})
+    environment = units.environments_as_kept(environment)
+    if environment != entry.environment:
+        curate.require_met(session, actor.tenant_id, [path], environment, now)
+    before, entry.environment, entry.category = categories.said_of(entry), environment, Category(category)
+    session.add(entry)
+    session.flush()
+    if before is not entry.category:
+        categories.changed(session, actor.tenant_id, now)
     return entry
 
 

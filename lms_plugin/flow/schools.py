@@ -87,6 +87,7 @@ def change(session: Session, actor: Actor, uuid: str, name: str, environment: st
     require(actor, Permission.UNIT_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     name = units.name_as_kept(name)
     units.require_free(session, actor.tenant_id, unit.parent_id, name, pk(unit))
+    environment = units.environments_as_kept(environment)
     if environment != unit.environment:
         curate.require_met(session, actor.tenant_id, [unit.path], environment, now)
         units.declare(unit, environment)
@@ -102,7 +103,8 @@ def declare_all(session: Session, actor: Actor, environment: str, now: datetime,
     Raises Invalid at "environment", as `change`.
     """
     require(actor, Permission.UNIT_EDIT, _reach_scope(actor))
-    if environment not in units.ENVIRONMENTS:
+    environment = units.environments_as_kept(environment)
+    if not environment:
         raise Invalid({"environment": "form.choose"})
     wanted = _within(actor) if also_declared else and_(_within(actor), col(OrgUnit.environment) == "")
     found = session.exec(select(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, wanted)).all()

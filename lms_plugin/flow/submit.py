@@ -10,7 +10,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import drafts, extensions
+from lms_plugin.flow import categories, drafts, extensions
 from lms_plugin.people import Enrolment, Tenant
 
 
@@ -25,16 +25,17 @@ def choose_points(
     """Makes these points (codes) the actor's choice; fewer than the rule asks for may be saved and added to later.
 
     `give_up`: codes of handed-in points that the actor says may be withdrawn with the choice. Raises Invalid at
-    "point": too many, unknown, not offered, not for the school's environment, a set that cannot meet the rule; at
-    "give_up" where a point was handed in and nobody said that it may be withdrawn. Refused `choice.decided` and
-    `choice.opened` where a point would be dropped that stays, `submit.not_open_yet`, `submit.programme_over`.
+    "point": too many, unknown, not offered, not left to choose from, not for the school's environment, a set that
+    cannot meet the rule; at "give_up" where a point was handed in and nobody said that it may be withdrawn. Refused
+    `choice.decided` and `choice.opened` where a point would be dropped that stays, `choice.not_for_category` where the
+    programme is for others, `submit.not_open_yet`, `submit.programme_over`.
     """
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
     _require_enrolled(session, actor, programme)
     session.refresh(programme)  # it may have gone over to another version of its standard while this waited
     competencies.require_open(programme, get(session, Tenant, actor.tenant_id).timezone, now)
-    rules = competencies.rules_of(session, programme)
+    rules, not_for = categories.for_person(session, competencies.rules_of(session, programme), actor.person_ids)
     found = session.exec(
         select(competencies.CompetencyPoint)
         .where(competencies.CompetencyPoint.framework_version_id == programme.framework_version_id)
@@ -49,13 +50,14 @@ def choose_points(
     for code, tie in gone.items():
         if tie in _STAYS:
             raise Refused(_STAYS[tie], point=code)
-    school = drafts.school_of(session, actor)
+    if not_for is not None and any(pk(point) not in held for point in wanted):
+        raise Refused("choice.not_for_category")
     _require_rule(
         competencies.choice_rule(rules),
         [competencies.point_facts(point) for point in points],
         {point.code for point in wanted},
         {point.code for point in points if held.get(pk(point)) in _STAYS},
-        school.environment if school is not None else "",
+        categories.environment_of(session, actor.person_ids, drafts.school_of(session, actor)),
     )
     withdrawn = [code for code, tie in gone.items() if tie is competencies.Tie.HANDED_IN]
     if not set(withdrawn) <= set(give_up):
@@ -89,6 +91,8 @@ def _require_rule(
         raise Invalid({"point": ("choice.too_many", {"most": rule.required_points, "chosen": len(wanted)})})
     if now.not_offered:
         raise Invalid({"point": ("choice.not_offered", {"points": "、".join(sorted(now.not_offered))})})
+    if now.out_of_range:
+        raise Invalid({"point": ("choice.out_of_range", {"points": "、".join(sorted(now.out_of_range))})})
     if now.outside_environment:
         raise Invalid({"point": ("choice.outside_environment", {"points": "、".join(sorted(now.outside_environment))})})
     if not now.is_dead_end or state(kept).is_dead_end:

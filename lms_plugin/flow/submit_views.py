@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import cohorts, humans
+from lms_plugin.flow import categories, cohorts, humans
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.extensions import own_extension
 from lms_plugin.flow.round_view import Round
@@ -79,6 +79,8 @@ class Home:
     reviews_owed: int
     reviews_minutes: int
     reviews_due_at: datetime | None
+    not_for: competencies.Category | None  # their category, where the programme is for others
+    concerns: tuple[competencies.Category, ...]  # whom it is for; () = everybody
     turn_in: int | None  # the year in which their turn comes, where that is a later one (分批)
     as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
 
@@ -124,8 +126,11 @@ _ENROLLED = (
 )
 
 
-def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[competencies.Programme, competencies.Rules]:
-    """The programme with its rules, for somebody who takes part in it: one query. Raises NotFound."""
+def enrolled_programme(
+    session: Session, actor: Actor, uuid: str
+) -> tuple[competencies.Programme, competencies.Rules, competencies.Category | None]:
+    """The programme with its rules as they hold for somebody who takes part in it, and their category where it is for
+    others: one query, one more where not all are alike. Raises NotFound."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     places = {"tenant": actor.tenant_id, "uuid": uuid, "people": list(actor.person_ids)}
     row = session.exec(_ENROLLED, params=places).first()  # one for each of the person's rows that is enrolled
@@ -135,14 +140,14 @@ def enrolled_programme(session: Session, actor: Actor, uuid: str) -> tuple[compe
     if enrolment is None:
         raise NotFound("submit.not_enrolled")
     rules = competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules()
-    return programme, rules
+    return programme, *categories.for_person(session, rules, actor.person_ids)
 
 
 def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> Home:
-    """The teacher's home of one programme: seven queries, one more each where the programme has extensions or calls
-    people in by years. Raises NotFound, also for who takes no part in it."""
+    """The teacher's home of one programme: seven queries, one more each where the programme has extensions, calls
+    people in by years or does not treat all alike. Raises NotFound, also for who takes no part in it."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    programme, rules = enrolled_programme(session, actor, programme_uuid)
+    programme, rules, not_for = enrolled_programme(session, actor, programme_uuid)
     timezone = get(session, Tenant, actor.tenant_id).timezone
     rows = chosen_points(session, actor, programme, actor.person_ids)
     works = {row.point_id: row.work for row in rows}
@@ -166,6 +171,8 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         online_hundredths=balance[competencies.CreditKind.ONLINE],
         online_need_hundredths=rules.hours.online_need_hundredths,
         hours_kind=rules.hours.kind,
+        not_for=not_for,
+        concerns=rules.concerns,
         turn_in=cohorts.own_turn(session, actor, programme, rules, competencies.local_day(now, timezone).year),
         reviews_owed=reviews.owed,
         reviews_minutes=reviews.owed * rules.review.minutes_per_review,

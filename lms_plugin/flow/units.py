@@ -76,10 +76,18 @@ def _named_alike(session: Session, tenant_id: int, parent_id: int | None, name: 
     return [one for one in beside if plain(one.name) == plain(name)]
 
 
-def declare(unit: OrgUnit, environment: str) -> None:
-    """The environment that a school declares, "" = none any more. Raises Invalid at "environment"."""
-    if environment not in {"", *ENVIRONMENTS}:
+def environments_as_kept(said: str) -> str:
+    """Declared environments (codes, blanks between) each once, the more basic first; "" = none. Raises Invalid at
+    "environment"."""
+    codes = set(said.split())
+    if not codes <= set(ENVIRONMENTS):
         raise Invalid({"environment": "form.choose"})
+    return " ".join(one for one in ENVIRONMENTS if one in codes)
+
+
+def declare(unit: OrgUnit, environment: str) -> None:
+    """The environments that a school declares, "" = none any more. Raises Invalid at "environment"."""
+    environment = environments_as_kept(environment)
     if unit.kind is not UnitKind.SCHOOL:
         raise Invalid({"environment": "unit.environment_of_school"})
     unit.environment = environment

@@ -15,16 +15,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import (
-    BatchState,
-    Objection,
-    Programme,
-    ProgrammeState,
-    SchoolBatch,
-    Submission,
-    Training,
-    TrainingState,
-)
+from competencies import BatchState, Objection, Programme, ProgrammeState, SchoolBatch, Submission
 from competencies import SubmissionState as State
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import by_id, pk
@@ -34,9 +25,8 @@ from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, Un
 _Plan, _Call = competencies.plans.SchoolPlan, competencies.plans.PlanCall
 _Version = competencies.SubmissionVersion
 NEWS_FOR = timedelta(days=7)  # how long a lead reads that something came to a good end
-TASKS = ("confirm", "panel", "returned", "close", "training", "plan.returned", "plan.fill")
-"""What a lead has to do: confirm people, name the 考核小组, see to a batch that came back, close one, close trainings
-that are over, a plan."""
+TASKS = ("confirm", "panel", "returned", "close", "plan.returned", "plan.fill")
+"""What a lead has to do: confirm people, name the 考核小组, see to a batch that came back, close one, a plan."""
 NEWS = ("decide", "answer", "check", "shown", "ready", "released", "plan.waits", "plan.accepted")
 """What others do for the school, or did in the last days."""
 
@@ -77,13 +67,12 @@ def school_matters(session: Session, actor: Actor, now: datetime) -> tuple[Schoo
     require(actor, Permission.CHAIN_READ, somewhere(actor))
     places = _places(session, actor.tenant_id, units)
     facts: dict[tuple[int, int, str], list[Any]] = defaultdict(list)
-    for row in session.execute(_facts(actor.tenant_id, units, actor.person_ids), {"since": now - NEWS_FOR, "now": now}):
+    for row in session.execute(_facts(actor.tenant_id, units, actor.person_ids), {"since": now - NEWS_FOR}):
         facts[row.programme_id, row.unit_id, row.what].append(row)
     found: list[SchoolMatter] = []
     for unit in {pk(unit): unit for _programme, unit in places}.values():
-        for what in ("confirm", "training"):
-            for row in facts[0, pk(unit), what]:
-                found.append(SchoolMatter(what, unit.uuid, unit.name, number=row.number))
+        for row in facts[0, pk(unit), "confirm"]:
+            found.append(SchoolMatter("confirm", unit.uuid, unit.name, number=row.number))
     for programme, unit in places:
         of = SchoolMatter("", unit.uuid, unit.name, programme.uuid, programme.title)
         found += [
@@ -162,8 +151,8 @@ def _places(session: Session, tenant_id: int, units: Sequence[int]) -> list[tupl
 
 @lru_cache(maxsize=256)  # putting it together costs more than running it
 def _facts(tenant_id: int, units: tuple[int, ...], own: tuple[int, ...]) -> Any:
-    """(what, programme_id, unit_id, word, number, uuid, ends_on) of everything the matters are made of `now`; before
-    `since` what is over is no news any more (word "old")."""
+    """(what, programme_id, unit_id, word, number, uuid, ends_on) of everything the matters are made of; `since`: before
+    it what is over is no news any more (word "old")."""
     no_day, nothing = cast(null(), Date), literal("", String)
     state = col(Submission.state)
     word = case(
@@ -257,19 +246,7 @@ def _facts(tenant_id: int, units: tuple[int, ...], own: tuple[int, ...]) -> Any:
         )
         .group_by(col(OrgMembership.org_unit_id))
     )
-    to_close = (
-        columns(
-            literal("training", String), literal(0), col(Training.org_unit_id), nothing, func.count(), nothing, no_day
-        )
-        .where(
-            col(Training.tenant_id) == tenant_id,
-            col(Training.org_unit_id).in_(units),
-            col(Training.state) == TrainingState.PLANNED,
-            col(Training.ends_at) <= bindparam("now"),
-        )
-        .group_by(col(Training.org_unit_id))
-    )
-    return union_all(works, batches, objections, panels, to_confirm, to_close, _plans(units))
+    return union_all(works, batches, objections, panels, to_confirm, _plans(units))
 
 
 def _plans(units: tuple[int, ...]) -> Any:

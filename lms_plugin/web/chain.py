@@ -108,8 +108,7 @@ def school(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
     if request.method == "POST":
         row = find(db(), competencies.Programme, actor().tenant_id, programme)
         try:
-            seed, common = secrets.token_hex(16), request.form.get("common", "")
-            batch = batches.close(db(), actor(), row, unit, _left_out(), seed, edge().now, common)
+            batch = batches.close(db(), actor(), row, unit, _left_out(), secrets.token_hex(16), edge().now)
             return redirect(url_for("chain.batch", batch=batch.uuid), 303)
         except Invalid as invalid:
             db().rollback()
@@ -130,8 +129,10 @@ def school(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
 
 
 def _left_out() -> dict[str, str]:
-    """Reasons by uuid of the work."""
-    return {key.removeprefix(LEFT_OUT): text for key, text in request.form.items() if key.startswith(LEFT_OUT)}
+    """Reasons by uuid of the work; where none is given, the one that was given for all."""
+    common = request.form.get("common", "")
+    given = {key.removeprefix(LEFT_OUT): text for key, text in request.form.items() if key.startswith(LEFT_OUT)}
+    return {uuid: text.strip() or common for uuid, text in given.items()}
 
 
 @blueprint.route("/panel/<unit>", methods=["GET", "POST"])
@@ -175,7 +176,6 @@ def _batch(uuid: str, errors: dict[str, str] | None = None, about: str = "") -> 
         errors=errors or {},
         about=about,
         typed=lambda name: request.form.get(name, ""),
-        most=batch_views.MOST_SHOWN,
         done=whole(request.args.get("done"), 0, 0),
         state_words=state_words,
         drawn_word=drawn_word,

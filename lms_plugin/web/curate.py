@@ -11,7 +11,16 @@ import competencies
 from competencies import ProgrammeState, Rules
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import crosswalk, curate, curate_views, framework_changes
-from lms_plugin.web import formats, framework_words, messages, programme_form, province_words, references, rounds
+from lms_plugin.web import (
+    category_form,
+    formats,
+    framework_words,
+    messages,
+    programme_form,
+    province_words,
+    references,
+    rounds,
+)
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -116,6 +125,7 @@ def programme(programme: str) -> str:
         "curate/programme.html",
         view=view,
         words=programme_form.teacher_words(view),
+        kind=category_form.kind_word(view.rules),
         state=("note", _("已归档")) if view.is_archived else state_word(view.state),
         event_word=rounds.event_word,
         basis=province_words.basis(view.rules),
@@ -203,6 +213,7 @@ def _form(
         versions=choices.versions,
         units=units,
         options=programme_form.choice_words(),
+        categories=category_form.category_words(),
     )
     return page, 409 if stands else 422 if errors else 200
 

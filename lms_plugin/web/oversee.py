@@ -15,7 +15,7 @@ from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, wai
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
-from lms_plugin.web import formats, ledger_words
+from lms_plugin.web import category_form, formats, ledger_words
 from lms_plugin.web.downloads import person_columns, workbook
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -140,6 +140,7 @@ def unit(programme: str, unit: str) -> str:
         sentence=_sentence(page.unit.name, page.tally, page.frame.rules.goal_percent),
         states=state_words(),
         tenths=tenths,
+        category_list=category_form.listed,
         may_import=actor().has(RoleKind.OFFICER),
         notices=notices.open_notices(db(), actor()),
         stuck=digest.stuck_notices(db(), actor()),
@@ -250,6 +251,7 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("周期内学时（全部项目）"), 12, "hours"),
         sheets.Column(_("其中实践应用"), 12, "hours"),
         sheets.Column(_("周期还差"), 30),
+        sheets.Column(_("类别"), 10),
     ]
     sealed = [
         sheets.Column(_("学时台账封存到第几次"), 12, "number"),
@@ -314,6 +316,7 @@ def _person_rows(lines: Iterable[PersonLine], rules: Rules) -> Iterator[tuple[An
             lack_words(line, rules),
             line.exempt_reason,
             *_cycle_cells(line.cycle),
+            category_form.listed([line.category]) if line.category is not None else "",
         )
 
 

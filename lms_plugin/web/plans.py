@@ -16,7 +16,7 @@ from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, commit, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
-from lms_plugin.web.schools import environment_word
+from lms_plugin.web.schools import environment_word, ticked
 
 blueprint = Blueprint("plans", __name__)
 
@@ -121,8 +121,8 @@ def _one(programme: str, unit: str, errors: dict[str, str] | None = None, notice
     found = plans.held(db(), actor(), programme, unit, edge().now)
     team = [(member.name, member.duty.value) for member in found.team]
     environment = found.environment
-    if request.method == "POST" and "environment" in request.form:  # refused: what was typed stands again
-        team, environment = _typed_team(), request.form["environment"][:32]
+    if request.method == "POST" and "name.1" in request.form:  # refused: what was typed stands again
+        team, environment = _typed_team(), ticked()
     room = competencies.plans.MOST_TEAM
     team = [*team, *[("", "")] * (room - len(team))][:room]
     due_on = found.call.due_on
@@ -214,7 +214,7 @@ def save(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
             programme,
             unit,
             competencies.plans.team_of(_typed_team()),
-            request.form.get("environment", ""),
+            ticked(),
             request.form.get("version", ""),
             edge().now,
         )

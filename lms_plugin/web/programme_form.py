@@ -11,7 +11,7 @@ from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolic
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import chain_form, formats
+from lms_plugin.web import category_form, chain_form, formats
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -37,6 +37,7 @@ FLAGS = (
     "self_marks",
     "needs_hours",
     *chain_form.FLAGS,
+    *category_form.FLAGS,
 )
 CHOICES = {
     "environment_rule": ("exact", "up_to", "free"),
@@ -151,7 +152,9 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "trainings_per_term": rules.trainings.per_term,
         "cohorts": " ".join(f"{one.year}:{one.percent}" for one in rules.cohorts),
         "settings": rules.settings,
+        "only": category_form.range_words(rules.choice.only),
         **chain_form.values_of(rules.chain),
+        **category_form.values_of(rules),
     }
 
 
@@ -159,7 +162,7 @@ def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
         ("title", "framework_version", "unit", "compulsory", "not_offered", "points_in_paper", "excellent_points"),
-        ("settings", "cohorts", "shown_to", *DATES),
+        ("settings", "cohorts", "shown_to", "only", *DATES, *category_form.FIELDS),
         tuple(NUMBERS),
         HOURS,
         tuple(CHOICES),
@@ -198,6 +201,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
     chain = chain_form.parse(values, numbers, wrong)
+    concerns, categories = category_form.parse(values, numbers["required_points"], wrong)
     if wrong:
         raise Invalid(wrong)
     rules = Rules(
@@ -209,6 +213,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             compulsory=compulsory,
             not_offered=not_offered,
             points_in_paper=in_paper,
+            only=category_form.typed_range(values["only"]),
         ),
         review=ReviewPolicy(
             reviews_per_work=numbers["reviews_per_work"],
@@ -237,6 +242,8 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         chain=chain,
         goal_percent=numbers["goal_percent"],
         cohorts=cohorts,
+        concerns=concerns,
+        categories=categories,
         settings=values["settings"] if values["settings"] in competencies.provinces.ORDER else "",
     )
     return ProgrammeForm(
@@ -330,6 +337,8 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
         chosen.append(_("本地文件一共列出 %(n)s 个能力点。", n=choice.points_in_paper))
     if choice.not_offered:
         chosen.append(_("本地文件没有、不能选的：%(codes)s。", codes=_("、").join(choice.not_offered)))
+    if choice.only:
+        chosen.append(_("只能从这些里选：%(range)s。", range=category_form.range_words(choice.only)))
     if choice.compulsory:
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
     if choice.change_until == "decided":
@@ -395,11 +404,12 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
         if rules.release.after_days
         else _("由管理员或管理员邀请的评审员发布，发布以后才记学时、回传成绩。")
     )
-    stages = chain_form.words(rules.chain)
+    stages, said = chain_form.words(rules.chain), category_form.words(rules)
     if rules.chain.goes_by_batch:
         when = chain_form.release_words(rules.chain)
     return [
-        (_("谁参加"), _called(rules)),
+        (_("谁参加"), _paragraph([*said[:1], _called(rules)] if rules.concerns else [_called(rules)])),
+        *([(_("分类要求"), _paragraph(own))] if (own := said[1:] if rules.concerns else said) else []),
         (_("选能力点"), _paragraph(chosen)),
         (_("提交与撤回"), _paragraph(handing_in)),
         (_("互评"), _paragraph(peers)),

@@ -43,6 +43,7 @@ def labels() -> dict[str, str]:
         "choice.change_until": _("交了的能力点，教师什么时候以前可以换"),
         "choice.not_offered": _("本地文件没有的能力点"),
         "choice.points_in_paper": _("本地文件列出几个能力点"),
+        "choice.only": _("只能从这些里选"),
         "review.reviews_per_work": _("每份材料几人评"),
         "review.third_when_differing": _("两人意见不同时请第三人"),
         "review.max_reviews": _("每人最多评几份"),
@@ -77,6 +78,8 @@ def labels() -> dict[str, str]:
         "chain.days_off": _("放假的日子"),
         "chain.workdays": _("调休上班的周末"),
         "cohorts": _("分几年参加"),
+        "concerns": _("面向哪些人"),
+        "categories": _("分类要求"),
     }
 
 

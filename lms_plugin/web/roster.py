@@ -7,16 +7,18 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import exemptions, online_hours, roster, roster_list, sheets
+from lms_plugin.flow import categories, exemptions, online_hours, roster, roster_list, sheets
 from lms_plugin.flow.imports import Tray
 from lms_plugin.people import Stage
 from lms_plugin.web import messages
+from lms_plugin.web.category_form import category_words
 from lms_plugin.web.downloads import workbook
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.people import stage_word
 from lms_plugin.web.schools import choices as environments
+from lms_plugin.web.schools import environment_word, ticked
 
 blueprint = Blueprint("roster", __name__)
 
@@ -83,6 +85,7 @@ def home() -> BaseResponse | tuple[str, int]:
         if "new" in request.args
         else None,
         stage_word=stage_word,
+        categories=category_words(),
         address=lambda there: url_for("roster.home", q=query or None, page=there),
     )
     return page, 422 if error else 200
@@ -90,7 +93,7 @@ def home() -> BaseResponse | tuple[str, int]:
 
 @blueprint.get("/roster/template")
 def template() -> BaseResponse:
-    """An empty sheet with the five columns; 学段 drops down."""
+    """An empty sheet with the columns; 学段 and 类别 drop down."""
     stages = tuple(stage_word(stage) for stage in Stage)
     columns = [
         sheets.Column(_("姓名"), 14),
@@ -98,6 +101,7 @@ def template() -> BaseResponse:
         sheets.Column(_("工号"), 16),
         sheets.Column(_("学段"), 12, choices=stages),
         sheets.Column(_("学科"), 14),
+        sheets.Column(_("类别"), 14, choices=tuple(category_words().values())),
     ]
     roster_list.may_import(db(), actor())
     return workbook(_("应参训名单模板"), [sheets.Page(_("名单"), columns, (), empty_rows=2000)])
@@ -151,7 +155,22 @@ def entry(entry: str) -> str:
     return _entry_page(entry, {}, "", "")
 
 
-def _entry_page(uuid: str, errors: dict[str, str], programme: str, reason: str) -> str:
+@blueprint.post("/roster/entry/<entry>/about")
+def about(entry: str) -> BaseResponse | tuple[str, int]:
+    """类别 of one teacher, and environments that hold for them alone."""
+    category, environment = request.form.get("category", ""), ticked()
+    try:
+        roster_list.set_about(db(), actor(), entry, category, environment, edge().now)
+    except Invalid as invalid:
+        db().rollback()
+        return _entry_page(entry, messages.field_errors(invalid), "", "", (category, environment)), 422
+    wake_worker()
+    return redirect(url_for("roster.entry", entry=entry), 303)
+
+
+def _entry_page(
+    uuid: str, errors: dict[str, str], programme: str, reason: str, said: tuple[str, str] | None = None
+) -> str:
     row, unit, programmes = exemptions.exemptions_of(db(), actor(), uuid)
     return render_template(
         "roster/entry.html",
@@ -161,6 +180,10 @@ def _entry_page(uuid: str, errors: dict[str, str], programme: str, reason: str) 
         stage=stage_word(row.stage) if row.stage is not None else "",
         errors=errors,
         typed=(programme, reason),
+        categories=list(category_words().items()),
+        environments=environments(),
+        said=said or (categories.said_of(row).value, row.environment),
+        school_environment=environment_word(unit.environment),
     )
 
 

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import schools, units
 from lms_plugin.web import messages
+from lms_plugin.web.category_form import part_word
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
@@ -13,10 +14,14 @@ from lms_plugin.web.forms import pages, whole
 blueprint = Blueprint("schools", __name__)
 
 
-def environment_word(code: str) -> str:
-    """A declared environment in the page's language."""
-    words = {"multimedia": _("多媒体教学环境"), "blended": _("混合学习环境"), "smart": _("智慧学习环境")}
-    return str(words.get(code, _("没有申报")))
+def environment_word(codes: str) -> str:
+    """Declared environments (codes, a blank between) in the page's language."""
+    return _("、").join(part_word(code) for code in codes.split() if code in units.ENVIRONMENTS) or _("没有申报")
+
+
+def ticked() -> str:
+    """The environments that a form ticked, as they are kept."""
+    return " ".join(request.form.getlist("environment"))[:100]
 
 
 def choices() -> list[tuple[str, str]]:
@@ -30,7 +35,7 @@ def home() -> BaseResponse | tuple[str, int]:
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
-            wanted, also_declared = request.form.get("environment", ""), request.form.get("all") == "1"
+            wanted, also_declared = ticked(), request.form.get("all") == "1"
             changed = schools.declare_all(db(), actor(), wanted, edge().now, also_declared=also_declared)
             return redirect(url_for("schools.home", changed=changed), 303)
         except Invalid as invalid:
@@ -44,7 +49,7 @@ def home() -> BaseResponse | tuple[str, int]:
         page=number,
         pages=pages(view.total),
         errors=errors,
-        typed=request.form.get("environment", ""),
+        typed=ticked(),
         changed=whole(request.args.get("changed"), 0, least=0) if "changed" in request.args else None,
         choices=choices(),
         environment_word=environment_word,
@@ -61,7 +66,7 @@ def one(unit: str) -> BaseResponse | tuple[str, int]:
     known = found.name
     name, environment = found.name, found.environment
     if request.method == "POST":
-        name, environment = request.form.get("name", "")[:500], request.form.get("environment", "")
+        name, environment = request.form.get("name", "")[:500], ticked()
         try:
             schools.change(db(), actor(), unit, name, environment, edge().now)
             return redirect(url_for("schools.home"), 303)
@@ -75,6 +80,6 @@ def one(unit: str) -> BaseResponse | tuple[str, int]:
         name=name,
         environment=environment,
         errors=errors,
-        choices=[("", _("没有申报")), *choices()],
+        choices=choices(),
     )
     return page, 422 if errors else 200

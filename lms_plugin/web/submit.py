@@ -21,7 +21,7 @@ from lms_plugin.flow import (
     uploads,
     waiting_school,
 )
-from lms_plugin.web import slots
+from lms_plugin.web import category_form, slots
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.forms import whole
 
@@ -55,6 +55,7 @@ def home(programme: str) -> str:
         others=courses.other_programmes(db(), actor(), programme),
         to_decide=waiting_school.to_decide(db(), actor()),
         tasks=sum(one.is_task for one in waiting_school.school_matters(db(), actor(), edge().now)),
+        category_list=category_form.listed,
     )
 
 
@@ -75,7 +76,14 @@ def _choosing(programme: str, picked: list[str] | None, error: str = "", give_up
         no_video=bool(request.values.get("no_video")),
         picked=picked,
     )
-    return render_template("submit/choose.html", view=view, error=error, give_up=give_up)
+    return render_template(
+        "submit/choose.html",
+        view=view,
+        error=error,
+        give_up=give_up,
+        category_list=category_form.listed,
+        range_words=category_form.range_words,
+    )
 
 
 @blueprint.post("/programmes/<programme>/points")
@@ -90,7 +98,7 @@ def save_choice(programme: str) -> BaseResponse | str:
         said = {"give_up": sentence} if "give_up" in error.fields else {"error": sentence}
         return make_response(_choosing(programme, picked, **said), 422)
     except Refused as error:
-        if error.code not in {"choice.decided", "choice.opened"}:
+        if error.code not in {"choice.decided", "choice.opened", "choice.not_for_category"}:
             raise
         return make_response(_choosing(programme, picked, slots.sentence_of(error)), 422)
     return redirect(url_for("submit.home", programme=programme), 303)

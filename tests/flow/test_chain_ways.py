@@ -12,7 +12,7 @@ from competencies.sampling import Candidate, draw
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, Refused
-from lms_plugin.flow import award, batch_views, batches, chain_views, panel, waiting, waiting_school
+from lms_plugin.flow import award, batches, chain_views, panel, waiting, waiting_school
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import hand_in
@@ -132,40 +132,3 @@ def test_a_school_with_too_few_people_is_helped_by_the_county(world: World) -> N
     for who, work in ((cast.LI, there), (cast.WANG, mine)):  # not of that school's group; one's own
         with pytest.raises(Forbidden):
             decide(world, work, who=who)
-
-
-def test_one_reason_for_all_closes_a_batch_of_any_size(world: World) -> None:
-    """What waits is named by the page only up to a number: the reason for all stands for the rest too."""
-    world.set_rules(chain={"publicity": True})
-    decide(world, hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR))
-    late, other = (hand_in(world, who, "A3", world.now - 2 * HOUR) for who in (cast.WANG, cast.LI))
-    unit, lead = world.schools[XIWANG].uuid, world.actor(cast.LEAD)
-
-    def closed(reasons: dict[str, str], common: str) -> competencies.SchoolBatch:
-        return batches.close(world.session, lead, world.programme, unit, reasons, "seed", world.now, common)
-
-    with pytest.raises(Invalid) as refused:
-        closed({late.uuid: "产假"}, " ")
-    assert set(refused.value.fields) == {other.uuid}
-    batch = closed({late.uuid: "产假"}, "还没评完")
-    assert {row.uuid: work.left_out for work, row in competencies.works_of(world.session, batch) if work.left_out} == {
-        late.uuid: "产假",
-        other.uuid: "还没评完",
-    }
-
-
-def test_pages_name_a_part_of_what_a_big_school_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_views, "MOST_WAITING", 1)
-    monkeypatch.setattr(batch_views, "MOST_SHOWN", 1)
-    world.set_rules(chain={"check": True})
-    works = [hand_in(world, cast.CHEN, code, world.now - 2 * HOUR) for code in ("A3", "A5", "B1")]
-    lead, officer = world.actor(cast.LEAD), world.actor(cast.OFFICER)
-    page = chain_views.school_page(world.session, lead, world.programme.uuid, world.schools[XIWANG].uuid)
-    assert (len(page.waiting), page.line.undecided) == (1, 3)
-    for work in works:
-        decide(world, work, 2)
-    batch = close(world)
-    first = batch_views.batch_page(world.session, officer, batch.uuid, world.now).drawn[0]
-    batches.check(world.session, officer, batch.uuid, first.uuid, is_upheld=True, reason="", now=world.now)
-    drawn = batch_views.batch_page(world.session, officer, batch.uuid, world.now).drawn
-    assert [one.is_upheld for one in drawn] == [None, None, True]

@@ -8,7 +8,7 @@ from sqlmodel import col, update
 import competencies
 from competencies import plans
 from lms_plugin.db import pk
-from lms_plugin.flow import batch_views, batches, notices, publicity, trainings, waiting, waiting_school
+from lms_plugin.flow import batches, notices, publicity, waiting, waiting_school
 from lms_plugin.people import Person, RoleKind
 from tests import people as cast
 from tests.factories import World, grant, programme_of
@@ -147,37 +147,3 @@ def test_the_chain_opens_where_something_waits(world: World, who: cast.Cast) -> 
     newer.archived_at = world.now
     world.session.flush()
     assert places() == [(world.programme.title, True, at_school)]
-
-
-def test_a_lead_is_told_of_trainings_that_are_over(world: World) -> None:
-    said = trainings.Plan(
-        title="校本研修", programme=world.programme.uuid, unit=world.schools[XIWANG].uuid,
-        kind=competencies.TrainingKind.SCHOOL_BASED, expects=competencies.Expects.ROSTER,
-        starts_at=world.now + HOUR, ends_at=world.now + 2 * HOUR, place="",
-    )  # fmt: skip
-    trainings.plan(world.session, world.actor(cast.LEAD), said, world.now)
-
-    def told(later: timedelta) -> list[str]:
-        found = waiting_school.school_matters(world.session, world.actor(cast.LEAD), world.now + later)
-        return [one.kind for one in found]
-
-    assert (told(HOUR), told(2 * HOUR)) == ([], ["training"])
-
-
-def test_who_objects_is_known_to_who_answers_and_to_nobody_in_the_school(world: World) -> None:
-    """Not to the lead, and not to the member of the group whose own work it is about."""
-    world.set_rules(chain={**ALL, "panel": True})
-    name_panel(world, cast.WANG, cast.LI)
-    work = hand_in(world, cast.WANG, "A3", world.now - 2 * HOUR)
-    decide(world, work, who=cast.LI)
-    batch = close(world)
-    check_all(world, batch)
-    publicity.object_to(world.session, world.actor(cast.LI), batch.uuid, work.uuid, "不对", "", world.now)
-
-    def by(who: cast.Cast) -> str:
-        return batch_views.batch_page(world.session, world.actor(who), batch.uuid, world.now).objections[0].by
-
-    assert [by(who) for who in (cast.OFFICER, cast.AUDITOR, cast.LI)] == ["李建国"] * 3
-    assert [by(who) for who in (cast.WANG, cast.LEAD)] == ["", ""]
-    grant(world.session, world.person(cast.WANG), RoleKind.OFFICER, world.county, world.now)
-    assert by(cast.WANG) == ""

@@ -74,6 +74,7 @@ FILES = Path(__file__).resolve().parent.parent / "files"
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NEW = cast.Cast("new", "", "希望小学", "")  # came for the first time, has said nothing yet
+OF_PRINCIPALS = [{"category": "principal", "required_points": 2, "only": ["multimedia", "C1"], "target": 3}]
 TEXT = "目标：学生能说出把难点讲清楚的三种办法。\n过程：先看动画，再分组试一试，最后说一说。"
 
 
@@ -370,7 +371,9 @@ def _lists(pages: Pages) -> None:
         uuids[key] = other.uuid
         if key == "draft":
             years = [{"year": 2026 + later, "percent": percent} for later, percent in enumerate((30, 50, 20))]
-            competencies.set_rules(session, other, competencies.Rules.model_validate({"cohorts": years}), None, NOW)
+            rules = {"cohorts": years, "concerns": ["backbone", "principal"], "categories": OF_PRINCIPALS}
+            competencies.set_rules(session, other, competencies.Rules.model_validate(rules), None, NOW)
+            enter.enrol(session, pk(other), pk(world.person(cast.WANG)), NOW)  # a teacher: it is for others
         if key == "closed":
             days = {"before": competencies.days_of(world.programme), "after": competencies.days_of(other)}
             competencies.note_event(session, other, "make_up", officer.person_id, NOW, "教字〔2026〕9号", days)

@@ -19,6 +19,9 @@ from tests.web.test_curate import form
 
 # Another value for each setting, so that no setting can be left out of what teachers are told.
 OTHERS: dict[str, Any] = {
+    "choice.only": ["blended", "A3"],
+    "concerns": ["principal"],
+    "categories": [{"category": "coach", "required_points": 2}],
     "choice.required_points": 4,
     "choice.environment_rule": "free",
     "choice.change_until": "decided",

@@ -140,7 +140,7 @@ def test_no_file_is_no_fault_of_the_server(browse):
 def test_the_template_can_be_sent_back_filled(browse):
     with browse(cast.OFFICER).get("/roster/template") as answer:
         book = CalamineWorkbook.from_filelike(io.BytesIO(answer.data))
-    assert book.get_sheet_by_index(0).to_python() == [list(HEAD)]
+    assert book.get_sheet_by_index(0).to_python() == [[*HEAD, "类别"]]
 
 
 def test_exemption_and_removal_of_one_teacher(browse, world):
