@@ -133,6 +133,7 @@ class Permission(enum.Enum):
     TRANSFER_ASK = "transfer.ask"
     TRANSFER_RELEASE = "transfer.release"
     TRANSFER_TAKE = "transfer.take"
+    TENANT_LEAVE = "tenant.leave"
     LEDGER_AUDIT = "ledger.audit"
     LEDGER_FIND = "ledger.find"
 
@@ -236,6 +237,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.TRANSFER_ASK: [[_is_own]],
     Permission.TRANSFER_RELEASE: [[_officer, _is_not_own]],
     Permission.TRANSFER_TAKE: [[_officer, _is_not_own]],
+    Permission.TENANT_LEAVE: [[_officer]],  # asked of the whole district; IT sees no evidence, so not IT
     Permission.LEDGER_AUDIT: [[_auditor]],
     Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours
 }

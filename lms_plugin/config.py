@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         return f"{self.public_url}/.well-known/jwks.json"
 
     @property
+    def archive_dir(self) -> Path:
+        """Where archives of districts wait to be fetched."""
+        return self.data_dir / "archives"
+
+    @property
     def storage_dir(self) -> Path:
         """Where evidence bytes lie."""
         return self.data_dir / "evidence"

@@ -25,6 +25,7 @@ COLUMNS = "columns"  # the columns of one course's gradebook
 MEMBERS = "members"  # the list of one course
 BUNDLE = "certificate_bundle"  # the certificates of a unit in one ZIP, a part of them
 NOTICES = "notices"  # which platform notices the host of one deployment sends us
+ARCHIVE = "archive"  # everything of a district in one file, a part of it
 DIGEST = "digest"  # one district's stuck scores of one day
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 

@@ -22,6 +22,8 @@ class Tenant(Model, table=True):
     timezone: str = Field(default="Asia/Shanghai", max_length=64)
     is_demo: bool = Field(default=False)
     cycle: dict[str, int] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    forward_url: str = Field(default="", max_length=500)  # where the district goes on, from the day below
+    frozen_on: date | None = None  # from 0:00 of this day nothing is changed here (leaving.py)
     created_at: datetime
 
 
@@ -411,9 +413,7 @@ class WebSession(Model, table=True):
 
 class Ticket(Model, table=True):
     """A one-time pass that carries a session into a window without our cookie: ≤ 60 s where it stands in a URL.
-
-    `browser_hash` is of the secret of the browser that used it: a double click there is no second use.
-    """
+    `browser_hash` is of the secret of the browser that used it: a double click there is no second use."""
 
     __tablename__ = "ticket"
     id: int | None = Field(default=None, primary_key=True)

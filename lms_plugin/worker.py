@@ -12,11 +12,12 @@ from sqlmodel import Session, col, delete
 
 import competencies
 import lti
-from lms_plugin import outbox
+from lms_plugin import leaving, outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import (
+    archive_making,
     award,
     batches,
     booking,
@@ -75,7 +76,7 @@ class Worker:
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None
-        self.handlers: dict[str, Handler] = {**HANDLERS, outbox.BUNDLE: self.make_bundle}
+        self.handlers: dict[str, Handler] = {**HANDLERS, outbox.BUNDLE: self.make_bundle, outbox.ARCHIVE: self.pack}
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -112,6 +113,10 @@ class Worker:
     def make_bundle(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
         """A part of a ZIP of certificates."""
         bundle_making.make(self.sessions, self.storage, self.settings.public_url, ids, self.clock)
+
+    def pack(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
+        """A part of the archive of a district."""
+        archive_making.make(self.sessions, self.storage, self.settings.archive_dir, ids, self.clock)
 
     def run_due(self, limit: int = 50) -> int:
         """Runs all jobs that are due now, one after the other; gives the number. Stops where none is left."""
@@ -164,7 +169,7 @@ class Worker:
         """Releases the school batches whose 公示 is over: one transaction for each."""
         due: list[int] = []
         with self._alone("due batches") as session:
-            due = batches.due(session, now)
+            due = leaving.still_open(session, competencies.batches.SchoolBatch, batches.due(session, now), now)
         for batch_id in due:
             with self._alone(f"release of batch {batch_id}") as session:
                 batches.release_due(session, batch_id, now)
@@ -199,6 +204,7 @@ class Worker:
         with transaction(self.sessions) as session:
             gone = clearing.let_go(session, now, grace)
         bundle_making.clear_old(self.sessions, self.storage, now)
+        archive_making.clear_old(self.sessions, self.settings.archive_dir, now)
         digit = f"{int(now.timestamp() // 3600) % 16:x}"
         old = [key for key, changed_at in self.storage.keys(digit) if changed_at <= now - grace]
         with self.sessions() as session:
@@ -215,7 +221,7 @@ class Worker:
         """One transaction for each programme: what breaks in one district holds up no other."""
         found: list[int] = []
         with self._alone(find.__name__) as session:
-            found = find(session)
+            found = leaving.still_open(session, competencies.Programme, find(session), now)
         for programme_id in found:
             with self._alone(f"{act.__name__} of programme {programme_id}") as session:
                 act(session, programme_id, now)

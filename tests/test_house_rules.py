@@ -22,6 +22,7 @@ PARTS = ("lms_plugin", "competencies", "rubrics", "lti")
 MODELS = (
     "lms_plugin.people",
     "lms_plugin.outbox",
+    "lms_plugin.leaving",
     "competencies.batches",
     "competencies.bundles",
     "competencies.choice_changes",
@@ -56,6 +57,10 @@ ACROSS_TENANTS = {
     ): "the other side of an arrival: a package names it",
     ("lms_plugin/flow/sign_in.py", "Training"): "a phone knows no district; the code of this moment is the permission",
     ("lms_plugin/flow/clearing.py", "StoredFile"): "the worker clears the disk, which holds every district's files",
+    (
+        "lms_plugin/flow/archive_making.py",
+        "TenantArchive",
+    ): "the worker clears the disk, which holds every district's archives",
 }
 
 # Public flow functions that nobody is yet signed in for, or that the machine calls by itself, and why.

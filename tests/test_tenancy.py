@@ -22,6 +22,7 @@ import lti
 import rubrics
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import (
+    archives,
     arrivals,
     asks,
     attendance,
@@ -102,6 +103,9 @@ OWN_PAGES = {
     "audit.home",
     "audit.draw",
     "cycle.page",
+    "archives.home",
+    "archives.ask",
+    "archives.forward",
     "chain.home",
     "chain.programmes",
     "chain.publicities",
@@ -273,6 +277,7 @@ def things(world: World) -> Things:
         "award": award.uuid,
         "certificate": certificate.uuid,
         "bundle": bundle.uuid,
+        "archive": archives.ask(session, world.actor(cast.OFFICER), now).uuid,
         "phrase": phrase.uuid,
         "training": held.uuid,
         "material": material.uuid,
@@ -453,6 +458,7 @@ def test_the_neighbour_finds_nothing(tool: Flask, things: Things, neighbour: Bro
     assert not wrong, "\n".join(map(str, wrong))
     # a sign-in code of their own, a wrong one of their own, and a code for a record of their own
     own = {"personal_code": 1, "sign_in_try": 1, "arrival": 1, "transfer_event": 1}
+    own |= {"tenant_archive": 1, "job": 1}  # everything of their own district
     assert written(before, row_counts(things.world.session)) == own
 
 
@@ -572,6 +578,7 @@ def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
         "review.page",
         "cases.page",
         "evidence.file",
+        "archives.file",
         "audit.entry",
     }
     assert readers >= GETS_THAT_COMMIT

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import click
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
+import lti
 from lms_plugin.cli.common import act, said
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, pk, session_factory
-from lms_plugin.flow import archive_export, archive_import, people
+from lms_plugin.flow import archive_export, archive_import, archives, people
 from lms_plugin.storage import Storage
 
 MB = 1 << 20
@@ -91,6 +93,8 @@ def import_(expected: str, with_faults: bool, file: Path) -> None:
     with act(is_writing=False) as (_session, settings, _now), factory_of(settings) as factory:
         storage = Storage(settings.storage_dir)
         taken = archive_import.take_in(factory, storage, file, Telling(), expected=expected, with_faults=with_faults)
+    with act() as (session, settings, now):
+        lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
     done = taken.progress
     click.echo(f"Arrived / 已收下: {taken.name}, {done.rows} records / 条记录, {done.files} files / 个文件")
     click.echo(f"Hash of the manifest / 清单校验值: {taken.hash}")
@@ -98,3 +102,24 @@ def import_(expected: str, with_faults: bool, file: Path) -> None:
         click.echo(f"Places in which its ledger differs from its seals / 台账与封存对不上: {taken.faults}")
     click.echo("Now connect its course platforms / 请接着接入课程平台: nengli platform enable | add")
     click.echo("and invite the first officer / 并邀请第一位管理员: nengli officer invite")
+
+
+@click.command("freeze")
+@click.option("--tenant", "tenant_name", required=True)
+@click.option("--forward", "url", required=True, help="Where the district goes on: https://…")
+@click.option("--from", "day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
+def freeze(tenant_name: str, url: str, day: datetime) -> None:
+    """From that day on nothing can be changed in a district (只读); every page leads to the new address."""
+    with act() as (session, _, now):
+        row = people.tenant_named(session, tenant_name)
+        archives.set_forward(session, pk(row), url, day.date(), now)
+    click.echo(f"Read-only from / 只读，从: {day:%Y-%m-%d} → {url}")
+
+
+@click.command("thaw")
+@click.option("--tenant", "tenant_name", required=True)
+def thaw(tenant_name: str) -> None:
+    """The district goes on here after all."""
+    with act() as (session, _, _now):
+        archives.clear_forward(session, pk(people.tenant_named(session, tenant_name)))
+    click.echo("Not read-only any more / 已恢复使用")

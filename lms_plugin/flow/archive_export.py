@@ -99,12 +99,13 @@ class _Export:
             for row in kept.rows(FILES):
                 if row["state"] not in WITH_BYTES or not row["sha256"]:
                     continue
+                is_new = parcel.file_name(row["sha256"], row["extension"]) not in self.packing
                 if self._put_in(row):
                     self.progress.bytes += row["size_bytes"]
                 else:
                     missing += 1
                 self.progress.files += 1
-                self.progress.may_pause = True
+                self.progress.may_pause = is_new  # each run packs something, however short it is
                 self.watch(self.progress)
                 self.progress.may_pause = False
                 if self.packing.unkept >= KEEP_EVERY:
@@ -136,7 +137,7 @@ def export(
                     work.rows(session, tenant_id)
                 packing.checkpoint()
             with factory() as session:
-                work.progress.all_files, work.progress.all_bytes = _to_pack(session, tenant_id)
+                work.progress.all_files, work.progress.all_bytes = to_pack(session, tenant_id)
             missing = work.bytes(path)
             packing.checkpoint()
             with parcel.Reading(path) as kept:
@@ -151,7 +152,7 @@ def export(
     return Packed(hashed, work.progress, missing)
 
 
-def _to_pack(session: Session, tenant_id: int) -> tuple[int, int]:
+def to_pack(session: Session, tenant_id: int) -> tuple[int, int]:
     """How many files will be packed, and their bytes: for the progress."""
     wanted = owned(StoredFile, tenant_id).where(
         col(StoredFile.state).in_([FileState.READY, FileState.REFUSED]), StoredFile.sha256 != ""

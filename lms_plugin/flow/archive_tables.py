@@ -82,6 +82,7 @@ LEFT_OUT: dict[str, str] = {
     "personal_code": "kept under this installation's secret: everybody gets a new one",
     "sign_in_try": "wrong codes of a day",
     "certificate_bundle": "a ZIP of certificates, made again where it is wanted",
+    "tenant_archive": "the packing itself",
     "job": "what this installation still has to send; it sends it itself",
     "worker_beat": "whether this installation's worker lives",
     "notice": "hints for the officers of today; raised again where their cause is",
@@ -104,6 +105,8 @@ LEFT_OUT: dict[str, str] = {
 
 COLUMNS_LEFT_OUT: dict[tuple[str, str], Callable[[], Any]] = {
     ("training", "sign_in_secret"): competencies.trainings.new_secret,  # of the codes on the screen
+    ("tenant", "forward_url"): str,
+    ("tenant", "frozen_on"): lambda: None,
     ("lti_platform", "is_disabled"): lambda: True,  # until somebody at the new place says that it is connected
 }
 """Columns that stay behind, with what stands there on arrival."""

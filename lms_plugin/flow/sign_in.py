@@ -22,6 +22,7 @@ from competencies import (
     TrainingKind,
     TrainingState,
 )
+from lms_plugin import leaving
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
@@ -338,7 +339,9 @@ def entry_pass(training: Training, now: datetime) -> str:
 
 def on_phone(session: Session, training: Training, typed: str, address: str, key: str, now: datetime) -> bool:
     """Signs in whose personal code that is; False for one that is nobody's, or of somebody who is not to come. The
-    wrong code is counted by address: the caller keeps that. Raises Refused `sign_in.too_many`."""
+    wrong code is counted by address: the caller keeps that. Raises Refused `sign_in.too_many`, Conflict
+    `tenant.read_only`."""
+    leaving.must_be_open_at(session, training.tenant_id, now)
     who = f"phone:{training.uuid}:{_masked(key, address)}"
     _must_be_few(session, who, MOST_OF_AN_ADDRESS, now)
     person = _whose(session, training, typed, key)

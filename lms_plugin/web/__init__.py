@@ -253,7 +253,10 @@ def _page(code: str, params: dict[str, Any], status: int, reference: str = "", *
 
 
 def _refused(error: Refused) -> Response:
-    return _page(error.code, error.params, error.status, error.params.get("reference", ""))
+    way: dict[str, str] = {}
+    if error.code == "tenant.read_only":
+        way = {"link_label": formats.gettext("去新的网址"), "link_url": error.params["url"]}
+    return _page(error.code, error.params, error.status, error.params.get("reference", ""), **way)
 
 
 def _stale(error: Exception) -> Response:

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 from competencies import ProgrammeState, Rules
+from lms_plugin.access import Permission, Scope, can
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import crosswalk, curate, curate_views, framework_changes
 from lms_plugin.web import (
@@ -38,7 +39,9 @@ def state_word(state: str) -> tuple[str, str]:
 @blueprint.get("/curate")
 def home() -> str:
     """Frameworks and rounds of the district."""
-    return render_template("curate/home.html", view=curate_views.home(db(), actor()), state_word=state_word)
+    may_leave = can(actor(), Permission.TENANT_LEAVE, Scope(actor().tenant_id))
+    view = curate_views.home(db(), actor())
+    return render_template("curate/home.html", view=view, state_word=state_word, may_leave=may_leave)
 
 
 @blueprint.post("/curate/packs/<name>")

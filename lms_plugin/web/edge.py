@@ -17,6 +17,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 import lti
+from lms_plugin import leaving
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
 from lms_plugin.db import writes
@@ -34,7 +35,9 @@ CSRF_HEADER = "X-Nengli-Csrf"
 READS_FIRST = frozenset({"audit.entry"})
 """GETs that read everything first and write a line at the end, in a transaction of its own: what they read may take its
 time, and on SQLite nobody else writes meanwhile."""
-GETS_THAT_COMMIT = frozenset({"lti.login", "review.page", "cases.page", "evidence.file", "audit.entry", "lti.download"})
+GETS_THAT_COMMIT = frozenset(
+    {"lti.login", "review.page", "cases.page", "evidence.file", "audit.entry", "lti.download", "archives.file"}
+)
 # Pages that a stranger may see.
 OPEN_ENDPOINTS = frozenset(
     {
@@ -80,6 +83,13 @@ CROSS_SITE_ENDPOINTS = frozenset({"lti.login", "lti.launch"})
 # Requests of a launch or of a host itself: they bring a proof of their own, whoever is signed in, and are in the launch
 # log, always.
 LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved", "lti.notices"}
+# What a person may still send where their district is read-only: ways in, how pages look, and what ends the state.
+CHANGES_WHEN_READ_ONLY = frozenset(
+    {
+        *("lti.ticket", "people.choose_locale", "people.choose_text_size", "people.choose_theme"),
+        *("archives.ask", "archives.cancel", "archives.forward"),
+    }
+)
 
 
 @dataclass
@@ -254,6 +264,8 @@ def guard() -> None:
     token = request.headers.get(CSRF_HEADER) or form_value("csrf_token")
     if not sessions.is_form_of(here.db, here.web_session, token, here.now):
         raise Forbidden("session.csrf")
+    if here.tenant is not None and request.endpoint not in CHANGES_WHEN_READ_ONLY:
+        leaving.must_be_open(here.tenant, here.now)
 
 
 def is_from_elsewhere() -> bool:

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from lms_plugin.web import (
+    archives,
     asks,
     audit,
     cases,
@@ -93,5 +94,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     register.blueprint,
     help.blueprint,
     kit.blueprint,
+    archives.blueprint,
     health.blueprint,
 )

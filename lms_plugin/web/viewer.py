@@ -1,11 +1,13 @@
 """Who looks at the page: the top bar, the menu, the language."""
 
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from flask import request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
+from lms_plugin import leaving
 from lms_plugin.access import Permission, Scope, can
 from lms_plugin.flow.helpers import helpers_of
 from lms_plugin.flow.reach import LOOKS_AFTER, READERS
@@ -16,6 +18,15 @@ from lms_plugin.web.formats import gettext as _
 
 MOST_BESIDE = 5  # entries of the menu that stand side by side
 _BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The district goes on elsewhere: where, from which day, and whether that day has come."""
+
+    url: str
+    day: date
+    is_there: bool
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,7 @@ class Viewer:
     fingerprint: str
     return_url: str
     is_demo: bool
+    moves: Moves | None
     is_answered: bool  # an answer to a request about their hours waits to be read
 
 
@@ -69,8 +81,17 @@ def viewer() -> Viewer | None:
         fingerprint=fingerprint(here.web_session),
         return_url=here.web_session.return_url,
         is_demo=here.web_session.is_demo,
+        moves=_moves(),
         is_answered=here.person.answered_at is not None,
     )
+
+
+def _moves() -> Moves | None:
+    here = edge()
+    if here.tenant is None or here.tenant.frozen_on is None:
+        return None
+    is_there = leaving.is_read_only(here.tenant, here.now)
+    return Moves(here.tenant.forward_url, here.tenant.frozen_on, is_there)
 
 
 def helper() -> str:
@@ -105,6 +126,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "chain": "oversee",
         "exchange": "curate",
         "cycle": "curate",
+        "archives": "curate",
         "editing": "curate",
         "succession": "curate",
         "references": "curate",
