@@ -30,7 +30,7 @@ def kind_words(kind: str) -> tuple[str, str, str]:
         ),
         "choices": (_("选过的能力点"), school, stays),
         "works": (
-            _("交的材料（每个能力点一份）"),
+            _("材料（每个能力点一份，连草稿）"),
             _("本人，匿名的评审同事，评审员，考核小组，区县管理员，审计员"),
             stays,
         ),

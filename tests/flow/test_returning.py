@@ -164,6 +164,12 @@ NEW: list[dict[str, Any]] = [
     {CLAIM + "roles": [MEMBERSHIP + "Instructor"]},
     {CLAIM + "tool_platform": {"product_family_code": "moodle"}},
     {
+        CLAIM + "platformnotificationservice": {
+            "platform_notification_service_url": "https://x.example/n",
+            "notice_types_supported": ["LtiContextCopyNotice"],
+        }
+    },
+    {
         "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice": {
             "context_memberships_url": "https://x.example/m"
         }

@@ -44,3 +44,13 @@ def test_what_a_platform_does_not_say_is_asked_for() -> None:
     assert about["domain"] == "tool.example:8443"
     assert len(about["messages"]) == 2
     assert "placements" not in about["messages"][0]
+
+
+def test_what_few_platforms_know_is_asked_for_only_where_it_is_offered() -> None:
+    notices, privacy = "https://purl.imsglobal.org/spec/lti/scope/noticehandlers", "DataPrivacyLaunchRequest"
+    scopes, messages = frozenset({notices}), {"LtiResourceLinkRequest": (), privacy: ()}
+    offer = lti.RegistrationOffer(*(["https://lms.example"] * 5), "", "", scopes, None, messages)
+    body = lti.registration_request(offer, lti.RegistrationTool("https://tool.example", "", {"": "考核"}, ""))
+    assert body["scope"] == notices
+    about = body["https://purl.imsglobal.org/spec/lti-tool-configuration"]
+    assert [one["type"] for one in about["messages"]] == ["LtiResourceLinkRequest", privacy]

@@ -308,3 +308,29 @@ def test_an_address_that_does_not_answer_is_no_broken_page(browse, world, servic
 
 def test_without_a_course_the_roster_is_a_note(browse, world, services) -> None:
     assert "还没有哪门课给过名单地址" in tried(browse, world, services, course=False)["读一门课的名单"]
+
+
+# --- platform notices ---
+
+
+def test_how_it_stands_with_the_notices_of_a_platform(browse, world: World) -> None:
+    row = held(world, "client-course-1")
+    address, it = f"/platforms/{row.uuid}", browse(cast.IT)
+    assert "平台通知" not in it.get(address).text  # few hosts offer them: nobody else is bothered
+    deployment = world.session.exec(select(lti.Deployment).where(lti.Deployment.platform_id == pk(row))).one()
+    deployment.notices_url, deployment.notice_types = "https://lms.example/n", f"{lti.COPIED} {lti.GREETING}"
+    world.session.add(deployment)
+    world.session.commit()
+    assert "正在告诉平台" in it.get(address).text
+    service = lti.NoticeService(tenant_id=row.tenant_id, deployment_id=pk(deployment), registered=lti.COPIED)
+    service.trouble, service.words = "notice.not_registered", "no such <domain>"
+    world.session.add(service)
+    world.session.commit()
+    page = it.get(address).text
+    assert "没有办成" in page
+    assert "no such &lt;domain&gt;" in page
+    assert it.post(f"{address}/notices", {"to": "off"}).status_code == 303
+    assert held(world, "client-course-1").wants_notices is False
+    assert "接收平台通知" in it.get(address).text
+    assert browse(cast.CHEN).post(f"{address}/notices", {"to": "on"}).status_code == 403
+    assert held(world, "client-course-1").wants_notices is False
