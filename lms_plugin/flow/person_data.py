@@ -25,6 +25,7 @@ from lms_plugin.flow.scopes import person_scope
 from lms_plugin.people import (
     Course,
     CourseMember,
+    Enrolment,
     Identity,
     ListedMember,
     OrgMembership,
@@ -69,6 +70,11 @@ def _of_points(kind: Any, *more: Any) -> "Select[*tuple[Any, ...]]":
 def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[Any, ...]]]":
     """Each kind of what is kept of the person with these rows, by its name in the file: a query of what is theirs."""
     credit, given, delivery = competencies.CreditEntry, competencies.Certificate, lti.ScoreDelivery
+    raised, gone, here = (
+        competencies.Objection,
+        competencies.transfer_models.Transfer,
+        competencies.transfer_models.Arrival,
+    )
     asked, training, came = competencies.HoursRequest, competencies.Training, competencies.Attendance
     return {
         "accounts": columns(col(Identity.issuer), col(Identity.subject), col(Identity.first_seen_at)).where(
@@ -97,6 +103,9 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
             and_(col(CourseMember.course_id) == col(Course.id), col(CourseMember.subject) == col(ListedMember.subject)),
         )
         .where(col(CourseMember.person_id).in_(ids)),
+        "programmes": columns(col(_Programme.title), col(Enrolment.started_at))
+        .join(_Programme, col(_Programme.id) == col(Enrolment.programme_id))
+        .where(col(Enrolment.person_id).in_(ids)),
         "choices": _of_points(
             competencies.Selection, col(competencies.Selection.chosen_at), col(competencies.Selection.dropped_at)
         ).where(col(competencies.Selection.person_id).in_(ids)),
@@ -129,6 +138,18 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
         ).where(col(given.person_id).in_(ids)),
         "requests": columns(col(asked.text), col(asked.asked_at), col(asked.answer), col(asked.reply)).where(
             col(asked.person_id).in_(ids)
+        ),
+        "objections": columns(col(raised.text), col(raised.raised_at), col(raised.answer)).where(
+            col(raised.raised_by_id).in_(ids)
+        ),
+        "phrases": columns(col(rubrics.Phrase.text), col(rubrics.Phrase.created_at)).where(
+            col(rubrics.Phrase.person_id).in_(ids)
+        ),
+        "transfers": columns(*(col(gone.to_name), col(gone.state), col(gone.asked_at), col(gone.changed_at))).where(
+            col(gone.person_id).in_(ids)
+        ),
+        "arrivals": columns(*(col(here.from_name), col(here.state), col(here.opened_at), col(here.changed_at))).where(
+            col(here.person_id).in_(ids)
         ),
         "trainings": columns(col(training.title), col(came.way), col(came.minutes), col(came.signed_at))
         .join(training, col(training.id) == col(came.training_id))
