@@ -15,6 +15,7 @@ from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import booking, deliveries, humans, report
 from lms_plugin.flow.scopes import person_scope
+from lms_plugin.flow.transfer_hours import require_here
 from lms_plugin.people import Person
 
 LONGEST_REASON = 300
@@ -95,7 +96,7 @@ def reverse(
     """Takes imported hours or an award back, and sends the person's scores again; False where that was done before.
 
     Of an award: the person holds the point no more, and practice hours fall by what it had brought. Raises Invalid
-    without a reason.
+    without a reason, Refused `credit.moved_away` while the programme's hours are transferred elsewhere.
     """
     target = _target(session, actor, programme, person, what, uuid)
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
@@ -107,6 +108,7 @@ def reverse(
     if not reason.isprintable():
         raise Invalid({"reason": "form.unprintable"})
     booking.take_turn(session, target.programme)
+    require_here(session, humans.rows_of(target.person), target.programme)
     if target.award is not None:
         session.refresh(target.award)  # somebody else may have been here while we waited for our turn
     if _is_done(session, target):

@@ -8,7 +8,7 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Programme
 from lms_plugin.db import get, pk
-from lms_plugin.errors import Invalid
+from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import booking, humans, report
 from lms_plugin.people import Person
 
@@ -64,3 +64,17 @@ def send_scores(session: Session, programmes: Collection[Programme], person: Per
     """Their scores of these programmes go out again."""
     for programme in programmes:
         report.queue_scores(session, programme, [pk(person)], now)
+
+
+def require_here(session: Session, rows: Collection[int], programme: Programme) -> None:
+    """Raises Refused `credit.moved_away` where hours of these rows in a programme have left for another district: what
+    is taken back here would take from what is not here. One query."""
+    for transfer in session.exec(
+        select(domain.Transfer).where(
+            domain.Transfer.tenant_id == programme.tenant_id,
+            col(domain.Transfer.person_id).in_(rows),
+            col(domain.Transfer.state).in_(domain.OUT),
+        )
+    ):
+        if any(line["programme"] == programme.uuid and not line["back"] for line in transfer.lines):
+            raise Refused("credit.moved_away", place=transfer.to_name)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select as columns
 from sqlalchemy import union
 from sqlmodel import Session, col, select
@@ -205,49 +205,58 @@ def _summary(what: Leaving) -> dict[str, Any]:
 # --- reading one ---
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("no text")
+    return text
+
+
+Plain = Annotated[str, AfterValidator(_printable)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class _Place(_Strict):
-    id: str = Field(default="", max_length=64)
-    code: str = Field(default="", max_length=12)
-    name: str = Field(min_length=1, max_length=200)
+    id: Plain = Field(default="", max_length=64)
+    code: Plain = Field(default="", max_length=12)
+    name: Plain = Field(min_length=1, max_length=200)
 
 
 class _Facts(_Strict):
-    package: str = Field(pattern=r"^[0-9a-f]{32}$")
-    made_at: str = Field(max_length=40)
+    package: Plain = Field(pattern=r"^[0-9a-f]{32}$")
+    made_at: Plain = Field(max_length=40)
     origin: _Place = Field(alias="from")
     to: _Place
-    release: str = Field(max_length=64)
+    release: Plain = Field(max_length=64)
 
 
 class _Whose(_Strict):
-    name: str = Field(min_length=1, max_length=100)
-    staff_number: str = Field(max_length=64)
+    name: Plain = Field(min_length=1, max_length=100)
+    staff_number: Plain = Field(max_length=64)
 
 
 class _Point(_Strict):
-    programme: str = Field(pattern=r"^[0-9a-f]{32}$")
-    standard: str = Field(min_length=1, max_length=100)
-    code: str = Field(min_length=1, max_length=32)
-    name: dict[str, str] = Field(max_length=20)
+    programme: Plain = Field(pattern=r"^[0-9a-f]{32}$")
+    standard: Plain = Field(min_length=1, max_length=100)
+    code: Plain = Field(min_length=1, max_length=32)
+    name: dict[Plain, Plain] = Field(max_length=20)
     level: int = Field(ge=1, le=2)
-    awarded_at: str = Field(max_length=40)
+    awarded_at: Plain = Field(max_length=40)
 
 
 class _Hours(_Strict):
-    id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    programme: str = Field(pattern=r"^[0-9a-f]{32}$")
-    kind: str = Field(pattern="^(" + "|".join(kind.value for kind in CreditKind) + ")$")
+    id: Plain = Field(pattern=r"^[0-9a-f]{32}$")
+    programme: Plain = Field(pattern=r"^[0-9a-f]{32}$")
+    kind: Plain = Field(pattern="^(" + "|".join(kind.value for kind in CreditKind) + ")$")
     hundredths: int = Field(gt=0, le=domain.MOST_OF_LINE)
-    on: str = Field(max_length=10)
+    on: Plain = Field(max_length=10)
     of_points: bool
 
 
 class _Summary(_Strict):
-    titles: dict[str, str] = Field(max_length=200)
+    titles: dict[Plain, Plain] = Field(max_length=200)
     points: list[_Point] = Field(max_length=MOST_LINES)
     hours: list[_Hours] = Field(max_length=MOST_LINES)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, true
+from sqlalchemy import ColumnElement, false, func, or_, true
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -238,7 +238,7 @@ def _within(paths: Iterable[str]) -> ColumnElement[bool]:
     known = list(paths)
     if "" in known:
         return true()
-    return or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in known))
+    return or_(false(), *(col(OrgUnit.path).startswith(path, autoescape=True) for path in known))
 
 
 def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> LeavingPage:

@@ -157,7 +157,7 @@ def forged(data: bytes, folder: Path, **changes: Any) -> bytes:
         if name.endswith(".jsonl") and name != parcel.CONTENTS:
             change: Callable[[Any], Any] = changes.get(name.partition(".")[0], lambda one: one)
             lines = [change(json.loads(line)) for line in content.splitlines()]
-            packing.text(name, b"".join(parcel.line(one) for one in lines).decode())
+            packing.text(name, "".join(json.dumps(one) + "\n" for one in lines))
     packing.checkpoint()
     packing.finish(facts, partial(signing.sign, pem=pem))
     return path.read_bytes()
@@ -228,6 +228,14 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes, Path], bytes]]] = {
     "hours of no kind": (
         "transfer.unreadable",
         lambda data, folder: forged(data, folder, summary=hours_of({"kind": "seat"})),
+    ),
+    "half a character": (
+        "transfer.unreadable",
+        lambda data, folder: forged(data, folder, summary=lambda one: {**one, "titles": {"a" * 32: "\ud800"}}),
+    ),
+    "a place that is no text": (
+        "transfer.unreadable",
+        lambda data, folder: forged(data, folder, facts={"from": {"id": "e" * 32, "name": "平安\0县"}}),
     ),
     "no summary": ("transfer.unreadable", lambda data, folder: forged(data, folder, summary=lambda _one: {})),
     "not an object": ("parcel.not_json", lambda data, folder: forged(data, folder, summary=lambda _one: [1])),

@@ -325,6 +325,24 @@ def point_there(there: There, code: str) -> competencies.CompetencyPoint:
     ).one()
 
 
+def test_what_has_left_is_not_taken_back_here(world: World) -> None:
+    there = earned_here(world)
+    award, officer = award_of(world, "A5"), world.actor(cast.OFFICER)
+    uuid = released(there)
+
+    def take_back() -> bool:
+        person = world.person(cast.CHEN).uuid
+        programme = world.programme.uuid
+        return reversal.reverse(world.session, officer, programme, person, "award", award.uuid, "误认", world.now)
+
+    with pytest.raises(Refused, match=r"credit\.moved_away"):
+        take_back()
+    assert here(world) == (0, 0)
+    transfers.withdraw(world.session, officer, uuid, "先冲销", world.now)
+    assert take_back()
+    assert here(world) == (0, 12_00)
+
+
 def test_hours_taken_back_before_do_not_leave(world: World) -> None:
     there = earned_here(world)
     online = world.session.exec(select(CreditEntry).where(CreditEntry.kind == CreditKind.ONLINE)).one()

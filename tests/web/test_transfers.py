@@ -1,0 +1,75 @@
+"""转出 and 转入 on pages: what was recognised looks like any other point, and what is wrong is said at its field."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlmodel import select
+
+import competencies
+from lms_plugin.db import pk
+from lms_plugin.flow import arrivals
+from lms_plugin.people import RoleKind
+from tests import people as cast
+from tests.factories import Browser, World, grant
+from tests.flow.test_transfers import earned_here
+from tests.moving import There, accepted, arrival_of, released
+
+
+@pytest.fixture
+def there(world: World) -> There:
+    found = earned_here(world)
+    world.persons["chen_there"] = found.person
+    return found
+
+
+MOVED = cast.Cast("chen_there", "陈晓芳", "邻县小学", "LX777")
+
+
+def test_recognised_points_look_like_any_other(tool: Flask, world: World, there: There) -> None:
+    released(there)
+    accepted(there)
+    grant(world.session, world.person(cast.NEIGHBOUR), RoleKind.TRAINER, None, world.now)
+    world.session.commit()
+    work = world.session.exec(
+        select(competencies.Submission.uuid).where(competencies.Submission.person_id == pk(there.person))
+    ).first()
+    programme = there.programme.uuid
+    teacher: Any = world.sign_in(tool.test_client(), MOVED)
+    for address in (
+        f"/programmes/{programme}",
+        f"/programmes/{programme}/points",
+        f"/submissions/{work}",
+        f"/record/{programme}",
+        "/transfer",
+    ):
+        answer = teacher.get(address)
+        assert answer.status_code == 200, address
+    assert "转入：平安县" in teacher.get(f"/record/{programme}").text
+    officer = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
+    for address in (f"/cases/{work}", f"/record/{programme}/{there.person.uuid}", "/transfers"):
+        assert officer.get(address).status_code == 200, address
+
+
+def test_a_wrong_file_is_said_at_its_field(tool: Flask, world: World, there: There) -> None:
+    arrivals.open_code(world.session, there.teacher, world.now)
+    world.session.commit()
+    teacher = world.sign_in(tool.test_client(), MOVED)
+    for sent in ({}, {"file": (BytesIO(b"PK?"), "x.zip")}):
+        answer = teacher.post("/transfer/received", sent, content_type="multipart/form-data")
+        assert answer.status_code == 422
+        assert 'id="f-file-error"' in answer.text
+    assert arrival_of(there).state.value == "open"
+
+
+def test_an_officer_who_leaves_something_out_keeps_what_was_ticked(tool: Flask, world: World, there: There) -> None:
+    released(there)
+    world.session.commit()
+    officer: Browser = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
+    address = f"/transfers/arriving/{arrival_of(there).uuid}"
+    assert officer.get(address).text.count(" checked") >= 2
+    answer = officer.post(address, {"act": "accept", "programme": there.programme.uuid, "block": "x"})
+    assert answer.status_code == 422
+    assert " checked" not in answer.text.partition('id="accept"')[2].partition("</form>")[0]
+    assert there.hours() == {}
