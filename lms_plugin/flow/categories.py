@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, cast, func, literal
+from sqlalchemy import ColumnElement, String, and_, case, cast, func, literal, or_
 from sqlmodel import Session, col, select
 
 import competencies
@@ -19,14 +19,13 @@ def said_of(entry: RosterEntry) -> Category:
     return entry.category or Category.TEACHER
 
 
-def _said() -> ColumnElement[str]:
-    """As `said_of`, of a row in a query."""
-    return func.coalesce(cast(col(RosterEntry.category), String), Category.TEACHER.value)
-
-
 def within(categories: Collection[Category]) -> ColumnElement[bool]:
     """Rows of the roster of one of these categories."""
-    return _said().in_([category.value for category in categories])
+    # By the column itself, of which PostgreSQL keeps figures; true or false of a row about which nobody said anything.
+    said = col(RosterEntry.category)
+    if Category.TEACHER in categories:
+        return or_(said.in_(categories), said.is_(None))
+    return and_(said.is_not(None), said.in_(categories))
 
 
 def concerned(rules: Rules) -> tuple[ColumnElement[bool], ...]:
@@ -43,7 +42,7 @@ def column(rules: Rules) -> ColumnElement[str]:
     """The category of a row of the roster, "" where figures are not kept apart by it."""
     if not kept_apart(rules):
         return literal("")
-    return _said()
+    return func.coalesce(cast(col(RosterEntry.category), String), Category.TEACHER.value)
 
 
 def number(rules: Rules, look: Callable[[Rules], int]) -> Any:

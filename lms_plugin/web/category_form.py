@@ -154,12 +154,13 @@ def words(rules: Rules) -> list[str]:
         if own.min_dimensions:
             parts.append(_("来自至少 %(n)s 个维度", n=own.min_dimensions))
         if own.only:
-            parts.append(_("只能从这些里选：%(range)s", range=range_words(own.only)))
+            parts.append(_("只能选%(range)s里的", range=range_words(own.only)))
         if own.practice_need_hundredths is not None:
             parts.append(_("要修满实践应用 %(n)s 学时", n=formats.hours(own.practice_need_hundredths)))
         if own.online_need_hundredths is not None:
             parts.append(_("要修满网络研修 %(n)s 学时", n=formats.hours(own.online_need_hundredths)))
         if own.target:
             parts.append(_("目标是 %(n)s 人合格", n=own.target))
-        said.append(_("%(who)s：%(what)s。", who=called[own.category.value], what=_("；").join(parts)))
+        between = "; " if formats.is_english() else "；"
+        said.append(_("%(who)s：%(what)s。", who=called[own.category.value], what=between.join(parts)))
     return said

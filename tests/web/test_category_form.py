@@ -82,7 +82,7 @@ def test_an_officer_says_whom_a_round_is_for_and_it_is_told(browse: Any, world: 
     assert "面向：教师、校长" in page
     assert "只面向教师、校长。" in page
     # Fewer points than the dimensions that everybody needs are of no more dimensions than there are points.
-    assert "校长：选 1 个能力点；只能从这些里选：混合学习环境、A3。" in page
+    assert "校长：选 1 个能力点；只能选混合学习环境、A3里的。" in page
     view = curate_views.programme(world.session, world.actor(cast.OFFICER), made.uuid, world.now)
     copied = programme_form.values_like(view, made.opens_on)
     assert (copied["for_principal"], copied["for_coach"], copied["points_principal"]) == (True, False, 1)
