@@ -221,9 +221,16 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
 
 
 def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, str, str], ...]:
-    """The other programmes within reach, each with the unit to open there (one query where there are any)."""
-    paths = reach(actor)
-    others = [one for one in place.programmes if one[0].uuid != place.programme.uuid and one[0].archived_at is None]
+    """The other programmes within reach, each with the unit to open there (one query where there are any). What the
+    county still prepares is nothing to a school."""
+    paths, prepares = reach(actor), actor.has(RoleKind.OFFICER, RoleKind.AUDITOR)
+    others = [
+        one
+        for one in place.programmes
+        if one[0].uuid != place.programme.uuid
+        and one[0].archived_at is None
+        and (prepares or one[0].state is not ProgrammeState.DRAFT)
+    ]
     found = [(row, opening_path(path, paths)) for row, path, _asks in others]
     reached = [(row, _ancestors(path)[-1]) for row, path in found if path is not None]
     if not reached:

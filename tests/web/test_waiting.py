@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import expect
 
+from competencies import ProgrammeState
 from lms_plugin import db
 from lms_plugin.flow import asks, merges
 from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import Browser, World, grant, world_in
+from tests.factories import Browser, World, grant, programme_of, world_in
 from tests.flow.handed_in import hand_in
 from tests.flow.test_chain import ALL, HOUR, XIWANG, close, decide, name_panel
 from tests.serving import tool_on_loopback
@@ -143,3 +144,14 @@ def test_a_reviewer_of_the_county_and_a_lead_find_what_waits(
         expect(lead.locator("#tasks")).to_have_count(0)
         lead.get_by_role("link", name="看公示").click()
         expect(lead.locator("tbody")).to_contain_text("陈晓芳")
+
+
+def test_what_the_county_still_prepares_is_nothing_to_a_school(browse: Browse, world: World) -> None:
+    coming = programme_of(world.session, world.tenant, world.county, world.framework, "下一期考核", world.now)
+    coming.state = ProgrammeState.DRAFT
+    world.session.flush()
+    page = f"/progress/{world.programme.uuid}/{world.schools[XIWANG].uuid}"
+    assert [("下一期考核" in browse(who).get(page).text) for who in (cast.OFFICER, cast.LEAD)] == [True, False]
+    coming.state = ProgrammeState.OPEN
+    world.session.flush()
+    assert "下一期考核" in browse(cast.LEAD).get(page).text
