@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from competencies import pack as packs
+from competencies.levels import own_words
 from competencies.models import (
     CompetencyFramework,
     CompetencyPoint,
@@ -117,6 +118,7 @@ def freeze(
     if version.is_reference and not waiting:
         version.is_reference = False  # the curator's word has made it this district's own standard
     made: list[tuple[EvidenceRequirement, dict[str, Any]]] = []
+    level_words = own_words(version.content["framework"]["levels"])
     for data in sorted(version.content["points"], key=lambda p: p["order"]):
         point = CompetencyPoint(
             framework_version_id=pk(version),
@@ -128,6 +130,7 @@ def freeze(
             environment=data["environment"],
             dimension=data["dimension"],
             effort={**EffortDef().model_dump(), **data.get("effort", {})},
+            level_words=level_words,
         )
         session.add(point)
         session.flush()

@@ -16,6 +16,17 @@ class Level(IntEnum):
     EXCELLENT = 2
 
 
+USUAL_WORDS = {"excellent": "优秀", "pass": "合格", "fail": "不合格"}
+BY_LEVEL = {Level.FAIL: "fail", Level.PASS: "pass", Level.EXCELLENT: "excellent"}
+
+
+def own_words(levels: Iterable[Mapping[str, object]]) -> dict[str, dict[str, str]] | None:
+    """What a framework calls its levels, by code, {"pass": {"zh": …, "en": …}}; None where it calls them as everybody
+    does, in words that the pages have in both languages."""
+    said = {str(one["code"]): {key: str(one[key]) for key in ("zh", "en") if one.get(key)} for one in levels}
+    return None if all(words == {"zh": USUAL_WORDS.get(code)} for code, words in said.items()) else said
+
+
 class Validity(StrEnum):
     """What an item that is not core is judged to be (有效 / 无效); it is never graded."""
 

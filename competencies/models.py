@@ -11,7 +11,7 @@ from lms_plugin.db import Model, Owned, Versioned, choice
 
 
 def _json(nullable: bool = False) -> Any:
-    return Column(JSON, nullable=nullable)
+    return Column(JSON(none_as_null=nullable), nullable=nullable)
 
 
 class VersionState(enum.Enum):
@@ -67,6 +67,8 @@ class CompetencyPoint(Model, table=True):
     environment: str = Field(max_length=32)
     dimension: str = Field(max_length=32)
     effort: dict[str, Any] = Field(sa_column=_json())
+    # What its framework calls the levels, where that is not 优秀, 合格, 不合格 (`levels.own_words`)
+    level_words: dict[str, dict[str, str]] | None = Field(default=None, sa_column=_json(nullable=True))
 
 
 class EvidenceRequirement(Model, table=True):

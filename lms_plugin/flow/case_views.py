@@ -69,6 +69,7 @@ class CasePage:
     school: str
     point_code: str
     point_name: Mapping[str, str]
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     state: str
     number: int
     is_late: bool
@@ -132,6 +133,7 @@ def case_page(
         school=case.school,
         point_code=case.point.code,
         point_name=case.point.name,
+        level_words=case.point.level_words,
         state=submission.state.value,
         number=version.number,
         is_late=version.is_late,

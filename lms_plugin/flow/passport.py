@@ -35,6 +35,7 @@ class RecordPoint:
     code: str
     name: Text
     level: int | None
+    level_words: Mapping[str, Text] | None  # the framework's own words for its levels
     awarded_at: datetime | None
     phase: str
     why: str
@@ -275,6 +276,7 @@ def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[Rec
                 code=row.point.code,
                 name=row.point.name,
                 level=int(row.level) if row.level is not None else None,
+                level_words=row.point.level_words,
                 awarded_at=row.decision.released_at if row.decision is not None else None,
                 phase="declined" if row.is_declined else row.work.state.value if row.work is not None else "draft",
                 why=why.value,

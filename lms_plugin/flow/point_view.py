@@ -128,6 +128,7 @@ class PointPage:
     name: Text
     question: Text
     summary: Text
+    level_words: Mapping[str, Text] | None  # the framework's own words for its levels
     state: str
     is_editable: bool
     is_over: bool
@@ -210,6 +211,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         name=work.point.name,
         question=work.point.question,
         summary=work.point.summary,
+        level_words=work.point.level_words,
         state=work.submission.state.value,
         is_editable=editable,
         is_over=is_over,

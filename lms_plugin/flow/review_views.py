@@ -90,6 +90,7 @@ class ReviewPage:
     point_code: str
     point_name: Mapping[str, str]
     point_question: Mapping[str, str]
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     due_at: datetime | None
     saved_at: datetime | None
     items: tuple[ItemView, ...]
@@ -220,6 +221,7 @@ def review_page(
         point_code=point.code,
         point_name=point.name,
         point_question=point.question,
+        level_words=point.level_words,
         due_at=review.due_at,
         saved_at=review.saved_at,
         items=() if is_gone else item_views(sheet, marks, blind=True),

@@ -45,6 +45,7 @@ class PointLine:
     reviews_total: int
     awaits_peers: bool
     level: int | None
+    level_words: Mapping[str, Text] | None  # the framework's own words for its levels
     failed_before: bool
     shown_in: tuple[str, date | None] | None
 
@@ -364,6 +365,7 @@ def _line(
         reviews_total=total,
         awaits_peers=rules.review.reviews_per_work > 0 and work.trainer_id is None,
         level=int(row.level) if is_released and row.level is not None else None,
+        level_words=row.point.level_words,
         failed_before=not is_released and row.level is competencies.Level.FAIL,
         shown_in=(batch.uuid, batch.ends_on) if batch is not None else None,
     )

@@ -15,7 +15,6 @@ from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.formats import told
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("cases", __name__)
@@ -114,17 +113,17 @@ def _render(
         standing=standing,
         refusal=refusal,
         declining=marks.plain(request.form.get("declined", "")),
-        choices=lambda line: marks.choices(line, told),
+        choices=lambda line: marks.choices(line, view.level_words),
         squares=lambda line: [
             (
                 _who(one),
-                marks.level_word(one.level, line.is_validity),
+                marks.level_word(one.level, line.is_validity, view.level_words),
                 "pass" if line.is_validity and one.level else marks.square_kind(one.level),
             )
             for one in view.squares.get(line.field, ())
         ],
         peer_reasons=lambda line: [one for one in view.squares.get(line.field, ()) if one.reason],
-        point_word=marks.point_word,
+        point_word=lambda level: marks.point_word(level, view.level_words),
         minutes_ago=_minutes_ago,
     )
 

@@ -3,9 +3,13 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+import competencies
 import rubrics
 from lms_plugin.flow.review_views import CriterionView
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import told
+
+OwnWords = Mapping[str, Mapping[str, str]] | None
 
 LEVEL, REASON = "m.", "r."
 
@@ -46,18 +50,30 @@ def plain(text: str) -> str:
 _DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
-def level_word(level: int | None, is_validity: bool = False) -> str:
-    """未达到, 合格, 优秀 of a criterion; 无效, 有效 of an item that is not core; "" for none."""
+def level_word(level: int | None, is_validity: bool = False, own: OwnWords = None) -> str:
+    """未达到, 合格, 优秀 of a criterion; 无效, 有效 of an item that is not core; "" for none.
+
+    `own`: what the framework of the point calls its levels, where it has words of its own; below the lowest of them a
+    criterion is 未达到 in any framework.
+    """
     if level is None:
         return ""
     if is_validity:
         return str(_("有效") if level else _("无效"))
-    return str((_("未达到"), _("合格"), _("优秀"))[level])
+    if not level:
+        return str(_("未达到"))
+    return point_word(level, own)
 
 
-def point_word(level: int | None) -> str:
-    """不合格, 合格, 优秀 of an item or a point."""
-    return "" if level is None else str((_("不合格"), _("合格"), _("优秀"))[level])
+def point_word(level: int | None, own: OwnWords = None) -> str:
+    """不合格, 合格, 优秀 of an item or a point, or what its framework calls these (`own`)."""
+    if level is None:
+        return ""
+    if own:
+        words = told(own.get(competencies.LEVEL_CODES[competencies.Level(level)]))
+        if words:
+            return words
+    return str((_("不合格"), _("合格"), _("优秀"))[level])
 
 
 def square_kind(level: int | None) -> str:
@@ -65,14 +81,14 @@ def square_kind(level: int | None) -> str:
     return "none" if level is None else ("below", "pass", "top")[level]
 
 
-def choices(line: CriterionView, told: Any) -> list[dict[str, Any]]:
+def choices(line: CriterionView, own: OwnWords = None) -> list[dict[str, Any]]:
     """The levels of a criterion as `ui.criterion` takes them, lowest first."""
     found = []
     for level in line.choices:
         text = told(line.texts.get(level))
         if level == 1 and not text and not line.is_validity:
-            text = _("达到合格没有要求；只影响能否评优秀。")
+            text = _("达到合格没有要求；只影响能否评优秀。") if not own else _("这一等没有要求；只影响能否评更高一等。")
         found.append(
-            {"value": str(level), "label": level_word(level, line.is_validity), "text": text, "below": level == 0}
+            {"value": str(level), "label": level_word(level, line.is_validity, own), "text": text, "below": level == 0}
         )
     return found

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import deliveries, passport, reversal, submit_views
-from lms_plugin.web import ledger_words, messages
+from lms_plugin.web import ledger_words, marks, messages
 from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.submit import nothing
@@ -37,6 +37,7 @@ def of_person(programme: str, person: str) -> str:
 def _page(record: passport.Record) -> str:
     return render_template(
         "passport/page.html",
+        point_word=marks.point_word,
         record=record,
         told=lambda one: told(one.state, one.trouble, own=record.is_own),
         kind_word=ledger_words.kind_word,

@@ -12,7 +12,6 @@ from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import review, review_views
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
-from lms_plugin.web.formats import told
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("review", __name__)
@@ -37,7 +36,7 @@ def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
         view=view,
         errors=errors,
         first_error=marks.first_error(view.items, errors),
-        choices=lambda line: marks.choices(line, told),
+        choices=lambda line: marks.choices(line, view.level_words),
     )
 
 
@@ -106,7 +105,7 @@ def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:
             rows=[row for row in rows if row[2] != row[3]],
             mine=mine,
             version=conflict.params["version"],
-            word=marks.level_word,
+            word=lambda level, is_validity: marks.level_word(level, is_validity, view.level_words),
             fragment=fragment,
         ),
         409,

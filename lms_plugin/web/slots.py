@@ -84,7 +84,7 @@ def differing_marks(page: PointPage, mine: Marks, theirs: Marks) -> list[tuple[s
             one, other = (side.get(slot.key, {}).get(line.key) for side in (mine, theirs))
             if one != other:
                 asked = formats.told(line.texts.get(1) or line.texts.get(2) or {})
-                words = [marks.level_word(level, line.is_validity) or "–" for level in (one, other)]
+                words = [marks.level_word(level, line.is_validity, page.level_words) or "–" for level in (one, other)]
                 said = f"{formats.told(slot.title)}{_('：')}{asked}"
                 found.append((f"{slot.key}.{line.key}", said, words[0], words[1]))
     return found
