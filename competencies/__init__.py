@@ -120,7 +120,6 @@ from competencies.ledger import (
     practice_totals,
     reverse,
 )
-from competencies.levels import BY_LEVEL as LEVEL_CODES
 from competencies.levels import ItemResult, Level, item_level, point_level
 from competencies.models import (
     Award,
@@ -329,7 +328,6 @@ __all__ = [
     "prepare_again",
     # levels and results
     "Level",
-    "LEVEL_CODES",
     "ItemResult",
     "item_level",
     "point_level",

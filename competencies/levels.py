@@ -17,7 +17,6 @@ class Level(IntEnum):
 
 
 USUAL_WORDS = {"excellent": "优秀", "pass": "合格", "fail": "不合格"}
-BY_LEVEL = {Level.FAIL: "fail", Level.PASS: "pass", Level.EXCELLENT: "excellent"}
 
 
 def own_words(levels: Iterable[Mapping[str, object]]) -> dict[str, dict[str, str]] | None:

@@ -3,7 +3,6 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-import competencies
 import rubrics
 from lms_plugin.flow.review_views import CriterionView
 from lms_plugin.web.formats import gettext as _
@@ -70,7 +69,7 @@ def point_word(level: int | None, own: OwnWords = None) -> str:
     if level is None:
         return ""
     if own:
-        words = told(own.get(competencies.LEVEL_CODES[competencies.Level(level)]))
+        words = told(own.get(("fail", "pass", "excellent")[level]))
         if words:
             return words
     return str((_("不合格"), _("合格"), _("优秀"))[level])
