@@ -22,6 +22,7 @@ from lms_plugin.flow.scopes import person_scope
 from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores
 from lms_plugin.flow.transfer_notices import settle, tell
 from lms_plugin.flow.transfer_package import Held, Package
+from lms_plugin.leaving import must_be_open_at
 from lms_plugin.people import Enrolment, OrgUnit, Person, Tenant
 
 domain = competencies.transfers
@@ -85,12 +86,13 @@ def deliver(
     session: Session, transfer: competencies.transfers.Transfer, sender: Tenant, data: bytes, now: datetime
 ) -> None:
     """A package of this installation is there at once. Raises Conflict `transfer.code_given_back` where the code it is
-    meant for was used or given back meanwhile."""
+    meant for was used or given back meanwhile, `tenant.read_only` where that district has gone elsewhere."""
     row = domain.arrival_of_code(session, transfer.to_code)
     if row is not None:
         session.refresh(row, with_for_update=True)
     if row is None or row.state is not State.OPEN:
         raise Conflict("transfer.code_given_back")
+    must_be_open_at(session, row.tenant_id, now)
     _received(session, row, transfer.uuid, sender.name, transfer.manifest_hash, data, now, is_local=True)
 
 
@@ -168,7 +170,7 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     Raises Invalid at `programme`, `points`, `reason` (a part wants one), `code` and `nothing`; Conflict
     `transfer.changed`, Refused `transfer.person_unconfirmed`, `transfer.another_name`.
     """
-    row, transfer = _to_decide(session, actor, uuid)
+    row, transfer = _to_decide(session, actor, uuid, now)
     if row.state is State.ACCEPTED:
         return
     if row.state is not State.WAITING:
@@ -263,7 +265,7 @@ def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, no
 
     Raises Invalid at `reason`, and at `code` for a wrong one; Conflict `transfer.changed`.
     """
-    row, transfer = _to_decide(session, actor, uuid)
+    row, transfer = _to_decide(session, actor, uuid, now)
     reason = reason_as_kept(reason)
     if row.state is not State.WAITING:
         raise Conflict("transfer.changed")
@@ -346,7 +348,7 @@ def _mapped(
 
 
 def _to_decide(
-    session: Session, actor: Actor, uuid: str
+    session: Session, actor: Actor, uuid: str, now: datetime
 ) -> tuple[competencies.transfers.Arrival, competencies.transfers.Transfer | None]:
     """The arrival, and what it came from where that is on this installation; both held, the sender's row first, as
     when the sender takes it back."""
@@ -355,6 +357,8 @@ def _to_decide(
     if row.package is None:
         raise NotFound
     transfer = domain.transfer_of_package(session, row.package, hold=True) if row.is_local else None
+    if transfer is not None:
+        must_be_open_at(session, transfer.tenant_id, now)  # its ledger has a word in it
     session.refresh(row, with_for_update=True)
     return row, transfer
 

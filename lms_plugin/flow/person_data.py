@@ -76,7 +76,6 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
         competencies.transfer_models.Arrival,
     )
     asked, training, came = competencies.HoursRequest, competencies.Training, competencies.Attendance
-    moved, arrived = competencies.transfers.Transfer, competencies.transfers.Arrival
     return {
         "accounts": columns(col(Identity.issuer), col(Identity.subject), col(Identity.first_seen_at)).where(
             col(Identity.person_id).in_(ids)
@@ -137,12 +136,6 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
             *(col(given.number), col(given.code), col(given.name), col(given.school)),
             *(col(given.title), col(given.hours), col(given.issued_at)),
         ).where(col(given.person_id).in_(ids)),
-        "moves_away": columns(col(moved.to_name), col(moved.state), col(moved.asked_at)).where(
-            col(moved.person_id).in_(ids)
-        ),
-        "moves_in": columns(col(arrived.from_name), col(arrived.state), col(arrived.opened_at)).where(
-            col(arrived.person_id).in_(ids)
-        ),
         "requests": columns(col(asked.text), col(asked.asked_at), col(asked.answer), col(asked.reply)).where(
             col(asked.person_id).in_(ids)
         ),

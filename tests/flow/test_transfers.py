@@ -358,6 +358,15 @@ def test_hours_taken_back_before_do_not_leave(world: World) -> None:
     assert [held.code for held in package.points] == ["A3", "B1"]
 
 
+def test_a_district_that_has_gone_elsewhere_takes_no_part(world: World) -> None:
+    there = earned_here(world)
+    uuid = asked(there)
+    there.tenant.frozen_on = world.now.date()
+    world.session.add(there.tenant)
+    with pytest.raises(Conflict, match=r"tenant\.read_only"):
+        transfers.release(world.session, world.actor(cast.OFFICER), uuid, SECRET, world.now)
+
+
 def test_officers_are_told_until_it_is_done(world: World) -> None:
     def told() -> list[str]:
         open_ones = select(Notice.kind).where(Notice.kind == "transfer.waiting", col(Notice.done_at).is_(None))
