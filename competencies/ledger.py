@@ -92,9 +92,47 @@ def credit(
 
     `key` names what it stands for, in the district: the database refuses a second entry of it.
     """
+    entry = entry_of(
+        tenant_id,
+        programme_id,
+        person_id,
+        kind,
+        credit_hundredths,
+        basis,
+        now,
+        reason,
+        source,
+        earned_on=earned_on,
+        key=key,
+    )
+    credit_all(session, [entry])
+    return entry
+
+
+def credit_all(session: Session, entries: Sequence[CreditEntry]) -> None:
+    """Adds these entries, in their order: one statement for up to a thousand of them."""
+    session.add_all(entries)
+    session.flush()
+
+
+def entry_of(
+    tenant_id: int,
+    programme_id: int,
+    person_id: int,
+    kind: CreditKind,
+    credit_hundredths: int,
+    basis: Basis,
+    now: datetime,
+    reason: str = "award",
+    source: str = "",
+    *,
+    earned_on: date | None = None,
+    key: str | None = None,
+) -> CreditEntry:
+    """The entry that `credit` would add, for acts that add many at once (`credit_all`)."""
     if credit_hundredths == 0:
         raise ValueError("an entry of nothing says nothing")
-    entry = CreditEntry(
+    return CreditEntry(
         tenant_id=tenant_id,
         programme_id=programme_id,
         person_id=person_id,
@@ -110,9 +148,6 @@ def credit(
         import_key=key,
         entered_at=now,
     )
-    session.add(entry)
-    session.flush()
-    return entry
 
 
 def reverse(session: Session, entry: CreditEntry, decided_by_id: int, why: str, now: datetime) -> CreditEntry:

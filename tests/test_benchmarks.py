@@ -185,7 +185,8 @@ def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str
             connection.execute(text("DROP DATABASE ledgered WITH (FORCE)"))
         server.dispose()
     assert run.returncode in {0, 1}, run.stderr
-    *_told, totals, append, seals = run.stdout.strip().splitlines()
+    *_told, totals, append, release, seals = run.stdout.strip().splitlines()
     assert totals.startswith("totals of a person: p50 "), run.stdout
     assert append.startswith("append: "), run.stdout
+    assert release.startswith("append, as a release does: "), run.stdout
     assert seals.endswith(" 0 faults (all) ok"), run.stdout

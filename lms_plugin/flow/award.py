@@ -146,6 +146,7 @@ def release_rows(
             )
         ).all()
     )
+    made: list[tuple[competencies.Award, competencies.Decision]] = []
     for submission, decision in rows:
         decision.released_at = now
         submission.state, submission.changed_at = competencies.SubmissionState.RELEASED, now
@@ -166,16 +167,20 @@ def release_rows(
             org_unit_id=schools.get(submission.current_version_id),
             awarded_at=now,
         )
-        session.add(award)
-        session.flush()
-        person = submission.person_id
-        books.hold(person, submission.point_id, level)
+        made.append((award, decision))
+    # Two statements for hundreds of works: all awards, then all entries that name them.
+    session.add_all([award for award, _decision in made])
+    session.flush()
+    entries: list[competencies.CreditEntry] = []
+    for award, decision in made:
+        person = award.person_id
+        books.hold(person, award.point_id, competencies.Level(award.level))
         basis = competencies.Basis(programme.policy_id or 0, pk(award), decision.decided_by_id, award.org_unit_id)
         entered = books.due(person)
+        entries += booking.lines(programme, person, entered, basis, now, reason="award")
         if entered:
-            booking.book(session, programme, person, entered, basis, now, reason="award")
             books.booked(person, entered)
             done.credited[person] = done.credited.get(person, 0) + entered
-    session.flush()
+    competencies.credit_all(session, entries)
     report.queue_scores(session, programme, people, now)
     return done

@@ -29,8 +29,7 @@ def take_turn(session: Session, programme: competencies.Programme) -> None:
     ).one()
 
 
-def book(
-    session: Session,
+def lines(
     programme: competencies.Programme,
     person_id: int,
     hundredths: int,
@@ -40,22 +39,12 @@ def book(
     reason: str,
     source: str = "",
     earned_on: date | None = None,
-) -> None:
-    """One entry of practice hours; none of nothing."""
-    if hundredths:
-        competencies.credit(
-            session,
-            programme.tenant_id,
-            pk(programme),
-            person_id,
-            CreditKind.PRACTICE,
-            hundredths,
-            basis,
-            now,
-            reason,
-            source,
-            earned_on=earned_on,
-        )
+) -> list[competencies.CreditEntry]:
+    """One entry of practice hours, of nothing none, for `competencies.credit_all`."""
+    if not hundredths:
+        return []
+    of = (programme.tenant_id, pk(programme), person_id, CreditKind.PRACTICE)
+    return [competencies.entry_of(*of, hundredths, basis, now, reason, source, earned_on=earned_on)]
 
 
 def put_right(
@@ -80,18 +69,14 @@ def put_right(
     )
     if reason == "reversal" and sum(one.hundredths for one in found) > 0:
         reason, source = "rule", ""
-    for one in found:
-        book(
-            session,
-            programme,
-            person_id,
-            one.hundredths,
-            basis,
-            now,
-            reason=reason,
-            source=source,
-            earned_on=one.on,
+    entries = [
+        line
+        for one in found
+        for line in lines(
+            programme, person_id, one.hundredths, basis, now, reason=reason, source=source, earned_on=one.on
         )
+    ]
+    competencies.credit_all(session, entries)
 
 
 class Books:
@@ -183,18 +168,20 @@ def _concerned(session: Session, programme: competencies.Programme, after: int) 
 
 
 def bring_up(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> None:
-    """Books what the rule of now gives these people more than stands in the ledger: a constant number of queries and
-    an insert for each who gets something."""
+    """Books what the rule of now gives these people more than stands in the ledger: a constant number of
+    statements."""
     books = Books(session, programme, people)
     last = _last_awards(session, programme, books.rows)
+    entries: list[competencies.CreditEntry] = []
     for person in sorted(books.humans()):
         hundredths = books.due(person)
         award = max((last[row] for row in books.rows[person] if row in last), key=pk, default=None)
         if award is not None:
             # Hours stay with the row and the school where the points were earned.
             basis = competencies.Basis(programme.policy_id or 0, org_unit_id=award.org_unit_id)
-            book(session, programme, award.person_id, hundredths, basis, now, reason="rule")
+            entries += lines(programme, award.person_id, hundredths, basis, now, reason="rule")
             books.booked(person, hundredths)
+    competencies.credit_all(session, entries)
 
 
 def _last_awards(
