@@ -15,8 +15,9 @@ import runpy
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -148,52 +149,77 @@ def wait_for_the_disk(url: str) -> None:
     bind.dispose()
 
 
-def write(url: str, stop: Event, ready: Any, written: Any, seed_of: int, at_once: int) -> None:
-    """One writer: transaction after transaction of so many entries, until it is stopped."""
+@dataclass(frozen=True)
+class Phase:
+    """Some seconds in which all writers write transactions of so many entries, from `ready` until `stop`."""
+
+    at_once: int
+    ready: Any
+    stop: Event
+    written: Any
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What came of a phase. `load`: of the machine before it."""
+
+    at_once: int
+    entries: int
+    seconds: float
+    seals: int
+    load: float
+
+    @property
+    def a_second(self) -> float:
+        """Entries a second, of all writers together."""
+        return self.entries / self.seconds
+
+
+def write(url: str, phases: Sequence[Phase], seed_of: int) -> None:
+    """One writer: in each phase transaction after transaction until it is stopped."""
     bind = engine(url)
-    sessions, rng, done = session_factory(bind), random.Random(seed_of), 0
+    sessions, rng = session_factory(bind), random.Random(seed_of)
     with sessions() as session:
         programme = session.exec(select(competencies.Programme).order_by(col(competencies.Programme.id))).all()[0]
         people = someone(session, rng, 2000)
-    basis = competencies.Basis(programme.policy_id or 0)
-    ready.wait(timeout=120)
-    while not stop.is_set():
-        now = datetime.now(UTC)
-        of = (programme.tenant_id, pk(programme))
-        with transaction(sessions) as session:
-            competencies.credit_all(
-                session,
-                [
-                    competencies.entry_of(*of, rng.choice(people), CreditKind.PRACTICE, 100, basis, now)
-                    for _ in range(at_once)
-                ],
-            )
-        done += at_once
-    written.put(done)
+    basis, of = competencies.Basis(programme.policy_id or 0), (programme.tenant_id, pk(programme))
+    for phase in phases:
+        done = 0
+        phase.ready.wait(timeout=300)
+        while not phase.stop.is_set():
+            now = datetime.now(UTC)
+            entries = [
+                competencies.entry_of(*of, rng.choice(people), CreditKind.PRACTICE, 100, basis, now)
+                for _ in range(phase.at_once)
+            ]
+            with transaction(sessions) as session:
+                competencies.credit_all(session, entries)
+            done += phase.at_once
+        phase.written.put(done)
     bind.dispose()
 
 
-def append(url: str, seconds: float, at_once: int) -> tuple[int, float, int]:
-    """Eight writers and the sealer: (entries written, seconds, seals made meanwhile)."""
+def append(url: str, seconds: float) -> list[Appended]:
+    """Eight writers and the sealer: first an entry a transaction, then as many as a release writes."""
     made = multiprocessing.get_context("spawn")
-    stop, written = made.Event(), made.Queue()
-    ready = made.Barrier(WRITERS + 1)
-    writers = [
-        made.Process(target=write, args=(url, stop, ready, written, number, at_once)) for number in range(WRITERS)
-    ]
+    phases = [Phase(at_once, made.Barrier(WRITERS + 1), made.Event(), made.Queue()) for at_once in (1, IN_A_RELEASE)]
+    writers = [made.Process(target=write, args=(url, phases, number)) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    ready.wait(timeout=120)
-    began, seals = time.perf_counter(), 0
-    while time.perf_counter() - began < seconds:
-        time.sleep(1)  # the worker seals each minute what came in it; here each second
-        seals += seal_all(url, datetime.now(UTC), most=1)
-    stop.set()
-    took = time.perf_counter() - began
-    total = sum(written.get() for _ in writers)
+    found = []
+    for phase in phases:
+        load = os.getloadavg()[0]
+        phase.ready.wait(timeout=300)
+        began, seals = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            time.sleep(1)  # the worker seals each minute what came in it; here each second
+            seals += seal_all(url, datetime.now(UTC), most=1)
+        phase.stop.set()
+        took = time.perf_counter() - began
+        found.append(Appended(phase.at_once, sum(phase.written.get() for _ in writers), took, seals, load))
     for writer in writers:
         writer.join()
-    return total, took, seals
+    return found
 
 
 def proved(url: str) -> tuple[competencies.Proof, int]:
@@ -218,13 +244,13 @@ def say(name: str, figure: str, promise: str, *, is_kept: bool) -> bool:
     return is_kept
 
 
-def closing(totals: tuple[float, float], rates: list[tuple[float, float]]) -> list[bool]:
+def closing(totals: tuple[float, float], rates: Sequence[Appended]) -> list[bool]:
     """The closing lines of what has a clock."""
     figure = f"p50 {totals[0]:.2f} ms, p95 {totals[1]:.2f} ms"
     said = [say("totals of a person", figure, f"p95 at most {MOST_MS:.0f} ms", is_kept=totals[1] <= MOST_MS)]
-    for name, (rate, load) in zip(("append", "append, as a release does"), rates, strict=True):
-        figure = f"{rate:.0f}/s at a load of {load:.1f}"
-        said.append(say(name, figure, f"at least {LEAST_A_SECOND}/s", is_kept=rate >= LEAST_A_SECOND))
+    for name, one in zip(("append", "append, as a release does"), rates, strict=True):
+        figure = f"{one.a_second:.0f}/s at a load of {one.load:.1f}"
+        said.append(say(name, figure, f"at least {LEAST_A_SECOND}/s", is_kept=one.a_second >= LEAST_A_SECOND))
     return said
 
 
@@ -248,14 +274,11 @@ def main() -> int:
         print(f"a person's whole ledger with the head: p50 {whole[0]:.2f} ms, p95 {whole[1]:.2f} ms", flush=True)
         if not options.database:
             wait_for_the_disk(url)
-        rates = []
-        for at_once in (1, IN_A_RELEASE):
-            load = os.getloadavg()[0]
-            written, took, meanwhile = append(url, options.seconds, at_once)
-            rates.append((written / took, load))
+        rates = append(url, options.seconds)
+        for one in rates:
             print(
-                f"{written} entries from {WRITERS} writers, {at_once} at once, in {took:.1f} s, {meanwhile} seals"
-                f" meanwhile; load before {load:.1f}",
+                f"{one.entries} entries from {WRITERS} writers, {one.at_once} at once, in {one.seconds:.1f} s,"
+                f" {one.seals} seals meanwhile",
                 flush=True,
             )
         if options.unsealed:

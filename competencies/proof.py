@@ -147,7 +147,7 @@ def prove_entry(session: Session, tenant_id: int, entry_id: int, noted: tuple[in
         return found
     found.values = {name: getattr(row, name) for name in names}
     found.waits = row.waits is not None
-    seal = _seal_of(session, tenant_id, entry_id, noted[0] if noted is not None else 0)
+    seal = _seal_of(session, tenant_id, entry_id, noted[0] if noted is not None else 0, anywhere=not found.waits)
     if seal is None:
         return found
     values = seal._asdict()
@@ -162,9 +162,10 @@ def prove_entry(session: Session, tenant_id: int, entry_id: int, noted: tuple[in
     return found
 
 
-def _seal_of(session: Session, tenant_id: int, entry_id: int, noted: int) -> Row[Any] | None:
-    """The first seal that names the entry (by its bounds; where somebody changed those, by what it names), with the
-    hashes on either side of it, the newest number, and the hash of the seal number `noted`."""
+def _seal_of(session: Session, tenant_id: int, entry_id: int, noted: int, *, anywhere: bool) -> Row[Any] | None:
+    """The first seal that names the entry, by its bounds; `anywhere`: where none does because somebody changed those, by
+    what it names, which reads all of them. With the hashes on either side of it, the newest number, and the hash of
+    the seal number `noted`."""
     before, after, aside = (_seals.alias(name) for name in ("before", "after", "aside"))
     newest = select(func.max(aside.c.number)).where(aside.c.tenant_id == tenant_id).scalar_subquery()
     own = (
@@ -184,7 +185,8 @@ def _seal_of(session: Session, tenant_id: int, entry_id: int, noted: int) -> Row
         .order_by(_seals.c.number)
     )
     within = own.where(_seals.c.first_entry_id <= entry_id, _seals.c.last_entry_id >= entry_id)
-    for statement in (within, own.where(_seals.c.entries.contains(f"{entry_id}:", autoescape=True))):
+    naming = own.where(_seals.c.entries.contains(f"{entry_id}:", autoescape=True))
+    for statement in (within, naming) if anywhere else (within,):
         with closing(session.execute(statement.execution_options(yield_per=1))) as rows:
             for row in rows:
                 if isinstance(row.number, int) and entry_id in dict(named_in(row.entries)):
