@@ -122,7 +122,7 @@ from competencies.ledger import (
     practice_totals,
     reverse,
 )
-from competencies.levels import ItemResult, Level, item_level, point_level
+from competencies.levels import Level, point_level
 from competencies.models import (
     Award,
     CompetencyFramework,
@@ -330,8 +330,6 @@ __all__ = [
     "prepare_again",
     # levels and results
     "Level",
-    "ItemResult",
-    "item_level",
     "point_level",
     "Result",
     "person_result",

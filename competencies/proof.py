@@ -163,7 +163,7 @@ def prove_entry(session: Session, tenant_id: int, entry_id: int, noted: tuple[in
 
 
 def _seal_of(session: Session, tenant_id: int, entry_id: int, noted: int, *, anywhere: bool) -> Row[Any] | None:
-    """The first seal that names the entry, by its bounds; `anywhere`: where none does because somebody changed those, by
+    """The first seal that names the entry, by its bounds; `anywhere`: where none does (somebody changed those), by
     what it names, which reads all of them. With the hashes on either side of it, the newest number, and the hash of
     the seal number `noted`."""
     before, after, aside = (_seals.alias(name) for name in ("before", "after", "aside"))

@@ -177,7 +177,7 @@ def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=480,
             check=False,
         )
     finally:

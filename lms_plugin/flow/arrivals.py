@@ -256,7 +256,8 @@ def _take_in(
     if award is not None:  # the points may be worth more here than came with them
         books = booking.Books(session, programme, rows[:1])
         basis = competencies.Basis(programme.policy_id or 0, award_id, actor.person_id, school)
-        booking.book(session, programme, award.person_id, books.due(rows[0]), basis, now, reason="award")
+        due = booking.lines(programme, award.person_id, books.due(rows[0]), basis, now, reason="award")
+        competencies.credit_all(session, due)
 
 
 def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, now: datetime) -> str:

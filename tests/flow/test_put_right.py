@@ -4,7 +4,7 @@ whatever was taken back, merged and parted since, and on whichever side of New Y
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import hypothesis.strategies as st
 import pytest
@@ -13,7 +13,9 @@ from sqlmodel import col, select
 
 import competencies
 from competencies import Award, CreditEntry, CycleRule, cycle_totals, span_of
-from competencies.put_right import Dated, differences
+from competencies.hours import Step
+from competencies.person_ledger import PointsEntry
+from competencies.put_right import Dated, differences, due_days
 from lms_plugin.db import pk
 from lms_plugin.flow import booking, humans, passport, reversal
 from tests import people as cast
@@ -202,3 +204,22 @@ def test_what_differs_is_booked_once_in_its_own_cycle(
     cycles = [rule.cycle_of(one.on.year) for one in found]
     assert cycles == sorted(set(cycles))
     assert {one.on for one in found} <= {one.on for one in [*wanted, *stands]}
+
+
+def test_hours_that_came_with_a_point_stay_in_the_years_in_which_they_were_earned() -> None:
+    """The award that stands for them here is of this year; of it only what the rule here gives more is."""
+    came, later = datetime(2026, 11, 2, 1, tzinfo=UTC), datetime(2026, 11, 3, 1, tzinfo=UTC)
+    stands = [
+        PointsEntry(300, date(2023, 5, 1), came),
+        PointsEntry(200, date(2024, 5, 1), came),
+        PointsEntry(100, date(2026, 11, 2), None),
+    ]
+    due = due_days([Step(came, 600), Step(later, 300)], stands, ZONE)
+    assert due == [
+        Dated(300, date(2023, 5, 1)),
+        Dated(200, date(2024, 5, 1)),
+        Dated(100, date(2026, 11, 2)),
+        Dated(300, date(2026, 11, 3)),
+    ]
+    less = due_days([Step(came, 400)], stands, ZONE)
+    assert less == [Dated(300, date(2023, 5, 1)), Dated(100, date(2024, 5, 1))]
