@@ -189,11 +189,11 @@ def write(url: str, phases: Sequence[Phase], seed_of: int) -> None:
         while not phase.stop.is_set():
             now = datetime.now(UTC)
             entries = [
-                competencies.entry_of(*of, rng.choice(people), CreditKind.PRACTICE, 100, basis, now)
+                competencies.ledger.entry_of(*of, rng.choice(people), CreditKind.PRACTICE, 100, basis, now)
                 for _ in range(phase.at_once)
             ]
             with transaction(sessions) as session:
-                competencies.credit_all(session, entries)
+                competencies.ledger.credit_all(session, entries)
             done += phase.at_once
         phase.written.put(done)
     bind.dispose()

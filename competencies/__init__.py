@@ -16,6 +16,7 @@ from competencies import (
     trainings,
     transfers,
 )
+from competencies import ledger as ledger
 from competencies import put_right as put_right
 from competencies import references as references
 from competencies import succession as succession
@@ -113,8 +114,6 @@ from competencies.ledger import (
     OnlineHours,
     balance,
     credit,
-    credit_all,
-    entry_of,
     hours_rule,
     import_online,
     points_practice,
@@ -360,8 +359,6 @@ __all__ = [
     "OnlineHours",
     "Imported",
     "credit",
-    "credit_all",
-    "entry_of",
     "reverse",
     "balance",
     "practice_booked",

@@ -257,7 +257,7 @@ def _take_in(
         books = booking.Books(session, programme, rows[:1])
         basis = competencies.Basis(programme.policy_id or 0, award_id, actor.person_id, school)
         due = booking.lines(programme, award.person_id, books.due(rows[0]), basis, now, reason="award")
-        competencies.credit_all(session, due)
+        competencies.ledger.credit_all(session, due)
 
 
 def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, now: datetime) -> str:

@@ -181,6 +181,6 @@ def release_rows(
         if entered:
             books.booked(person, entered)
             done.credited[person] = done.credited.get(person, 0) + entered
-    competencies.credit_all(session, entries)
+    competencies.ledger.credit_all(session, entries)
     report.queue_scores(session, programme, people, now)
     return done

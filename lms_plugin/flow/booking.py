@@ -40,11 +40,11 @@ def lines(
     source: str = "",
     earned_on: date | None = None,
 ) -> list[competencies.CreditEntry]:
-    """One entry of practice hours, of nothing none, for `competencies.credit_all`."""
+    """One entry of practice hours, of nothing none, for `competencies.ledger.credit_all`."""
     if not hundredths:
         return []
     of = (programme.tenant_id, pk(programme), person_id, CreditKind.PRACTICE)
-    return [competencies.entry_of(*of, hundredths, basis, now, reason, source, earned_on=earned_on)]
+    return [competencies.ledger.entry_of(*of, hundredths, basis, now, reason, source, earned_on=earned_on)]
 
 
 def put_right(
@@ -76,7 +76,7 @@ def put_right(
             programme, person_id, one.hundredths, basis, now, reason=reason, source=source, earned_on=one.on
         )
     ]
-    competencies.credit_all(session, entries)
+    competencies.ledger.credit_all(session, entries)
 
 
 class Books:
@@ -181,7 +181,7 @@ def bring_up(session: Session, programme: competencies.Programme, people: Collec
             basis = competencies.Basis(programme.policy_id or 0, org_unit_id=award.org_unit_id)
             entries += lines(programme, award.person_id, hundredths, basis, now, reason="rule")
             books.booked(person, hundredths)
-    competencies.credit_all(session, entries)
+    competencies.ledger.credit_all(session, entries)
 
 
 def _last_awards(
