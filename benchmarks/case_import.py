@@ -30,7 +30,8 @@ POINTS = 500
 
 
 def standard(items: int) -> bytes:
-    """A CASE package of a standard: environments, dimensions, points and evidence come to so many items."""
+    """A CASE package of a standard with so many items (environments, dimensions, points, evidence), its evidence and
+    criteria as in the one that ships."""
     shipped = competencies.packs.load("framework_2_0").as_dict()
     shipped["framework"].pop("counts", None)
     shipped["framework"]["id"] = "bench"
@@ -38,11 +39,13 @@ def standard(items: int) -> bytes:
     groups = len(shipped["framework"]["environments"]) + len(shipped["framework"]["dimensions"])
     points = max(1, min(POINTS, items // 20))
     left, made = items - groups - points, []
-    like = shipped["points"][0]
+    like, shelf = shipped["points"][0], [one for point in shipped["points"] for one in point["evidence"]]
     for number in range(points):
         many = left // (points - number)
         left -= many
-        evidence = [{**like["evidence"][0], "key": f"item_{place}"} for place in range(max(1, many))]
+        first = next(one for one in shelf if one["core"] and one["required"])
+        others = [shelf[(number + place) % len(shelf)] for place in range(1, many)]
+        evidence = [{**one, "key": f"item_{place}"} for place, one in enumerate([first, *others])]
         made.append({**like, "code": f"P{number}", "order": number + 1, "evidence": evidence})
     pack = competencies.load_pack({**shipped, "points": made})
     return competencies.exchange.case_json(pack, "bench", NOW, is_draft=False)
