@@ -190,3 +190,19 @@ def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str
     assert append.startswith("append: "), run.stdout
     assert release.startswith("append, as a release does: "), run.stdout
     assert seals.endswith(" 0 faults (all) ok"), run.stdout
+
+
+def test_the_archive_is_packed_and_taken_in_and_measured() -> None:
+    options = ["--teachers", "24", "--entries", "300", "--files", "5", "--large-mb", "2"]
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "archive.py"), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode in {0, 1}, run.stderr
+    assert "the hash is the same" in run.stdout
+    assert "archive: packed with " in run.stdout
+    assert run.stdout.strip().endswith((" ok", " short"))

@@ -29,7 +29,7 @@ from lms_plugin import parcel
 from lms_plugin.db import pk
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
-_AT_ONCE = 100  # people whose pages are put together at a time
+_AT_ONCE = 40  # people whose pages are put together at a time
 _STYLE = (
     "body{font:16px/1.6 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;"
     "width:100%}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top}code{word-break:"
