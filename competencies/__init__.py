@@ -2,7 +2,6 @@
 
 from competencies import (
     batches,
-    bundles,
     certificates,
     choice_changes,
     editing,
@@ -12,14 +11,16 @@ from competencies import (
     plans,
     provinces,
     seals,
-    training_files,
     trainings,
     transfers,
 )
+from competencies import bundles as bundles
 from competencies import ledger as ledger
 from competencies import put_right as put_right
 from competencies import references as references
 from competencies import succession as succession
+from competencies import training_files as training_files
+from competencies import workloads as workloads
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (
     BatchState,
@@ -370,7 +371,6 @@ __all__ = [
     # 转出, 转入
     "transfers",
     # trainings
-    "training_files",
     "trainings",
     "Training",
     "TrainingKind",
@@ -419,7 +419,6 @@ __all__ = [
     "places",
     "draw_entries",
     # certificates
-    "bundles",
     "certificates",
     "UnitSeal",
     "SealUse",

@@ -87,6 +87,28 @@ def test_the_import_of_a_case_package_is_measured() -> None:
     assert run.stdout.strip().endswith(" ok")
 
 
+def test_a_large_training_is_measured() -> None:
+    run = subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / "benchmarks" / "training_day.py"),
+            "--people",
+            "60",
+            "--sign-ins",
+            "20",
+            "--seconds",
+            "1",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode in {0, 1}, run.stderr
+    assert "closed with 60 people (60 entries)" in run.stdout
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""

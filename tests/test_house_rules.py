@@ -34,6 +34,7 @@ MODELS = (
     "competencies.training_models",
     "competencies.transfer_models",
     "competencies.asked",
+    "competencies.workloads",
     "rubrics.models",
     "lti.models",
 )
@@ -55,6 +56,7 @@ ACROSS_TENANTS = {
         "competencies/transfers.py",
         "Transfer",
     ): "the other side of an arrival: a package names it",
+    ("competencies/workloads.py", "WorkStatement"): "whoever verifies knows a code alone, as of certificates",
     ("lms_plugin/flow/sign_in.py", "Training"): "a phone knows no district; the code of this moment is the permission",
     ("lms_plugin/flow/clearing.py", "StoredFile"): "the worker clears the disk, which holds every district's files",
     (

@@ -39,6 +39,7 @@ from lms_plugin.flow import (
     sessions,
     trainings,
     transfers,
+    workloads,
 )
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
@@ -61,6 +62,7 @@ OWN_PAGES = {
     "people.home",
     "people.introduce",
     "people.list_people",
+    "workloads.mine",
     "people.merge",
     "people.invitations",
     "people.enter_code",
@@ -229,6 +231,10 @@ def things(world: World) -> Things:
         )
     ).first()
     earn(world, cast.ZHOU, "A5")
+    workloads.issue(session, world.actor(cast.OFFICER), world.programme.uuid, "平教〔1〕", now)
+    statement = session.exec(
+        select(competencies.workloads.WorkStatement).order_by(col(competencies.workloads.WorkStatement.id))
+    ).all()[0]
     award = session.exec(select(competencies.Award)).one()
     credit = competencies.credit(
         session,
@@ -278,6 +284,7 @@ def things(world: World) -> Things:
         "certificate": certificate.uuid,
         "bundle": bundle.uuid,
         "archive": archives.ask(session, world.actor(cast.OFFICER), now).uuid,
+        "statement": statement.uuid,
         "phrase": phrase.uuid,
         "training": held.uuid,
         "material": material.uuid,

@@ -26,7 +26,7 @@ _TEMPLATES = Path(__file__).parent.parent / "templates"
 def page(view: Printed, verify_url: str, verify_page: str, seal: bytes = b"") -> str:
     """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed; `seal`: the
     picture of the seal that was put on it (PNG)."""
-    return _template().render(
+    return template("certificates/paper.html").render(
         view=view,
         code=competencies.certificates.code_as_printed(view.code),
         qr=Markup(media.qr_svg(verify_url)),  # noqa: S704 - drawn by us of our own address
@@ -71,9 +71,10 @@ def hours(hundredths: int) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A page for paper."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["hours"] = hours
-    return environment.get_template("certificates/paper.html")
+    return environment.get_template(name)

@@ -40,6 +40,7 @@ from lms_plugin.people import (
 MOST_NAMED = 3  # officers whom to ask
 OF = "data/"  # in what a session wants, before the uuid of the person whose data a host asks for
 _Programme, _Point = competencies.Programme, competencies.CompetencyPoint
+_Work = competencies.workloads.WorkStatement
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,10 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
             *(col(given.number), col(given.code), col(given.name), col(given.school)),
             *(col(given.title), col(given.hours), col(given.issued_at)),
         ).where(col(given.person_id).in_(ids)),
+        "work_statements": columns(
+            *(col(_Work.number), col(_Work.code), col(_Work.name), col(_Work.school)),
+            *(col(_Work.title), col(_Work.work), col(_Work.issued_at)),
+        ).where(col(_Work.person_id).in_(ids)),
         "requests": columns(col(asked.text), col(asked.asked_at), col(asked.answer), col(asked.reply)).where(
             col(asked.person_id).in_(ids)
         ),

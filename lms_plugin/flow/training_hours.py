@@ -4,22 +4,33 @@ An entry names the attendance it stands for; the ledger takes it once. What is p
 new entry. One human being is booked once for a training, under however many rows they were there.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 
+from sqlalchemy import String, cast, insert, literal, update
 from sqlmodel import Session, col, select
 
 import competencies
 from competencies import Attendance, CreditEntry, Programme, Training, TrainingState
 from lms_plugin.access import Actor
-from lms_plugin.db import get, pk
+from lms_plugin.db import get, new_uuid, pk, table
 from lms_plugin.errors import Conflict
 from lms_plugin.flow import booking, humans, report
 from lms_plugin.flow.trainings import held
 from lms_plugin.people import OrgMembership, RosterEntry, Tenant
 
 REASON = "training"
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Hours that went into the ledger: whose, and how many hundredths."""
+
+    person_id: int
+    credit_hundredths: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,9 @@ def _book_all(session: Session, actor: Actor, training: Training, now: datetime)
         .order_by(col(Attendance.id))
     ).all()
     _name(session, there)
-    rows_of = humans.rows_by_row(session, [row.person_id for row in there if row.person_id is not None])
+    rows_of: dict[int, tuple[int, ...]] = {}
+    for some in _in_parts([row.person_id for row in there if row.person_id is not None]):
+        rows_of |= humans.rows_by_row(session, some)
     done = {rows_of[row.person_id][0] for row in there if row.person_id is not None and row.entry_id is not None}
     waiting: dict[int, Attendance] = {}
     own = False
@@ -73,9 +86,22 @@ def _book_all(session: Session, actor: Actor, training: Training, now: datetime)
         elif root not in done:
             waiting[root] = _longer(training, waiting.get(root), row)
     programme = get(session, Programme, training.programme_id)
-    made = _book(session, actor, programme, training, waiting.values(), now)
-    report.queue_scores(session, programme, {entry.person_id for entry in made}, now)
-    return Booked(len(made), sum(entry.credit_hundredths for entry in made), own)
+    people = hundredths = 0
+    for part in _in_parts(list(waiting.values())):
+        made = _book(session, actor, programme, training, part, now)
+        report.queue_scores(session, programme, {entry.person_id for entry in made}, now)
+        people += len(made)
+        hundredths += sum(entry.credit_hundredths for entry in made)
+    return Booked(people, hundredths, own)
+
+
+T = TypeVar("T")
+
+
+def _in_parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Some at a time: a training may have more people than a statement takes values."""
+    for start in range(0, len(rows), AT_ONCE):
+        yield rows[start : start + AT_ONCE]
 
 
 def _longer(training: Training, one: Attendance | None, other: Attendance) -> Attendance:
@@ -122,8 +148,8 @@ def _book(
     training: Training,
     rows: Iterable[Attendance],
     now: datetime,
-) -> list[CreditEntry]:
-    """One entry each, of nothing none."""
+) -> list[Entered]:
+    """One entry each, of nothing none: two statements, however many there are."""
     chosen = list(rows)
     rules = competencies.rules_of(session, programme)
     policy_id = programme.policy_id
@@ -131,35 +157,55 @@ def _book(
         policy_id = pk(competencies.set_rules(session, programme, rules, actor.person_id, now))
     units = _units(session, chosen)
     day = competencies.local_day(training.starts_at, get(session, Tenant, training.tenant_id).timezone)
-    made: list[tuple[Attendance, CreditEntry]] = []
+    made: list[dict[str, Any]] = []
+    booked: list[Attendance] = []
     for row in chosen:
         amount = competencies.trainings.worth(minutes_of(training, row), rules.trainings.minutes_per_hour)
         if amount == 0 or row.person_id is None:
             continue
-        row.bookings += 1
-        entry = CreditEntry(
-            tenant_id=training.tenant_id,
-            programme_id=pk(programme),
-            person_id=row.person_id,
-            kind=competencies.trainings.LEDGER_KIND[training.kind],
-            credit_hundredths=amount,
-            reason=REASON,
-            policy_id=policy_id,
-            decided_by_id=actor.person_id,
-            org_unit_id=units.get(pk(row)),
-            source=training.title,
-            earned_on=day,
-            import_key=competencies.trainings.ledger_key(row.uuid, row.bookings),
-            entered_at=now,
+        booked.append(row)
+        made.append(
+            {
+                "uuid": new_uuid(),
+                "tenant_id": training.tenant_id,
+                "programme_id": pk(programme),
+                "person_id": row.person_id,
+                "kind": competencies.trainings.LEDGER_KIND[training.kind],
+                "credit_hundredths": amount,
+                "reason": REASON,
+                "policy_id": policy_id,
+                "decided_by_id": actor.person_id,
+                "org_unit_id": units.get(pk(row)),
+                "source": training.title,
+                "earned_on": day,
+                "import_key": competencies.trainings.ledger_key(row.uuid, row.bookings + 1),
+                "entered_at": now,
+            }
         )
-        made.append((row, entry))
-    session.add_all([entry for _row, entry in made])
     session.flush()
-    for row, entry in made:
-        row.entry_id = pk(entry)
-        session.add(row)
-    session.flush()
-    return [entry for _row, entry in made]
+    if made:
+        session.execute(insert(table(CreditEntry)), made)
+        _point(session, training.tenant_id, booked)
+    return [Entered(entry["person_id"], entry["credit_hundredths"]) for entry in made]
+
+
+def _point(session: Session, tenant_id: int, rows: Collection[Attendance]) -> None:
+    """Each of these attendances names the entry that was just made for it: one statement."""
+    there, entry = table(Attendance).c, table(CreditEntry).c
+    key = literal("training:") + there.uuid + ":" + cast(there.bookings + 1, String)  # as `ledger_key` writes it
+    found = (
+        select(entry.id)
+        .where(entry.tenant_id == tenant_id, entry.import_key == key)
+        .correlate(table(Attendance))
+        .scalar_subquery()
+    )
+    session.execute(
+        update(table(Attendance))
+        .where(there.id.in_([pk(row) for row in rows]))
+        .values(entry_id=found, bookings=there.bookings + 1)
+    )
+    for row in rows:
+        session.expire(row, ["entry_id", "bookings"])
 
 
 def _units(session: Session, rows: Collection[Attendance]) -> dict[int, int]:
@@ -170,7 +216,7 @@ def _units(session: Session, rows: Collection[Attendance]) -> dict[int, int]:
     schools = session.exec(
         select(Attendance.id, RosterEntry.org_unit_id)
         .join(RosterEntry, col(RosterEntry.id) == col(Attendance.roster_entry_id))
-        .where(Attendance.training_id == training_id)
+        .where(Attendance.training_id == training_id, col(Attendance.id).in_([pk(row) for row in rows]))
     ).all()
     found = {key: unit for key, unit in schools if key is not None}
     lacking = {row.person_id: pk(row) for row in rows if pk(row) not in found and row.person_id is not None}

@@ -11,7 +11,7 @@ from sqlmodel import Session
 import competencies
 from competencies import Programme, Standing
 from lms_plugin.db import get
-from lms_plugin.flow import certificate_views, certificates, humans
+from lms_plugin.flow import certificate_views, certificates, humans, workloads
 from lms_plugin.people import Person, Tenant
 
 
@@ -29,12 +29,13 @@ class Verified:
     since: datetime | None
 
 
-def look_up(session: Session, typed: str) -> Verified | None:
-    """The certificate of a code, as it was typed or scanned; None for a code that nobody has, and for what is no code
-    (without asking the database). Six queries at most."""
-    found = competencies.certificates.certificate_of_code(session, competencies.certificates.code_as_kept(typed))
+def look_up(session: Session, typed: str) -> Verified | workloads.VerifiedWork | None:
+    """The certificate, or the statement of work, of a code as it was typed or scanned; None for a code that nobody
+    has, and for what is no code (without asking the database). Ten queries at most."""
+    code = competencies.certificates.code_as_kept(typed)
+    found = competencies.certificates.certificate_of_code(session, code)
     if found is None:
-        return None
+        return workloads.look_up(session, code, masked)
     certificate, end = found
     person = humans.today_of(session, get(session, Person, certificate.person_id))
     programme = get(session, Programme, certificate.programme_id)

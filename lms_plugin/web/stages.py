@@ -48,6 +48,7 @@ from lms_plugin.web import (
     transfers,
     uploads,
     verify,
+    workloads,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
@@ -74,6 +75,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     certificates.blueprint,
     certificate_bundles.blueprint,
     verify.blueprint,
+    workloads.blueprint,
     seals.blueprint,
     deliveries.blueprint,
     oversee.blueprint,

@@ -8,9 +8,10 @@ from ipaddress import ip_address
 
 from flask import Blueprint, render_template, request
 
-from lms_plugin.flow import verification
+from lms_plugin.flow import verification, workloads
 from lms_plugin.web import ledger_words
 from lms_plugin.web.edge import db, edge, parts
+from lms_plugin.web.workloads import work_words
 
 blueprint = Blueprint("verify", __name__)
 
@@ -39,6 +40,11 @@ def page(code: str = "") -> tuple[str, int, dict[str, str]]:
         status = 200 if found is not None else 404
     state = found.standing.value if found is not None else "unknown" if is_asked else ""
     page = render_template(
-        "certificates/verify.html", found=found, state=state, typed=typed[:40], kind_word=ledger_words.kind_word
+        "workload/verify.html" if isinstance(found, workloads.VerifiedWork) else "certificates/verify.html",
+        found=found,
+        state=state,
+        typed=typed[:40],
+        kind_word=ledger_words.kind_word,
+        words=work_words(),
     )
     return page, status, HIDDEN

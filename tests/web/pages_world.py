@@ -45,6 +45,7 @@ from lms_plugin.flow import (
     training_hours,
     trainings,
     unit_seals,
+    workloads,
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
 from tests import ledgers
@@ -152,6 +153,7 @@ def _populate(pages: Pages) -> None:
     _platforms(pages)
     _lists(pages)
     _trainings(pages)
+    _statements(pages)
     _host_lists(pages)
     _draws(pages)
     _asks(pages)
@@ -203,6 +205,17 @@ def _asks(pages: Pages) -> None:
 
 def _by_award(world: World, entry_id: int) -> bool:
     return get(world.session, competencies.CreditEntry, entry_id).award_id is not None
+
+
+def _statements(pages: Pages) -> None:
+    """What people did for others, certified; one was taken back."""
+    world, kind = pages.world, competencies.workloads.WorkStatement
+    session, officer = world.session, world.actor(cast.OFFICER)
+    workloads.issue(session, officer, pages.programme, "平教培〔2026〕30 号", NOW)
+    held = session.exec(select(kind).where(kind.person_id == pk(world.person(cast.LEAD)))).one()
+    ended = session.exec(select(kind).where(kind.id != pk(held)).order_by(col(kind.id))).all()[0]
+    workloads.revoke(session, officer, ended.uuid, "姓名印错了", NOW)
+    pages.uuids |= {"statement": held.uuid, "statement.ended": ended.uuid, "work_code": held.code}
 
 
 def _certificates(pages: Pages) -> None:

@@ -12,8 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "lms_plugin/static"
 # What is only ever made into a PDF (`media.on_paper`) is no page: nothing of it reaches a browser.
-PAPER = ROOT / "lms_plugin/templates/certificates/paper.html"
-TEMPLATES = [path for path in sorted((ROOT / "lms_plugin/templates").rglob("*.html")) if path != PAPER]
+PAPER = {
+    ROOT / "lms_plugin/templates" / name
+    for name in ("certificates/paper.html", "certificates/_paper_style.html", "workload/paper.html")
+}
+TEMPLATES = [path for path in sorted((ROOT / "lms_plugin/templates").rglob("*.html")) if path not in PAPER]
 VENDORED = [*STATIC.rglob("VENDOR.json"), ROOT / "tests/vendor/VENDOR.json"]
 
 

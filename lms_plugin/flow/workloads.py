@@ -1,0 +1,438 @@
+"""工作量证明: an officer certifies what people did for others in a round: works reviewed and decided, trainings held.
+
+Made out in one act for everybody who did any and holds none that says the same; a new one ends the one before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, literal, union_all
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
+
+import competencies
+import rubrics
+from competencies import Decision, Programme, Standing, Submission, SubmissionVersion, Training, TrainingState
+from lms_plugin.access import Actor, Permission, Scope, can, own, require
+from lms_plugin.db import by_id, find, get, pk
+from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.flow import certificates, humans
+from lms_plugin.flow.scopes import programme_scope
+from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+
+domain = competencies.workloads
+MOST_AT_ONCE = 500
+A_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Work:
+    """What somebody did in a round: how many of each kind, the minutes that count, the first and the last day."""
+
+    counts: Mapping[str, int]
+    minutes: Mapping[str, int]
+    first_on: date
+    last_on: date
+
+
+@dataclass(frozen=True)
+class Line:
+    """Somebody who did any. `state`: "" without a statement, else how it stands ("more": it holds, and there is more
+    since). `obstacle`: why none can be made out, as a code."""
+
+    person: Person
+    school: str
+    work: Work
+    state: str
+    statement_uuid: str
+    obstacle: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """The people of a round who did something for others. `ready`: how many would get a statement."""
+
+    programme_uuid: str
+    title: str
+    lines: tuple[Line, ...]
+    total: int
+    ready: int
+    holding: int
+    paper: str
+    may_issue: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """One statement and how it stands."""
+
+    statement: "domain.WorkStatement"
+    number: str
+    programme_uuid: str
+    standing: Standing
+    reason: str
+    ended_at: datetime | None
+    followed_by: str
+    timezone: str
+    is_own: bool
+    may_revoke: bool
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A statement of one's own in a list."""
+
+    uuid: str
+    number: str
+    title: str
+    issued_at: datetime
+    standing: Standing
+
+
+def works(session: Session, programme: Programme, timezone: str) -> dict[int, Work]:
+    """Today's row of each human being who did any → what they did: three queries, the rules among them."""
+    rules = competencies.rules_of(session, programme)
+    each = rules.review.minutes_per_review
+    reviews = columns(
+        literal("reviews"),
+        col(rubrics.Review.reviewer_id),
+        func.count(),
+        func.count() * each,
+        func.min(col(rubrics.Review.submitted_at)),
+        func.max(col(rubrics.Review.submitted_at)),
+    ).where(
+        col(rubrics.Review.programme_id) == pk(programme),
+        col(rubrics.Review.state) == rubrics.ReviewState.SUBMITTED,
+        col(rubrics.Review.submitted_at).is_not(None),
+    )
+    decisions = (
+        columns(
+            literal("decisions"),
+            col(Decision.decided_by_id),
+            func.count(),
+            literal(0),
+            func.min(col(Decision.decided_at)),
+            func.max(col(Decision.decided_at)),
+        )
+        .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
+        .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
+        .where(col(Submission.programme_id) == pk(programme))
+    )
+    trainings = columns(
+        literal("trainings"),
+        col(Training.planned_by_id),
+        func.count(),
+        func.sum(col(Training.minutes)),
+        func.min(col(Training.starts_at)),
+        func.max(col(Training.starts_at)),
+    ).where(col(Training.programme_id) == pk(programme), col(Training.state) == TrainingState.CLOSED)
+    every: Any = union_all(
+        reviews.group_by(col(rubrics.Review.reviewer_id)),
+        decisions.group_by(col(Decision.decided_by_id)),
+        trainings.group_by(col(Training.planned_by_id)),
+    )
+    rows: list[Any] = list(session.connection().execute(every).all())
+    human = humans.rows_by_row(session, [row[1] for row in rows])
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[human[row[1]][0]].append(row)
+    return {person: _work(theirs, timezone) for person, theirs in found.items()}
+
+
+def _work(rows: Collection[Any], timezone: str) -> Work:
+    counts, minutes = dict.fromkeys(domain.KINDS, 0), dict.fromkeys(domain.KINDS, 0)
+    for kind, _person, count, time, _first, _last in rows:
+        counts[kind] += int(count)
+        minutes[kind] += int(time or 0)
+    return Work(
+        {kind: count for kind, count in counts.items() if count},
+        {kind: time for kind, time in minutes.items() if time},
+        min(competencies.local_day(row[4], timezone) for row in rows),
+        max(competencies.local_day(row[5], timezone) for row in rows),
+    )
+
+
+def people(session: Session, actor: Actor, programme_uuid: str, number: int = 1) -> Page:
+    """Who did something for others in a round, by name, a page of them: nine queries."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    scope = programme_scope(session, programme)
+    require(actor, Permission.CERTIFICATE_READ, scope)
+    terms = competencies.certificates.terms_of(session, pk(programme))
+    lines = _lines(session, actor, programme)
+    start = (number - 1) * A_PAGE
+    return Page(
+        programme_uuid=programme.uuid,
+        title=programme.title,
+        lines=tuple(lines[start : start + A_PAGE]),
+        total=len(lines),
+        ready=sum(not line.obstacle and line.state != Standing.VALID.value for line in lines),
+        holding=sum(line.state in {Standing.VALID.value, "more"} for line in lines),
+        paper=terms.paper if terms is not None else "",
+        may_issue=can(actor, Permission.CERTIFICATE_ISSUE, scope),
+    )
+
+
+def _lines(session: Session, actor: Actor, programme: Programme) -> list[Line]:
+    """Everybody who did any, by name."""
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    done = works(session, programme, timezone)
+    persons = by_id(session, Person, sorted(done))
+    schools = _schools(session, done)
+    given = domain.statements_of(session, pk(programme))
+    today = humans.rows_by_row(session, [one.person_id for one, _end in given])
+    theirs: dict[int, list[Any]] = defaultdict(list)
+    for one, end in given:
+        theirs[today[one.person_id][0]].append((one, end))
+    lines = []
+    for key, person in persons.items():
+        held = theirs[key]
+        current = next((one for one, end in held if end is None), None)
+        last = held[0][1] if held else None
+        lines.append(
+            Line(
+                person=person,
+                school=schools.get(key, ""),
+                work=done[key],
+                state=_state(current, done[key], was_given=bool(held)),
+                statement_uuid=current.uuid if current is not None else "",
+                obstacle=_obstacle(actor, person, was_revoked=last is not None and last.followed_by_id is None),
+            )
+        )
+    return sorted(lines, key=lambda line: (line.person.name, line.person.staff_number, pk(line.person)))
+
+
+def _state(current: "domain.WorkStatement | None", work: Work, *, was_given: bool) -> str:
+    if current is None:
+        return Standing.ENDED.value if was_given else ""
+    stands = domain.standing(current, False, work.counts)
+    if stands is Standing.VALID and (current.work, current.minutes) != (work.counts, work.minutes):
+        return "more"
+    return stands.value
+
+
+def _obstacle(actor: Actor, person: Person, *, was_revoked: bool) -> str:
+    if actor.is_author(pk(person)):
+        return certificates.OWN
+    if person.confirmed_at is None or not person.name:
+        return certificates.UNCONFIRMED
+    return "workload.was_revoked" if was_revoked else ""
+
+
+def _schools(session: Session, person_ids: Collection[int]) -> dict[int, str]:
+    """The unit that each belongs to now, of several the latest. One query."""
+    rows = session.exec(
+        select(OrgMembership.person_id, OrgUnit.name)
+        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
+        .where(col(OrgMembership.person_id).in_(person_ids), col(OrgMembership.ends_on).is_(None))
+        .order_by(col(OrgMembership.starts_on), col(OrgMembership.id))
+    )
+    return dict(rows.all())
+
+
+def issue(
+    session: Session,
+    actor: Actor,
+    programme_uuid: str,
+    paper: str,
+    now: datetime,
+    again: Collection[str] = (),
+) -> int:
+    """Makes them out to everybody who did any and holds none that says the same; gives how many. `again`: uuids of
+    people who get one although their last one was taken back. Raises Invalid at "paper"."""
+    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+    require(actor, Permission.CERTIFICATE_ISSUE, programme_scope(session, programme))
+    paper = certificates.paper_as_kept(paper)
+    certificates.take_turn(session, actor.tenant_id)
+    ready = [
+        line
+        for line in _lines(session, actor, programme)
+        if line.state != Standing.VALID.value
+        and (not line.obstacle or (line.obstacle == "workload.was_revoked" and line.person.uuid in again))
+    ][:MOST_AT_ONCE]
+    issuer = get(session, OrgUnit, programme.org_unit_id).name
+    first = domain.next_number(session, programme.tenant_id)
+    per_hour = competencies.rules_of(session, programme).trainings.minutes_per_hour
+    before = by_uuid(session, programme, [line.statement_uuid for line in ready if line.statement_uuid])
+    made = [
+        domain.WorkStatement(
+            tenant_id=programme.tenant_id,
+            number=number,
+            code=competencies.certificates.new_code(),
+            programme_id=pk(programme),
+            person_id=pk(line.person),
+            name=line.person.name,
+            staff_number=line.person.staff_number,
+            school=line.school,
+            title=programme.title,
+            issuer=issuer,
+            paper=paper,
+            work=dict(line.work.counts),
+            minutes=dict(line.work.minutes),
+            minutes_per_hour=per_hour,
+            first_on=line.work.first_on,
+            last_on=line.work.last_on,
+            issued_by_id=actor.person_id,
+            issued_at=now,
+        )
+        for number, line in enumerate(ready, start=first)
+    ]
+    session.add_all(made)
+    session.flush()
+    for one, line in zip(made, ready, strict=True):
+        if line.statement_uuid:
+            ended = before[line.statement_uuid]
+            session.add(
+                domain.WorkStatementEnd(
+                    statement_id=ended, followed_by_id=pk(one), ended_by_id=actor.person_id, ended_at=now
+                )
+            )
+    session.flush()
+    return len(made)
+
+
+def by_uuid(session: Session, programme: Programme, uuids: Collection[str]) -> dict[str, int]:
+    """Ids of statements of a programme. One query."""
+    kind = domain.WorkStatement
+    rows = session.exec(
+        select(domain.WorkStatement.uuid, domain.WorkStatement.id).where(
+            kind.tenant_id == programme.tenant_id, col(kind.uuid).in_(uuids)
+        )
+    )
+    return {uuid: key for uuid, key in rows if key is not None}
+
+
+# --- one of them ---
+
+
+def view(session: Session, actor: Actor, uuid: str) -> View:
+    """One statement, for its person, and for officers and auditors of the round: twelve queries at most."""
+    found = find(session, domain.WorkStatement, actor.tenant_id, uuid)
+    programme, scope = _scope(session, found)
+    require(actor, Permission.CERTIFICATE_READ, scope)
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    end = session.get(domain.WorkStatementEnd, pk(found))
+    follower = end.followed_by_id if end is not None else None
+    return View(
+        statement=found,
+        number=number_of(found, timezone),
+        programme_uuid=programme.uuid,
+        standing=_standing(session, found, end is not None, programme, timezone),
+        reason=end.reason if end is not None else "",
+        ended_at=end.ended_at if end is not None else None,
+        followed_by=get(session, domain.WorkStatement, follower).uuid if follower is not None else "",
+        timezone=timezone,
+        is_own=scope.owner_id is not None and actor.is_author(scope.owner_id),
+        may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
+    )
+
+
+def _scope(session: Session, statement: "domain.WorkStatement") -> tuple[Programme, Scope]:
+    programme = get(session, Programme, statement.programme_id)
+    person = humans.today_of(session, get(session, Person, statement.person_id))
+    return programme, replace(programme_scope(session, programme), owner_id=pk(person))
+
+
+def _standing(
+    session: Session, statement: "domain.WorkStatement", is_ended: bool, programme: Programme, timezone: str
+) -> Standing:
+    if is_ended:
+        return Standing.ENDED
+    key = humans.rows_by_row(session, [statement.person_id])[statement.person_id][0]
+    done = works(session, programme, timezone).get(key)
+    return domain.standing(statement, False, done.counts if done is not None else {})
+
+
+def number_of(statement: "domain.WorkStatement", timezone: str) -> str:
+    """The number as it is printed: G, the year, then six digits that the district counts through."""
+    return f"G{competencies.local_day(statement.issued_at, timezone).year}{statement.number:06d}"
+
+
+def printable(session: Session, actor: Actor, uuid: str) -> View:
+    """What goes on paper. Raises Conflict for one that holds no more."""
+    found = view(session, actor, uuid)
+    if found.standing is not Standing.VALID:
+        raise Conflict("workload.not_printable")
+    return found
+
+
+def revoke(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> None:
+    """Takes one back, with a reason that its person reads; twice is harmless. Raises Invalid."""
+    found = find(session, domain.WorkStatement, actor.tenant_id, uuid)
+    require(actor, Permission.CERTIFICATE_ISSUE, _scope(session, found)[1])
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "certificate.reason_missing"})
+    if len(reason) > certificates.LONGEST_REASON:
+        raise Invalid({"reason": ("form.too_long", {"longest": certificates.LONGEST_REASON})})
+    if not reason.isprintable():
+        raise Invalid({"reason": "form.unprintable"})
+    certificates.take_turn(session, actor.tenant_id)
+    if session.get(domain.WorkStatementEnd, pk(found)) is None:
+        session.add(
+            domain.WorkStatementEnd(statement_id=pk(found), reason=reason, ended_by_id=actor.person_id, ended_at=now)
+        )
+        session.flush()
+
+
+def mine(session: Session, actor: Actor) -> list[Mine]:
+    """One's own statements, the newest first. Two queries."""
+    require(actor, Permission.CERTIFICATE_TAKE, own(actor))
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    kind, ends = domain.WorkStatement, domain.WorkStatementEnd
+    rows = session.exec(
+        select(domain.WorkStatement, domain.WorkStatementEnd)
+        .join(ends, col(ends.statement_id) == col(kind.id), isouter=True)
+        .where(kind.tenant_id == actor.tenant_id, col(kind.person_id).in_(actor.person_ids))
+        .order_by(col(kind.id).desc())
+    )
+    return [
+        Mine(
+            one.uuid,
+            number_of(one, timezone),
+            one.title,
+            one.issued_at,
+            Standing.VALID if end is None else Standing.ENDED,
+        )
+        for one, end in rows
+    ]
+
+
+@dataclass(frozen=True)
+class VerifiedWork:
+    """What the verification page says of a statement: less than the paper does."""
+
+    code: str
+    name: str
+    title: str
+    work: Mapping[str, int]
+    first_on: date
+    last_on: date
+    issued_at: datetime
+    timezone: str
+    standing: Standing
+    since: datetime | None
+
+
+def look_up(session: Session, kept_code: str, masked: Any) -> VerifiedWork | None:
+    """The statement of a code, for anybody who holds the paper: whoever has the code may ask. Ten queries at most."""
+    found = domain.statement_of_code(session, kept_code)
+    if found is None:
+        return None
+    statement, end = found
+    timezone = get(session, Tenant, statement.tenant_id).timezone
+    programme = get(session, Programme, statement.programme_id)
+    return VerifiedWork(
+        code=competencies.certificates.code_as_printed(statement.code),
+        name=masked(statement.name),
+        title=statement.title,
+        work=statement.work,
+        first_on=statement.first_on,
+        last_on=statement.last_on,
+        issued_at=statement.issued_at,
+        timezone=timezone,
+        standing=_standing(session, statement, end is not None, programme, timezone),
+        since=end.ended_at if end is not None else None,
+    )
