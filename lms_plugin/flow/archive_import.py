@@ -17,7 +17,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 import competencies
-from lms_plugin import migrate, parcel
+from lms_plugin import parcel
 from lms_plugin.db import table, transaction
 from lms_plugin.errors import Conflict, Refused
 from lms_plugin.flow import archive_tables
@@ -50,6 +50,8 @@ def look(path: Path, watch: Watch = lambda _: None) -> tuple[str, dict[str, Any]
 
 
 def _look(opened: parcel.Opened, watch: Watch) -> None:
+    from lms_plugin import migrate  # noqa: PLC0415 - brings Alembic, which no page needs
+
     opened.must_be(FORMAT, (VERSION,))
     here = migrate.heads()[0]
     if opened.manifest.get("schema") != here:

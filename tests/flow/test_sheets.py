@@ -19,7 +19,7 @@ ROW = ("甲某", "希望小学", "XW1", "小学", "语文")
 
 
 def read(data: bytes) -> sheets.Table:
-    return sheets.read(data, roster.HEADS, roster.HEADS)
+    return sheets.read(data, roster.HEADS, roster.NEEDED)
 
 
 def refused(data: bytes) -> str:

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 from flask import Flask
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 import competencies
 import lti
@@ -18,8 +18,10 @@ import rubrics
 from competencies import exchange, load_pack, load_reference, references
 from lms_plugin import db, leaving
 from lms_plugin.access import Actor
+from lms_plugin.config import Settings
 from lms_plugin.db import get, pk
 from lms_plugin.flow import (
+    archive_making,
     archives,
     asks,
     attendance,
@@ -48,6 +50,7 @@ from lms_plugin.flow import (
     workloads,
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
+from lms_plugin.storage import Storage
 from tests import ledgers
 from tests import people as cast
 from tests.certified import certificate_for, picture_of_a_seal
@@ -106,8 +109,20 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         pages.uuids |= pages_chain.populate(pages.world, NOW)
         pages.uuids |= pages_transfers.populate(pages.world, NOW)
         _sign_in(pages)
+        _lie_there(session, tool.settings)
         session.commit()
         yield pages
+
+
+def _lie_there(session: Session, settings: Settings) -> None:
+    """What was packed is on the disk, though not so large."""
+    storage = Storage(settings.storage_dir)
+    for key in session.exec(select(competencies.bundles.CertificateBundle.storage_key)):
+        storage.create(key)
+        storage.commit(key)
+    settings.archive_dir.mkdir(parents=True, exist_ok=True)
+    for uuid in session.exec(select(leaving.TenantArchive.uuid)):
+        archive_making.file_of(settings.archive_dir, uuid).touch()
 
 
 def _populate(pages: Pages) -> None:
