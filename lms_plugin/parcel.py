@@ -28,7 +28,7 @@ MANIFEST, CONTENTS = "manifest.json", "contents.jsonl"
 SIGNATURE = "manifest.jws"  # of the manifest's bytes, where whoever packed it signs (`signing`)
 MOST_MANIFEST = 1 << 20
 MOST_LINE = 64 << 20  # a framework of 10 000 items is one line
-MOST_PACKED = 200  # times smaller than what it holds: more is no data of ours but a trap
+MOST_PACKED = 200  # times smaller than what it holds is a whole parcel at most: more is no data of ours but a trap
 CHUNK = 1 << 20
 _ABOUT = frozenset({MANIFEST, CONTENTS, SIGNATURE})  # what the list of contents does not name
 _THEN = (1980, 1, 1, 0, 0, 0)  # of every member: the same data make the same parcel
@@ -80,8 +80,11 @@ class Packing:
             yield target
 
     def text(self, name: str, text: str) -> None:
-        """A whole member at once."""
-        self._zip.writestr(_made(name, zipfile.ZIP_DEFLATED), text.encode())
+        """A whole member at once. Where somebody typed the same over and over it is stored as it is: packed, one such
+        member could make a trap of the whole parcel."""
+        data = text.encode()
+        is_even = len(data) > CHUNK and len(data) > MOST_PACKED * len(zlib.compress(data))
+        self._zip.writestr(_made(name, zipfile.ZIP_STORED if is_even else zipfile.ZIP_DEFLATED), data)
 
     def file(self, source: Path, sha256: str, extension: str, between: Callable[[], None] = lambda: None) -> bool:
         """Puts in a file's bytes, once for each hash. False where they are not there or are others by now.
@@ -334,9 +337,8 @@ class Opened:
                 raise Refused("parcel.trap")
             if info.compress_type not in ({zipfile.ZIP_STORED} if is_file else {0, zipfile.ZIP_DEFLATED}):
                 raise Refused("parcel.trap")
-            if info.file_size > MOST_PACKED * info.compress_size + 1000:
-                raise Refused("parcel.trap")
-        if len(self._zip.NameToInfo) != len(infos) or sum(info.compress_size for info in infos) > size:
+        packed = sum(info.compress_size for info in infos)
+        if len(self._zip.NameToInfo) != len(infos) or packed > size or self.bytes_inside > MOST_PACKED * packed + 1000:
             raise Refused("parcel.trap")
 
     def _small(self, name: str) -> bytes:

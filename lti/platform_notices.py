@@ -29,6 +29,7 @@ MOST = 500  # notices in one request
 LARGEST = 1024 * 1024  # bytes of it
 OLDEST = 24 * 3600  # seconds since `iat`: hosts may send late what they signed early, and once is once
 MOST_ORIGINS = 20
+MOST_COPIES = 2  # of copies of copies: each is a query of a page
 _MOST_AUDIENCES = 5
 
 
@@ -257,10 +258,12 @@ def _log(session: Session, good: list[_Notice], bad: list[tuple[Trail, LaunchRef
 
 def origins_of(session: Session, platform_id: int, context_id: str) -> list[str]:
     """The courses of a platform from which one of its courses was filled, also over copies of copies, the nearest
-    first; [] where the host told of none."""
+    first; [] where the host told of none. `MOST_COPIES` queries at most."""
     found: list[str] = []
     nearest = [context_id]
-    while nearest and len(found) < MOST_ORIGINS:
+    for _ in range(MOST_COPIES):
+        if not nearest or len(found) >= MOST_ORIGINS:
+            break
         rows = session.exec(
             select(ContextCopy.origins)
             .join(Deployment, col(Deployment.id) == col(ContextCopy.deployment_id))

@@ -73,6 +73,7 @@ _MENDERS: dict[Mender, tuple[str, ...]] = {
     Mender.IT: (
         "login.issuer_unknown", "login.client_unknown", "login.platform_disabled", "launch.platform_disabled",
         "launch.issuer", "launch.audience", "launch.deployment_unknown", "register.address", "platform.taken",
+        "register.read_only",
         "notice.platform_unknown",
     ),
 }  # fmt: skip

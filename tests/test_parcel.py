@@ -137,6 +137,19 @@ def test_a_bomb_is_a_trap_before_it_is_unpacked(tmp_path: Path) -> None:
     assert refused.value.code == "parcel.trap"
 
 
+def test_what_somebody_typed_over_and_over_is_no_trap(tmp_path: Path) -> None:
+    packing = parcel.Packing(tmp_path / "a.zip")
+    text = "哈" * (2 << 20)
+    with packing.member("data/evidence.jsonl") as target:
+        target.write(parcel.line({"text": text, "parts": {"a": text}}))
+    packing.text("pages/person.html", text)
+    packing.checkpoint()
+    packing.finish(FACTS)
+    with parcel.Opened(tmp_path / "a.zip") as opened:
+        opened.verify()
+        assert [row["text"] for row in opened.rows("data/evidence.jsonl")] == [text]
+
+
 def test_cut_off_files_others_and_none_are_refused(tmp_path: Path) -> None:
     packed(tmp_path / "a.zip", [file_in(tmp_path)])
     whole = (tmp_path / "a.zip").read_bytes()

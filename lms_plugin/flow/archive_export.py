@@ -102,12 +102,13 @@ class _Export:
                 if row["state"] not in WITH_BYTES or not row["sha256"]:
                     continue
                 is_new = parcel.file_name(row["sha256"], row["extension"]) not in self.packing
-                if self._put_in(row):
+                is_in = self._put_in(row)
+                if is_in:
                     self.progress.bytes += row["size_bytes"]
                 else:
                     missing += 1
                 self.progress.files += 1
-                self.progress.may_pause = is_new  # each run packs something, however short it is
+                self.progress.may_pause = is_new and is_in  # each run packs something, however short it is
                 self.watch(self.progress)
                 self.progress.may_pause = False
                 if self.packing.unkept >= KEEP_EVERY:
@@ -131,7 +132,7 @@ def export(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path):
-        packing = parcel.Packing(path)
+        packing = _begun(factory, tenant_id, path)
         work = _Export(packing, storage, watch)
         try:
             if FACTS not in packing:
@@ -152,6 +153,24 @@ def export(
             packing.close()
             raise
     return Packed(hashed, work.progress, missing)
+
+
+def _begun(factory: "sessionmaker[Session]", tenant_id: int, path: Path) -> parcel.Packing:
+    """The packing at that path, to be gone on with; anew where what was cut off there is another district's, or of
+    another version of the product."""
+    packing = parcel.Packing(path)
+    if FACTS in packing:
+        from lms_plugin import migrate  # noqa: PLC0415 - brings Alembic, which no page needs
+
+        with factory() as session:
+            district = get(session, Tenant, tenant_id).uuid
+        with parcel.Reading(path) as kept:
+            facts = next(kept.rows(FACTS))
+        if (facts["tenant"]["uuid"], facts["schema"]) != (district, migrate.heads()[0]):
+            packing.close()
+            parcel.give_up(path)
+            packing = parcel.Packing(path)
+    return packing
 
 
 def to_pack(session: Session, tenant_id: int) -> tuple[int, int]:

@@ -113,12 +113,13 @@ def stay(session: Session, actor: Actor) -> None:
 
 
 def set_forward(session: Session, tenant_id: int, url: str, day: date | None, now: datetime) -> None:
-    """The same by command. Raises Invalid at "url" and "day"."""
+    """The same by command; a day that has come may stay, when the address is put right. Raises Invalid at "url" and
+    "day"."""
     tenant = get(session, Tenant, tenant_id)
     errors: dict[str, str] = {}
     if not _is_address(url):
         errors["url"] = "tenant.forward_url"
-    if day is None or day < competencies.local_day(now, tenant.timezone):
+    if day is None or (day != tenant.frozen_on and day < competencies.local_day(now, tenant.timezone)):
         errors["day"] = "tenant.frozen_on"
     if errors:
         raise Invalid(dict(errors))

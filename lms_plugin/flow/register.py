@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 import lti
+from lms_plugin import leaving
 from lms_plugin.access import RoleScope
 from lms_plugin.db import get
 from lms_plugin.errors import Refused
@@ -33,7 +34,8 @@ class Done:
 
 
 def tenant_of(session: Session, code: str, now: datetime) -> int:
-    """The district for which this code may register. Raises Refused `invitation.unusable`, `register.code_role`."""
+    """The district for which this code may register. Raises Refused `invitation.unusable`, `register.code_role`,
+    `register.read_only` where the district goes on elsewhere."""
     return _invitation(session, code, now).tenant_id
 
 
@@ -43,6 +45,8 @@ def _invitation(session: Session, code: str, now: datetime) -> Invitation:
     reach = RoleScope(row.kind, unit_path=unit.path if unit is not None else "")
     if row.kind not in (RoleKind.IT, RoleKind.OFFICER) or not reach.is_district_wide:
         raise Refused("register.code_role")
+    if leaving.is_read_only(get(session, Tenant, row.tenant_id), now):
+        raise Refused("register.read_only")
     return row
 
 

@@ -18,6 +18,7 @@ from tests.factories import World, actor_of, add_person, course_of, grant, membe
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.gradebooks import column, score
+from tests.queries import count_queries
 
 HOUR = timedelta(hours=1)
 EAST = cast.Cast("east", "东片员", "平安县", "E001")
@@ -34,6 +35,26 @@ def unbound(world: World, context: str = "new") -> Course:
 def member(world: World, course: Course, person: Person, *, learner: bool = True) -> None:
     world.session.add(member_row(pk(course), pk(person), world.now, f"s-{person.uuid}", learner=learner))
     world.session.flush()
+
+
+def test_a_long_chain_of_copies_costs_two_queries(world: World) -> None:
+    """A course is copied each term: the page that asks for its programme does not ask for every year."""
+    session = world.session
+    deployment = session.get(lti.Deployment, world.course.deployment_id)
+    for number in range(9):
+        session.add(
+            lti.ContextCopy(
+                tenant_id=pk(world.tenant),
+                deployment_id=pk(deployment),
+                context_id=f"term-{number + 1}",
+                origins=[f"term-{number}"],
+                copied_at=world.now,
+            )
+        )
+    session.flush()
+    with count_queries(session.connection()) as asked:
+        assert lti.origins_of(session, deployment.platform_id, "term-9") == ["term-8", "term-7"]
+    assert len(asked) == 2
 
 
 def officer_of(world: World, unit: OrgUnit, kind: RoleKind = RoleKind.OFFICER, who: cast.Cast = EAST) -> Actor:

@@ -16,8 +16,8 @@ import competencies
 from lms_plugin import db, leaving, outbox
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import pk
-from lms_plugin.errors import Conflict, Forbidden, Invalid
-from lms_plugin.flow import archive_export, archive_making, archives, sign_in
+from lms_plugin.errors import Conflict, Forbidden, Invalid, Refused
+from lms_plugin.flow import archive_export, archive_making, archives, invitations, register, sign_in
 from lms_plugin.leaving import ArchiveState, TenantArchive
 from lms_plugin.people import RoleKind, Tenant
 from lms_plugin.web.edge import CHANGES_WHEN_READ_ONLY, OPEN_CHANGES
@@ -75,6 +75,22 @@ def test_the_worker_packs_in_runs_and_a_killed_one_goes_on(worker: Worker, now: 
     assert archive_making.clear_old(worker.sessions, worker.settings.archive_dir, now + timedelta(days=3000)) == 1
     assert not path.exists()
     assert row_of(worker, uuid).state is ArchiveState.GONE
+
+
+def test_files_that_are_gone_hold_no_packing_up(worker: Worker, now: datetime) -> None:
+    """Each run looks for them anew: a run that ended at one would be followed by one that ends there too."""
+    with db.transaction(worker.sessions) as session:
+        world = world_in(session, now)
+        for number in range(3):
+            _file(world, worker, number, now)
+    for number in range(2):
+        worker.storage.delete(f"{number:032x}")
+    uuid = asked(worker, now)
+    ticks = iter(range(1000))
+    worker.clock = lambda: now + timedelta(seconds=40) * next(ticks)
+    worker.run_due()
+    row = row_of(worker, uuid)
+    assert (row.state, row.files, row.missing) == (ArchiveState.READY, 3, 2)
 
 
 def _file(world: World, worker: Worker, number: int, now: datetime) -> None:
@@ -247,6 +263,27 @@ def test_what_time_brings_stops_too(world: World, now: datetime) -> None:
     leaving.must_be_open_at(session, pk(other), tomorrow)
     archives.clear_forward(session, pk(world.tenant))
     assert leaving.still_open(session, competencies.Programme, [key], tomorrow) == [key]
+
+
+def test_no_platform_is_registered_then(world: World, now: datetime) -> None:
+    """What is connected here after the packing would be missing at the new place."""
+    session, key = world.session, pk(world.tenant)
+    code = invitations.make_invitation(session, key, RoleKind.IT, world.county, None, now)[1]
+    assert register.tenant_of(session, code, now) == key
+    archives.set_forward(session, key, NEW, competencies.local_day(now, world.tenant.timezone), now)
+    with pytest.raises(Refused) as refused:
+        register.tenant_of(session, code, now)
+    assert refused.value.code == "register.read_only"
+
+
+def test_a_wrong_address_is_put_right_when_the_day_has_come(world: World, now: datetime) -> None:
+    session, key = world.session, pk(world.tenant)
+    today, later = competencies.local_day(now, world.tenant.timezone), now + timedelta(days=3)
+    archives.set_forward(session, key, "https://wrong.example", today, now)
+    archives.set_forward(session, key, NEW, today, later)
+    assert (world.tenant.forward_url, world.tenant.frozen_on) == (NEW, today)
+    with pytest.raises(Invalid):
+        archives.set_forward(session, key, NEW, today + timedelta(days=1), later)
 
 
 @pytest.mark.parametrize(
