@@ -5,7 +5,7 @@ The database itself refuses UPDATE and DELETE (`append_only`), so that no later 
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -16,7 +16,7 @@ from competencies.append_only import guard, refusing
 from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, Step, booked_steps
 from competencies.levels import Level
 from competencies.models import Award, CreditEntry, CreditKind, Programme, ProgrammePolicy
-from competencies.rules import Rules
+from competencies.rules import Category, Rules
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 
@@ -235,21 +235,31 @@ def practice_totals(session: Session, programme_id: int, person_ids: Collection[
 
 
 def practice_booked(
-    session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
+    session: Session,
+    programme: Programme,
+    person_ids: Collection[int],
+    category_of: Callable[[], Category | None],
+    without_award_id: int | None = None,
 ) -> int:
     """Hundredths of practice hours that the awards these rows of one human being hold have brought: the sum of
     `practice_steps`."""
-    return sum(step.hundredths for step in practice_steps(session, programme, person_ids, without_award_id))
+    steps = practice_steps(session, programme, person_ids, category_of, without_award_id)
+    return sum(step.hundredths for step in steps)
 
 
 def practice_steps(
-    session: Session, programme: Programme, person_ids: Collection[int], without_award_id: int | None = None
+    session: Session,
+    programme: Programme,
+    person_ids: Collection[int],
+    category_of: Callable[[], Category | None],
+    without_award_id: int | None = None,
 ) -> list[Step]:
     """What the awards these rows of one human being hold have brought in practice hours, and when, by the rules of
     their days (`booked_steps`): what the ledger says, unless an award was taken back since. Hours
     that came from elsewhere with points (`CAME`) stand as they came: no rule of this place brought them, and none takes
     them back. Four queries.
 
+    `category_of`: their 类别, by which the rules of all days are read; asked only where rules differ by it.
     `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
     for them (put right before anybody had it) counts for nothing.
     """
@@ -264,16 +274,21 @@ def practice_steps(
             )
         )
     )
-    rules = [
-        RuleSince(
-            policy.made_at,
-            hours_rule(Rules.model_validate(policy.rules)) if policy.id in {*used, programme.policy_id} else None,
-        )
+    versions = [
+        (policy, Rules.model_validate(policy.rules))
         for policy in session.exec(
             select(ProgrammePolicy)
             .where(ProgrammePolicy.programme_id == pk(programme))
             .order_by(col(ProgrammePolicy.number))
         )
+    ]
+    category = category_of() if any(said.categories for _policy, said in versions) else None
+    rules = [
+        RuleSince(
+            policy.made_at,
+            hours_rule(said.for_category(category)) if policy.id in {*used, programme.policy_id} else None,
+        )
+        for policy, said in versions
     ]
     passes = [
         Passed(award.awarded_at, award.point_id, Level(award.level))

@@ -5,7 +5,7 @@ An entry of such an act says on which day it counts (`earned_on`), so hours leav
 much later somebody takes them back. Within a cycle the days may differ; sums of cycles never do.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +17,7 @@ from competencies.ledger import practice_steps
 from competencies.models import Programme
 from competencies.person_ledger import PointsEntry, points_entries
 from competencies.programmes import local_day
+from competencies.rules import Category
 from lms_plugin.db import pk
 
 
@@ -42,11 +43,16 @@ def differences(rule: CycleRule, due: Iterable[Dated], stands: Iterable[Dated]) 
 
 
 def practice_differences(
-    session: Session, programme: Programme, person_ids: Collection[int], rule: CycleRule, timezone: str
+    session: Session,
+    programme: Programme,
+    person_ids: Collection[int],
+    rule: CycleRule,
+    timezone: str,
+    category_of: Callable[[], Category | None],
 ) -> list[Dated]:
     """`differences` of the practice hours that points brought these rows of one human being in a programme. Four
-    queries."""
-    steps = practice_steps(session, programme, person_ids)
+    queries, and that of `category_of` as in `practice_steps`."""
+    steps = practice_steps(session, programme, person_ids, category_of)
     stands = points_entries(session, pk(programme), person_ids, timezone)
     return differences(rule, due_days(steps, stands, timezone), [Dated(one.hundredths, one.on) for one in stands])
 

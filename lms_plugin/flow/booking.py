@@ -64,8 +64,9 @@ def put_right(
     More than before where nothing was merged means that a better rule is still waiting to be booked: it is said so.
     """
     tenant = get(session, Tenant, programme.tenant_id)
+    rows, cycle = humans.rows_of(person), competencies.cycle_rule(tenant.cycle)
     found = competencies.put_right.practice_differences(
-        session, programme, humans.rows_of(person), competencies.cycle_rule(tenant.cycle), tenant.timezone
+        session, programme, rows, cycle, tenant.timezone, lambda: categories.category_of(session, rows)
     )
     if reason == "reversal" and sum(one.hundredths for one in found) > 0:
         reason, source = "rule", ""

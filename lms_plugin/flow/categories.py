@@ -93,15 +93,18 @@ def environment_of(session: Session, rows: Collection[int], school: OrgUnit | No
     return own or (school.environment if school is not None else "")
 
 
-def changed(session: Session, tenant_id: int, now: datetime) -> None:
+def changed(session: Session, tenant_id: int, now: datetime, rows: Collection[int] | None = None) -> None:
     """Somebody is of another category now: where rules differ by it, a job books what they give more, as after a change
-    of rules."""
+    of rules. `rows`: whose, where that is one human being; then only where they hold a point."""
+    award = competencies.Award
+    held = select(award.programme_id).where(col(award.person_id).in_(rows or ()), col(award.revoked_at).is_(None))
     for programme, policy in session.exec(
         select(Programme, competencies.ProgrammePolicy)
         .join(competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(Programme.policy_id))
         .where(Programme.tenant_id == tenant_id, col(Programme.archived_at).is_(None))
+        .where(*([col(Programme.id).in_(held)] if rows is not None else []))
         .order_by(col(Programme.id))
-    ):
+    ).all():
         if policy.rules.get("categories"):
             ids = {"programme_id": pk(programme)}
             outbox.put(session, tenant_id, outbox.RULES, str(pk(programme)), ids, now)

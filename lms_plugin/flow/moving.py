@@ -305,10 +305,12 @@ def _rules(
     choice = rules.choice.model_copy(
         update={
             "compulsory": tuple(dict.fromkeys(image[code] for code in rules.choice.compulsory)),
+            "only": _range(rules.choice.only, image),
             "not_offered": tuple(dict.fromkeys(image[code] for code in rules.choice.not_offered if image.get(code))),
         }
     )
-    changed = rules.model_copy(update={"choice": choice})
+    categories = tuple(one.model_copy(update={"only": _range(one.only, image)}) for one in rules.categories)
+    changed = rules.model_copy(update={"choice": choice, "categories": categories})
     try:
         check_rules(session, programme, changed, after)
     except Invalid as invalid:
@@ -317,6 +319,12 @@ def _rules(
         )
         raise Refused("moving.rules", why=code, given=params) from invalid
     return changed
+
+
+def _range(only: Sequence[str], image: Mapping[str, str]) -> tuple[str, ...]:
+    """What is left to choose from, points by their new codes; as it was (and so refused) where all of it is gone."""
+    kept = [image.get(one, one) for one in only]
+    return tuple(dict.fromkeys(filter(None, kept))) or tuple(only)
 
 
 def _carry_over(session: Session, plan: _Plan, now: datetime) -> None:

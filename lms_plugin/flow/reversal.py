@@ -13,7 +13,7 @@ from competencies import Award, CompetencyPoint, CreditEntry, CreditKind, Progra
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import booking, deliveries, humans, report
+from lms_plugin.flow import booking, categories, deliveries, humans, report
 from lms_plugin.flow.scopes import person_scope
 from lms_plugin.flow.transfer_hours import require_here
 from lms_plugin.people import Person
@@ -135,7 +135,9 @@ def _taken(session: Session, target: _Target, of_points: int) -> int:
         return target.entry.credit_hundredths
     assert target.award is not None
     programme, rows = target.programme, humans.rows_of(target.person)
-    without = competencies.practice_booked(session, programme, rows, without_award_id=pk(target.award))
+    without = competencies.practice_booked(
+        session, programme, rows, lambda: categories.category_of(session, rows), pk(target.award)
+    )
     return max(0, of_points - without)
 
 

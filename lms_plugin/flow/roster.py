@@ -249,6 +249,7 @@ def commit(
             if row.staff_number in given_away and plain_name(entry.name) != plain_name(row.name):
                 roster_ties.give_away(session, entry, now)  # matched anew below
             if entry.removed_at is not None:
+                others_now = True
                 roster_ties.back_on_roster(session, entry, now)
             entry.name, entry.org_unit_id = row.name, pk(school)
             entry.stage, entry.subject = row.stage, row.subject

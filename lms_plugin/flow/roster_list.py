@@ -88,6 +88,7 @@ def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, 
             roster_ties.back_on_roster(session, entry, now)
             for person in roster_ties.claimants(session, actor.tenant_id, [entry.staff_number]):
                 roster_ties.match_roster(session, person, now)
+        categories.changed(session, actor.tenant_id, now)
     return entry
 
 

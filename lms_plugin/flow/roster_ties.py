@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, pk
-from lms_plugin.flow import enter, humans
+from lms_plugin.flow import categories, enter, humans
 from lms_plugin.people import (
     Notice,
     OrgMembership,
@@ -243,6 +243,9 @@ def _hand(session: Session, row: RosterEntry, to: Person | None, now: datetime) 
             move.was_confirmed_how, move.was_unit_id = to.confirmed_how, _unit_of(session, to)
         session.add(move)
     session.add(row)
+    if to is not None and row.person_id != before:  # now their category is known
+        session.flush()
+        categories.changed(session, row.tenant_id, now, humans.rows_of(to))
 
 
 def _unit_of(session: Session, person: Person) -> int | None:

@@ -298,8 +298,8 @@ class ChainPlace:
 
 def chain_places(session: Session, actor: Actor, now: datetime) -> tuple[ChainPlace, ...]:
     """The programmes on the chain, first those where something waits for the actor, then the newest; those that were
-    put away are left out. For each the county's page where the actor looks after all of it, else the page of the
-    actor's school."""
+    put away are left out, and for a school what the county still prepares. For each the county's page where the actor
+    looks after all of it, else the page of the actor's school."""
     require(actor, Permission.CHAIN_READ, somewhere(actor))
     above = aliased(OrgUnit)
     statement: Any = (
@@ -330,6 +330,8 @@ def chain_places(session: Session, actor: Actor, now: datetime) -> tuple[ChainPl
     for programme, path in rows:
         if can(actor, Permission.CHAIN_READ, Scope(actor.tenant_id, unit_paths=(path,))):
             found.append(ChainPlace(programme.uuid, programme.title, "", programme.uuid in waits))
+            continue
+        if programme.state is ProgrammeState.DRAFT:
             continue
         found += [
             ChainPlace(programme.uuid, programme.title, unit.uuid, programme.uuid in waits)

@@ -1,7 +1,7 @@
 """类别: whom a programme is for decides who is due and may choose; what its people must reach decides who passed."""
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 import competencies
 import lti
@@ -18,6 +18,7 @@ from lms_plugin.flow import (
     oversee_views,
     passport,
     report,
+    reversal,
     roster,
     roster_list,
     submit,
@@ -29,6 +30,8 @@ from lms_plugin.people import RosterEntry
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
+from tests.flow.test_merges import merge
+from tests.flow.test_reversal import award_of, take_back
 from tests.queries import count_queries
 from tests.rosters import HEAD, add_entry, put_on_roster, workbook
 
@@ -141,6 +144,41 @@ def test_hours_are_booked_by_the_rules_of_the_category_even_when_it_is_said_late
     assert booked() == 2500
     booking.bring_up(world.session, world.programme, [chen], world.now)
     assert booked() == 2500
+
+
+def test_what_is_put_right_goes_by_the_category_too(world: World) -> None:
+    """A principal has all hours with one point: taking a second one back, or a merge, takes none of them."""
+    on_roster(world, cast.CHEN, Category.PRINCIPAL)
+    world.set_rules(categories=[PRINCIPALS])
+    earn(world, cast.CHEN, "A3", "A5")
+
+    def booked() -> list[int]:
+        rows = world.session.exec(select(competencies.CreditEntry).order_by(col(competencies.CreditEntry.id)))
+        return [one.credit_hundredths for one in rows]
+
+    assert booked() == [2500]
+    second = award_of(world, "A5")
+    place = (world.session, world.actor(cast.OFFICER), world.programme.uuid, world.person(cast.CHEN).uuid)
+    assert reversal.preview(*place, "award", second.uuid).taken_hundredths == 0
+    assert take_back(world, "award", second.uuid)
+    merge(world, cast.WANG, cast.CHEN)
+    assert booked() == [2500]
+    assert take_back(world, "award", award_of(world, "A3").uuid)
+    assert booked() == [2500, -2500]
+
+
+def test_who_is_found_on_the_roster_later_gets_the_hours_of_their_category(world: World) -> None:
+    world.set_rules(categories=[PRINCIPALS])
+    earn(world, cast.CHEN, "A3")
+    officer, jobs = world.actor(cast.OFFICER), select(Job).where(Job.kind == outbox.RULES)
+    said = {"new_schools_under": "", "accept_renames": True, "now": world.now}
+    rows = [(*HEAD, "类别"), ("王秀兰", "希望小学", "XW002", "小学", "语文", "校长")]
+    roster.commit(world.session, officer, workbook(rows), **said)
+    assert world.session.exec(jobs).all() == []  # who holds no point has nothing to get
+    roster.commit(
+        world.session, officer, workbook([*rows, ("陈晓芳", "希望小学", "XW001", "小学", "语文", "校长")]), **said
+    )
+    assert world.session.exec(jobs).one().ids == {"programme_id": pk(world.programme)}
 
 
 def test_who_is_of_another_category_is_told_and_chooses_nothing_more(world: World) -> None:

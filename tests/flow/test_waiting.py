@@ -129,7 +129,8 @@ def test_a_lead_is_told_whom_to_confirm_of_the_own_school(world: World) -> None:
 
 @pytest.mark.parametrize("who", [cast.OFFICER, cast.LEAD])
 def test_the_chain_opens_where_something_waits(world: World, who: cast.Cast) -> None:
-    """The newest programme comes first only where nothing waits; one that was put away or a draft opens nowhere."""
+    """The newest programme comes first only where nothing waits; one that was put away opens nowhere, and one that the
+    county still prepares in no school."""
     world.set_rules(chain=ALL)
     newer = programme_of(world.session, world.tenant, world.county, world.framework, "下一轮", world.now + DAY)
     competencies.set_rules(world.session, newer, competencies.Rules.model_validate({"chain": ALL}), None, world.now)
@@ -144,6 +145,9 @@ def test_the_chain_opens_where_something_waits(world: World, who: cast.Cast) -> 
     if not at_school:
         close(world)
     assert places() == [(world.programme.title, True, at_school), ("下一轮", False, at_school)]
+    newer.state = competencies.ProgrammeState.DRAFT
+    world.session.flush()
+    assert ("下一轮" in [title for title, *_rest in places()]) is not at_school  # who prepares it sees it
     newer.archived_at = world.now
     world.session.flush()
     assert places() == [(world.programme.title, True, at_school)]

@@ -240,7 +240,8 @@ def test_a_round_whose_rules_cannot_follow_stays(browse, world, rule, points, wo
 
 
 def test_rules_follow_points_that_are_called_otherwise(browse, world):
-    world.set_rules(choice={"compulsory": ("A3",), "not_offered": ("A9",)})
+    own = {"category": "backbone", "only": ("A9", "A3", "A5", "A6", "B1")}
+    world.set_rules(choice={"compulsory": ("A3",), "not_offered": ("A9",)}, categories=[own])
     choose(world, cast.WANG, "A3")
     version = next_version(world, without("A9"), called("A3", "A3x"))
     decide(browse, version, world.framework, A9="-", A3="A3x")
@@ -248,6 +249,7 @@ def test_rules_follow_points_that_are_called_otherwise(browse, world):
     world.session.expire_all()
     rules = competencies.rules_of(world.session, world.programme)
     assert (rules.choice.compulsory, rules.choice.not_offered) == (("A3x",), ())
+    assert rules.categories[0].only == ("A3x", "A5", "A6", "B1")
     assert held(world, cast.WANG) == {"A3x": 2}
 
 
