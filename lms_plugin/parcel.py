@@ -333,7 +333,7 @@ class Opened:
         for info in infos:
             is_file = info.filename.startswith("files/")
             fits = _FILE.fullmatch(info.filename) if is_file else _NAME.fullmatch(info.filename)
-            if not fits or ".." in info.filename or info.flag_bits & 1:
+            if not fits or ".." in info.filename or info.flag_bits & 1 or info.header_offset < 0:
                 raise Refused("parcel.trap")
             if info.compress_type not in ({zipfile.ZIP_STORED} if is_file else {0, zipfile.ZIP_DEFLATED}):
                 raise Refused("parcel.trap")
@@ -362,7 +362,7 @@ def _reading(name: str) -> Iterator[None]:
     """Cut or damaged members."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeDecodeError) as error:
         raise Refused("parcel.changed", name=name) from error
 
 

@@ -19,7 +19,7 @@ from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import booking, certificates, humans, transfer_package
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.flow.scopes import person_scope
-from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores
+from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores, take_turns
 from lms_plugin.flow.transfer_notices import settle, tell
 from lms_plugin.flow.transfer_package import Held, Package
 from lms_plugin.leaving import must_be_open_at
@@ -102,9 +102,10 @@ def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> 
     `transfer.comes_by_itself` (said to be from this installation), `transfer.taken_in` (it came before)."""
     require(actor, Permission.TRANSFER_ASK, own(actor))
     row = _own_under_way(session, actor)
+    if row is not None:
+        session.refresh(row, with_for_update=True)
     if row is None or row.state is not State.OPEN:
         raise Refused("transfer.no_code")
-    session.refresh(row, with_for_update=True)
     tenant = get(session, Tenant, actor.tenant_id)
     package = transfer_package.read(data, competencies.local_day(now, tenant.timezone))
     if session.exec(select(Tenant.id).where(Tenant.uuid == package.from_id)).first() is not None:
@@ -187,10 +188,13 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
         raise Refused("signing.wrong")
     rows = humans.rows_of(person)
     programme = _programme(session, actor, rows, choice.programme)
-    booking.take_turn(session, programme)
     offered = {line.block for line in package.lines}
     blocks = offered & choice.blocks
+    take_turns(session, programme, transfer, offered - blocks)
     points = _mapped(session, programme, rows, package, choice.points)
+    left_out = {line.programme for line in package.lines if line.of_points and line.block not in blocks}
+    if any(held.programme in left_out for held, _point in points):  # the rule of this place would bring them anew
+        raise Invalid({"points": "transfer.points_without_hours"})
     if not blocks and not points:
         raise Invalid({"nothing": "transfer.nothing_chosen"})
     is_part = blocks != offered or len(points) != len(package.points)
@@ -262,7 +266,8 @@ def _take_in(
 
 def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, now: datetime) -> str:
     """Takes nothing of it in. On this installation its hours count on the other side again at once; of a file the
-    answer is the 退回码 that does the same there, where the officer was told its 放行码 (`code`), else "".
+    answer is the 退回码 that does the same there, where the officer was told its 放行码 (`code`), else "": then
+    `return_code` gives it later.
 
     Raises Invalid at `reason`, and at `code` for a wrong one; Conflict `transfer.changed`.
     """
@@ -270,11 +275,7 @@ def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, no
     reason = reason_as_kept(reason)
     if row.state is not State.WAITING:
         raise Conflict("transfer.changed")
-    said = ""
-    if not row.is_local and code.strip():
-        package = package_of(session, row, now)
-        said = domain.return_code(_require_code(package, code), package.uuid)
-        row.taken = {"return_code": said}
+    said = _answer(session, row, code, now) if not row.is_local and code.strip() else ""
     _set(session, row, State.REFUSED, "refused", actor.person_id, now, reason)
     if transfer is not None:
         count_again(session, transfer, None, now)
@@ -282,6 +283,24 @@ def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, no
         session.add(transfer)
         session.flush()
         domain.note(session, transfer, "returned", None, now, reason)
+    return said
+
+
+def return_code(session: Session, actor: Actor, uuid: str, code: str, now: datetime) -> str:
+    """The 退回码 of a file that was refused before its 放行码 was told: without it the hours would count nowhere.
+    Raises Invalid at `code`, Conflict `transfer.changed`."""
+    row, _transfer = _to_decide(session, actor, uuid, now)
+    if row.is_local or row.state is not State.REFUSED:
+        raise Conflict("transfer.changed")
+    return _answer(session, row, code, now)
+
+
+def _answer(session: Session, row: competencies.transfers.Arrival, code: str, now: datetime) -> str:
+    package = package_of(session, row, now)
+    said = domain.return_code(_require_code(package, code), package.uuid)
+    row.taken = {"return_code": said}
+    session.add(row)
+    session.flush()
     return said
 
 

@@ -348,7 +348,7 @@ def correct(
     now: datetime,
 ) -> None:
     """Other minutes (None: all of it), or not there after all, with the reason; booked hours follow by a reversal and a
-    new entry. Raises Invalid at "minutes" and "reason", Forbidden for one's own.
+    new entry. Raises Invalid at "minutes" and "reason", Forbidden for one's own, Refused `credit.moved_away`.
     """
     training = held(session, actor, uuid)
     row = find(session, Attendance, actor.tenant_id, attendance)

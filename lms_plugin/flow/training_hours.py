@@ -19,6 +19,7 @@ from lms_plugin.db import get, new_uuid, pk, table
 from lms_plugin.errors import Conflict
 from lms_plugin.flow import booking, humans, report
 from lms_plugin.flow.trainings import held
+from lms_plugin.flow.transfer_hours import require_here
 from lms_plugin.people import OrgMembership, RosterEntry, Tenant
 
 REASON = "training"
@@ -231,12 +232,15 @@ def _units(session: Session, rows: Collection[Attendance]) -> dict[int, int]:
 
 
 def follow(session: Session, actor: Actor, training: Training, row: Attendance, reason: str, now: datetime) -> None:
-    """The ledger follows what was put right at one attendance of a closed training: reversal, then a new entry."""
+    """The ledger follows what was put right at one attendance of a closed training: reversal, then a new entry. Raises
+    Refused `credit.moved_away` while its hours are transferred elsewhere."""
     if training.state is not TrainingState.CLOSED:
         return
     programme = get(session, Programme, training.programme_id)
     if row.entry_id is not None:
-        competencies.reverse(session, get(session, CreditEntry, row.entry_id), actor.person_id, reason, now)
+        entry = get(session, CreditEntry, row.entry_id)
+        require_here(session, humans.rows_by_row(session, [entry.person_id])[entry.person_id], programme)
+        competencies.reverse(session, entry, actor.person_id, reason, now)
         row.entry_id = None
         session.add(row)
         session.flush()

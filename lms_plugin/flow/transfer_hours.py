@@ -1,6 +1,6 @@
 """What acts on both sides of a transfer share: hours that are counted here again, and reasons."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -36,19 +36,10 @@ def count_again(
     blocks: Collection[str] | None = None,
 ) -> None:
     """Hours that were out count here again, by entries of their own: all of them, or those of these blocks."""
-    back = [
-        domain.as_line(kept)
-        for kept in row.lines
-        if not kept["back"] and (blocks is None or domain.as_line(kept).block in blocks)
-    ]
+    back = _out(row, blocks)
     if not back:
         return
-    uuids = {line.programme for line in back}
-    programmes = session.exec(
-        select(Programme)
-        .where(Programme.tenant_id == row.tenant_id, col(Programme.uuid).in_(uuids))
-        .order_by(col(Programme.id))
-    ).all()
+    programmes = _programmes(session, row, back)
     for programme in programmes:
         booking.take_turn(session, programme)
     found = {one.uuid: one for one in programmes}
@@ -58,6 +49,32 @@ def count_again(
     session.add(row)
     session.flush()
     send_scores(session, programmes, humans.today_of(session, get(session, Person, row.person_id)), now)
+
+
+def _out(row: competencies.transfers.Transfer, blocks: Collection[str] | None) -> list[competencies.transfers.Line]:
+    lines = [domain.as_line(kept) for kept in row.lines if not kept["back"]]
+    return [line for line in lines if blocks is None or line.block in blocks]
+
+
+def _programmes(
+    session: Session, row: competencies.transfers.Transfer, lines: Collection[competencies.transfers.Line]
+) -> Sequence[Programme]:
+    uuids = {line.programme for line in lines}
+    return session.exec(
+        select(Programme)
+        .where(Programme.tenant_id == row.tenant_id, col(Programme.uuid).in_(uuids))
+        .order_by(col(Programme.id))
+    ).all()
+
+
+def take_turns(
+    session: Session, programme: Programme, row: competencies.transfers.Transfer | None, blocks: Collection[str]
+) -> None:
+    """The turn in a programme, and in those of the sender in which hours of these blocks will count again: in the
+    order of their ids, so that two counties that take in of each other never wait for one another."""
+    back = _programmes(session, row, _out(row, blocks)) if row is not None and blocks else ()
+    for one in sorted([programme, *back], key=pk):
+        booking.take_turn(session, one)
 
 
 def send_scores(session: Session, programmes: Collection[Programme], person: Person, now: datetime) -> None:

@@ -6,7 +6,7 @@ What is read from one is checked for its shape before anything is done with it.
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -151,12 +151,13 @@ def make(
         "version": VERSION,
         "package": transfer.uuid,
         "made_at": now.isoformat(),
-        "from": {"id": tenant.uuid, "name": tenant.name},
-        "to": {"code": transfer.to_code, "name": transfer.to_name},
+        "from": {"id": tenant.uuid, "name": _plain(tenant.name)},
+        "to": {"code": transfer.to_code, "name": _plain(transfer.to_name)},
         "release": release,
     }
+    whose = transfer_record.person(session, person, rows)
     members = {
-        PERSON: [transfer_record.person(session, person, rows)],
+        PERSON: [whose | {key: _plain(whose[key]) for key in ("name", "staff_number")}],
         SUMMARY: [_summary(what)],
         RECORD: transfer_record.record(session, rows, what.programmes),
         LEDGER: transfer_record.ledger(session, tenant, rows),
@@ -174,15 +175,20 @@ def make(
     return data, manifest_hash
 
 
+def _plain(text: str) -> str:
+    """As `Plain` wants it: names come from hosts and standards with blanks and breaks of all kinds."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def _summary(what: Leaving) -> dict[str, Any]:
     return {
-        "titles": what.titles,
+        "titles": {key: _plain(title) for key, title in what.titles.items()},
         "points": [
             {
                 "programme": one.programme,
                 "standard": one.standard,
                 "code": one.code,
-                "name": dict(one.name),
+                "name": {language: _plain(text) for language, text in one.name.items()},
                 "level": int(one.level),
                 "awarded_at": one.awarded_at.isoformat(),
             }
@@ -321,8 +327,8 @@ def _package(
     ):
         raise ValueError("lines that name one another, or days that no hours were earned on")
     made_at = datetime.fromisoformat(facts.made_at)
-    if made_at.tzinfo is None:
-        raise ValueError("a moment without its zone")
+    if made_at.tzinfo is None or not date(1990, 1, 1) <= made_at.date() <= today + timedelta(days=1):
+        raise ValueError("a moment without its zone, or of no time in which packages were made")
     points = tuple(
         Held(
             one.programme,

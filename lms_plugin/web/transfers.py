@@ -200,6 +200,8 @@ def arriving(arrival: str) -> BaseResponse | tuple[str, int]:
             elif form.get("act") == "refuse":
                 reason = form.get("reason", "")
                 arrivals.refuse(db(), actor(), arrival, reason, form.get("code", ""), edge().now)
+            elif form.get("act") == "return_code":
+                arrivals.return_code(db(), actor(), arrival, form.get("code", ""), edge().now)
             else:
                 raise NotFound
             wake_worker()

@@ -113,6 +113,24 @@ def test_refused_there_the_return_code_brings_the_hours_back_here(way: Travellin
     assert (here(world), there.hours()) == ((25_00, 12_00), {})
 
 
+def test_refused_without_the_code_it_can_still_go_back_when_the_code_is_told(way: Travelling) -> None:
+    there, world = way.there, way.there.world
+    session, officer, now = world.session, world.actor(cast.OFFICER), world.now
+    send(way)
+    uuid = arrival_of(there).uuid
+    with pytest.raises(Conflict):
+        arrivals.return_code(session, there.officer, uuid, way.code, now)
+    assert arrivals.refuse(session, there.officer, uuid, "不收", "", now) == ""
+    transfers.hand_over(session, officer, way.uuid, now)
+    with pytest.raises(Invalid) as refused:
+        arrivals.return_code(session, there.officer, uuid, "0" * 12, now)
+    assert refused.value.fields == {"code": "transfer.release_code_wrong"}
+    said = arrivals.return_code(session, there.officer, uuid, way.code, now)
+    assert transfer_views.arriving_page(session, there.officer, uuid, "", now).taken == {"return_code": said}
+    transfers.refused_there(session, officer, way.uuid, said, SECRET, now)
+    assert (here(world), there.hours()) == ((25_00, 12_00), {})
+
+
 def test_a_package_comes_once(way: Travelling) -> None:
     there, world = way.there, way.there.world
     send(way)
@@ -165,6 +183,17 @@ def forged(data: bytes, folder: Path, **changes: Any) -> bytes:
 
 def hours_of(value: Any) -> Callable[[Any], Any]:
     return lambda summary: {**summary, "hours": [{**summary["hours"][0], **value}]}
+
+
+def shifted(data: bytes) -> bytes:
+    """The directory says that it stands five bytes further on than it does."""
+    at = data.rindex(b"PK\x05\x06") + 16
+    return data[:at] + (int.from_bytes(data[at : at + 4], "little") + 5).to_bytes(4, "little") + data[at + 4 :]
+
+
+def misnamed(data: bytes) -> bytes:
+    """Beside its bytes, the first member calls itself by what is no UTF-8."""
+    return data[:7] + bytes([data[7] | 8]) + data[8:30] + b"\xff" + data[31:]
 
 
 HOSTILE: dict[str, tuple[str, Callable[[bytes, Path], bytes]]] = {
@@ -229,6 +258,12 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes, Path], bytes]]] = {
         "transfer.unreadable",
         lambda data, folder: forged(data, folder, summary=hours_of({"kind": "seat"})),
     ),
+    "made before there were clocks": (
+        "transfer.unreadable",
+        lambda data, folder: forged(data, folder, facts={"made_at": "0001-01-01T00:00:00+14:00"}),
+    ),
+    "begins before its beginning": ("parcel.trap", lambda data, _folder: shifted(data)),
+    "a name that is no text": ("parcel.changed", lambda data, _folder: misnamed(data)),
     "half a character": (
         "transfer.unreadable",
         lambda data, folder: forged(data, folder, summary=lambda one: {**one, "titles": {"a" * 32: "\ud800"}}),

@@ -2,15 +2,26 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlmodel import col, select
 
 import competencies
 from competencies import Certificate, CreditEntry, CreditKind, Standing
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import arrivals, passport, reversal, transfer_views, transfers, verification
+from lms_plugin.flow import (
+    arrivals,
+    attendance,
+    passport,
+    reversal,
+    training_hours,
+    transfer_views,
+    transfers,
+    verification,
+)
 from lms_plugin.people import Notice, RoleKind
 from tests import people as cast
 from tests.certified import certificate_for
@@ -19,7 +30,9 @@ from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_reversal import award_of, imported
 from tests.flow.test_reversal import total as total_of
+from tests.flow.test_trainings import planned, signed_by_code
 from tests.moving import SECRET, There, accepted, arrival_of, asked, everything, released, there_of
+from tests.rosters import put_on_roster
 
 domain = competencies.transfers
 
@@ -341,6 +354,68 @@ def test_what_has_left_is_not_taken_back_here(world: World) -> None:
     transfers.withdraw(world.session, officer, uuid, "先冲销", world.now)
     assert take_back()
     assert here(world) == (0, 12_00)
+
+
+def test_training_hours_that_have_left_are_not_put_right_here(world: World) -> None:
+    there = there_of(world)
+    session, lead, after = world.session, world.actor(cast.LEAD), world.now + timedelta(hours=2)
+    put_on_roster(world, cast.CHEN)
+    made = planned(world)
+    signed_by_code(world, made, cast.CHEN)
+    training_hours.close(session, lead, made.uuid, after)
+    row = session.exec(select(competencies.Attendance)).one()
+    uuid = released(there)
+    session.commit()
+    with pytest.raises(Refused, match=r"credit\.moved_away"):
+        attendance.correct(session, lead, made.uuid, row.uuid, None, False, "代签", after)
+    session.rollback()
+    assert total_of(world, CreditKind.SCHOOL_BASED) == 0
+    transfers.withdraw(session, world.actor(cast.OFFICER), uuid, "先更正", after)
+    attendance.correct(session, lead, made.uuid, row.uuid, 45, True, "提前离开", after)
+    assert total_of(world, CreditKind.SCHOOL_BASED) == 1_00
+
+
+def test_points_come_with_the_hours_they_brought_or_not_at_all(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    online = frozenset(one for one in everything(there).blocks if one.endswith(":online"))
+    with pytest.raises(Invalid) as fault:  # the rule there would bring them anew, while they count here again
+        accepted(there, blocks=online, reason="实践学时没有证明材料")
+    assert fault.value.fields == {"points": "transfer.points_without_hours"}
+    accepted(there, blocks=online, points={}, reason="实践学时没有证明材料")
+    assert (here(world), there.hours()) == ((25_00, 0), {CreditKind.ONLINE: 12_00})
+
+
+def test_programmes_of_both_sides_take_turns_in_one_order(world: World) -> None:
+    """Two counties that take in of each other at the same moment must not wait for one another."""
+    there = earned_here(world)
+    released(there)
+    online = frozenset(one for one in everything(there).blocks if one.endswith(":online"))
+    choice = everything(there, blocks=online, points={}, reason="实践学时没有证明材料")
+    turns: list[int] = []
+
+    def hear(_conn: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        if " ".join(statement.split()).startswith("SELECT programme.id FROM programme WHERE programme.id ="):
+            turns.extend(parameters.values() if isinstance(parameters, dict) else parameters)
+
+    engine = world.session.get_bind()
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        arrivals.accept(world.session, there.officer, arrival_of(there).uuid, choice, world.now)
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+    assert list(dict.fromkeys(turns)) == sorted({pk(world.programme), pk(there.programme)})
+
+
+def test_a_name_with_blanks_of_another_kind_travels(world: World) -> None:
+    there = earned_here(world)
+    chen = world.person(cast.CHEN)
+    chen.name = "陈\u3000晓\u00a0芳"
+    world.session.add(chen)
+    world.session.flush()
+    released(there)
+    accepted(there)
+    assert there.hours()[CreditKind.PRACTICE] == 25_00
 
 
 def test_hours_taken_back_before_do_not_leave(world: World) -> None:

@@ -73,3 +73,17 @@ def test_an_officer_who_leaves_something_out_keeps_what_was_ticked(tool: Flask, 
     assert answer.status_code == 422
     assert " checked" not in answer.text.partition('id="accept"')[2].partition("</form>")[0]
     assert there.hours() == {}
+
+
+def test_a_file_that_was_refused_still_gives_its_return_code(tool: Flask, world: World, there: There) -> None:
+    released(there)
+    row = arrival_of(there)
+    row.is_local, row.state = False, competencies.transfers.ArrivalState.REFUSED
+    world.session.add(row)
+    world.session.commit()
+    officer: Browser = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
+    address = f"/transfers/arriving/{row.uuid}"
+    assert 'value="return_code"' in officer.get(address).text
+    answer = officer.post(address, {"act": "return_code", "code": "12"})
+    assert answer.status_code == 422
+    assert 'id="f-return-code-error"' in answer.text
