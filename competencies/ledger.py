@@ -257,23 +257,25 @@ def practice_steps(
     """What the awards these rows of one human being hold have brought in practice hours, and when, by the rules of
     their days (`booked_steps`): what the ledger says, unless an award was taken back since. Hours
     that came from elsewhere with points (`CAME`) stand as they came: no rule of this place brought them, and none takes
-    them back. Four queries.
+    them back. Three queries.
 
     `category_of`: their 类别, by which the rules of all days are read; asked only where rules differ by it.
     `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
     for them (put right before anybody had it) counts for nothing.
     """
     people = list(person_ids)
-    used = set(
-        session.exec(
-            select(CreditEntry.policy_id).where(
-                CreditEntry.programme_id == pk(programme),
-                col(CreditEntry.person_id).in_(people),
-                col(CreditEntry.credit_hundredths) > 0,
-                *OF_POINTS,
-            )
+    brought = session.exec(
+        select(CreditEntry)
+        .where(
+            CreditEntry.programme_id == pk(programme),
+            col(CreditEntry.person_id).in_(people),
+            col(CreditEntry.credit_hundredths) > 0,
+            *OF_POINTS,
         )
-    )
+        .order_by(col(CreditEntry.id))
+    ).all()
+    used = {entry.policy_id for entry in brought}
+    came = [entry for entry in brought if entry.reason == CAME]
     versions = [
         (policy, Rules.model_validate(policy.rules))
         for policy in session.exec(
@@ -303,16 +305,6 @@ def practice_steps(
         )
         if award.id != without_award_id
     ]
-    came = session.exec(
-        select(CreditEntry)
-        .where(
-            CreditEntry.programme_id == pk(programme),
-            col(CreditEntry.person_id).in_(people),
-            CreditEntry.reason == CAME,
-            *OF_POINTS,
-        )
-        .order_by(col(CreditEntry.id))
-    ).all()
     steps = booked_steps(rules, passes, [Step(one.entered_at, one.credit_hundredths) for one in came])
     return [*(Step(_noon(one), one.credit_hundredths) for one in came), *steps]
 

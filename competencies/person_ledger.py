@@ -63,35 +63,19 @@ def entries_by_day(session: Session, person_ids: Collection[int], timezone: str)
     return [(row[0], _day(row[0].earned_on, row[1], timezone)) for row in rows]
 
 
-class PointsEntry(NamedTuple):
-    """Practice hours that points brought, as an entry says it. `came_with`: of hours that came from elsewhere, the
-    moment of the award that stands for them here; else None."""
-
-    hundredths: int
-    on: date
-    came_with: datetime | None
-
-
-def points_entries(
+def points_practice_by_day(
     session: Session, programme_id: int, person_ids: Collection[int], timezone: str
-) -> list[PointsEntry]:
-    """The entries of practice hours that points brought these rows, each with the day on which it counts. One query."""
+) -> list[tuple[int, date]]:
+    """Hundredths of practice hours that points brought these rows, entry by entry, each with the day on which it
+    counts. One query."""
     rows = session.execute(
-        columns(
-            col(CreditEntry.credit_hundredths),
-            col(CreditEntry.earned_on),
-            _COUNTS_AT,
-            col(CreditEntry.import_key).is_not(None),
-        )
+        columns(col(CreditEntry.credit_hundredths), col(CreditEntry.earned_on), _COUNTS_AT)
         .outerjoin(_TakenBack, col(_TakenBack.id) == col(CreditEntry.reverses_id))
         .outerjoin(Award, col(Award.id) == col(CreditEntry.award_id))
         .where(col(CreditEntry.programme_id) == programme_id, col(CreditEntry.person_id).in_(person_ids), *OF_POINTS)
         .order_by(col(CreditEntry.id))
     )
-    return [
-        PointsEntry(hundredths, _day(earned_on, moment, timezone), moment if has_come else None)
-        for hundredths, earned_on, moment, has_come in rows
-    ]
+    return [(hundredths, _day(earned_on, moment, timezone)) for hundredths, earned_on, moment in rows]
 
 
 def _day(earned_on: date | None, moment: datetime, timezone: str) -> date:

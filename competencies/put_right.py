@@ -12,10 +12,9 @@ from datetime import date
 from sqlmodel import Session
 
 from competencies.cycles import CycleRule
-from competencies.hours import Step
 from competencies.ledger import practice_steps
 from competencies.models import Programme
-from competencies.person_ledger import PointsEntry, points_entries
+from competencies.person_ledger import points_practice_by_day
 from competencies.programmes import local_day
 from competencies.rules import Category
 from lms_plugin.db import pk
@@ -53,20 +52,9 @@ def practice_differences(
     """`differences` of the practice hours that points brought these rows of one human being in a programme. Four
     queries, and that of `category_of` as in `practice_steps`."""
     steps = practice_steps(session, programme, person_ids, category_of)
-    stands = points_entries(session, pk(programme), person_ids, timezone)
-    return differences(rule, due_days(steps, stands, timezone), [Dated(one.hundredths, one.on) for one in stands])
-
-
-def due_days(steps: Iterable[Step], stands: Collection[PointsEntry], timezone: str) -> list[Dated]:
-    """What is due, on the days on which it counts: that of the pass or rule; of hours that came from elsewhere with a
-    point, the days on which they were earned there."""
-    found = []
-    for step in steps:
-        left = step.hundredths
-        for one in stands:
-            if one.came_with == step.at and (taken := max(0, min(left, one.hundredths))):
-                found.append(Dated(taken, one.on))
-                left -= taken
-        if left:
-            found.append(Dated(left, local_day(step.at, timezone)))
-    return found
+    stands = points_practice_by_day(session, pk(programme), person_ids, timezone)
+    return differences(
+        rule,
+        [Dated(step.hundredths, local_day(step.at, timezone)) for step in steps],
+        [Dated(hundredths, on) for hundredths, on in stands],
+    )

@@ -14,7 +14,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import booking, humans, merge_reviews, report, roster_ties, sessions
+from lms_plugin.flow import booking, humans, merge_reviews, report, roster_ties, sessions, training_hours
 from lms_plugin.people import Identity, IdentityMove, Notice, Person, RosterEntry
 
 LONGEST_REASON = 200
@@ -51,6 +51,7 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     sessions.end_sessions(session, pk(source), now)
     _settle_notices(session, actor, [source.uuid, target.uuid], now)
     merge_reviews.fall(session, actor, humans.rows_of(target), now)
+    training_hours.book_once(session, actor, target, reason, now)
     for programme in programmes:
         _follow_rule(session, actor, programme, target, "merge", reason, now)
         report.queue_scores(session, programme, [pk(target)], now)
@@ -97,6 +98,7 @@ def undo_merge(session: Session, actor: Actor, from_uuid: str, now: datetime) ->
     merge_reviews.bring_back(session, [gone, humans.rows_of(target)], merged_at, now)
     for person in (source, target):
         sessions.end_sessions(session, pk(person), now)
+        training_hours.book_each(session, actor, person, now)
         for programme in programmes:
             _follow_rule(session, actor, programme, person, "unmerge", "", now)
             report.queue_scores(session, programme, [pk(person)], now)

@@ -20,7 +20,7 @@ from lms_plugin.errors import Conflict
 from lms_plugin.flow import booking, humans, report
 from lms_plugin.flow.trainings import held
 from lms_plugin.flow.transfer_hours import require_here
-from lms_plugin.people import OrgMembership, RosterEntry, Tenant
+from lms_plugin.people import OrgMembership, Person, RosterEntry, Tenant
 
 REASON = "training"
 AT_ONCE = 500
@@ -248,6 +248,43 @@ def follow(session: Session, actor: Actor, training: Training, row: Attendance, 
         _book(session, actor, programme, training, [row], now)
     if row.person_id is not None:
         report.queue_scores(session, programme, [row.person_id], now)
+
+
+def book_once(session: Session, actor: Actor, person: Person, reason: str, now: datetime) -> None:
+    """After rows became one: of two bookings of a training the better one stays, the other is taken back."""
+    booked = session.exec(
+        select(Attendance, CreditEntry)
+        .join(CreditEntry, col(CreditEntry.id) == col(Attendance.entry_id))
+        .where(col(Attendance.person_id).in_(humans.rows_of(person)))
+        .order_by(col(CreditEntry.credit_hundredths).desc(), col(CreditEntry.id))
+    ).all()
+    kept: set[int] = set()
+    for row, entry in booked:
+        if row.training_id in kept:
+            competencies.reverse(session, entry, actor.person_id, reason, now)
+            row.entry_id = None
+            session.add(row)
+        kept.add(row.training_id)
+    session.flush()
+
+
+def book_each(session: Session, actor: Actor, person: Person, now: datetime) -> None:
+    """After one became two again: what `book_once` took back of this one is booked again."""
+    rows = session.exec(
+        select(Attendance, Training)
+        .join(Training, col(Training.id) == col(Attendance.training_id))
+        .where(
+            col(Attendance.person_id).in_(humans.rows_of(person)),
+            col(Attendance.entry_id).is_(None),
+            col(Attendance.removed_at).is_(None),
+            col(Attendance.bookings) > 0,
+            Training.state == TrainingState.CLOSED,
+        )
+        .order_by(col(Attendance.id))
+    ).all()
+    for row, training in rows:
+        if not _is_booked(session, training, row):
+            _book(session, actor, get(session, Programme, training.programme_id), training, [row], now)
 
 
 def _is_booked(session: Session, training: Training, row: Attendance) -> bool:

@@ -41,13 +41,15 @@ class Work:
 @dataclass(frozen=True)
 class Line:
     """Somebody who did any. `state`: "" without a statement, else how it stands ("more": it holds, and there is more
-    since). `obstacle`: why none can be made out, as a code."""
+    since). `standing_ids`: their statements that were not ended, of merged rows several. `obstacle`: why none can be
+    made out, as a code."""
 
     person: Person
     school: str
     work: Work
     state: str
     statement_uuid: str
+    standing_ids: tuple[int, ...]
     obstacle: str
 
 
@@ -189,7 +191,8 @@ def _lines(session: Session, actor: Actor, programme: Programme) -> list[Line]:
     lines = []
     for key, person in persons.items():
         held = theirs[key]
-        current = next((one for one, end in held if end is None), None)
+        standing = [one for one, end in held if end is None]
+        current = standing[0] if standing else None
         last = held[0][1] if held else None
         lines.append(
             Line(
@@ -198,6 +201,7 @@ def _lines(session: Session, actor: Actor, programme: Programme) -> list[Line]:
                 work=done[key],
                 state=_state(current, done[key], was_given=bool(held)),
                 statement_uuid=current.uuid if current is not None else "",
+                standing_ids=tuple(pk(one) for one in standing),
                 obstacle=_obstacle(actor, person, was_revoked=last is not None and last.followed_by_id is None),
             )
         )
@@ -255,7 +259,6 @@ def issue(
     issuer = get(session, OrgUnit, programme.org_unit_id).name
     first = domain.next_number(session, programme.tenant_id)
     per_hour = competencies.rules_of(session, programme).trainings.minutes_per_hour
-    before = by_uuid(session, programme, [line.statement_uuid for line in ready if line.statement_uuid])
     made = [
         domain.WorkStatement(
             tenant_id=programme.tenant_id,
@@ -282,8 +285,7 @@ def issue(
     session.add_all(made)
     session.flush()
     for one, line in zip(made, ready, strict=True):
-        if line.statement_uuid:
-            ended = before[line.statement_uuid]
+        for ended in line.standing_ids:
             session.add(
                 domain.WorkStatementEnd(
                     statement_id=ended, followed_by_id=pk(one), ended_by_id=actor.person_id, ended_at=now
@@ -291,17 +293,6 @@ def issue(
             )
     session.flush()
     return len(made)
-
-
-def by_uuid(session: Session, programme: Programme, uuids: Collection[str]) -> dict[str, int]:
-    """Ids of statements of a programme. One query."""
-    kind = domain.WorkStatement
-    rows = session.exec(
-        select(domain.WorkStatement.uuid, domain.WorkStatement.id).where(
-            kind.tenant_id == programme.tenant_id, col(kind.uuid).in_(uuids)
-        )
-    )
-    return {uuid: key for uuid, key in rows if key is not None}
 
 
 # --- one of them ---

@@ -4,7 +4,7 @@ whatever was taken back, merged and parted since, and on whichever side of New Y
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import hypothesis.strategies as st
 import pytest
@@ -13,9 +13,7 @@ from sqlmodel import col, select
 
 import competencies
 from competencies import Award, CreditEntry, CycleRule, cycle_totals, span_of
-from competencies.hours import Step
-from competencies.person_ledger import PointsEntry
-from competencies.put_right import Dated, differences, due_days
+from competencies.put_right import Dated, differences
 from lms_plugin.db import pk
 from lms_plugin.flow import booking, humans, passport, reversal
 from tests import people as cast
@@ -23,6 +21,7 @@ from tests.factories import World
 from tests.flow.earned import earn
 from tests.flow.test_merges import merge, undo
 from tests.flow.test_reversal import award_of, take_back, undone
+from tests.moving import accepted, released, there_of
 
 ZONE = "Asia/Shanghai"
 WORTH = {1: 300, 2: 500}
@@ -206,20 +205,24 @@ def test_what_differs_is_booked_once_in_its_own_cycle(
     assert {one.on for one in found} <= {one.on for one in [*wanted, *stands]}
 
 
-def test_hours_that_came_with_a_point_stay_in_the_years_in_which_they_were_earned() -> None:
-    """The award that stands for them here is of this year; of it only what the rule here gives more is."""
-    came, later = datetime(2026, 11, 2, 1, tzinfo=UTC), datetime(2026, 11, 3, 1, tzinfo=UTC)
-    stands = [
-        PointsEntry(300, date(2023, 5, 1), came),
-        PointsEntry(200, date(2024, 5, 1), came),
-        PointsEntry(100, date(2026, 11, 2), None),
-    ]
-    due = due_days([Step(came, 600), Step(later, 300)], stands, ZONE)
-    assert due == [
-        Dated(300, date(2023, 5, 1)),
-        Dated(200, date(2024, 5, 1)),
-        Dated(100, date(2026, 11, 2)),
-        Dated(300, date(2026, 11, 3)),
-    ]
-    less = due_days([Step(came, 400)], stands, ZONE)
-    assert less == [Dated(300, date(2023, 5, 1)), Dated(100, date(2024, 5, 1))]
+def test_hours_that_came_stay_in_their_year_and_what_the_rule_gives_more_in_its_own(world: World) -> None:
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    there = there_of(world)
+    there.tenant.cycle = YEARS.stored()
+    rules = competencies.Rules.model_validate({"hours": {"practice_hundredths": 30_00, "cap_hundredths": 30_00}})
+    competencies.set_rules(world.session, there.programme, rules, None, world.now)
+    world.now += timedelta(days=90)
+    released(there)
+    accepted(there)
+
+    def by_year_there() -> dict[int, int]:
+        found = competencies.person_ledger(world.session, pk(there.programme), [pk(there.person)], ZONE).everything
+        said = cycle_totals(YEARS, found, competencies.local_day(world.now, ZONE))
+        return {one.first_year: one.practice_hundredths for one in said}
+
+    assert by_year_there() == {2026: 2500, 2027: 500}
+    basis = competencies.Basis(there.programme.policy_id or 0)
+    booking.put_right(
+        world.session, there.programme, there.person, pk(there.person), basis, world.now, reason="merge", source=""
+    )
+    assert by_year_there() == {2026: 2500, 2027: 500}

@@ -206,6 +206,23 @@ def test_one_human_being_is_booked_once_under_two_rows(world: World) -> None:
     assert (line.minutes, line.hundredths) == (90, 200)
 
 
+def test_two_rows_that_were_both_booked_are_booked_once_when_they_become_one(world: World) -> None:
+    session, officer, after = world.session, world.actor(cast.OFFICER), world.now + 2 * HOUR
+    put_on_roster(world, cast.CHEN)
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    made = planned(world, cast.OFFICER)
+    signed_by_code(world, made, cast.CHEN)
+    signed_by_code(world, made, cast.WANG)
+    row = session.exec(select(Attendance).where(Attendance.person_id == pk(chen))).one()
+    attendance.correct(session, officer, made.uuid, row.uuid, 45, True, "提前离开", world.now)
+    assert training_hours.close(session, officer, made.uuid, after).people == 2
+    merges.merge_persons(session, officer, chen.uuid, wang.uuid, "同一个人", after)
+    assert [(one.person_id, one.credit_hundredths) for one in entries(world)][2:] == [(pk(chen), -100)]
+    assert training_hours.close(session, officer, made.uuid, after).people == 0
+    merges.undo_merge(session, officer, chen.uuid, after)
+    assert [(one.person_id, one.credit_hundredths) for one in entries(world)][3:] == [(pk(chen), 100)]
+
+
 def test_practice_hours_of_a_training_leave_those_of_points_alone(world: World) -> None:
     """Points are counted against what points brought: a training neither takes from it nor is taken back with it."""
     session, after = world.session, world.now + 2 * HOUR

@@ -12,7 +12,7 @@ import competencies
 from lms_plugin import media
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import cases, review, training_hours, workloads
+from lms_plugin.flow import cases, merges, review, training_hours, workloads
 from tests import people as cast
 from tests.certified import PAPER
 from tests.factories import World
@@ -105,6 +105,17 @@ def test_more_work_brings_a_new_one_and_less_shows(world: World) -> None:
         workloads.view(session, world.actor(cast.LI), second.uuid)
     with pytest.raises(NotFound):
         workloads.people(session, world.actor(cast.NEIGHBOUR), programme)
+
+
+def test_statements_of_two_rows_that_became_one_are_followed_by_one(world: World) -> None:
+    worked(world)
+    session, officer, programme = world.session, world.actor(cast.OFFICER), world.programme.uuid
+    workloads.issue(session, officer, programme, PAPER, world.now)
+    gone, kept = world.person(cast.LEAD), world.person(cast.TRAINER)
+    merges.merge_persons(session, officer, gone.uuid, kept.uuid, "同一个人", world.now)
+    assert workloads.issue(session, officer, programme, PAPER, world.now) == 1
+    theirs = competencies.workloads.statements_of(session, pk(world.programme), [pk(gone), pk(kept)])
+    assert [one.work for one, end in theirs if end is None] == [{"decisions": 1, "trainings": 1}]
 
 
 @pytest.mark.paper
