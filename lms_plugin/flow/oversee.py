@@ -252,8 +252,12 @@ def off_roster_of(session: Session, place: Place) -> OffRoster:
     """How many take part in the unit without standing on the roster, and how many stand on it and do not count (yet):
     one query."""
     statement = counted_off_roster(place.sources().of_nobodys_category, place.unit.path)
+    frame = place.frame
+    if not frame.rules.concerns and frame.year is None:  # the usual programme: the statement that is kept, as it is
+        people, unconfirmed, outside = rows_of(session, statement)[0]
+        return OffRoster(int(people), int(unconfirmed), int(outside), others=0, later=0, unplaced=0)
     others: ColumnElement[int] = literal(0)
-    if place.frame.rules.concerns:
+    if frame.rules.concerns:
         others = (
             columns(func.count())
             .select_from(RosterEntry)
@@ -262,10 +266,9 @@ def off_roster_of(session: Session, place: Place) -> OffRoster:
                 col(RosterEntry.tenant_id) == place.programme.tenant_id,
                 col(RosterEntry.removed_at).is_(None),
                 col(OrgUnit.path).startswith(place.unit.path),
-                not_(*categories.concerned(place.frame.rules)),
+                not_(*categories.concerned(frame.rules)),
             )
             .scalar_subquery()
         )
-    frame = place.frame
     later = cohorts.not_called(place.programme, place.unit.path, frame.rules, frame.year)
     return OffRoster(*(int(number) for number in rows_of(session, statement.add_columns(others, *later))[0]))
