@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,22 +124,6 @@ def arrive(url: str, storage: Storage, file: Path) -> dict[str, object]:
     return {"hash": taken.hash, "rows": taken.progress.rows, "seconds": time.perf_counter() - began}
 
 
-def watched(command: list[str]) -> tuple[dict[str, object], float]:
-    """What a command says in its last line, and the most memory (PSS, MB) that it held."""
-    most = 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        tree = processes.Tree(running.pid)
-        while running.poll() is None:
-            with suppress(OSError, StopIteration):  # it ended while it was looked at
-                most = max(most, tree.pss_mb())
-            time.sleep(0.1)
-        assert running.stdout is not None
-        said = running.stdout.read()
-    if running.returncode != 0:
-        raise subprocess.CalledProcessError(running.returncode, command)
-    return json.loads(said.splitlines()[-1]), most
-
-
 def main() -> int:
     """Seeds and measures in processes of their own; 1 where the promise is short."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -168,16 +151,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         step = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--step"]
         subprocess.run([*step, "seed"], check=True)
-        packed, packing = watched([*step, "pack"])
-        taken, taking = watched([*step, "arrive"])
-        again, _memory = watched([*step, "again"])
+        packed, packing = processes.watched([*step, "pack"])
+        taken, taking = processes.watched([*step, "arrive"])
+        again, _memory = processes.watched([*step, "again"])
     is_same = packed["hash"] == taken["hash"] == again["hash"]
     print(
         f"{packed['rows']} records, {packed['files']} files, {packed['mb']:.0f} MB: {packed['seconds']:.0f} s to pack"
     )
-    print(f"taken in: {taken['seconds']:.0f} s, {taking:.0f} MB; the hash is {'the same' if is_same else 'ANOTHER'}")
-    is_ok = is_same and max(packing, taking) <= MOST_MB
-    print(f"archive: packed with {packing:.0f} MB ({MOST_MB} MB) {'ok' if is_ok else 'short'}")
+    print(
+        f"taken in: {taken['seconds']:.0f} s, {max(taking):.0f} MB; the hash is {'the same' if is_same else 'ANOTHER'}"
+    )
+    is_ok = is_same and max(*packing, *taking) <= MOST_MB
+    print(f"archive: packed with {max(packing):.0f} MB ({MOST_MB} MB) {'ok' if is_ok else 'short'}")
     return 0 if is_ok else 1
 
 

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 import zipfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,13 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import processes  # noqa: E402 - lies beside this file
+from opened import actor_of, opened  # noqa: E402
 
 import competencies  # noqa: E402 - found over the path above
 from lms_plugin import migrate  # noqa: E402
-from lms_plugin.access import Actor, RoleScope  # noqa: E402
 from lms_plugin.db import engine, new_uuid, pk, session_factory, table, transaction  # noqa: E402
-from lms_plugin.flow import bundle_making, certificate_bundles, certificates, units  # noqa: E402
-from lms_plugin.people import OrgMembership, OrgUnit, Person, RoleKind, Tenant, UnitKind  # noqa: E402
+from lms_plugin.flow import bundle_making, certificate_bundles, certificates  # noqa: E402
+from lms_plugin.people import OrgMembership, OrgUnit, Person  # noqa: E402
 from lms_plugin.storage import Storage  # noqa: E402
 
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -42,34 +41,8 @@ def seed(url: str, count: int) -> None:
     migrate.upgrade(url)
     factory = session_factory(engine(url))
     with transaction(factory) as session:
-        tenant = Tenant(name="平安县", created_at=NOW)
-        session.add(tenant)
-        session.flush()
-        county = units.add_unit(session, pk(tenant), UnitKind.COUNTY, "平安县")
-        schools = [
-            units.add_unit(session, pk(tenant), UnitKind.SCHOOL, f"第{number + 1}小学", county)
-            for number in range(-(-count // A_SCHOOL))
-        ]
-        officer = Person(tenant_id=pk(tenant), name="褚员", created_at=NOW)
-        session.add(officer)
-        session.flush()
-        version = competencies.draft_from_pack(session, pk(tenant), competencies.packs.load("framework_2_0"), NOW)
-        today = NOW.date()
-        programme = competencies.Programme(
-            tenant_id=pk(tenant),
-            framework_version_id=pk(version),
-            title="2026年秋季信息技术应用能力提升工程",
-            org_unit_id=pk(county),
-            state=competencies.ProgrammeState.OPEN,
-            opens_on=today,
-            submit_by_on=today,
-            review_by_on=today,
-            closes_on=today,
-            created_at=NOW,
-        )
-        session.add(programme)
-        session.flush()
-        policy = competencies.set_rules(session, programme, competencies.Rules(), pk(officer), NOW)
+        there = opened(session, -(-count // A_SCHOOL), NOW)
+        tenant, programme, policy, schools = there.tenant, there.programme, there.policy, there.schools
         people = [
             Person(tenant_id=pk(tenant), name=f"教师{number}", confirmed_at=NOW, created_at=NOW)
             for number in range(count)
@@ -77,7 +50,7 @@ def seed(url: str, count: int) -> None:
         session.add_all(people)
         session.flush()
         session.add_all(
-            OrgMembership(person_id=pk(one), org_unit_id=pk(schools[number // A_SCHOOL]), starts_on=today)
+            OrgMembership(person_id=pk(one), org_unit_id=pk(schools[number // A_SCHOOL]), starts_on=NOW.date())
             for number, one in enumerate(people)
         )
         entry = {"tenant_id": pk(tenant), "programme_id": pk(programme), "policy_id": pk(policy), "entered_at": NOW}
@@ -95,7 +68,8 @@ def seed(url: str, count: int) -> None:
         for row in rows:
             row["uuid"] = new_uuid()
         session.execute(table(competencies.CreditEntry).insert(), rows)
-        programme_uuid, tenant_id, actor = programme.uuid, pk(tenant), actor_of(officer)
+        programme_uuid, tenant_id, actor = programme.uuid, pk(tenant), actor_of(there.officer)
+        county_uuid = there.county.uuid
     sealed = competencies.MOST_IN_A_SEAL
     while sealed == competencies.MOST_IN_A_SEAL:
         with transaction(factory) as session:
@@ -103,12 +77,7 @@ def seed(url: str, count: int) -> None:
     with transaction(factory) as session:
         for school in session.exec(select(OrgUnit).where(OrgUnit.tenant_id == tenant_id)).all():
             certificates.issue_to_school(session, actor, programme_uuid, school.uuid, "平教培〔2026〕12 号", NOW)
-        certificate_bundles.ask(session, actor, programme_uuid, county.uuid, NOW)
-
-
-def actor_of(officer: Person) -> Actor:
-    """The officer of the whole district."""
-    return Actor(officer.tenant_id, pk(officer), (RoleScope(RoleKind.OFFICER),))
+        certificate_bundles.ask(session, actor, programme_uuid, county_uuid, NOW)
 
 
 def measure(url: str, folder: Path) -> dict[str, float]:
@@ -129,22 +98,6 @@ def measure(url: str, folder: Path) -> dict[str, float]:
     return {"papers": papers, "seconds": seconds, "runs": runs, "mb": bundle.size_bytes / 2**20}
 
 
-def watched(command: list[str]) -> tuple[dict[str, float], list[float]]:
-    """What a command says in its last line, and the memory (PSS, MB) of it and what it starts, ten times a second."""
-    seen: list[float] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        tree = processes.Tree(running.pid)
-        while running.poll() is None:
-            with suppress(OSError, StopIteration):  # one of them ended while it was looked at
-                seen.append(tree.pss_mb())
-            time.sleep(0.1)
-        assert running.stdout is not None
-        said = running.stdout.read()
-    if running.returncode != 0:
-        raise subprocess.CalledProcessError(running.returncode, command)
-    return json.loads(said.splitlines()[-1]), seen
-
-
 def main() -> int:
     """Seeds and measures in processes of their own; 1 where the promise is short."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -163,7 +116,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         again = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--step"]
         subprocess.run([*again, "seed"], check=True)
-        found, seen = watched([*again, "measure"])
+        found, seen = processes.watched([*again, "measure"])
     quarter = max(1, len(seen) // 4)
     first, last = max(seen[:quarter]), max(seen[-quarter:])
     print(f"{found['papers']} certificates in {found['runs']} runs, {found['mb']:.0f} MB")

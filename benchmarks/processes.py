@@ -1,5 +1,6 @@
 """Servers under measurement: started, ended, and what the kernel says that they used (with all their children)."""
 
+import json
 import os
 import secrets
 import socket
@@ -8,9 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60
@@ -75,6 +77,24 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def watched(command: Sequence[str]) -> tuple[dict[str, Any], list[float]]:
+    """What a command says in its last line (JSON), and the memory (PSS, MB) of it and what it starts, ten times a
+    second. Raises CalledProcessError."""
+    seen: list[float] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        tree = Tree(running.pid)
+        while running.poll() is None:
+            with suppress(OSError, StopIteration):  # one of them ended while it was looked at
+                seen.append(tree.pss_mb())
+            time.sleep(0.1)
+        assert running.stdout is not None
+        said = running.stdout.read()
+    if running.returncode != 0:
+        raise subprocess.CalledProcessError(running.returncode, command)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found, seen
 
 
 @contextmanager

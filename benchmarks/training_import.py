@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,13 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import processes  # noqa: E402 - lies beside this file
+from opened import OFFICER, actor_of, opened  # noqa: E402
 
 import competencies  # noqa: E402 - found over the path above
 from lms_plugin import migrate  # noqa: E402
-from lms_plugin.access import Actor, RoleScope  # noqa: E402
 from lms_plugin.db import engine, new_uuid, pk, session_factory, table, transaction  # noqa: E402
-from lms_plugin.flow import sheets, training_import, trainings, units  # noqa: E402
-from lms_plugin.people import Person, RoleKind, RosterEntry, Tenant, UnitKind  # noqa: E402
+from lms_plugin.flow import sheets, training_import, trainings  # noqa: E402
+from lms_plugin.people import Person, RosterEntry  # noqa: E402
 
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 ROWS, MOST_SECONDS, MOST_MB = 100_000, 60, 200
@@ -40,33 +39,8 @@ def seed(url: str, rows: int, file: Path) -> None:
     """A district whose roster has so many teachers (every second one has come), a training of it, and the file."""
     migrate.upgrade(url)
     with transaction(session_factory(engine(url))) as session:
-        tenant = Tenant(name="平安县", created_at=NOW)
-        session.add(tenant)
-        session.flush()
-        county = units.add_unit(session, pk(tenant), UnitKind.COUNTY, "平安县")
-        schools = [
-            pk(units.add_unit(session, pk(tenant), UnitKind.SCHOOL, f"第{number + 1}小学", county))
-            for number in range(SCHOOLS)
-        ]
-        officer = Person(tenant_id=pk(tenant), name="褚员", created_at=NOW)
-        session.add(officer)
-        session.flush()
-        version = competencies.draft_from_pack(session, pk(tenant), competencies.packs.load("framework_2_0"), NOW)
-        today = NOW.date()
-        programme = competencies.Programme(
-            tenant_id=pk(tenant),
-            framework_version_id=pk(version),
-            title="2026年秋季",
-            org_unit_id=pk(county),
-            state=competencies.ProgrammeState.OPEN,
-            opens_on=today,
-            submit_by_on=today,
-            review_by_on=today,
-            closes_on=today,
-            created_at=NOW,
-        )
-        session.add(programme)
-        session.flush()
+        there = opened(session, SCHOOLS, NOW)
+        tenant, officer, schools = there.tenant, there.officer, [pk(one) for one in there.schools]
         came = [
             {
                 **Person(tenant_id=pk(tenant), name=f"教师{number}", created_at=NOW).model_dump(exclude={"id"}),
@@ -95,8 +69,8 @@ def seed(url: str, rows: int, file: Path) -> None:
         )
         said = trainings.Plan(
             title="全县集中培训",
-            programme=programme.uuid,
-            unit=county.uuid,
+            programme=there.programme.uuid,
+            unit=there.county.uuid,
             kind=competencies.TrainingKind.OFFLINE,
             expects=competencies.Expects.ROSTER,
             starts_at=NOW,
@@ -114,11 +88,6 @@ def seed(url: str, rows: int, file: Path) -> None:
         sheets.write(target, [sheets.Page("签到名单", columns, lines)])
 
 
-def actor_of(officer: Person) -> Actor:
-    """The officer of the whole district."""
-    return Actor(officer.tenant_id, pk(officer), (RoleScope(RoleKind.OFFICER),))
-
-
 def measure(url: str, file: Path) -> dict[str, float]:
     """Checks the file and takes it in, twice."""
     factory, added, seconds = session_factory(engine(url)), [], []
@@ -126,29 +95,13 @@ def measure(url: str, file: Path) -> dict[str, float]:
         began = time.perf_counter()
         data = file.read_bytes()
         with transaction(factory) as session:
-            officer = session.exec(select(Person).where(Person.name == "褚员", Person.tenant_id == 1)).one()
+            officer = session.exec(select(Person).where(Person.name == OFFICER, Person.tenant_id == 1)).one()
             uuid = session.exec(select(competencies.Training.uuid).where(competencies.Training.tenant_id == 1)).one()
             training_import.check(session, actor_of(officer), uuid, data)
         with transaction(factory) as session:
             added.append(training_import.commit(session, actor_of(officer), uuid, data, NOW))
         seconds.append(time.perf_counter() - began)
     return {"added": added[0], "again": added[1], "seconds": seconds[0]}
-
-
-def watched(command: list[str]) -> tuple[dict[str, float], float]:
-    """What a command says in its last line, and the most memory (PSS, MB) that it and what it starts held."""
-    most = 0.0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        tree = processes.Tree(running.pid)
-        while running.poll() is None:
-            with suppress(OSError, StopIteration):  # one of them ended while it was looked at
-                most = max(most, tree.pss_mb())
-            time.sleep(0.1)
-        assert running.stdout is not None
-        said = running.stdout.read()
-    if running.returncode != 0:
-        raise subprocess.CalledProcessError(running.returncode, command)
-    return json.loads(said.splitlines()[-1]), most
 
 
 def main() -> int:
@@ -171,7 +124,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         again = [sys.executable, __file__, *sys.argv[1:], "--folder", folder, "--step"]
         subprocess.run([*again, "seed"], check=True)
-        found, memory = watched([*again, "measure"])
+        found, seen = processes.watched([*again, "measure"])
+    memory = max(seen)
     print(f"{options.rows} rows: {found['seconds']:.1f} s to check and take in, added {found['added']}")
     print(f"once more: added {found['again']}")
     is_done = found["added"] == options.rows and found["again"] == 0

@@ -13,16 +13,21 @@ from sqlalchemy import create_engine, make_url, text
 ROOT = Path(__file__).parent.parent
 
 
-def test_pages_are_measured_counted_and_split() -> None:
-    options = ["--teachers", "24", "--large", "48", "--requests", "3", "--rounds", "1"]
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "pages.py"), *options],
+def measured(name: str, *options: str, seconds: int = 240) -> "subprocess.CompletedProcess[str]":
+    """A benchmark's run."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=seconds,
         check=False,
     )
+
+
+def test_pages_are_measured_counted_and_split() -> None:
+    options = ["--teachers", "24", "--large", "48", "--requests", "3", "--rounds", "1"]
+    run = measured("pages", *options)
     assert run.returncode in {0, 1}, run.stderr
     *table, verdict = run.stdout.strip().splitlines()
     assert verdict.startswith("pages: teacher home "), run.stdout + run.stderr
@@ -44,14 +49,7 @@ def test_pages_are_measured_counted_and_split() -> None:
 
 
 def test_the_import_of_a_sign_in_list_is_measured() -> None:
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "training_import.py"), "--rows", "120"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = measured("training_import", "--rows", "120")
     assert run.returncode == 0, run.stderr
     assert "added 120" in run.stdout
     assert "once more: added 0" in run.stdout
@@ -60,27 +58,13 @@ def test_the_import_of_a_sign_in_list_is_measured() -> None:
 
 @pytest.mark.paper
 def test_putting_certificates_into_one_file_is_measured() -> None:
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "certificate_bundle.py"), "--certificates", "3"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = measured("certificate_bundle", "--certificates", "3")
     assert run.returncode in {0, 1}, run.stderr  # of three certificates the memory says nothing
     assert "3 certificates in 1 runs" in run.stdout
 
 
 def test_the_import_of_a_case_package_is_measured() -> None:
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "case_import.py"), "--items", "80"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = measured("case_import", "--items", "80")
     assert run.returncode == 0, run.stderr
     assert "standard: 80 items" in run.stdout
     assert "of others: 80 items" in run.stdout
@@ -88,23 +72,7 @@ def test_the_import_of_a_case_package_is_measured() -> None:
 
 
 def test_a_large_training_is_measured() -> None:
-    run = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "benchmarks" / "training_day.py"),
-            "--people",
-            "60",
-            "--sign-ins",
-            "20",
-            "--seconds",
-            "1",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = measured("training_day", "--people", "60", "--sign-ins", "20", "--seconds", "1")
     assert run.returncode in {0, 1}, run.stderr
     assert "closed with 60 people (60 entries)" in run.stdout
 
@@ -194,14 +162,7 @@ def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str
     url = make_url(database_url).set(database="ledgered").render_as_string(hide_password=False)
     options = ["--entries", "3000", "--seconds", "1", "--people", "30", "--database", url]
     try:
-        run = subprocess.run(
-            [sys.executable, str(ROOT / "benchmarks" / "ledger.py"), *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=480,
-            check=False,
-        )
+        run = measured("ledger", *options, seconds=480)
     finally:
         with server.connect() as connection:
             connection.execute(text("DROP DATABASE ledgered WITH (FORCE)"))
@@ -216,14 +177,7 @@ def test_a_small_ledger_is_filled_asked_appended_to_and_proved(database_url: str
 
 def test_the_archive_is_packed_and_taken_in_and_measured() -> None:
     options = ["--teachers", "24", "--entries", "300", "--files", "5", "--large-mb", "2"]
-    run = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "archive.py"), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    run = measured("archive", *options)
     assert run.returncode in {0, 1}, run.stderr
     assert "the hash is the same" in run.stdout
     assert "archive: packed with " in run.stdout
