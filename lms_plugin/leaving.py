@@ -1,15 +1,16 @@
-"""A district on its way out: archives that were packed of it, and the day from which nothing is changed here."""
+"""A district on its way: archives that were packed of it, the day from which nothing is changed here, and archives
+that are taken in where it goes on."""
 
 import enum
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import JSON, BigInteger, Column
 from sqlmodel import Field, Session, col, select
 
 import competencies
-from lms_plugin.db import Owned, choice, get, pk
+from lms_plugin.db import Model, Owned, choice, get, pk
 from lms_plugin.errors import Conflict
 from lms_plugin.people import Tenant
 
@@ -57,6 +58,53 @@ def newest(session: Session, tenant_id: int) -> TenantArchive | None:
         .order_by(col(TenantArchive.id).desc())
         .limit(1)
     ).first()
+
+
+# --- a district that arrives ---
+
+
+class IntakeState(enum.Enum):
+    WAITING = "waiting"
+    CHECKING = "checking"  # every byte and every record is looked at; nothing is written yet
+    FILES = "files"
+    RECORDS = "records"  # all in one transaction, which is also the end
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"  # with a code in `problem`
+
+
+BEING_TAKEN_IN = (IntakeState.WAITING, IntakeState.CHECKING, IntakeState.FILES, IntakeState.RECORDS)
+
+
+class ArchiveIntake(Model, table=True):
+    """收下: an archive that the worker takes in. Of no district: there is none yet, so nobody has a role in it. Whoever
+    has the code that the operator's command printed (`code_hash`: its SHA-256) sees how far it is.
+
+    `path`: where the file lies on the server. `file_mark`: size and time of change of the file that was looked through
+    up to the member `checked_to` (`CHECKED` = to the end, records too); `files`: how many have their bytes here.
+    """
+
+    __tablename__ = "archive_intake"
+    id: int | None = Field(default=None, primary_key=True)
+    code_hash: str = Field(max_length=64, unique=True)
+    path: str = Field(max_length=1000)
+    manifest_hash: str = Field(max_length=64, index=True)
+    name: str = Field(max_length=200)
+    with_faults: bool = False
+    state: IntakeState = Field(default=IntakeState.WAITING, sa_type=choice(IntakeState))
+    file_mark: str = Field(default="", max_length=100)
+    checked_to: str = Field(default="", max_length=200)
+    rows: int = 0
+    all_rows: int = 0
+    files: int = 0
+    all_files: int = 0
+    bytes: int = Field(default=0, sa_type=BigInteger)
+    all_bytes: int = Field(default=0, sa_type=BigInteger)
+    faults: int = 0
+    problem: str = Field(default="", max_length=64)
+    problem_params: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    asked_at: datetime
+    ended_at: datetime | None = None
 
 
 # --- read-only, with an address where it goes on ---

@@ -26,6 +26,7 @@ MEMBERS = "members"  # the list of one course
 BUNDLE = "certificate_bundle"  # the certificates of a unit in one ZIP, a part of them
 NOTICES = "notices"  # which platform notices the host of one deployment sends us
 ARCHIVE = "archive"  # everything of a district in one file, a part of it
+INTAKE = "intake"  # a district that arrives in one file, a part of it
 DIGEST = "digest"  # one district's stuck scores of one day
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 
@@ -56,7 +57,7 @@ class Job(Model, table=True):
         Index("ix_job_due", "state", "run_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
-    tenant_id: int = Field(foreign_key="tenant.id", index=True)
+    tenant_id: int | None = Field(default=None, foreign_key="tenant.id", index=True)  # None: the installation's own
     kind: str = Field(max_length=32)
     key: str = Field(max_length=200)
     ids: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
@@ -89,7 +90,7 @@ def last_beat(session: Session) -> datetime | None:
     return row.at if row is not None else None
 
 
-def put(session: Session, tenant_id: int, kind: str, key: str, ids: Mapping[str, int], now: datetime) -> Job:
+def put(session: Session, tenant_id: int | None, kind: str, key: str, ids: Mapping[str, int], now: datetime) -> Job:
     """Asks for a job in the current transaction; an open job of the same kind and key is brought forward instead."""
     job = _open_job(session, kind, key)
     if job is None:

@@ -26,6 +26,7 @@ from lms_plugin.flow import (
     digest,
     host_list,
     host_notices,
+    intake_making,
     report,
     retry,
     review,
@@ -47,6 +48,8 @@ HANDLERS: dict[str, Handler] = {
     outbox.DIGEST: digest.gather,
 }
 CLEARING = timedelta(hours=1)
+TRIES = 5
+"""So often a part of an archive is tried, within some minutes, before its page says that it failed."""
 SEALS_AT_ONCE = 100
 """What a district's ledger is sealed by in one minute: 100 000 entries. Only a first upgrade has more."""
 
@@ -76,7 +79,16 @@ class Worker:
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None
-        self.handlers: dict[str, Handler] = {**HANDLERS, outbox.BUNDLE: self.make_bundle, outbox.ARCHIVE: self.pack}
+        self.handlers: dict[str, Handler] = {
+            **HANDLERS,
+            outbox.BUNDLE: self.make_bundle,
+            outbox.ARCHIVE: self.pack,
+            outbox.INTAKE: self.take_in,
+        }
+        self.ends: dict[str, Callable[[dict[str, int], datetime], bool]] = {
+            outbox.ARCHIVE: self.end_packing,
+            outbox.INTAKE: self.end_intake,
+        }
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -90,9 +102,12 @@ class Worker:
             if job is None:
                 return None
             kind, ids = job.kind, dict(job.ids)
+            is_hopeless = job.attempts > TRIES and not job.last_error.startswith("archive.busy")
         trouble: Unavailable | None = None
         try:
-            self.handlers[kind](self.post, ids, now)
+            # Asked before the run, because a worker that was killed has told nobody why.
+            if not (is_hopeless and kind in self.ends and self.ends[kind](ids, now)):
+                self.handlers[kind](self.post, ids, now)
         except Unavailable as error:
             trouble = error
             log.info("job %s %s: %s %s", job_id, kind, error.code, error.words)
@@ -117,6 +132,19 @@ class Worker:
     def pack(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
         """A part of the archive of a district."""
         archive_making.make(self.sessions, self.storage, self.settings.archive_dir, ids, self.clock)
+
+    def end_packing(self, ids: dict[str, int], now: datetime) -> bool:
+        """An archive that cannot be packed is given up."""
+        return archive_making.give_up(self.sessions, self.settings.archive_dir, ids, now)
+
+    def take_in(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
+        """A part of a district's arrival."""
+        secret_key = self.settings.secret_key.get_secret_value()
+        intake_making.make(self.sessions, self.storage, secret_key, ids, self.clock)
+
+    def end_intake(self, ids: dict[str, int], now: datetime) -> bool:
+        """An archive that cannot be taken in is given up."""
+        return intake_making.give_up(self.sessions, self.storage, ids, now)
 
     def run_due(self, limit: int = 50) -> int:
         """Runs all jobs that are due now, one after the other; gives the number. Stops where none is left."""

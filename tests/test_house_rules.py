@@ -139,6 +139,7 @@ NEEDS_NO_PERMISSION = {
     "sign_in.entry_pass": "given to whoever scanned a code in time",
     "sign_in.on_phone": "the personal code is the permission",
     "marking.*": "reads what is judged; only flow calls it, after `require`",
+    "intakes.*": "the code that the operator's command printed is the permission",
 }
 
 CLOCKS = {"now", "utcnow", "today"}

@@ -145,6 +145,7 @@ STRANGERS_SEE = {
     "sign_in.page",
     "verify.page",
     "transfers.keys",
+    "intakes.page",
 }
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,10 +12,11 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 import lti
+from lms_plugin import worker
 from lms_plugin.cli.common import act, said
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, pk, session_factory
-from lms_plugin.flow import archive_export, archive_import, archives, people
+from lms_plugin.flow import archive_export, archive_import, archives, intakes, people
 from lms_plugin.storage import Storage
 
 MB = 1 << 20
@@ -87,14 +88,37 @@ def verify(file: Path) -> None:
 @archive.command("import")
 @click.option("--hash", "expected", default="", help="The manifest's hash, as the old installation said it.")
 @click.option("--with-faults", is_flag=True, help="Also with a ledger that did not hold at the old installation.")
+@click.option("--here", is_flag=True, help="In this process, without the worker.")
 @_FILE
-def import_(expected: str, with_faults: bool, file: Path) -> None:
-    """Take the district in FILE into this installation: whole, or not at all."""
-    with act(is_writing=False) as (_session, settings, _now), factory_of(settings) as factory:
-        storage = Storage(settings.storage_dir)
-        taken = archive_import.take_in(factory, storage, file, Telling(), expected=expected, with_faults=with_faults)
+def import_(expected: str, with_faults: bool, here: bool, file: Path) -> None:
+    """Take the district in FILE into this installation: whole, or not at all.
+
+    The worker does it; this prints the address of a page that shows how far it is, stops it and lets it go on.
+    """
+    if here:
+        _take_in(expected, with_faults, file)
+        return
     with act() as (session, settings, now):
-        lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
+        name, code = intakes.begin(session, file, expected, now, with_faults=with_faults)
+        address, wake = f"{settings.public_url}/arriving/{code}", worker.waker(settings)
+    wake()
+    click.echo(f"The worker takes it in / 后台正在收下: {name}")
+    click.echo(f"How far it is / 看进度: {address}")
+    click.echo("Whoever has this address can stop it: keep it to yourself / 有这个网址的人能停下它，请不要外传")
+
+
+def _take_in(expected: str, with_faults: bool, file: Path) -> None:
+    with act(is_writing=False) as (_session, settings, _now), factory_of(settings) as factory:
+        secret = settings.secret_key.get_secret_value()
+        taken = archive_import.take_in(
+            factory,
+            Storage(settings.storage_dir),
+            file,
+            Telling(),
+            expected=expected,
+            with_faults=with_faults,
+            ending=lambda session, _taken: lti.ensure_tool_key(session, secret, datetime.now(UTC)),
+        )
     done = taken.progress
     click.echo(f"Arrived / 已收下: {taken.name}, {done.rows} records / 条记录, {done.files} files / 个文件")
     click.echo(f"Hash of the manifest / 清单校验值: {taken.hash}")

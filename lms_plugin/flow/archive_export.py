@@ -202,3 +202,16 @@ def alone(path: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise Unavailable("archive.busy") from error
         yield
+
+
+def is_busy(path: Path) -> bool:
+    """Whether some process works on the parcel at this moment."""
+    if not path.parent.is_dir():
+        return False
+    try:
+        with alone(path):
+            return False
+    except OSError:
+        return False  # nobody can write there
+    except Unavailable:
+        return True

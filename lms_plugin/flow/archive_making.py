@@ -7,6 +7,7 @@ last checkpoint kept; the next run goes on there (`archive_export`).
 import errno
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -70,10 +71,28 @@ def make(
     except _Over:
         clear_old(sessions, folder, clock())
     except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            run.fail("archive.not_writable")
+            return
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        run.fail("storage.full")
+        run.fail("archive.no_room")
         clear_old(sessions, folder, clock())
+
+
+def give_up(sessions: "sessionmaker[Session]", folder: Path, ids: dict[str, int], now: datetime) -> bool:
+    """It broke, or its worker was killed, time after time: the page says so, and what there is of it goes. False where
+    somebody is at it."""
+    with transaction(sessions) as session:
+        row = session.get(TenantArchive, ids["archive_id"], with_for_update=True, populate_existing=True)
+        if row is not None and row.state in leaving.OPEN:
+            if archive_export.is_busy(file_of(folder, row.uuid)):
+                return False
+            row.state, row.problem, row.ended_at = ArchiveState.FAILED, "archive.broken", now
+            session.add(row)
+    with suppress(OSError):  # perhaps the very reason
+        clear_old(sessions, folder, now)
+    return True
 
 
 class _Run:

@@ -84,6 +84,7 @@ LEFT_OUT: dict[str, str] = {
     "sign_in_try": "wrong codes of a day",
     "certificate_bundle": "a ZIP of certificates, made again where it is wanted",
     "tenant_archive": "the packing itself",
+    "archive_intake": "how this installation took in districts",
     "job": "what this installation still has to send; it sends it itself",
     "worker_beat": "whether this installation's worker lives",
     "notice": "hints for the officers of today; raised again where their cause is",

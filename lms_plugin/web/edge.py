@@ -62,6 +62,7 @@ OPEN_ENDPOINTS = frozenset(
         "uploads.options",
         "verify.page",
         "transfers.keys",
+        "intakes.page",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
@@ -76,6 +77,8 @@ OPEN_CHANGES = frozenset(
         "lti.here",
         "register.begin",
         "sign_in.page",
+        "intakes.stop",
+        "intakes.go_on",
     }
 )
 # Changing requests that may come from another site: a host's login initiation and its launch.

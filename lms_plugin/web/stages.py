@@ -22,6 +22,7 @@ from lms_plugin.web import (
     health,
     help,
     history,
+    intakes,
     kit,
     launches,
     linking,
@@ -97,5 +98,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     help.blueprint,
     kit.blueprint,
     archives.blueprint,
+    intakes.blueprint,
     health.blueprint,
 )

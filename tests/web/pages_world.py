@@ -1,6 +1,7 @@
 """A district in the middle of its work, served on loopback: every page has something to show, in each of its states."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -253,7 +254,23 @@ def _certificates(pages: Pages) -> None:
     packed = archives.ask(world.session, world.actor(cast.OFFICER), NOW)
     packed.state, packed.rows, packed.files, packed.missing = leaving.ArchiveState.READY, 182_341, 9_120, 2
     packed.size_bytes, packed.ended_at, packed.manifest_hash = 41_000_000_000, NOW, "5f" * 32
+    _arriving(world.session, pages)
     pages.uuids |= {"certificate": held.uuid, "certificate.ended": ended.uuid, "paper.code": held.code}
+
+
+def _arriving(session: Session, pages: Pages) -> None:
+    """Districts that the operator has taken in: one under way, one that failed, one that has arrived."""
+    states = leaving.IntakeState
+    for state in (states.CHECKING, states.FILES, states.RECORDS, states.CANCELLED, states.FAILED, states.DONE):
+        code = pages.uuids[f"intake.{state.value}"] = f"an-address-{state.value}"
+        made = leaving.ArchiveIntake(
+            **{"code_hash": hashlib.sha256(code.encode()).hexdigest(), "path": "/mnt/arrived.zip", "name": "安远县"},
+            **{"manifest_hash": "5f" * 32, "state": state, "rows": 182_341, "all_rows": 182_341, "asked_at": NOW},
+            **{"files": 3120, "all_files": 9120, "bytes": 14_000_000_000, "all_bytes": 41_000_000_000},
+        )
+        if state is states.FAILED:
+            made.problem, made.problem_params = "archive.numbers_taken", {"table": "person"}
+        session.add(made)
 
 
 def work_of(world: World, who: cast.Cast, code: str) -> str:

@@ -1,9 +1,11 @@
 """整体迁出 as an officer walks it: packed by the worker, watched, stopped, fetched; and read-only from a day on."""
 
+import errno
 import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,46 @@ def test_a_second_worker_waits(worker: Worker, now: datetime) -> None:
     worker.clock = lambda: now + timedelta(hours=1)
     worker.run_due()
     assert row_of(worker, uuid).state is ArchiveState.READY
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_keeps_failing_says_so_and_can_be_begun_anew(
+    worker: Worker, now: datetime, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    class Killed(BaseException):
+        """Nothing of the worker's own runs any more."""
+
+    def breaks(*_given: object) -> None:
+        raise Killed if is_killed else ValueError("a row that no page knows")
+
+    uuid = asked(worker, now)
+    with monkeypatch.context() as patched:
+        patched.setattr(archive_export.archive_pages, "write", breaks)
+        for minute in range(0, 100, 10):
+            worker.clock = lambda at=now + timedelta(minutes=minute): at
+            with suppress(Killed):
+                worker.run_due()
+            if minute < 30:
+                assert row_of(worker, uuid).state is ArchiveState.PACKING
+    row = row_of(worker, uuid)
+    assert (row.state, row.problem) == (ArchiveState.FAILED, "archive.broken")
+    assert list(worker.settings.archive_dir.iterdir()) == []
+    again = asked(worker, now)
+    worker.run_due()
+    assert row_of(worker, again).state is ArchiveState.READY
+
+
+def test_a_folder_that_nobody_may_write_to_is_said_at_once(
+    worker: Worker, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_given: object, **_more: object) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    uuid = asked(worker, now)
+    monkeypatch.setattr(archive_export, "alone", refuses)
+    worker.run_due()
+    row = row_of(worker, uuid)
+    assert (row.state, row.problem) == (ArchiveState.FAILED, "archive.not_writable")
 
 
 def test_only_who_answers_for_the_whole_district_has_it(world: World, now: datetime) -> None:
