@@ -29,7 +29,8 @@ class Transfer(Owned, table=True):
 
     `to_code`: of the `Arrival` it is meant for, the only one that can take it in; `is_local`: that one is on this
     installation. `lines`: the hours that left, one a line: {"id", "row" (person), "programme", "kind", "hundredths",
-    "on", "of_points", "back"}; "back" true = counted here again.
+    "on", "of_points", "back"}; "back" true = counted here again. `points`: the points that left: {"point"
+    ("framework:code"), "level", "back"}; "back" true = not held there. `release_code`: 放行码 of a file.
     """
 
     __tablename__ = "transfer"
@@ -41,6 +42,8 @@ class Transfer(Owned, table=True):
     to_name: str = Field(max_length=200)
     is_local: bool
     lines: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    points: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    release_code: str = Field(default="", max_length=12)
     manifest_hash: str = Field(default="", max_length=64)
     asked_at: datetime
     changed_at: datetime

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from competencies.append_only import guard, refusing
@@ -158,6 +159,16 @@ def as_line(kept: Mapping[str, Any]) -> Line:
     )
 
 
+def points_gone(transfers: Iterable[Transfer]) -> dict[str, int]:
+    """Points that left by these transfers and are held there (or may be), each with its best level."""
+    gone: dict[str, int] = {}
+    for transfer in transfers:
+        for one in transfer.points:
+            if not one["back"]:
+                gone[one["point"]] = max(one["level"], gone.get(one["point"], 0))
+    return gone
+
+
 def key_of(what: str, line_id: str) -> str:
     """What names a line in the ledger: it leaves, comes back and comes in once."""
     return hashlib.sha256(f"{what}:{line_id}".encode()).hexdigest()
@@ -203,8 +214,9 @@ def take_in(
     org_unit_id: int | None,
     now: datetime,
 ) -> int:
-    """An entry for each line that came; gives their total. What points brought there names the award that stands for
-    them here (`award_id`), so that the rule of the place does not bring it a second time."""
+    """An entry for each line of a block that came; gives their total. What points brought there names the award that
+    stands for one of those points here (`award_id`, None where none of them is held), so that the rule of the place
+    does not bring it a second time."""
     for line in lines:
         award = award_id if line.of_points and line.kind is CreditKind.PRACTICE else None
         credit(
@@ -314,6 +326,13 @@ def hold_point(
     session.add(award)
     session.flush()
     return award
+
+
+def is_held_from_elsewhere() -> ColumnElement[bool]:
+    """Whether a version (`SubmissionVersion`) stands for a point that was earned elsewhere: nobody here judged it."""
+    facts: Any = col(SubmissionVersion.manifest)["from"]
+    came: ColumnElement[bool] = facts.as_string().is_not(None)
+    return came
 
 
 def _choose(session: Session, programme: Programme, person_id: int, point_id: int, now: datetime) -> None:

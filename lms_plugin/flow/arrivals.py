@@ -16,11 +16,10 @@ from competencies import CompetencyFramework, CompetencyPoint, FrameworkVersion,
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import booking, certificates, humans, transfer_package
+from lms_plugin.flow import booking, certificates, humans, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
-from lms_plugin.flow.scopes import person_scope
 from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores, take_turns
-from lms_plugin.flow.transfer_notices import settle, tell
+from lms_plugin.flow.transfer_notices import come_to, tell
 from lms_plugin.flow.transfer_package import Held, Package
 from lms_plugin.leaving import must_be_open_at
 from lms_plugin.people import Enrolment, OrgUnit, Person, Tenant
@@ -67,7 +66,7 @@ def close_code(session: Session, actor: Actor, now: datetime) -> None:
     if row is not None:
         session.refresh(row, with_for_update=True)
         if row.state is State.OPEN:
-            _set(session, row, State.CLOSED, "closed", actor.person_id, now)
+            come_to(session, row, State.CLOSED, "closed", actor.person_id, now)
 
 
 def _own_under_way(session: Session, actor: Actor) -> competencies.transfers.Arrival | None:
@@ -136,7 +135,7 @@ def _received(
     row.package, row.from_name, row.manifest_hash, row.is_local = package, from_name, manifest_hash, is_local
     row.org_unit_id = pk(unit) if unit is not None else None
     session.add_all([row, domain.TransferPackage(tenant_id=row.tenant_id, arrival_id=pk(row), content=data)])
-    _set(session, row, State.WAITING, "received", None, now)
+    come_to(session, row, State.WAITING, "received", None, now)
     tell(session, row.tenant_id, unit, now)
 
 
@@ -149,7 +148,7 @@ def call_back(session: Session, package: str, now: datetime) -> None:
     session.refresh(row, with_for_update=True)
     if row.state is not State.WAITING:
         raise Conflict("transfer.arrived_already")
-    _set(session, row, State.CLOSED, "called_back", None, now)
+    come_to(session, row, State.CLOSED, "called_back", None, now)
 
 
 def package_of(session: Session, row: competencies.transfers.Arrival, now: datetime) -> Package:
@@ -203,14 +202,14 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     _take_in(session, actor, row, package, programme, rows, unit, blocks, points, now)
     row.programme_id = pk(programme)
     row.taken = {"blocks": sorted(blocks), "points": {held.key: point.code for held, point in points}}
-    _set(session, row, State.ACCEPTED, "part" if is_part else "accepted", actor.person_id, now, reason)
+    come_to(session, row, State.ACCEPTED, "part" if is_part else "accepted", actor.person_id, now, reason)
     send_scores(session, [programme], person, now)
     if transfer is not None:
         count_again(session, transfer, None, now, blocks=offered - blocks)
-        transfer.state, transfer.changed_at = domain.TransferState.ARRIVED, now
-        session.add(transfer)
-        session.flush()
-        domain.note(session, transfer, "arrived_part" if is_part else "arrived", None, now, reason)
+        held_here = {held.key for held, _point in points}
+        transfer.points = [{**one, "back": one["point"] not in held_here} for one in transfer.points]
+        what = "arrived_part" if is_part else "arrived"
+        come_to(session, transfer, domain.TransferState.ARRIVED, what, None, now, reason)
 
 
 def is_of_sender(session: Session, package: Package) -> bool:
@@ -236,7 +235,7 @@ def _take_in(
     now: datetime,
 ) -> None:
     school = pk(unit) if unit is not None else None
-    award = None
+    awards: dict[str, competencies.Award] = {}  # by the programme there that brought the point, and hours for it
     for held, point in points:
         facts = {
             "place": package.from_name,
@@ -247,20 +246,20 @@ def _take_in(
             "point": held.code,
             "awarded_at": held.awarded_at.isoformat(),
         }
-        award = domain.hold_point(
+        awards[held.programme] = domain.hold_point(
             session, programme, rows, point, held.level, facts, f"{package.from_name}：{held.title}"[:300],
             actor.person_id, school, now,
         )  # fmt: skip
-    lines = [line for line in package.lines if line.block in blocks]
-    award_id = pk(award) if award is not None else None
     for block in sorted(blocks):
-        some = [line for line in lines if line.block == block]
-        source = f"{package.from_name} · {package.titles[some[0].programme]}"[:300]
+        some = [line for line in package.lines if line.block == block]
+        there = some[0].programme
+        source = f"{package.from_name} · {package.titles[there]}"[:300]
+        award_id = pk(awards[there]) if there in awards else None
         domain.take_in(session, programme, rows[0], some, award_id, source, actor.person_id, school, now)
-    if award is not None:  # the points may be worth more here than came with them
-        books = booking.Books(session, programme, rows[:1])
-        basis = competencies.Basis(programme.policy_id or 0, award_id, actor.person_id, school)
-        due = booking.lines(programme, award.person_id, books.due(rows[0]), basis, now, reason="award")
+    if awards:  # the points may be worth more here than came with them
+        books, last = booking.Books(session, programme, rows[:1]), max(awards.values(), key=pk)
+        basis = competencies.Basis(programme.policy_id or 0, pk(last), actor.person_id, school)
+        due = booking.lines(programme, last.person_id, books.due(rows[0]), basis, now, reason="award")
         competencies.ledger.credit_all(session, due)
 
 
@@ -276,13 +275,10 @@ def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, no
     if row.state is not State.WAITING:
         raise Conflict("transfer.changed")
     said = _answer(session, row, code, now) if not row.is_local and code.strip() else ""
-    _set(session, row, State.REFUSED, "refused", actor.person_id, now, reason)
+    come_to(session, row, State.REFUSED, "refused", actor.person_id, now, reason)
     if transfer is not None:
         count_again(session, transfer, None, now)
-        transfer.state, transfer.changed_at = domain.TransferState.RETURNED, now
-        session.add(transfer)
-        session.flush()
-        domain.note(session, transfer, "returned", None, now, reason)
+        come_to(session, transfer, domain.TransferState.RETURNED, "returned", None, now, reason)
     return said
 
 
@@ -373,7 +369,7 @@ def _to_decide(
     """The arrival, and what it came from where that is on this installation; both held, the sender's row first, as
     when the sender takes it back."""
     row = find(session, Arrival, actor.tenant_id, uuid)
-    require(actor, Permission.TRANSFER_TAKE, person_scope(session, actor.tenant_id, row.person_id))
+    require(actor, Permission.TRANSFER_TAKE, transfer_reach.scope_of(session, row))
     if row.package is None:
         raise NotFound
     transfer = domain.transfer_of_package(session, row.package, hold=True) if row.is_local else None
@@ -381,20 +377,3 @@ def _to_decide(
         must_be_open_at(session, transfer.tenant_id, now)  # its ledger has a word in it
     session.refresh(row, with_for_update=True)
     return row, transfer
-
-
-def _set(
-    session: Session,
-    row: competencies.transfers.Arrival,
-    state: competencies.transfers.ArrivalState,
-    what: str,
-    by_id: int | None,
-    now: datetime,
-    reason: str = "",
-) -> None:
-    row.state, row.changed_at = state, now
-    session.add(row)
-    session.flush()
-    domain.note(session, row, what, by_id, now, reason)
-    if state is not State.WAITING:
-        settle(session, row.tenant_id, row.org_unit_id, now)

@@ -50,3 +50,21 @@ def settle(session: Session, tenant_id: int, unit_id: int | None, now: datetime)
         notice.done_at = now
         session.add(notice)
     session.flush()
+
+
+def come_to(
+    session: Session,
+    row: competencies.transfers.Transfer | competencies.transfers.Arrival,
+    state: competencies.transfers.TransferState | competencies.transfers.ArrivalState,
+    what: str,
+    by_id: int | None,
+    now: datetime,
+    reason: str = "",
+) -> None:
+    """A transfer or an arrival comes to another state, by what somebody did (`what`, into the log): officers are told
+    no longer, unless something of that school still waits."""
+    row.state, row.changed_at = state, now
+    session.add(row)
+    session.flush()
+    domain.note(session, row, what, by_id, now, reason)
+    settle(session, row.tenant_id, row.org_unit_id, now)

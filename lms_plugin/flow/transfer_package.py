@@ -84,28 +84,27 @@ def leaving(session: Session, tenant: Tenant, rows: Collection[int]) -> Leaving:
         domain.Counts(entry, programmes[entry.programme_id].uuid, on)
         for entry, on in competencies.entries_by_day(session, rows, tenant.timezone)
     ]
-    gone = [
-        line
-        for transfer in session.exec(
-            select(domain.Transfer)
-            .where(col(domain.Transfer.person_id).in_(rows), col(domain.Transfer.state).in_(domain.OUT))
-            .order_by(col(domain.Transfer.id))
-        )
-        for line in transfer.lines
-        if not line["back"]
-    ]
+    out = session.exec(
+        select(domain.Transfer)
+        .where(col(domain.Transfer.person_id).in_(rows), col(domain.Transfer.state).in_(domain.OUT))
+        .order_by(col(domain.Transfer.id))
+    ).all()
+    gone = [line for transfer in out for line in transfer.lines if not line["back"]]
     works = session.exec(select(col(Submission.state)).where(col(Submission.person_id).in_(rows))).all()
     under_way = {competencies.SubmissionState.SUBMITTED, competencies.SubmissionState.LATE}
     under_way |= {competencies.SubmissionState.RETURNED, competencies.SubmissionState.DECIDED}
     return Leaving(
         programmes,
         domain.lines_that_stand(counts, gone),
-        _points(session, rows, programmes),
+        _points(session, rows, programmes, domain.points_gone(out)),
         sum(state in under_way for state in works),
     )
 
 
-def _points(session: Session, rows: Collection[int], programmes: Mapping[int, Programme]) -> tuple[Held, ...]:
+def _points(
+    session: Session, rows: Collection[int], programmes: Mapping[int, Programme], gone: Mapping[str, int]
+) -> tuple[Held, ...]:
+    """Without those that left before (`gone`) at this level or a better one."""
     statement: Any = (
         columns(Award, CompetencyPoint, col(competencies.CompetencyFramework.code))
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
@@ -126,7 +125,8 @@ def _points(session: Session, rows: Collection[int], programmes: Mapping[int, Pr
         one = Held(
             programme.uuid, programme.title, standard, point.code, point.name, Level(award.level), award.awarded_at
         )
-        held.setdefault(one.key, one)  # a point that was passed twice counts once, at the better level
+        if one.level > gone.get(one.key, Level.FAIL):
+            held.setdefault(one.key, one)  # a point that was passed twice counts once, at the better level
     return tuple(sorted(held.values(), key=lambda one: (one.standard, len(one.code), one.code)))
 
 

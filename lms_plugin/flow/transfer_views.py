@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, or_, true
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -16,8 +16,7 @@ from lms_plugin import signing
 from lms_plugin.access import Actor, Permission, own, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import arrivals, humans, people, transfer_package, transfers
-from lms_plugin.flow.scopes import person_scope
+from lms_plugin.flow import arrivals, humans, people, transfer_package, transfer_reach, transfers
 from lms_plugin.flow.transfer_package import Held
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
 
@@ -111,11 +110,20 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Home:
-    """An officer's list: what waits for them first."""
+class Listed:
+    """A page of a list. `total`: lines of all pages; `waiting`: how many of them wait for the officer."""
 
-    leaving: tuple[Row, ...]
-    arriving: tuple[Row, ...]
+    rows: tuple[Row, ...]
+    total: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Home:
+    """An officer's lists: what waits for them first."""
+
+    leaving: Listed
+    arriving: Listed
 
 
 @dataclass(frozen=True)
@@ -196,55 +204,50 @@ def mine(session: Session, actor: Actor) -> Mine:
     )
 
 
-def home(session: Session, actor: Actor) -> Home:
-    """Transfers and arrivals of people within the officer's reach, what waits first. Two queries."""
+def home(session: Session, actor: Actor, page_in: int = 1, page_out: int = 1) -> Home:
+    """Transfers and arrivals of people within the officer's reach, what waits first, a page of each. Four queries."""
     require(actor, Permission.TRANSFER_RELEASE, somewhere(actor))
-    paths = people.reach(actor, RoleKind.OFFICER)
-    leaving, arriving = domain.Transfer, domain.Arrival
-    waits = {"leaving": domain.TransferState.ASKED, "arriving": domain.ArrivalState.WAITING}
-    out: Any = (
-        columns(leaving, Person, col(OrgUnit.name))
-        .join(Person, col(Person.id) == col(leaving.person_id))
-        .join(OrgUnit, col(OrgUnit.id) == col(leaving.org_unit_id), isouter=True)
-        .where(col(leaving.tenant_id) == actor.tenant_id, _within(paths))
-        .order_by((col(leaving.state) == waits["leaving"]).desc(), col(leaving.id).desc())
-        .limit(PAGE)
-    )
-    into: Any = (
-        columns(arriving, Person, col(OrgUnit.name))
-        .join(Person, col(Person.id) == col(arriving.person_id))
-        .join(OrgUnit, col(OrgUnit.id) == col(arriving.org_unit_id), isouter=True)
-        .where(
-            col(arriving.tenant_id) == actor.tenant_id,
-            col(arriving.package).is_not(None),
-            _within(paths),
-        )
-        .order_by((col(arriving.state) == waits["arriving"]).desc(), col(arriving.id).desc())
-        .limit(PAGE)
-    )
+    arrival, transfer = domain.Arrival, domain.Transfer
+    waiting = col(arrival.state) == domain.ArrivalState.WAITING
+    asked = col(transfer.state) == domain.TransferState.ASKED
     return Home(
-        tuple(
-            Row(row.uuid, person.name, school or "", row.to_name, row.state.value, row.changed_at)
-            for row, person, school in session.exec(out)
-        ),
-        tuple(
-            Row(row.uuid, person.name, school or "", row.from_name, row.state.value, row.changed_at)
-            for row, person, school in session.exec(into)
+        leaving=_listed(session, actor, transfer, asked, col(transfer.to_name), page_out),
+        arriving=_listed(
+            session, actor, arrival, waiting, col(arrival.from_name), page_in, col(arrival.package).is_not(None)
         ),
     )
 
 
-def _within(paths: Iterable[str]) -> ColumnElement[bool]:
-    known = list(paths)
-    if "" in known:
-        return true()
-    return or_(false(), *(col(OrgUnit.path).startswith(path, autoescape=True) for path in known))
+def _listed(
+    session: Session, actor: Actor, kind: Any, waits: ColumnElement[bool], place: Any, page: int, *wanted: Any
+) -> Listed:
+    within = transfer_reach.within(people.reach(actor, RoleKind.OFFICER), kind)
+    where = (kind.tenant_id == actor.tenant_id, within, *wanted)
+    counts: Any = columns(func.count(), func.sum(case((waits, 1), else_=0))).select_from(kind).where(*where)
+    total, waiting = session.connection().execute(counts).one()
+    rows: Any = (
+        columns(kind, col(Person.name), col(OrgUnit.name), place)
+        .join(Person, col(Person.id) == kind.person_id)
+        .join(OrgUnit, col(OrgUnit.id) == kind.org_unit_id, isouter=True)
+        .where(*where)
+        .order_by(waits.desc(), kind.id.desc())
+        .offset((page - 1) * PAGE)
+        .limit(PAGE)
+    )
+    return Listed(
+        tuple(
+            Row(row.uuid, name, school or "", where_to, row.state.value, row.changed_at)
+            for row, name, school, where_to in session.exec(rows)
+        ),
+        int(total),
+        int(waiting or 0),
+    )
 
 
 def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> LeavingPage:
     """One transfer: what would leave, or what left. Nine queries. Raises NotFound, Forbidden."""
     row, person, school = _with_person(session, actor, domain.Transfer, uuid)
-    require(actor, Permission.TRANSFER_RELEASE, person_scope(session, actor.tenant_id, row.person_id))
+    require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     log = _log(session, actor.tenant_id, [row])
     points: tuple[Held, ...] = ()
     open_works = 0
@@ -266,7 +269,7 @@ def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> 
         blocks=blocks,
         points=points,
         open_works=open_works,
-        code=domain.code_as_printed(transfers.release_code(row.uuid, secret_key)) if shown else "",
+        code=domain.code_as_printed(transfers.release_code(row, secret_key)) if shown else "",
         manifest_hash=row.manifest_hash,
     )
 
@@ -302,7 +305,7 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
     """One arrival: who, from where, whether the signature fits, what would be taken into that programme ("" = the
     newest). Raises NotFound, Forbidden."""
     row, person, school = _with_person(session, actor, domain.Arrival, uuid)
-    require(actor, Permission.TRANSFER_TAKE, person_scope(session, actor.tenant_id, row.person_id))
+    require(actor, Permission.TRANSFER_TAKE, transfer_reach.scope_of(session, row))
     if row.package is None:
         raise NotFound
     rows = humans.rows_of(person)
@@ -353,7 +356,7 @@ def file_of(session: Session, actor: Actor, uuid: str) -> bytes:
     if actor.is_author(row.person_id):
         require(actor, Permission.TRANSFER_ASK, own(actor))
     else:
-        require(actor, Permission.TRANSFER_RELEASE, person_scope(session, actor.tenant_id, row.person_id))
+        require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     if row.is_local or row.state not in {domain.TransferState.RELEASED, domain.TransferState.HANDED}:
         raise NotFound
     return session.exec(

@@ -14,11 +14,10 @@ from lms_plugin import signing
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import arrivals, booking, certificates, humans, transfer_package
+from lms_plugin.flow import arrivals, booking, certificates, humans, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
-from lms_plugin.flow.scopes import person_scope
 from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores
-from lms_plugin.flow.transfer_notices import settle, tell
+from lms_plugin.flow.transfer_notices import come_to, tell
 from lms_plugin.people import Person, Tenant
 
 domain = competencies.transfers
@@ -105,7 +104,7 @@ def take_back_request(session: Session, actor: Actor, uuid: str, now: datetime) 
         return
     if row.state is not State.ASKED:
         raise Conflict("transfer.gone_already")
-    _end(session, row, State.WITHDRAWN, "withdrawn", actor.person_id, now)
+    come_to(session, row, State.WITHDRAWN, "withdrawn", actor.person_id, now)
 
 
 def decline(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> None:
@@ -114,7 +113,7 @@ def decline(session: Session, actor: Actor, uuid: str, reason: str, now: datetim
     reason = reason_as_kept(reason)
     if row.state is not State.ASKED:
         raise Conflict("transfer.changed")
-    _end(session, row, State.DECLINED, "declined", actor.person_id, now, reason)
+    come_to(session, row, State.DECLINED, "declined", actor.person_id, now, reason)
 
 
 def release(session: Session, actor: Actor, uuid: str, secret_key: str, now: datetime) -> None:
@@ -131,23 +130,22 @@ def release(session: Session, actor: Actor, uuid: str, secret_key: str, now: dat
         raise Conflict("transfer.changed")
     person = humans.today_of(session, get(session, Person, row.person_id))
     rows, tenant = humans.rows_of(person), get(session, Tenant, actor.tenant_id)
+    pem = _key(session, actor.tenant_id, secret_key, now)
     what = transfer_package.leaving(session, tenant, rows)
     for key in sorted(what.programmes):
         booking.take_turn(session, what.programmes[key])
     what = transfer_package.leaving(session, tenant, rows)  # again, now that nobody adds to it
     if what.is_empty:
         raise Refused("transfer.nothing")
-    sealed = "" if row.is_local else domain.sealed_code(release_code(row.uuid, secret_key), row.uuid)
-    pem = _key(session, actor.tenant_id, secret_key, now)
+    row.release_code = "" if row.is_local else domain.new_code()
+    sealed = "" if row.is_local else domain.sealed_code(row.release_code, row.uuid)
     data, row.manifest_hash = transfer_package.make(session, tenant, person, rows, row, what, sealed, pem, now)
     programmes = {one.uuid: one for one in what.programmes.values()}
     domain.book_lines(session, programmes, what.lines, domain.LEFT, row.to_name, actor.person_id, row.org_unit_id, now)
     row.lines = [domain.stored(line) for line in what.lines]
-    row.state, row.changed_at = State.RELEASED, now
-    session.add_all([row, domain.TransferPackage(tenant_id=row.tenant_id, transfer_id=pk(row), content=data)])
-    session.flush()
-    domain.note(session, row, "released", actor.person_id, now)
-    settle(session, row.tenant_id, row.org_unit_id, now)
+    row.points = [{"point": one.key, "level": int(one.level), "back": False} for one in what.points]
+    session.add(domain.TransferPackage(tenant_id=row.tenant_id, transfer_id=pk(row), content=data))
+    come_to(session, row, State.RELEASED, "released", actor.person_id, now)
     send_scores(session, what.programmes.values(), person, now)
     if row.is_local:
         arrivals.deliver(session, row, tenant, data, now)
@@ -165,7 +163,7 @@ def withdraw(session: Session, actor: Actor, uuid: str, reason: str, now: dateti
     if row.is_local:
         arrivals.call_back(session, row.uuid, now)
     count_again(session, row, actor.person_id, now)
-    _end(session, row, State.WITHDRAWN, "withdrawn", actor.person_id, now, reason)
+    come_to(session, row, State.WITHDRAWN, "withdrawn", actor.person_id, now, reason)
 
 
 def hand_over(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
@@ -176,10 +174,7 @@ def hand_over(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
         return
     if row.state is not State.RELEASED or row.is_local:
         raise Conflict("transfer.changed")
-    row.state, row.changed_at = State.HANDED, now
-    session.add(row)
-    session.flush()
-    domain.note(session, row, "handed", actor.person_id, now)
+    come_to(session, row, State.HANDED, "handed", actor.person_id, now)
 
 
 def refused_there(session: Session, actor: Actor, uuid: str, code: str, secret_key: str, now: datetime) -> None:
@@ -189,32 +184,19 @@ def refused_there(session: Session, actor: Actor, uuid: str, code: str, secret_k
         return
     if row.state is not State.HANDED:
         raise Conflict("transfer.changed")
-    expected = domain.return_code(release_code(row.uuid, secret_key), row.uuid)
+    expected = domain.return_code(release_code(row, secret_key), row.uuid)
     if not hmac.compare_digest(domain.code_as_kept(code), expected):
         raise Invalid({"code": "transfer.return_code_wrong"})
     count_again(session, row, actor.person_id, now)
-    _end(session, row, State.RETURNED, "returned", actor.person_id, now)
+    come_to(session, row, State.RETURNED, "returned", actor.person_id, now)
 
 
-def release_code(package: str, secret_key: str) -> str:
-    """放行码 of a package: without it nobody can take the file in. Only this installation can tell it."""
-    return domain.as_code(hmac.digest(secret_key.encode(), f"nengli transfer {package}".encode(), "sha256"))
-
-
-def _end(
-    session: Session,
-    row: competencies.transfers.Transfer,
-    state: competencies.transfers.TransferState,
-    what: str,
-    by_id: int | None,
-    now: datetime,
-    reason: str = "",
-) -> None:
-    row.state, row.changed_at = state, now
-    session.add(row)
-    session.flush()
-    domain.note(session, row, what, by_id, now, reason)
-    settle(session, row.tenant_id, row.org_unit_id, now)
+def release_code(row: competencies.transfers.Transfer, secret_key: str) -> str:
+    """放行码 of a file: without it nobody can take the file in, and only the sending district can tell it, also from
+    an installation that it has moved to. It was not kept of the first files: theirs follow from this installation's
+    secret."""
+    drawn = hmac.digest(secret_key.encode(), f"nengli transfer {row.uuid}".encode(), "sha256")
+    return row.release_code or domain.as_code(drawn)
 
 
 def _held(session: Session, row: competencies.transfers.Transfer) -> competencies.transfers.Transfer:
@@ -225,13 +207,16 @@ def _held(session: Session, row: competencies.transfers.Transfer) -> competencie
 
 def _for_officer(session: Session, actor: Actor, uuid: str) -> competencies.transfers.Transfer:
     row = find(session, Transfer, actor.tenant_id, uuid)
-    require(actor, Permission.TRANSFER_RELEASE, person_scope(session, actor.tenant_id, row.person_id))
+    require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     return _held(session, row)
 
 
 def _key(session: Session, tenant_id: int, secret_key: str, now: datetime) -> str:
     """The district's private key as PEM, made with its first package."""
     kept = session.get(domain.TransferKey, tenant_id)
+    if kept is None:  # two first packages at once make one key
+        certificates.take_turn(session, tenant_id)
+        kept = session.get(domain.TransferKey, tenant_id)
     if kept is None:
         pem, public = signing.new_key()
         kept = domain.TransferKey(

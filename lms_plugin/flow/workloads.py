@@ -121,7 +121,9 @@ def works(session: Session, programme: Programme, timezone: str) -> dict[int, Wo
         )
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
         .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
-        .where(col(Submission.programme_id) == pk(programme))
+        .where(
+            col(Submission.programme_id) == pk(programme), ~competencies.transfers.is_held_from_elsewhere()
+        )
     )
     trainings = columns(
         literal("trainings"),

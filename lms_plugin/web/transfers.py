@@ -10,6 +10,7 @@ from lms_plugin.flow import arrivals, transfer_package, transfer_views, transfer
 from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("transfers", __name__)
 
@@ -146,8 +147,18 @@ def keys() -> BaseResponse:
 
 @blueprint.get("/transfers")
 def home() -> str:
-    """The officers' list."""
-    return render_template("transfers/home.html", view=transfer_views.home(db(), actor()), **_WORDS)
+    """The officers' lists, each on pages of its own."""
+    page_in, page_out = whole(request.args.get("in"), 1), whole(request.args.get("out"), 1)
+    return render_template(
+        "transfers/home.html",
+        view=transfer_views.home(db(), actor(), page_in, page_out),
+        page_in=page_in,
+        page_out=page_out,
+        pages=pages,
+        in_address=lambda there: url_for("transfers.home", **{"in": there, "out": page_out}, _anchor="l-in"),
+        out_address=lambda there: url_for("transfers.home", **{"in": page_in, "out": there}, _anchor="l-out"),
+        **_WORDS,
+    )
 
 
 @blueprint.route("/transfers/leaving/<transfer>", methods=["GET", "POST"])

@@ -41,7 +41,8 @@ class Travelling:
     @property
     def code(self) -> str:
         """放行码."""
-        return transfers.release_code(self.uuid, SECRET)
+        row = self.there.world.session.exec(select(domain.Transfer).where(domain.Transfer.uuid == self.uuid)).one()
+        return transfers.release_code(row, SECRET)
 
 
 def leave(there: There) -> Travelling:
@@ -337,3 +338,15 @@ def test_said_to_be_of_this_installation_it_is_not_taken_as_a_file(world: World)
     world.session.flush()
     with pytest.raises(Refused, match=r"transfer\.comes_by_itself"):
         send(way)
+
+
+def test_the_code_is_the_same_wherever_the_district_goes(way: Travelling) -> None:
+    """The officer who is asked for it may be on another installation by then, with another secret."""
+    there, world = way.there, way.there.world
+    officer = world.actor(cast.OFFICER)
+    send(way)
+    transfers.hand_over(world.session, officer, way.uuid, world.now)
+    shown = transfer_views.leaving_page(world.session, officer, way.uuid, "another secret " * 3).code
+    said = arrivals.refuse(world.session, there.officer, arrival_of(there).uuid, "不收", shown, world.now)
+    transfers.refused_there(world.session, officer, way.uuid, said, "another secret " * 3, world.now)
+    assert here(world) == (25_00, 12_00)

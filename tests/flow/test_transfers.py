@@ -21,11 +21,12 @@ from lms_plugin.flow import (
     transfer_views,
     transfers,
     verification,
+    workloads,
 )
-from lms_plugin.people import Notice, RoleKind
+from lms_plugin.people import Notice, OrgMembership, RoleKind
 from tests import people as cast
 from tests.certified import certificate_for
-from tests.factories import World, grant
+from tests.factories import World, grant, programme_of
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_reversal import award_of, imported
@@ -68,8 +69,8 @@ def test_hours_and_points_move_and_count_once(world: World) -> None:
     assert (record.result, record.points_passed) == ("passed", 3)
     assert {line.reason for line in record.hours} == {"transfer_in"}
     assert all("平安县" in line.source for line in record.hours)
-    released(there)  # asked for once more, there are no hours left to go
-    assert arrivals.package_of(world.session, arrival_of(there), world.now).lines == ()
+    with pytest.raises(Refused, match=r"transfer\.nothing"):  # neither hours nor points are left to go
+        released(there)
 
 
 def test_the_days_of_the_hours_travel_with_them(world: World) -> None:
@@ -228,7 +229,7 @@ def test_an_officer_of_another_part_has_no_say(world: World) -> None:
     uuid = asked(there)
     grant(world.session, world.person(cast.ZHAO), RoleKind.OFFICER, world.schools["平安小学"], world.now)
     zhao = world.actor(cast.ZHAO)
-    assert transfer_views.home(world.session, zhao).leaving == ()
+    assert transfer_views.home(world.session, zhao).leaving.rows == ()
     with pytest.raises(Forbidden):
         transfers.release(world.session, zhao, uuid, SECRET, world.now)
 
@@ -454,3 +455,71 @@ def test_officers_are_told_until_it_is_done(world: World) -> None:
     assert len(told()) == 1  # the other county's
     accepted(there)
     assert told() == []
+
+
+def test_points_stand_for_the_hours_of_their_own_programme_alone(world: World) -> None:
+    """The rule of the place counts what its points brought; hours of another programme stand beside them."""
+    there = earned_here(world)
+    session, now = world.session, world.now
+    other = programme_of(session, world.tenant, world.county, world.framework, "去年的考核", now)
+    basis = competencies.Basis(other.policy_id or 0)
+    chen = pk(world.person(cast.CHEN))
+    competencies.credit(session, pk(world.tenant), pk(other), chen, CreditKind.PRACTICE, 5_00, basis, now)
+    rules = competencies.Rules.model_validate({"hours": {"practice_hundredths": 30_00, "cap_hundredths": 30_00}})
+    competencies.set_rules(session, there.programme, rules, None, now)
+    released(there)
+    accepted(there)
+    assert there.hours()[CreditKind.PRACTICE] == 35_00  # 25 came with the points, 5 are added to them, 5 came beside
+
+
+def test_points_that_left_before_do_not_leave_again(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    keys = {code: key for key, code in everything(there).points.items()}
+    accepted(there, points={keys["A3"]: "A3", keys["A5"]: "A5"}, reason="B1 本县不认")
+    released(there)  # what was not taken goes again: there may be another answer next time
+    assert [held.code for held in arrivals.package_of(world.session, arrival_of(there), world.now).points] == ["B1"]
+
+
+def test_what_was_taken_in_is_no_work_of_the_officer(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    accepted(there)
+    assert workloads.works(world.session, there.programme, "Asia/Shanghai") == {}
+
+
+def test_a_list_shows_what_its_pages_open(world: World) -> None:
+    """A county officer of one school: of teachers who were there when they asked, and of those who are there now."""
+    there = earned_here(world)
+    uuid = asked(there)
+    grant(world.session, world.person(cast.ZHAO), RoleKind.OFFICER, world.schools["平安小学"], world.now)
+    zhao = world.actor(cast.ZHAO)
+    with pytest.raises(Forbidden):
+        transfer_views.leaving_page(world.session, zhao, uuid, SECRET)
+    chen = pk(world.person(cast.CHEN))
+    for membership in world.session.exec(select(OrgMembership).where(OrgMembership.person_id == chen)):
+        membership.org_unit_id = pk(world.schools["平安小学"])
+        world.session.add(membership)
+    world.session.flush()
+    shown = transfer_views.home(world.session, zhao).leaving
+    assert ([row.uuid for row in shown.rows], shown.total, shown.waiting) == ([uuid], 1, 1)
+    assert transfer_views.leaving_page(world.session, zhao, uuid, SECRET).name == "陈晓芳"
+
+
+def test_long_lists_are_cut_into_pages_what_waits_first(world: World) -> None:
+    there = earned_here(world)
+    uuid = asked(there)
+    row = world.session.exec(select(domain.Transfer)).one()
+    facts = {"tenant_id": row.tenant_id, "person_id": row.person_id, "to_code": "0" * 12, "to_name": "远县"}
+    world.session.add_all(
+        domain.Transfer(
+            **facts, is_local=False, state=domain.TransferState.WITHDRAWN, asked_at=world.now, changed_at=world.now
+        )
+        for _ in range(60)
+    )
+    world.session.flush()
+    officer = world.actor(cast.OFFICER)
+    first = transfer_views.home(world.session, officer).leaving
+    second = transfer_views.home(world.session, officer, page_out=2).leaving
+    assert (first.rows[0].uuid, first.total, first.waiting) == (uuid, 61, 1)
+    assert len({one.uuid for one in (*first.rows, *second.rows)}) == 61
