@@ -16,6 +16,7 @@ from competencies import (
 )
 from competencies import bundles as bundles
 from competencies import ledger as ledger
+from competencies import papers as papers
 from competencies import put_right as put_right
 from competencies import references as references
 from competencies import succession as succession

@@ -1,4 +1,4 @@
-"""学时证明包: a unit's certificates in one ZIP, which the worker makes part by part."""
+"""学时证明包, 工作量证明包: a unit's papers in one ZIP, which the worker makes part by part."""
 
 import enum
 from datetime import datetime
@@ -19,10 +19,11 @@ class BundleState(enum.Enum):
 
 
 class CertificateBundle(Owned, table=True):
-    """学时证明包: the certificates of a unit and of what lies below it in one ZIP, made by the worker part by part.
+    """学时证明包: the papers of one kind ("certificates", "statements") of a unit and of what lies below it in one ZIP,
+    made by the worker part by part.
 
     `total`: how many there were to print when it was asked for; `done`: how many of them have been looked at;
-    `left_out`: of these, such as hold no more or could not be printed; `last_id`: the certificate that was last.
+    `left_out`: of these, such as hold no more or could not be printed; `last_id`: the paper that was last.
     `storage_key`: where its pages lie while it is made, then the ZIP; "" = nowhere.
     """
 
@@ -31,6 +32,7 @@ class CertificateBundle(Owned, table=True):
     id: int | None = Field(default=None, primary_key=True)
     programme_id: int = Field(foreign_key="programme.id")
     org_unit_id: int = Field(foreign_key="org_unit.id")
+    kind: str = Field(default="certificates", max_length=16)
     state: BundleState = Field(default=BundleState.WAITING, sa_type=choice(BundleState))
     total: int
     done: int = 0
@@ -48,11 +50,15 @@ class CertificateBundle(Owned, table=True):
 OPEN = (BundleState.WAITING, BundleState.MAKING)
 
 
-def newest(session: Session, programme_id: int, org_unit_id: int) -> CertificateBundle | None:
-    """The one that was last asked for of a unit. One query."""
+def newest(session: Session, programme_id: int, org_unit_id: int, kind: str) -> CertificateBundle | None:
+    """The one that was last asked for of a unit's papers of a kind. One query."""
     return session.exec(
         select(CertificateBundle)
-        .where(CertificateBundle.programme_id == programme_id, CertificateBundle.org_unit_id == org_unit_id)
+        .where(
+            CertificateBundle.programme_id == programme_id,
+            CertificateBundle.org_unit_id == org_unit_id,
+            CertificateBundle.kind == kind,
+        )
         .order_by(col(CertificateBundle.id).desc())
         .limit(1)
     ).first()

@@ -21,12 +21,46 @@ class CertificateTerms(Model, table=True):
     set_at: datetime
 
 
-class Certificate(Owned, table=True):
-    """学时证明: what the ledger said of a person in a programme on one day, as it was printed. Append-only.
+class Paper(Owned):
+    """Mixin of official papers on a person's part in a programme, as they were printed. `number`: within the district
+    and the kind, from 1; `code`: what the verification page is asked for, twelve characters (`certificates.new_code`).
+    The words are those of that day."""
 
-    `code`: what the verification page is asked for, twelve characters (`certificates.new_code`). `number`: within the
-    district, from 1. `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to
-    `seal_number`. `hours`: hundredths by kind, of kinds of which there are any. The words are those of that day.
+    number: int
+    code: str = Field(max_length=12, unique=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    person_id: int = Field(foreign_key="person.id", index=True)
+    name: str = Field(max_length=100)
+    staff_number: str = Field(max_length=64)
+    school: str = Field(max_length=200)
+    title: str = Field(max_length=200)  # of the programme
+    issuer: str = Field(max_length=200)  # the unit that runs the programme
+    paper: str = Field(max_length=100)  # 文号: the document that it rests on
+    issued_by_id: int = Field(foreign_key="person.id")
+    issued_at: datetime
+
+
+class PaperEnd(Model):
+    """Mixin: a paper counts no more: taken back by somebody with a reason, or followed by a new one."""
+
+    reason: str = Field(default="", max_length=300)
+    ended_by_id: int = Field(foreign_key="person.id")
+    ended_at: datetime
+
+
+class PaperSeal(Model):
+    """Mixin: 用印: somebody put a unit's seal on a paper."""
+
+    unit_seal_id: int = Field(foreign_key="unit_seal.id", index=True)
+    used_by_id: int = Field(foreign_key="person.id")
+    used_at: datetime
+
+
+class Certificate(Paper, table=True):
+    """学时证明: what the ledger said of a person in a programme on one day. Append-only.
+
+    `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to `seal_number`. `hours`:
+    hundredths by kind, of kinds of which there are any.
     """
 
     __tablename__ = "certificate"
@@ -36,36 +70,21 @@ class Certificate(Owned, table=True):
         Index("ix_certificate_person", "programme_id", "person_id"),
     )
     id: int | None = Field(default=None, primary_key=True)
-    number: int
-    code: str = Field(max_length=12, unique=True)
-    programme_id: int = Field(foreign_key="programme.id")
-    person_id: int = Field(foreign_key="person.id", index=True)
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
-    name: str = Field(max_length=100)
-    staff_number: str = Field(max_length=64)
-    school: str = Field(max_length=200)
-    title: str = Field(max_length=200)  # of the programme
-    issuer: str = Field(max_length=200)  # the unit that runs the programme
-    paper: str = Field(max_length=100)
     hours: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     entries: list[int] = Field(sa_column=Column(JSON, nullable=False))
     seal_number: int
     seal_hash: str = Field(max_length=64)
-    issued_by_id: int = Field(foreign_key="person.id")
-    issued_at: datetime
 
 
-class CertificateEnd(Model, table=True):
-    """A 学时证明 counts no more: taken back by somebody with a reason, or followed by a new one. Append-only."""
+class CertificateEnd(PaperEnd, table=True):
+    """A 学时证明 counts no more. Append-only."""
 
     __tablename__ = "certificate_end"
     certificate_id: int = Field(
         foreign_key="certificate.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
     )
     followed_by_id: int | None = Field(default=None, foreign_key="certificate.id")
-    reason: str = Field(default="", max_length=300)
-    ended_by_id: int = Field(foreign_key="person.id")
-    ended_at: datetime
 
 
 class UnitSeal(Owned, table=True):
@@ -82,13 +101,10 @@ class UnitSeal(Owned, table=True):
     put_at: datetime
 
 
-class SealUse(Model, table=True):
-    """用印: somebody put a unit's seal on a certificate. Append-only."""
+class SealUse(PaperSeal, table=True):
+    """A unit's seal was put on a 学时证明. Append-only."""
 
     __tablename__ = "seal_use"
     certificate_id: int = Field(
         foreign_key="certificate.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
     )
-    unit_seal_id: int = Field(foreign_key="unit_seal.id", index=True)
-    used_by_id: int = Field(foreign_key="person.id")
-    used_at: datetime

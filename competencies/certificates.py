@@ -9,10 +9,10 @@ import secrets
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
+from competencies import papers
 from competencies.append_only import guard, refusing
 from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
 from competencies.models import CreditEntry, CreditKind, LedgerUnsealed
@@ -20,6 +20,8 @@ from lms_plugin.db import pk, table
 
 for _kind in (Certificate, CertificateEnd, CertificateTerms, UnitSeal, SealUse):
     guard(_kind, refusing(table(_kind).name))
+
+KIND = papers.Kind(Certificate, CertificateEnd, SealUse, "certificate_id")
 
 CODE_LENGTH = 12
 """Five bits each: who tries a thousand codes a second finds one of a million certificates after some decades."""
@@ -109,61 +111,9 @@ def terms_of(session: Session, programme_id: int) -> CertificateTerms | None:
     ).first()
 
 
-def certificate_of_code(session: Session, code: str) -> tuple[Certificate, CertificateEnd | None] | None:
-    """The certificate of that code (as `code_as_kept` gives it), whatever district it is of. One query."""
-    if not code:
-        return None
-    return session.exec(
-        select(Certificate, CertificateEnd)
-        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
-        .where(Certificate.code == code)
-    ).one_or_none()
-
-
-def certificates_of(
-    session: Session, programme_id: int, person_ids: Collection[int]
-) -> list[tuple[Certificate, CertificateEnd | None]]:
-    """The certificates of these people in a programme, the newest first. One query."""
-    return list(
-        session.exec(
-            select(Certificate, CertificateEnd)
-            .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
-            .where(Certificate.programme_id == programme_id, col(Certificate.person_id).in_(person_ids))
-            .order_by(col(Certificate.number).desc())
-        )
-    )
-
-
-def next_number(session: Session, tenant_id: int) -> int:
-    """The number of the district's next certificate; the caller holds the district's row."""
-    last = session.exec(select(func.max(Certificate.number)).where(Certificate.tenant_id == tenant_id)).one()
-    return (last or 0) + 1
-
-
 def waiting_for_seal(session: Session, entries: Collection[int]) -> set[int]:
     """Which of these entries of the ledger lie under no seal yet. One query."""
     return set(session.exec(select(LedgerUnsealed.entry_id).where(col(LedgerUnsealed.entry_id).in_(entries))))
-
-
-def end_certificate(
-    session: Session,
-    certificate: Certificate,
-    ended_by_id: int,
-    now: datetime,
-    *,
-    reason: str = "",
-    followed_by_id: int | None = None,
-) -> None:
-    """It counts no more."""
-    session.add(
-        CertificateEnd(
-            certificate_id=pk(certificate),
-            followed_by_id=followed_by_id,
-            reason=reason,
-            ended_by_id=ended_by_id,
-            ended_at=now,
-        )
-    )
 
 
 def entries_named(session: Session, certificate: Certificate) -> Sequence[CreditEntry]:
@@ -181,22 +131,3 @@ def seal_of(session: Session, org_unit_id: int) -> UnitSeal | None:
         select(UnitSeal).where(UnitSeal.org_unit_id == org_unit_id).order_by(col(UnitSeal.id).desc()).limit(1)
     ).first()
     return row if row is not None and row.image else None
-
-
-def seal_on(session: Session, certificate: Certificate) -> UnitSeal | None:
-    """The seal that was put on a certificate. One query."""
-    return session.exec(
-        select(UnitSeal)
-        .join(SealUse, col(SealUse.unit_seal_id) == col(UnitSeal.id))
-        .where(SealUse.certificate_id == pk(certificate))
-    ).one_or_none()
-
-
-def seals_on(session: Session, certificate_ids: Collection[int]) -> dict[int, bytes]:
-    """Certificate → the picture of the seal that was put on it. One query."""
-    rows = session.exec(
-        select(SealUse.certificate_id, UnitSeal.image)
-        .join(UnitSeal, col(UnitSeal.id) == col(SealUse.unit_seal_id))
-        .where(col(SealUse.certificate_id).in_(certificate_ids))
-    )
-    return dict(rows.all())

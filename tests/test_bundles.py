@@ -14,14 +14,15 @@ from lms_plugin import db, media, outbox
 from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Forbidden, Refused
-from lms_plugin.flow import bundle_making, certificate_bundles, certificates
+from lms_plugin.flow import bundle_making, certificate_bundles, certificates, paper_kinds, workloads
 from lms_plugin.people import RoleKind
 from lms_plugin.worker import Worker
 from tests import people as cast
-from tests.certified import certificate_for
+from tests.certified import PAPER, certificate_for
 from tests.factories import World, world_in
 from tests.flow.test_reversal import imported, take_back
 from tests.serving import settings_of
+from tests.web.test_workloads import worked
 
 HOSTILE = "../..\\<王>\n秀兰"
 Bundle = competencies.bundles.CertificateBundle
@@ -209,3 +210,27 @@ def test_the_page_says_how_far_it_is(browse, world: World) -> None:
     assert browse(cast.LEAD).post(f"/bundles/{bundle.uuid}/cancel").status_code == 403
     assert officer.post(f"/bundles/{bundle.uuid}/cancel").status_code == 303
     assert "上一次没有做完就停了" in officer.get(there).text
+
+
+@pytest.mark.paper
+def test_statements_of_work_go_into_a_file_of_their_own(
+    worker_of: Callable[[Callable[[], datetime]], Worker], now: datetime
+) -> None:
+    worker = worker_of(lambda: now)
+    with worker.sessions() as session:
+        world = world_in(db.writes(session), now)
+        certificate_for(world, cast.CHEN)
+        worked(world)
+        officer, programme = world.actor(cast.OFFICER), world.programme.uuid
+        workloads.issue(session, officer, programme, PAPER, now)
+        of_certificates = asked(world)
+        made = certificate_bundles.ask(session, officer, programme, world.county.uuid, now, paper_kinds.STATEMENTS)
+        assert (made.total, of_certificates.total) == (4, 1)
+        session.commit()
+    worker.run_due()
+    row, archive = read(worker, made.uuid)
+    assert (row.state, row.done, row.left_out) == (State.READY, 4, 0)
+    rows = media.first_sheet(archive.read("目录.xlsx"), 50, 20).rows
+    assert [one[5:8] for one in rows if one[1] == "冯校"] == [["0", "0", "1"]]
+    assert any(name.startswith("希望小学/冯校_G2026") for name in archive.namelist())
+    assert len(archive.namelist()) == 5  # with the list of all

@@ -69,6 +69,7 @@ KEPT: dict[str, tuple[str, str]] = {
     "certificate_end": ("certificate_id", "certificate"),
     "work_statement_end": ("statement_id", "work_statement"),
     "seal_use": ("certificate_id", "certificate"),
+    "work_seal_use": ("statement_id", "work_statement"),
     "plan_event": ("plan_id", "school_plan"),
     "attendance_change": ("attendance_id", "attendance"),
     "course_member": ("course_id", "course"),

@@ -1,4 +1,4 @@
-"""打包: the worker prints the certificates that an officer asked for in one ZIP.
+"""打包: the worker prints the papers that an officer asked for in one ZIP.
 
 One run of the job prints for less than a minute and asks for the next one: a job of an hour would hold up scores, and
 outlive its lease. What is printed lies in the storage, so a run that breaks off loses ten pages at most.
@@ -16,31 +16,32 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import Certificate, Programme, Standing
+from competencies import Programme
 from lms_plugin import media, outbox
-from lms_plugin.db import by_id, get, pk, transaction
+from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import certificate_paper, certificate_views, certificates, humans, sheets
+from lms_plugin.flow import humans, paper_kinds, sheets
 from lms_plugin.flow.certificate_bundles import KEPT, current
-from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+from lms_plugin.flow.paper_kinds import PaperKind
+from lms_plugin.people import OrgMembership, OrgUnit, Tenant
 from lms_plugin.storage import Storage
 
 domain = competencies.bundles
 AT_ONCE = 10
-"""Certificates that are printed together: a process of its own reads the fonts once for them."""
+"""Papers that are printed together: a process of its own reads the fonts once for them."""
 RUN = timedelta(seconds=40)
 """So long a run of the job goes on printing; the last ten may take `media.on_papers` as long again, and some."""
 LIST = "目录.xlsx"
 NO_SCHOOL = "没有学校"
 _COLUMNS = (
     *(sheets.Column("学校", 24), sheets.Column("姓名", 12), sheets.Column("工号", 14), sheets.Column("编号", 14)),
-    *(sheets.Column("核验码", 18), sheets.Column("学时", 8, "hours"), sheets.Column("文件", 40)),
+    sheets.Column("核验码", 18),
 )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The next certificates: pages to print by id, and up to which one they were looked at."""
+    """The next papers: pages to print by id, and up to which one they were looked at."""
 
     pages: dict[int, str]
     looked_at: int
@@ -59,7 +60,7 @@ def make(
     clock: Callable[[], datetime],
 ) -> None:
     """One run of the job: prints for `RUN` and asks for the next one, or puts all into the ZIP. Run twice it does no
-    harm: a page is printed under the name of its certificate."""
+    harm: a page is printed under the name of its paper."""
     until = clock() + RUN
     key = ""
     try:
@@ -109,34 +110,15 @@ def _make_room(storage: Storage, key: str) -> None:
 
 
 def _next(session: Session, bundle: domain.CertificateBundle, public_url: str) -> _Part:
-    """The next certificates as pages, without those that hold no more: eight queries."""
-    programme = get(session, Programme, bundle.programme_id)
-    path = get(session, OrgUnit, bundle.org_unit_id).path
-    found: Sequence[Certificate] = session.exec(
-        current(pk(programme), path)
-        .where(col(Certificate.id) > bundle.last_id)
-        .order_by(col(Certificate.id))
-        .limit(AT_ONCE)
+    """The next papers as pages, without those that hold no more: ten queries at most."""
+    programme, kind = get(session, Programme, bundle.programme_id), paper_kinds.KINDS[bundle.kind]
+    unit, paper = get(session, OrgUnit, bundle.org_unit_id), kind.tables.paper
+    found: Sequence[Any] = session.exec(
+        current(kind, programme, unit).where(col(paper.id) > bundle.last_id).order_by(col(paper.id)).limit(AT_ONCE)
     ).all()
     if not found:
         return _Part({}, 0, bundle.last_id)
-    rows = humans.rows_by_row(session, [one.person_id for one in found])
-    today = by_id(session, Person, [rows[one.person_id][0] for one in found])
-    holders = certificates.holders(session, programme, [(person, None) for person in today.values()])
-    entries = {pk(holder.person): holder.entries for holder in holders}
-    seals = competencies.certificates.seals_on(session, [pk(one) for one in found])
-    numbers = certificate_views.rule_numbers(session, pk(programme))
-    timezone = get(session, Tenant, bundle.tenant_id).timezone
-    pages = {}
-    for one in found:
-        theirs = entries[rows[one.person_id][0]]
-        if competencies.certificates.standing(one, False, theirs) is not Standing.VALID:
-            continue
-        named = set(one.entries)
-        sheet = certificate_views.printed(one, [entry for entry in theirs if pk(entry) in named], numbers, timezone)
-        where = f"{public_url}/v"
-        pages[pk(one)] = certificate_paper.page(sheet, f"{where}/{one.code}", where, seals.get(pk(one), b""))
-    return _Part(pages, len(found), pk(found[-1]))
+    return _Part(kind.pages(session, programme, found, public_url), len(found), pk(found[-1]))
 
 
 def _print(storage: Storage, key: str, pages: dict[int, str]) -> int:
@@ -151,29 +133,29 @@ def _print(storage: Storage, key: str, pages: dict[int, str]) -> int:
             raise
         if len(pages) == 1:
             return 1
-        for certificate_id, page in pages.items():
-            lost += _print(storage, key, {certificate_id: page})
+        for paper_id, page in pages.items():
+            lost += _print(storage, key, {paper_id: page})
         return lost
-    for certificate_id, paper in papers.items():
-        with storage.replacing(key, _page_name(certificate_id)) as draft:
+    for paper_id, paper in papers.items():
+        with storage.replacing(key, _page_name(paper_id)) as draft:
             draft.write_bytes(paper)
     return lost
 
 
-def _page_name(certificate_id: int) -> str:
-    return f"page-{certificate_id:012d}.pdf"
+def _page_name(paper_id: int) -> str:
+    return f"page-{paper_id:012d}.pdf"
 
 
 def _finish(sessions: "sessionmaker[Session]", storage: Storage, bundle_id: int, clock: Callable[[], datetime]) -> None:
     """All pages into one file of the storage, which takes the place of the folder with the pages."""
     with sessions() as session:
         bundle = get(session, domain.CertificateBundle, bundle_id)
-        old, tenant_id = bundle.storage_key, bundle.tenant_id
+        old, tenant_id, kind = bundle.storage_key, bundle.tenant_id, paper_kinds.KINDS[bundle.kind]
         timezone = get(session, Tenant, tenant_id).timezone
     folder = storage.derived(old, _page_name(0)).parent
     new = _new_key(old)
     with tempfile.TemporaryFile(dir=folder) as target:
-        _write(target, folder, _rows(sessions, folder, tenant_id, timezone))
+        _write(target, folder, kind, _rows(sessions, folder, kind, tenant_id, timezone))
         size = target.seek(0, 2)
         target.seek(0)
         storage.delete(new)  # of a run that broke off here
@@ -199,31 +181,31 @@ def _new_key(old: str) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """One certificate of the ZIP: its line of the list, and where its page lies."""
+    """One paper of the ZIP: its line of the list, and where its page lies."""
 
     line: tuple[Any, ...]
     page: Path
 
 
-def _rows(sessions: "sessionmaker[Session]", folder: Path, tenant_id: int, timezone: str) -> Iterator[_Row]:
-    """The certificates whose pages lie in the folder, in the order of their numbers."""
-    pages = sorted(folder.glob("page-*.pdf"))
+def _rows(
+    sessions: "sessionmaker[Session]", folder: Path, kind: PaperKind, tenant_id: int, timezone: str
+) -> Iterator[_Row]:
+    """The papers whose pages lie in the folder, in the order of their numbers."""
+    pages, paper = sorted(folder.glob("page-*.pdf")), kind.tables.paper
     for start in range(0, len(pages), 200):
         some = {int(page.stem.removeprefix("page-")): page for page in pages[start : start + 200]}
         with sessions() as session:
             found = session.exec(
-                select(Certificate)
-                .where(Certificate.tenant_id == tenant_id, col(Certificate.id).in_(some))
-                .order_by(col(Certificate.id))
+                select(paper).where(paper.tenant_id == tenant_id, col(paper.id).in_(some)).order_by(col(paper.id))
             ).all()
             schools = _schools(session, {one.person_id for one in found})
         for one in found:
-            number = certificate_views.number_of(one, timezone)
+            number = kind.number_of(one, timezone)
             school = schools.get(one.person_id) or one.school or NO_SCHOOL
             file = f"{media.clean_filename(school)}/{media.clean_filename(f'{one.name}_{number}.pdf')}"
-            hours = sum(one.hours.values())
             code = competencies.certificates.code_as_printed(one.code)
-            yield _Row((school, one.name, one.staff_number, number, code, hours, file), some[pk(one)])
+            who = (school, one.name, one.staff_number, number, code)
+            yield _Row((*who, *kind.counted(one), file), some[pk(one)])
 
 
 def _schools(session: Session, person_ids: Collection[int]) -> dict[int, str]:
@@ -243,7 +225,7 @@ def _schools(session: Session, person_ids: Collection[int]) -> dict[int, str]:
     return {row: found[theirs[0]] for row, theirs in rows.items() if theirs[0] in found}
 
 
-def _write(target: Any, folder: Path, rows: Iterable[_Row]) -> None:
+def _write(target: Any, folder: Path, kind: PaperKind, rows: Iterable[_Row]) -> None:
     """The ZIP: a folder for each school, and the list of all. PDFs are packed already, so they go in as they are."""
     with zipfile.ZipFile(target, "w") as archive, tempfile.TemporaryFile(dir=folder) as book:
 
@@ -252,7 +234,8 @@ def _write(target: Any, folder: Path, rows: Iterable[_Row]) -> None:
                 archive.write(row.page, row.line[-1])
                 yield row.line
 
-        sheets.write(book, [sheets.Page("目录", _COLUMNS, lines())])
+        columns = (*_COLUMNS, *kind.columns, sheets.Column("文件", 40))
+        sheets.write(book, [sheets.Page("目录", columns, lines())])
         archive.writestr(LIST, _all_of(book))
 
 

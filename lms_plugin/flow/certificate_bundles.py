@@ -1,20 +1,21 @@
-"""成批下载: an officer asks for the certificates of a unit in one ZIP, sees how far it is, cancels it, has it."""
+"""成批下载: an officer asks for the papers of a unit in one ZIP, sees how far it is, cancels it, has it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists
+from sqlalchemy import exists, true
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 import competencies
-from competencies import Certificate, CertificateEnd, Programme
+from competencies import Programme
 from lms_plugin import media, outbox
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import certificates
+from lms_plugin.flow import certificates, paper_kinds
+from lms_plugin.flow.paper_kinds import CERTIFICATES, STATEMENTS, PaperKind
 from lms_plugin.people import OrgMembership, OrgUnit, Person
 from lms_plugin.storage import new_key
 
@@ -24,9 +25,10 @@ KEPT = timedelta(days=7)
 
 @dataclass(frozen=True)
 class BundlePage:
-    """The page of a unit's bundle. `total`: how many certificates there are to print now; `state` "" = none was ever
-    asked for."""
+    """The page of a unit's bundle. `total`: how many papers of that kind there are to print now; `state` "" = none was
+    ever asked for."""
 
+    kind: str
     programme_uuid: str
     title: str
     unit_uuid: str
@@ -43,18 +45,21 @@ class BundlePage:
         return self.bundle.state.value if self.bundle is not None else ""
 
 
-def page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) -> BundlePage:
+def page(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, kind: PaperKind = CERTIFICATES
+) -> BundlePage:
     """Five queries at most. Raises NotFound, Forbidden."""
     programme, unit = _place(session, actor, programme_uuid, unit_uuid)
-    bundle = domain.newest(session, pk(programme), pk(unit))
+    bundle = domain.newest(session, pk(programme), pk(unit), kind.name)
     by = by_id(session, Person, [bundle.asked_by_id]) if bundle is not None else {}
     return BundlePage(
+        kind=kind.name,
         programme_uuid=programme.uuid,
         title=programme.title,
         unit_uuid=unit.uuid,
         unit=unit.name,
         is_whole=programme.org_unit_id == pk(unit),
-        total=_count(session, programme, unit.path),
+        total=_count(session, kind, programme, unit),
         bundle=bundle,
         asked_by=next((person.name for person in by.values()), ""),
         gone_at=bundle.ended_at + KEPT if bundle is not None and bundle.ended_at is not None else None,
@@ -68,15 +73,22 @@ def _place(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) 
     return programme, unit
 
 
-def ask(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> domain.CertificateBundle:
+def ask(
+    session: Session,
+    actor: Actor,
+    programme_uuid: str,
+    unit_uuid: str,
+    now: datetime,
+    kind: PaperKind = CERTIFICATES,
+) -> domain.CertificateBundle:
     """Asks the worker for the file; the one that is being made already where there is one. What was made of
     this unit before goes. Raises Refused `bundle.nothing`."""
     programme, unit = _place(session, actor, programme_uuid, unit_uuid)
     certificates.take_turn(session, actor.tenant_id)
-    before = domain.newest(session, pk(programme), pk(unit))
+    before = domain.newest(session, pk(programme), pk(unit), kind.name)
     if before is not None and before.state in domain.OPEN:
         return before
-    total = _count(session, programme, unit.path)
+    total = _count(session, kind, programme, unit)
     if not total:
         raise Refused("bundle.nothing")
     if before is not None and before.state is domain.BundleState.READY:
@@ -86,6 +98,7 @@ def ask(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now
         tenant_id=actor.tenant_id,
         programme_id=pk(programme),
         org_unit_id=pk(unit),
+        kind=kind.name,
         total=total,
         storage_key=new_key(),
         asked_by_id=actor.person_id,
@@ -97,16 +110,16 @@ def ask(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now
     return made
 
 
-def cancel(session: Session, actor: Actor, bundle_uuid: str, now: datetime) -> tuple[str, str]:
-    """No more of it is made; what was printed goes with the job's next step. Gives the uuids of programme and unit.
-    Twice is harmless; one that is ready stays so."""
+def cancel(session: Session, actor: Actor, bundle_uuid: str, now: datetime) -> tuple[str, str, str]:
+    """No more of it is made; what was printed goes with the job's next step. Gives its kind and the uuids of programme
+    and unit. Twice is harmless; one that is ready stays so."""
     bundle, programme, unit = _held(session, actor, bundle_uuid)
     session.refresh(bundle, with_for_update=True)
     if bundle.state in domain.OPEN:
         bundle.state, bundle.ended_at = domain.BundleState.CANCELLED, now
         session.add(bundle)
         session.flush()
-    return programme.uuid, unit.uuid
+    return bundle.kind, programme.uuid, unit.uuid
 
 
 def _held(session: Session, actor: Actor, bundle_uuid: str) -> tuple[domain.CertificateBundle, Programme, OrgUnit]:
@@ -121,14 +134,17 @@ def ready(session: Session, actor: Actor, bundle_uuid: str) -> tuple[str, str]:
     bundle, programme, unit = _held(session, actor, bundle_uuid)
     if bundle.state is not domain.BundleState.READY:
         raise Conflict("bundle.not_ready")
-    return bundle.storage_key, media.clean_filename(f"学时证明_{unit.name}_{programme.title}.zip")
+    word = paper_kinds.KINDS[bundle.kind].word
+    return bundle.storage_key, media.clean_filename(f"{word}_{unit.name}_{programme.title}.zip")
 
 
-# --- which certificates ---
+# --- which papers ---
 
 
-def current(programme_id: int, unit_path: str) -> Any:
-    """Certificates of a programme that were not ended, of people who belong to that unit or below it now."""
+def current(kind: PaperKind, programme: Programme, unit: OrgUnit) -> Any:
+    """Papers of a programme that were not ended, of people who belong to that unit or below it now; all statements of
+    work for the unit that runs it: who works for others may belong to no school."""
+    paper = kind.tables.paper
     earner = aliased(Person)
     today = func.coalesce(col(earner.merged_into_id), col(earner.id))
     here = (
@@ -137,18 +153,19 @@ def current(programme_id: int, unit_path: str) -> Any:
             col(OrgMembership.person_id) == today,
             col(OrgMembership.ends_on).is_(None),
             col(OrgUnit.id) == col(OrgMembership.org_unit_id),
-            col(OrgUnit.path).startswith(unit_path, autoescape=True),
+            col(OrgUnit.path).startswith(unit.path, autoescape=True),
         )
         .correlate(earner)
     )
+    is_anybody = kind is STATEMENTS and programme.org_unit_id == pk(unit)
     return (
-        select(Certificate)
-        .join(earner, col(earner.id) == col(Certificate.person_id))
-        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
-        .where(Certificate.programme_id == programme_id, col(CertificateEnd.certificate_id).is_(None), here)
+        select(paper)
+        .join(earner, col(earner.id) == col(paper.person_id))
+        .join(kind.tables.end, kind.tables.ended() == col(paper.id), isouter=True)
+        .where(paper.programme_id == pk(programme), kind.tables.ended().is_(None), true() if is_anybody else here)
     )
 
 
-def _count(session: Session, programme: Programme, unit_path: str) -> int:
-    ids = current(pk(programme), unit_path).with_only_columns(col(Certificate.id)).subquery()
+def _count(session: Session, kind: PaperKind, programme: Programme, unit: OrgUnit) -> int:
+    ids = current(kind, programme, unit).with_only_columns(col(kind.tables.paper.id)).subquery()
     return int(session.exec(select(func.count()).select_from(ids)).one())

@@ -410,5 +410,7 @@ def printable(session: Session, actor: Actor, certificate_uuid: str) -> tuple[Vi
         raise Conflict("certificate.not_printable")
     if not found.is_stamped:
         return found, b""
-    seal = competencies.certificates.seal_on(session, find(session, Certificate, actor.tenant_id, certificate_uuid))
+    seal = competencies.papers.seal_on(
+        session, competencies.certificates.KIND, find(session, Certificate, actor.tenant_id, certificate_uuid)
+    )
     return found, seal.image if seal is not None else b""

@@ -14,12 +14,13 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Certificate, CertificateEnd, CertificateTerms, CreditEntry, Programme, Standing, Statement
 from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import find, get, pk
+from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import humans
 from lms_plugin.flow.scopes import person_scope, programme_scope
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
+KIND = competencies.certificates.KIND
 LONGEST_PAPER = 100
 LONGEST_REASON = 300
 MOST_AT_ONCE = 500
@@ -97,12 +98,23 @@ def holders(session: Session, programme: Programme, people: Sequence[tuple[Perso
             .order_by(col(CreditEntry.id))
         ):
             entries[rows[entry.person_id]].append(entry)
-        for certificate, end in competencies.certificates.certificates_of(session, pk(programme), rows):
+        for certificate, end in competencies.papers.of_people(session, KIND, pk(programme), rows):
             given[rows[certificate.person_id]].append((certificate, end))
     return [
         Holder(person, humans.rows_of(person), unit, tuple(entries[pk(person)]), tuple(given[pk(person)]))
         for person, unit in people
     ]
+
+
+def ledger_of(
+    session: Session, programme: Programme, given: Sequence[Certificate]
+) -> dict[int, tuple[CreditEntry, ...]]:
+    """Certificate (its id) → all that the ledger has of its person in the programme now: four queries."""
+    rows = humans.rows_by_row(session, [one.person_id for one in given])
+    today = by_id(session, Person, [theirs[0] for theirs in rows.values()])
+    held = holders(session, programme, [(person, None) for person in today.values()])
+    entries = {pk(holder.person): holder.entries for holder in held}
+    return {pk(one): entries[rows[one.person_id][0]] for one in given}
 
 
 def people_of(session: Session, unit: OrgUnit, programme: Programme) -> list[tuple[Person, OrgUnit | None]]:
@@ -283,7 +295,7 @@ def revoke(session: Session, actor: Actor, certificate_uuid: str, reason: str, n
     take_turn(session, actor.tenant_id)
     if session.get(CertificateEnd, pk(certificate)) is not None:
         return False
-    competencies.certificates.end_certificate(session, certificate, actor.person_id, now, reason=reason)
+    competencies.papers.end(session, KIND, pk(certificate), actor.person_id, now, reason=reason)
     session.flush()
     return True
 
@@ -308,7 +320,7 @@ def _make_out(
     if head is None:  # entries that wait for no seal lie under one: somebody deleted the seals past the product
         raise Refused(UNSEALED)
     issuer = get(session, OrgUnit, programme.org_unit_id).name
-    first = competencies.certificates.next_number(session, programme.tenant_id)
+    first = competencies.papers.next_number(session, KIND, programme.tenant_id)
     made = []
     for number, holder in enumerate(to, start=first):
         said = holder.statement
@@ -339,8 +351,6 @@ def _make_out(
     for certificate, holder in zip(made, to, strict=True):
         for before, end in holder.certificates:  # of two people who were merged each may hold one
             if end is None:
-                competencies.certificates.end_certificate(
-                    session, before, actor.person_id, now, followed_by_id=pk(certificate)
-                )
+                competencies.papers.end(session, KIND, pk(before), actor.person_id, now, followed_by_id=pk(certificate))
     session.flush()
     return made

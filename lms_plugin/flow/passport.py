@@ -130,7 +130,11 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
     }
-    given = tuple(competencies.certificates.certificates_of(session, pk(programme), person_ids)) if entries else ()
+    given = (
+        tuple(competencies.papers.of_people(session, competencies.certificates.KIND, pk(programme), person_ids))
+        if entries
+        else ()
+    )
     holder = certificates.Holder(person, person_ids, units[0] if units else None, tuple(entries), given)
     taken_back = {entry.reverses_id: entry.source for entry in entries if entry.reverses_id is not None}
     cycle = competencies.cycle_rule(tenant.cycle)

@@ -1,20 +1,23 @@
-"""用印: who was given the unit's seal puts its picture on certificates that were made out and still hold. Every use and
-every picture is a row that stays; nothing that is not made out yet ever carries a seal.
+"""用印: who was given the unit's seal puts its picture on certificates and statements of work that were made out and
+still hold. Every use and every picture is a row that stays; nothing that is not made out yet ever carries a seal.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import literal, union_all
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
-from competencies import Certificate, CertificateEnd, Programme, SealUse, Standing, UnitSeal
+from competencies import Programme, UnitSeal
 from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import by_id, find, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_views, certificates
+from lms_plugin.flow import certificates, paper_kinds
 from lms_plugin.people import OrgUnit, Person, Tenant
 
 MOST_AT_ONCE = 500
@@ -32,8 +35,9 @@ class UnitLine:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Certificates of a programme that carry no seal."""
+    """Papers of one kind (`paper_kinds.KINDS`) of a programme that carry no seal."""
 
+    kind: str
     programme_uuid: str
     title: str
     count: int
@@ -43,8 +47,8 @@ class Waiting:
 class Use:
     """One use of the seal."""
 
+    kind: str
     number: str
-    certificate_uuid: str
     name: str
     by: str
     at: datetime
@@ -66,7 +70,7 @@ class SealPage:
 
 @dataclass(frozen=True)
 class Stamped:
-    """What one act did: certificates that carry the seal now, and those left out (changed since, or one's own)."""
+    """What one act did: papers that carry the seal now, and those left out (changed since, or one's own)."""
 
     made: int
     left: int
@@ -85,34 +89,11 @@ def units(session: Session, actor: Actor) -> list[UnitLine]:
 
 
 def page(session: Session, actor: Actor, unit_uuid: str) -> SealPage:
-    """One unit's seal: eight queries at most."""
+    """One unit's seal: seven queries at most."""
     unit = _unit(session, actor, unit_uuid)
     seal = competencies.certificates.seal_of(session, pk(unit))
     timezone = session.exec(select(Tenant.timezone).where(Tenant.id == actor.tenant_id)).one()
-    waiting = session.exec(
-        select(Programme.uuid, Programme.title, func.count())
-        .join(Certificate, col(Certificate.programme_id) == col(Programme.id))
-        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
-        .join(SealUse, col(SealUse.certificate_id) == col(Certificate.id), isouter=True)
-        .where(
-            Programme.tenant_id == actor.tenant_id,
-            Programme.org_unit_id == pk(unit),
-            col(CertificateEnd.certificate_id).is_(None),
-            col(SealUse.certificate_id).is_(None),
-        )
-        .group_by(col(Programme.id), col(Programme.uuid), col(Programme.title))
-        .order_by(col(Programme.id).desc())
-    ).all()
-    of_unit = select(UnitSeal.id).where(UnitSeal.org_unit_id == pk(unit))
-    uses = session.exec(
-        select(Certificate, Person.name, SealUse.used_at)
-        .join(SealUse, col(SealUse.certificate_id) == col(Certificate.id))
-        .join(Person, col(Person.id) == col(SealUse.used_by_id))
-        .where(col(SealUse.unit_seal_id).in_(of_unit))
-        .order_by(col(SealUse.used_at).desc(), col(Certificate.id).desc())
-        .limit(SHOWN)
-    ).all()
-    total = session.exec(select(func.count()).select_from(SealUse).where(col(SealUse.unit_seal_id).in_(of_unit))).one()
+    uses, total = _uses(session, unit, timezone)
     put_by = by_id(session, Person, [seal.put_by_id]) if seal is not None else {}
     return SealPage(
         unit_uuid=unit.uuid,
@@ -120,10 +101,60 @@ def page(session: Session, actor: Actor, unit_uuid: str) -> SealPage:
         has_seal=seal is not None,
         put_by=next((person.name for person in put_by.values()), ""),
         put_at=seal.put_at if seal is not None else None,
-        waiting=tuple(Waiting(uuid, title, int(count)) for uuid, title, count in waiting),
-        uses=tuple(Use(certificate_views.number_of(one, timezone), one.uuid, one.name, by, at) for one, by, at in uses),
-        total=int(total),
+        waiting=_waiting(session, unit),
+        uses=uses,
+        total=total,
     )
+
+
+def _waiting(session: Session, unit: OrgUnit) -> tuple[Waiting, ...]:
+    """Programmes with papers that carry no seal, the newest first. One query."""
+    parts = []
+    for kind in paper_kinds.KINDS.values():
+        of_kind: Any = columns(
+            literal(kind.name).label("kind"),
+            col(Programme.id).label("key"),
+            col(Programme.uuid),
+            col(Programme.title),
+            func.count().label("papers"),
+        ).join(kind.tables.paper, col(kind.tables.paper.programme_id) == col(Programme.id))
+        parts.append(
+            kind.tables.joined(of_kind)
+            .where(
+                col(Programme.tenant_id) == unit.tenant_id,
+                col(Programme.org_unit_id) == pk(unit),
+                kind.tables.is_bare(),
+            )
+            .group_by(col(Programme.id), col(Programme.uuid), col(Programme.title))
+        )
+    every = union_all(*parts).subquery()
+    rows = session.connection().execute(columns(every).order_by(every.c.key.desc(), every.c.kind))
+    return tuple(Waiting(row.kind, row.uuid, row.title, int(row.papers)) for row in rows)
+
+
+def _uses(session: Session, unit: OrgUnit, timezone: str) -> tuple[tuple[Use, ...], int]:
+    """The last uses of a unit's seals, the newest first, and how many there were. Two queries."""
+    of_unit = select(UnitSeal.id).where(UnitSeal.org_unit_id == pk(unit))
+    parts = []
+    for kind in paper_kinds.KINDS.values():
+        paper, use = kind.tables.paper, kind.tables.use
+        of_kind: Any = columns(
+            literal(kind.name).label("kind"),
+            *(col(paper.id).label("key"), col(paper.number).label("number"), col(paper.issued_at).label("issued_at")),
+            *(col(paper.name).label("name"), col(Person.name).label("by"), col(use.used_at).label("at")),
+        )
+        parts.append(
+            of_kind.join(use, kind.tables.used() == col(paper.id))
+            .join(Person, col(Person.id) == col(use.used_by_id))
+            .where(col(use.unit_seal_id).in_(of_unit))
+        )
+    every = union_all(*parts).subquery()
+    newest = columns(every).order_by(every.c.at.desc(), every.c.kind, every.c.key.desc()).limit(SHOWN)
+    rows = session.connection().execute(newest).all()
+    total = session.connection().execute(columns(func.count()).select_from(every)).scalar_one()
+    return tuple(
+        Use(row.kind, paper_kinds.KINDS[row.kind].number_of(row, timezone), row.name, row.by, row.at) for row in rows
+    ), int(total)
 
 
 def picture(session: Session, actor: Actor, unit_uuid: str) -> bytes:
@@ -169,53 +200,35 @@ def _add(session: Session, actor: Actor, unit: OrgUnit, image: bytes, now: datet
     session.flush()
 
 
-def stamp(session: Session, actor: Actor, unit_uuid: str, programme_uuid: str, now: datetime) -> Stamped:
-    """Puts the seal on a programme's certificates that hold and carry none, at most `MOST_AT_ONCE`; one's own are left
-    to somebody else. A second click finds nothing left. Raises Refused `seal.none`."""
+def stamp(
+    session: Session, actor: Actor, unit_uuid: str, programme_uuid: str, kind_name: str, now: datetime
+) -> Stamped:
+    """Puts the seal on a programme's papers of one kind that hold and carry none, at most `MOST_AT_ONCE`; one's own
+    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, NotFound for no kind."""
     unit = _unit(session, actor, unit_uuid)
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    if programme.org_unit_id != pk(unit):
+    kind = paper_kinds.KINDS.get(kind_name)
+    if kind is None or programme.org_unit_id != pk(unit):
         raise NotFound
     certificates.take_turn(session, actor.tenant_id)
     seal = competencies.certificates.seal_of(session, pk(unit))
     if seal is None:
         raise Refused("seal.none")
+    paper = kind.tables.paper
     waiting = session.exec(
-        select(Certificate, Person)
-        .join(Person, col(Person.id) == col(Certificate.person_id))
-        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
-        .join(SealUse, col(SealUse.certificate_id) == col(Certificate.id), isouter=True)
-        .where(
-            Certificate.programme_id == pk(programme),
-            col(CertificateEnd.certificate_id).is_(None),
-            col(SealUse.certificate_id).is_(None),
-        )
-        .order_by(col(Certificate.id))
+        kind.tables.joined(select(paper))
+        .where(col(paper.programme_id) == pk(programme), kind.tables.is_bare())
+        .order_by(col(paper.id))
         .limit(MOST_AT_ONCE)
     ).all()
-    ready, left = _that_hold(session, actor, programme, [(one, person) for one, person in waiting])
+    holding = kind.holding(session, programme, waiting)
+    ready = [one for one in waiting if pk(one) in holding and not actor.is_author(one.person_id)]
     session.add_all(
-        SealUse(certificate_id=pk(one), unit_seal_id=pk(seal), used_by_id=actor.person_id, used_at=now) for one in ready
+        kind.tables.use(**{kind.tables.key: pk(one)}, unit_seal_id=pk(seal), used_by_id=actor.person_id, used_at=now)
+        for one in ready
     )
     session.flush()
-    return Stamped(len(ready), left)
-
-
-def _that_hold(
-    session: Session, actor: Actor, programme: Programme, waiting: list[tuple[Certificate, Person]]
-) -> tuple[list[Certificate], int]:
-    """Those that the ledger bears out, and how many were left out: three queries."""
-    today = by_id(session, Person, [person.merged_into_id or pk(person) for _one, person in waiting])
-    held = certificates.holders(session, programme, [(person, None) for person in today.values()])
-    entries = {pk(one.person): one.entries for one in held}
-    ready, left = list[Certificate](), 0
-    for one, person in waiting:
-        key = person.merged_into_id or pk(person)
-        if actor.is_author(key) or competencies.certificates.standing(one, False, entries[key]) is not Standing.VALID:
-            left += 1
-        else:
-            ready.append(one)
-    return ready, left
+    return Stamped(len(ready), len(waiting) - len(ready))
 
 
 def _unit(session: Session, actor: Actor, uuid: str) -> OrgUnit:

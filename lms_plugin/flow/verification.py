@@ -33,7 +33,7 @@ def look_up(session: Session, typed: str) -> Verified | workloads.VerifiedWork |
     """The certificate, or the statement of work, of a code as it was typed or scanned; None for a code that nobody
     has, and for what is no code (without asking the database). Ten queries at most."""
     code = competencies.certificates.code_as_kept(typed)
-    found = competencies.certificates.certificate_of_code(session, code)
+    found = competencies.papers.of_code(session, competencies.certificates.KIND, code)
     if found is None:
         return workloads.look_up(session, code, masked)
     certificate, end = found

@@ -1,11 +1,12 @@
 """工作量证明 on paper: the page of HTML that `media.on_paper` makes a PDF of. In Chinese, with English below."""
 
+import base64
+
 from markupsafe import Markup
 
 import competencies
 from lms_plugin import media
 from lms_plugin.flow.certificate_paper import template
-from lms_plugin.flow.workloads import View
 
 KINDS = {
     "reviews": ("评审作品", "Works reviewed", "件"),
@@ -14,18 +15,26 @@ KINDS = {
 }
 
 
-def page(view: View, verify_url: str, verify_page: str) -> str:
-    """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed."""
-    said = view.statement
+def page(
+    said: competencies.workloads.WorkStatement,
+    number: str,
+    timezone: str,
+    verify_url: str,
+    verify_page: str,
+    seal: bytes = b"",
+) -> str:
+    """The whole page. `verify_url`: what the QR code leads to; `verify_page`: where the code can be typed; `seal`: the
+    picture of the seal that was put on it (PNG)."""
     minutes = sum(said.minutes.values())
     return template("workload/paper.html").render(
-        view=view,
+        number=number,
         said=said,
         code=competencies.certificates.code_as_printed(said.code),
         qr=Markup(media.qr_svg(verify_url)),  # noqa: S704 - drawn by us of our own address
         verify_page=verify_page,
-        issued_on=competencies.local_day(said.issued_at, view.timezone),
+        issued_on=competencies.local_day(said.issued_at, timezone),
         kinds=KINDS,
         minutes=minutes,
+        seal=base64.b64encode(seal).decode(),
         hundredths=competencies.trainings.worth(minutes, said.minutes_per_hour),
     )

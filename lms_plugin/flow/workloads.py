@@ -58,6 +58,7 @@ class Page:
     """The people of a round who did something for others. `ready`: how many would get a statement."""
 
     programme_uuid: str
+    unit_uuid: str  # that runs it
     title: str
     lines: tuple[Line, ...]
     total: int
@@ -81,6 +82,7 @@ class View:
     timezone: str
     is_own: bool
     may_revoke: bool
+    is_stamped: bool  # the unit's seal was put on it
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,7 @@ def works(session: Session, programme: Programme, timezone: str) -> dict[int, Wo
         )
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
         .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
-        .where(
-            col(Submission.programme_id) == pk(programme), ~competencies.transfers.is_held_from_elsewhere()
-        )
+        .where(col(Submission.programme_id) == pk(programme), ~competencies.transfers.is_held_from_elsewhere())
     )
     trainings = columns(
         literal("trainings"),
@@ -162,13 +162,15 @@ def _work(rows: Collection[Any], timezone: str) -> Work:
 def people(session: Session, actor: Actor, programme_uuid: str, number: int = 1) -> Page:
     """Who did something for others in a round, by name, a page of them: nine queries."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    scope = programme_scope(session, programme)
+    unit = get(session, OrgUnit, programme.org_unit_id)
+    scope = Scope(programme.tenant_id, unit_paths=(unit.path,))
     require(actor, Permission.CERTIFICATE_READ, scope)
     terms = competencies.certificates.terms_of(session, pk(programme))
     lines = _lines(session, actor, programme)
     start = (number - 1) * A_PAGE
     return Page(
         programme_uuid=programme.uuid,
+        unit_uuid=unit.uuid,
         title=programme.title,
         lines=tuple(lines[start : start + A_PAGE]),
         total=len(lines),
@@ -185,7 +187,7 @@ def _lines(session: Session, actor: Actor, programme: Programme) -> list[Line]:
     done = works(session, programme, timezone)
     persons = by_id(session, Person, sorted(done))
     schools = _schools(session, done)
-    given = domain.statements_of(session, pk(programme))
+    given = competencies.papers.of_people(session, domain.KIND, pk(programme))
     today = humans.rows_by_row(session, [one.person_id for one, _end in given])
     theirs: dict[int, list[Any]] = defaultdict(list)
     for one, end in given:
@@ -259,7 +261,7 @@ def issue(
         and (not line.obstacle or (line.obstacle == "workload.was_revoked" and line.person.uuid in again))
     ][:MOST_AT_ONCE]
     issuer = get(session, OrgUnit, programme.org_unit_id).name
-    first = domain.next_number(session, programme.tenant_id)
+    first = competencies.papers.next_number(session, domain.KIND, programme.tenant_id)
     per_hour = competencies.rules_of(session, programme).trainings.minutes_per_hour
     made = [
         domain.WorkStatement(
@@ -288,11 +290,7 @@ def issue(
     session.flush()
     for one, line in zip(made, ready, strict=True):
         for ended in line.standing_ids:
-            session.add(
-                domain.WorkStatementEnd(
-                    statement_id=ended, followed_by_id=pk(one), ended_by_id=actor.person_id, ended_at=now
-                )
-            )
+            competencies.papers.end(session, domain.KIND, ended, actor.person_id, now, followed_by_id=pk(one))
     session.flush()
     return len(made)
 
@@ -312,13 +310,14 @@ def view(session: Session, actor: Actor, uuid: str) -> View:
         statement=found,
         number=number_of(found, timezone),
         programme_uuid=programme.uuid,
-        standing=_standing(session, found, end is not None, programme, timezone),
+        standing=_standing(session, found, end is not None, programme),
         reason=end.reason if end is not None else "",
         ended_at=end.ended_at if end is not None else None,
         followed_by=get(session, domain.WorkStatement, follower).uuid if follower is not None else "",
         timezone=timezone,
         is_own=scope.owner_id is not None and actor.is_author(scope.owner_id),
         may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
+        is_stamped=session.get(domain.WorkSealUse, pk(found)) is not None,
     )
 
 
@@ -328,14 +327,19 @@ def _scope(session: Session, statement: "domain.WorkStatement") -> tuple[Program
     return programme, replace(programme_scope(session, programme), owner_id=pk(person))
 
 
-def _standing(
-    session: Session, statement: "domain.WorkStatement", is_ended: bool, programme: Programme, timezone: str
-) -> Standing:
-    if is_ended:
-        return Standing.ENDED
-    key = humans.rows_by_row(session, [statement.person_id])[statement.person_id][0]
-    done = works(session, programme, timezone).get(key)
-    return domain.standing(statement, False, done.counts if done is not None else {})
+def standings(session: Session, programme: Programme, given: Collection["domain.WorkStatement"]) -> dict[int, Standing]:
+    """How statements of a programme stand of which none was ended, by id: four queries."""
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    rows = humans.rows_by_row(session, [one.person_id for one in given])
+    done = works(session, programme, timezone) if given else {}
+    now = {pk(one): done.get(rows[one.person_id][0]) for one in given}
+    return {
+        pk(one): domain.standing(one, False, work.counts if (work := now[pk(one)]) is not None else {}) for one in given
+    }
+
+
+def _standing(session: Session, statement: "domain.WorkStatement", is_ended: bool, programme: Programme) -> Standing:
+    return Standing.ENDED if is_ended else standings(session, programme, [statement])[pk(statement)]
 
 
 def number_of(statement: "domain.WorkStatement", timezone: str) -> str:
@@ -343,12 +347,14 @@ def number_of(statement: "domain.WorkStatement", timezone: str) -> str:
     return f"G{competencies.local_day(statement.issued_at, timezone).year}{statement.number:06d}"
 
 
-def printable(session: Session, actor: Actor, uuid: str) -> View:
-    """What goes on paper. Raises Conflict for one that holds no more."""
+def printable(session: Session, actor: Actor, uuid: str) -> tuple[View, bytes]:
+    """What goes on paper, and the picture of the seal that was put on it, b"" for none. Raises Conflict for one that
+    holds no more."""
     found = view(session, actor, uuid)
     if found.standing is not Standing.VALID:
         raise Conflict("workload.not_printable")
-    return found
+    seal = competencies.papers.seal_on(session, domain.KIND, found.statement) if found.is_stamped else None
+    return found, seal.image if seal is not None else b""
 
 
 def revoke(session: Session, actor: Actor, uuid: str, reason: str, now: datetime) -> None:
@@ -364,9 +370,7 @@ def revoke(session: Session, actor: Actor, uuid: str, reason: str, now: datetime
         raise Invalid({"reason": "form.unprintable"})
     certificates.take_turn(session, actor.tenant_id)
     if session.get(domain.WorkStatementEnd, pk(found)) is None:
-        session.add(
-            domain.WorkStatementEnd(statement_id=pk(found), reason=reason, ended_by_id=actor.person_id, ended_at=now)
-        )
+        competencies.papers.end(session, domain.KIND, pk(found), actor.person_id, now, reason=reason)
         session.flush()
 
 
@@ -374,12 +378,13 @@ def mine(session: Session, actor: Actor) -> list[Mine]:
     """One's own statements, the newest first. Two queries."""
     require(actor, Permission.CERTIFICATE_TAKE, own(actor))
     timezone = get(session, Tenant, actor.tenant_id).timezone
-    kind, ends = domain.WorkStatement, domain.WorkStatementEnd
     rows = session.exec(
-        select(domain.WorkStatement, domain.WorkStatementEnd)
-        .join(ends, col(ends.statement_id) == col(kind.id), isouter=True)
-        .where(kind.tenant_id == actor.tenant_id, col(kind.person_id).in_(actor.person_ids))
-        .order_by(col(kind.id).desc())
+        domain.KIND.given()
+        .where(
+            domain.WorkStatement.tenant_id == actor.tenant_id,
+            col(domain.WorkStatement.person_id).in_(actor.person_ids),
+        )
+        .order_by(col(domain.WorkStatement.id).desc())
     )
     return [
         Mine(
@@ -411,7 +416,7 @@ class VerifiedWork:
 
 def look_up(session: Session, kept_code: str, masked: Any) -> VerifiedWork | None:
     """The statement of a code, for anybody who holds the paper: whoever has the code may ask. Ten queries at most."""
-    found = domain.statement_of_code(session, kept_code)
+    found = competencies.papers.of_code(session, domain.KIND, kept_code)
     if found is None:
         return None
     statement, end = found
@@ -426,6 +431,6 @@ def look_up(session: Session, kept_code: str, masked: Any) -> VerifiedWork | Non
         last_on=statement.last_on,
         issued_at=statement.issued_at,
         timezone=timezone,
-        standing=_standing(session, statement, end is not None, programme, timezone),
+        standing=_standing(session, statement, end is not None, programme),
         since=end.ended_at if end is not None else None,
     )

@@ -1,38 +1,51 @@
-"""成批下载: a unit's 学时证明 in one ZIP: asked for, watched, cancelled, downloaded."""
+"""成批下载: a unit's 学时证明, or 工作量证明, in one ZIP: asked for, watched, cancelled, downloaded."""
 
-from flask import Blueprint, Response, redirect, render_template, send_file, url_for
+from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin import media
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import certificate_bundles
+from lms_plugin.flow import certificate_bundles, paper_kinds
+from lms_plugin.flow.paper_kinds import PaperKind
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
+from lms_plugin.web.seals import paper_words
 
 blueprint = Blueprint("bundles", __name__)
 
+_ENDPOINTS = {paper_kinds.CERTIFICATES.name: "bundles.page", paper_kinds.STATEMENTS.name: "bundles.statements"}
 
-@blueprint.get("/certificates/<programme>/<unit>/bundle")
-def page(programme: str, unit: str) -> str:
-    """How far it is; while it is made the page asks again by itself."""
-    view = certificate_bundles.page(db(), actor(), programme, unit)
+
+@blueprint.route("/certificates/<programme>/<unit>/bundle", methods=["GET", "POST"])
+def page(programme: str, unit: str) -> BaseResponse | str:
+    """学时证明: how far it is, while it is made the page asks again by itself; and asking for it."""
+    return _page(programme, unit, paper_kinds.CERTIFICATES)
+
+
+@blueprint.route("/workload/<programme>/<unit>/bundle", methods=["GET", "POST"])
+def statements(programme: str, unit: str) -> BaseResponse | str:
+    """The same for 工作量证明."""
+    return _page(programme, unit, paper_kinds.STATEMENTS)
+
+
+def _page(programme: str, unit: str, kind: PaperKind) -> BaseResponse | str:
+    """A second click finds it asked for."""
+    here = url_for(_ENDPOINTS[kind.name], programme=programme, unit=unit)
+    if request.method == "POST":
+        certificate_bundles.ask(db(), actor(), programme, unit, edge().now, kind)
+        wake_worker()
+        return redirect(here, 303)
+    view = certificate_bundles.page(db(), actor(), programme, unit, kind)
     lacks = media.printer_lacks() if not view.state else ""
-    return render_template("certificates/bundle.html", view=view, bundle=view.bundle, lacks=lacks)
-
-
-@blueprint.post("/certificates/<programme>/<unit>/bundle")
-def ask(programme: str, unit: str) -> BaseResponse:
-    """Asks for the file. A second click finds it asked for."""
-    certificate_bundles.ask(db(), actor(), programme, unit, edge().now)
-    wake_worker()
-    return redirect(url_for("bundles.page", programme=programme, unit=unit), 303)
+    word = paper_words()[kind.name]
+    return render_template("certificates/bundle.html", view=view, bundle=view.bundle, lacks=lacks, here=here, word=word)
 
 
 @blueprint.post("/bundles/<bundle>/cancel")
 def cancel(bundle: str) -> BaseResponse:
     """No more of it is made."""
-    programme, unit = certificate_bundles.cancel(db(), actor(), bundle, edge().now)
+    kind, programme, unit = certificate_bundles.cancel(db(), actor(), bundle, edge().now)
     wake_worker()
-    return redirect(url_for("bundles.page", programme=programme, unit=unit), 303)
+    return redirect(url_for(_ENDPOINTS[kind], programme=programme, unit=unit), 303)
 
 
 @blueprint.get("/bundles/<bundle>/file")

@@ -7,9 +7,15 @@ from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import unit_seals
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, db, edge
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("seals", __name__)
+
+
+def paper_words() -> dict[str, str]:
+    """Kinds of papers (`paper_kinds.KINDS`)."""
+    return {"certificates": _("学时证明"), "statements": _("工作量证明")}
 
 
 @blueprint.get("/seals")
@@ -38,6 +44,7 @@ def one(unit: str) -> BaseResponse | tuple[str, int]:
     page = render_template(
         "certificates/seal.html",
         view=unit_seals.page(db(), actor(), unit),
+        words=paper_words(),
         errors=errors,
         made=whole(request.args.get("made"), 0, least=0) if "made" in request.args else None,
         left=whole(request.args.get("left"), 0, least=0),
@@ -64,9 +71,9 @@ def picture(unit: str) -> Response:
 
 @blueprint.post("/seals/<unit>/<programme>")
 def stamp(unit: str, programme: str) -> BaseResponse:
-    """盖章: on all certificates of a programme that hold and carry none."""
+    """盖章: on all papers of a programme and a kind that hold and carry none."""
     try:
-        done = unit_seals.stamp(db(), actor(), unit, programme, edge().now)
+        done = unit_seals.stamp(db(), actor(), unit, programme, request.form.get("kind", "certificates"), edge().now)
     except Refused as refused:
         if refused.code != "seal.none":
             raise

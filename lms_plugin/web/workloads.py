@@ -88,11 +88,12 @@ def _one(uuid: str, errors: dict[str, str]) -> str:
 @blueprint.get("/work-statement/<statement>/pdf")
 def pdf(statement: str) -> BaseResponse:
     """The paper itself."""
-    view = workloads.printable(db(), actor(), statement)
+    view, seal = workloads.printable(db(), actor(), statement)
+    said = view.statement
     typed_at = f"{parts().settings.public_url}{url_for('verify.page')}"
-    page = workload_paper.page(view, verify_url(view.statement.code), typed_at)
+    page = workload_paper.page(said, view.number, view.timezone, verify_url(said.code), typed_at, seal)
     db().rollback()  # what is read is read: nobody waits for this connection while the page is made
-    return as_pdf(media.on_paper(page), f"{_('工作量证明')}_{view.statement.name}_{view.number}")
+    return as_pdf(media.on_paper(page), f"{_('工作量证明')}_{said.name}_{view.number}")
 
 
 @blueprint.post("/work-statement/<statement>/revoke")

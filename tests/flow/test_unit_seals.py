@@ -12,12 +12,13 @@ from lms_plugin import media
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_views, certificates, unit_seals
+from lms_plugin.flow import certificate_views, certificates, unit_seals, workloads
 from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.certified import certificate_for, picture_of_a_seal
+from tests.certified import PAPER, certificate_for, picture_of_a_seal
 from tests.factories import World, grant
 from tests.flow.test_reversal import imported, take_back
+from tests.web.test_workloads import worked
 
 
 def keeper(world: World, who: cast.Cast = cast.TRAINER) -> Actor:
@@ -31,7 +32,7 @@ def put(world: World, actor: Actor, data: bytes = b"") -> None:
 
 
 def stamp(world: World, actor: Actor) -> unit_seals.Stamped:
-    return unit_seals.stamp(world.session, actor, world.county.uuid, world.programme.uuid, world.now)
+    return unit_seals.stamp(world.session, actor, world.county.uuid, world.programme.uuid, "certificates", world.now)
 
 
 @pytest.mark.parametrize("who", [cast.OFFICER, cast.LEAD, cast.TRAINER, cast.AUDITOR, cast.IT, cast.CHEN])
@@ -152,3 +153,27 @@ def test_the_picture_is_bare_small_and_seen_through(world: World) -> None:
         assert red[3] == 255
         assert red[0] > 150
     assert competencies.certificates.seal_of(world.session, pk(world.county)) is None
+
+
+def test_statements_of_work_carry_it_too(world: World) -> None:
+    """The keeper's own is left to somebody else, and one kind is stamped at a time."""
+    certificate_for(world, cast.CHEN)
+    worked(world)
+    actor, officer = keeper(world), world.actor(cast.OFFICER)
+    workloads.issue(world.session, officer, world.programme.uuid, PAPER, world.now)
+    put(world, actor)
+    page = unit_seals.page(world.session, actor, world.county.uuid)
+    assert [(one.kind, one.count) for one in page.waiting] == [("certificates", 1), ("statements", 4)]
+    place, programme = world.county.uuid, world.programme.uuid
+    done = unit_seals.stamp(world.session, actor, place, programme, "statements", world.now)
+    assert done == unit_seals.Stamped(3, 1)
+    page = unit_seals.page(world.session, actor, world.county.uuid)
+    assert [(one.kind, one.count) for one in page.waiting] == [("certificates", 1), ("statements", 1)]
+    assert {(one.kind, one.number[:5]) for one in page.uses} == {("statements", "G2026")}
+    lead = world.actor(cast.LEAD)
+    own = workloads.mine(world.session, lead)[0].uuid
+    view, seal = workloads.printable(world.session, lead, own)
+    assert view.is_stamped
+    assert seal == unit_seals.picture(world.session, actor, place)
+    with pytest.raises(NotFound):
+        unit_seals.stamp(world.session, actor, place, programme, "diplomas", world.now)

@@ -245,7 +245,7 @@ def _certificates(pages: Pages) -> None:
         grant(world.session, world.persons[key], RoleKind.SEAL, unit, NOW)
     keeper = actor_of(world.session, world.persons["keeper"])
     unit_seals.put(world.session, keeper, world.county.uuid, picture_of_a_seal(), NOW)
-    unit_seals.stamp(world.session, keeper, world.county.uuid, pages.programme, NOW)
+    unit_seals.stamp(world.session, keeper, world.county.uuid, pages.programme, "certificates", NOW)
     for place in (world.county, world.schools["希望小学"]):
         bundle = certificate_bundles.ask(world.session, world.actor(cast.OFFICER), pages.programme, place.uuid, NOW)
         bundle.state, bundle.total, bundle.done = competencies.bundles.BundleState.MAKING, 640, 210

@@ -168,6 +168,7 @@ PAGES = (
     One("bundles.page", "officer", at("/certificates/{P}/{U}/bundle"), "making"),
     One("bundles.page", "officer", at("/certificates/{P}/{S}/bundle"), "ready"),
     One("bundles.page", "officer", at("/certificates/{P}/{B}/bundle"), "nothing"),
+    One("bundles.statements", "officer", at("/workload/{P}/{U}/bundle")),
     One("workloads.home", "officer", at("/workload/{P}")),
     One("workloads.home", "officer", at("/workload/{P}?made=3"), "made"),
     One("workloads.one", "lead", at("/work-statement/{statement}")),

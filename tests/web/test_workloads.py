@@ -114,7 +114,9 @@ def test_statements_of_two_rows_that_became_one_are_followed_by_one(world: World
     gone, kept = world.person(cast.LEAD), world.person(cast.TRAINER)
     merges.merge_persons(session, officer, gone.uuid, kept.uuid, "同一个人", world.now)
     assert workloads.issue(session, officer, programme, PAPER, world.now) == 1
-    theirs = competencies.workloads.statements_of(session, pk(world.programme), [pk(gone), pk(kept)])
+    theirs = competencies.papers.of_people(
+        session, competencies.workloads.KIND, pk(world.programme), [pk(gone), pk(kept)]
+    )
     assert [one.work for one, end in theirs if end is None] == [{"decisions": 1, "trainings": 1}]
 
 
