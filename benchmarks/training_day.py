@@ -2,8 +2,8 @@
 
 A district of 10 000 teachers who have come, with a training for all of them. First some hundreds type the code of the
 screen within a minute, each in a transaction of their own as a request does, from several threads; then the others are
-put on the list, and the training is closed while somebody signs in at another one again and again: what they wait is
-measured (SQLite has one writer: there it may be as long as the closing). SQLite, or PostgreSQL by its URL. Ends with 1
+put on the list, and the training is closed, by the click and the job after it, while somebody signs in at another one
+again and again: what they wait is measured. SQLite, or PostgreSQL by its URL. Ends with 1
 where the promise is short.
 """
 
@@ -25,9 +25,11 @@ sys.path.insert(0, str(ROOT))
 import training_import as made_by  # noqa: E402 - lies beside this file
 
 import competencies  # noqa: E402 - found over the path above
+from lms_plugin import outbox  # noqa: E402
 from lms_plugin.access import Actor  # noqa: E402
 from lms_plugin.db import engine, new_uuid, pk, session_factory, table, transaction  # noqa: E402
-from lms_plugin.flow import sign_in, training_hours, trainings  # noqa: E402
+from lms_plugin.flow import report, sign_in, training_hours, trainings  # noqa: E402
+from lms_plugin.net import Http  # noqa: E402
 from lms_plugin.people import OrgUnit, Person, RosterEntry  # noqa: E402
 
 NOW = made_by.NOW
@@ -71,8 +73,10 @@ def put_on_list(factory: Factory, training_id: int) -> None:
         )
 
 
-def closed(factory: Factory, uuid: str, other: competencies.Training, people: list[int]) -> tuple[int, float, float]:
-    """How many were booked, in how many seconds, and the longest that a sign-in elsewhere took meanwhile."""
+def closed(
+    factory: Factory, training: competencies.Training, other: competencies.Training, people: list[int]
+) -> tuple[float, float, float]:
+    """Seconds of the click, and until all were booked; and the longest that a sign-in elsewhere took meanwhile."""
     is_over, waits = threading.Event(), [0.0]
     later = NOW + timedelta(hours=4)
     code = competencies.trainings.rotating_code(other.sign_in_secret, later)
@@ -92,11 +96,25 @@ def closed(factory: Factory, uuid: str, other: competencies.Training, people: li
     began = time.perf_counter()
     with transaction(factory) as session:
         officer = session.exec(select(Person).where(Person.name == "褚员", Person.tenant_id == 1)).one()
-        done = training_hours.close(session, made_by.actor_of(officer), uuid, later)
+        training_hours.close(session, made_by.actor_of(officer), training.uuid, later)
+    click = time.perf_counter() - began
+    post = report.Post(factory, Http(), "", "")
+    while ids := waiting(factory):
+        training_hours.book_rest(post, ids, later)
     seconds = time.perf_counter() - began
     is_over.set()
     beside.join()
-    return done.people, seconds, max(waits)
+    return click, seconds, max(waits)
+
+
+def waiting(factory: Factory) -> dict[str, int]:
+    """The job that is to be done, as the worker finds and ends it; {} where there is none."""
+    with transaction(factory) as session:
+        for job in outbox.open_jobs(session, outbox.TRAINING, ""):
+            job.state = outbox.JobState.DONE
+            session.add(job)
+            return dict(job.ids)
+    return {}
 
 
 def main() -> int:
@@ -143,7 +161,7 @@ def main() -> int:
         took = sign_ins(factory, people[: options.sign_ins], code, options.seconds)
         whole = time.perf_counter() - began
         put_on_list(factory, pk(first))
-        booked, seconds, wait = closed(factory, first.uuid, other, people)
+        click, seconds, wait = closed(factory, first, other, people)
         with factory() as session:
             entries = session.exec(
                 select(func.count())
@@ -153,14 +171,11 @@ def main() -> int:
     a_minute, late = 60 * len(took) / whole, took[int(len(took) * 0.95)] * 1000
     print(f"{len(took)} sign-ins from {THREADS} threads: {a_minute:.0f} a minute, 95 % within {late:.0f} ms")
     print(
-        f"closed with {booked} people ({entries} entries) in {seconds:.1f} s, the longest wait elsewhere {wait:.1f} s"
+        f"closed by a click of {click:.1f} s, {entries} entries in {seconds:.1f} s, "
+        f"the longest wait elsewhere {wait:.1f} s"
     )
-    is_ok = booked == entries == options.people and late <= MOST_SIGN_IN_MS
-    is_ok = (
-        is_ok
-        and seconds <= MOST_CLOSE_SECONDS
-        and wait <= (MOST_WAIT_SECONDS if options.postgresql else MOST_CLOSE_SECONDS)
-    )
+    is_ok = entries == options.people and late <= MOST_SIGN_IN_MS
+    is_ok = is_ok and seconds <= MOST_CLOSE_SECONDS and max(click, wait) <= MOST_WAIT_SECONDS
     print(f"training day: {'ok' if is_ok else 'short'}")
     return 0 if is_ok else 1
 

@@ -152,7 +152,7 @@ CAME_LATER = (
 
 
 class Rules(_Rule):
-    """All rules of a programme; the default is the customer's 2.0 default."""
+    """All rules of a programme; the defaults are the customer's 2.0 ones. A new one begins with `begun`."""
 
     choice: Choice = Choice()
     review: ReviewPolicy = ReviewPolicy()
@@ -183,6 +183,12 @@ class Rules(_Rule):
             if (one.min_dimensions or 1) > required:
                 raise ValueError("min_dimensions cannot exceed required_points")
         return self
+
+    @classmethod
+    def begun(cls) -> "Rules":
+        """What a new programme begins with: a choice may be changed until its first decision (users.md 20). Rules that
+        were stored before that was a setting say nothing of it, so its default stays what held for them."""
+        return cls(choice=Choice(change_until="decided"))
 
     def is_for(self, category: Category | None) -> bool:
         """Whether somebody of the category is meant; None (on no roster: nobody knows) is not turned away."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from select import POLLIN, poll
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from psycopg import DataError
@@ -32,6 +32,7 @@ NAMING = {
 
 
 TRUSTED_SECONDS = 20.0  # so long a pooled connection is used without asking its server
+WAY_SECONDS = 0.15  # whoever waits for SQLite's one writer looks again after 100 ms at most
 
 
 class Model(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
@@ -158,6 +159,13 @@ def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
         writes(session)
         yield session
         session.commit()
+
+
+def give_way(factory: "sessionmaker[Session]") -> None:
+    """Between two transactions of a long job: lets others write. On SQLite they look now and then whether it is free,
+    and one that begins anew at once would keep them out to the end; PostgreSQL lets people in by turns."""
+    if factory.kw["bind"].dialect.name == "sqlite":
+        sleep(WAY_SECONDS)
 
 
 @contextmanager

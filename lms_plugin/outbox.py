@@ -5,11 +5,11 @@ A job carries ids, not values: its handler reads the current truth, so running t
 
 import enum
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, case, or_, text, true, update
+from sqlalchemy import JSON, Column, ColumnElement, Index, and_, case, or_, text, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, col, select
@@ -29,6 +29,8 @@ ARCHIVE = "archive"  # everything of a district in one file, a part of it
 INTAKE = "intake"  # a district that arrives in one file, a part of it
 DIGEST = "digest"  # one district's stuck scores of one day
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
+TRAINING = "training"  # hours of a closed training: those that one transaction does not take
+RELEASE = "release"  # decided works of one programme: all that somebody released, however many
 
 
 class JobState(enum.Enum):
@@ -163,6 +165,34 @@ def _open_job(session: Session, kind: str, key: str) -> Job | None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
+
+
+def open_jobs(session: Session, kind: str, prefix: str) -> Sequence[Job]:
+    """The jobs of that kind, whose key begins so, that are still to be done or under way. One query."""
+    return session.exec(select(Job).where(_is_open(kind, prefix)).order_by(col(Job.id))).all()
+
+
+def is_asked(kind: str, prefix: str) -> ColumnElement[bool]:
+    """Whether there is one, as a column of another query."""
+    return select(Job.id).where(_is_open(kind, prefix)).exists()
+
+
+def _is_open(kind: str, prefix: str) -> ColumnElement[bool]:
+    return and_(
+        col(Job.kind) == kind,
+        col(Job.key).startswith(prefix, autoescape=True),
+        col(Job.state).in_([JobState.READY, JobState.RUNNING]),
+    )
+
+
+def take_back(session: Session, kind: str, key: str, now: datetime) -> None:
+    """Nobody wants it any more: one that waits is not begun, and one under way looks for itself in `open_jobs`. Twice
+    is harmless."""
+    job = _open_job(session, kind, key)
+    if job is not None:
+        job.state, job.settled_at, job.lease_until_at = JobState.DONE, now, None
+        session.add(job)
+        session.flush()
 
 
 def due(session: Session, now: datetime, limit: int = 50) -> list[int]:

@@ -31,6 +31,7 @@ from lms_plugin.flow import (
     retry,
     review,
     sealing,
+    training_hours,
 )
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
@@ -45,6 +46,8 @@ HANDLERS: dict[str, Handler] = {
     outbox.MEMBERS: host_list.read,
     outbox.NOTICES: host_notices.subscribe,
     outbox.RULES: booking.apply_rules,
+    outbox.TRAINING: training_hours.book_rest,
+    outbox.RELEASE: award.release_rest,
     outbox.DIGEST: digest.gather,
 }
 CLEARING = timedelta(hours=1)

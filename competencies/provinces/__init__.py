@@ -60,8 +60,8 @@ class SettingsFile(_Part):
         return self
 
     def rules(self) -> Rules:
-        """The default rules with what the file says in its places."""
-        found: dict[str, Any] = {"settings": self.code}
+        """The rules that a programme begins with, with what the file says in its places."""
+        found: dict[str, Any] = {**Rules.begun().model_dump(), "settings": self.code}
         for line in self.lines:
             *parts, last = line.setting.split(".")
             place = found

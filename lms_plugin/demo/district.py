@@ -126,7 +126,8 @@ def _programme(
     session.add(programme)
     session.flush()
     review = competencies.ReviewPolicy(exclude_own_school=exclude_own_school, withdraw_minutes=0)
-    competencies.set_rules(session, programme, competencies.Rules(review=review), None, now)
+    rules = competencies.Rules.begun().model_copy(update={"review": review})
+    competencies.set_rules(session, programme, rules, None, now)
     return programme
 
 

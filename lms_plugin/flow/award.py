@@ -1,20 +1,34 @@
 """发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, true
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, and_
+from sqlmodel import Session, col, func, select
 
 import competencies
-from lms_plugin.access import Actor, Permission, can, require
-from lms_plugin.db import get, pk
+from lms_plugin import leaving, outbox
+from lms_plugin.access import Actor, Permission, require
+from lms_plugin.db import get, give_way, pk, transaction
 from lms_plugin.errors import Conflict, NotFound, Refused
-from lms_plugin.flow import booking, report
+from lms_plugin.flow import booking, humans, reach, report, sessions
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
+from lms_plugin.people import Person, RoleKind, Tenant
 
 MOST_AT_ONCE = 500
 """Works in one release: a button that answers in a moment, and a form that no server cuts off. The rest comes next."""
+PART, PARTS_A_RUN = 100, 50
+"""Works in one transaction of the job that releases all, and such transactions in one run of it: whoever writes
+meanwhile waits for one of them on SQLite."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WAITS = and_(
+    col(competencies.Submission.state) == competencies.SubmissionState.DECIDED,
+    col(competencies.Decision.outcome) == competencies.Outcome.DECIDED,
+    col(competencies.Decision.released_at).is_(None),
+)
+"""Works whose decision waits for release, over the decision of their current version."""
 
 
 class Released:
@@ -49,18 +63,110 @@ def release(
     if programme.goes_by_batch:
         raise Refused("chain.releases_batches")
     booking.take_turn(session, programme)
-    rows = decided(session, programme)
-    scopes = submission_scopes(session, [submission for submission, _decision in rows])
     if submission_uuids is None:
-        chosen = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
-    else:
-        wanted = set(submission_uuids)
-        chosen = [row for row in rows if row[0].uuid in wanted]
-        _must_be_released(session, programme, wanted - {submission.uuid for submission, _decision in chosen})
-        for submission, _decision in chosen:
-            require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
+        return release_rows(session, programme, decided(session, programme, may_release(actor), most=MOST_AT_ONCE), now)
+    wanted = set(submission_uuids)
+    named = [uuid for uuid in wanted if uuid.isalnum()]
+    chosen = decided(session, programme, col(competencies.Submission.uuid).in_(named))
+    _must_be_released(session, programme, wanted - {submission.uuid for submission, _decision in chosen})
+    scopes = submission_scopes(session, [submission for submission, _decision in chosen])
+    for submission, _decision in chosen:
+        require(actor, Permission.AWARD_RELEASE, scopes[pk(submission)])
     chosen = [row for row in chosen if not actor.is_author(row[0].person_id)]
     return release_rows(session, programme, chosen[:MOST_AT_ONCE], now)
+
+
+def may_release(actor: Actor) -> ColumnElement[bool]:
+    """Works that the actor may release, as a condition: within reach (`Permission.AWARD_RELEASE`), and not own ones."""
+    return and_(within(actor), ~is_own(actor))
+
+
+def within(actor: Actor) -> ColumnElement[bool]:
+    """The same with the actor's own, which somebody else has to release."""
+    return reach.submissions_within(actor, RoleKind.OFFICER, RoleKind.TRAINER, confirmed=True)
+
+
+def is_own(actor: Actor) -> ColumnElement[bool]:
+    """Works of the actor's own, as a condition."""
+    return col(competencies.Submission.person_id).in_(actor.person_ids)
+
+
+# --- all of them, however many ---
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A release of everything that is under way: of `total` works `left` are still to be released."""
+
+    left: int
+    total: int
+
+
+def release_all(
+    session: Session, actor: Actor, programme: competencies.Programme, shown_at: datetime, now: datetime
+) -> None:
+    """Asks for the release of all works that the actor reaches and that were decided when the page was shown: a job
+    does it, part by part. A second click finds it asked for. Raises as `release`."""
+    require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    if programme.goes_by_batch:
+        raise Refused("chain.releases_batches")
+    until = min(shown_at, now)
+    total = count_decided(session, programme, may_release(actor), col(competencies.Decision.decided_at) <= until)
+    if total and under_way(session, programme) is None:
+        ids = {"programme_id": pk(programme), "by_id": actor.person_id, "total": total, "until": _as_number(until)}
+        outbox.put(session, programme.tenant_id, outbox.RELEASE, key_of(programme), ids, now)
+
+
+def stop(session: Session, actor: Actor, programme: competencies.Programme, now: datetime) -> None:
+    """No more of it is released; what was, stays. It can be asked for again. Twice is harmless."""
+    require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    outbox.take_back(session, outbox.RELEASE, key_of(programme), now)
+
+
+def under_way(session: Session, programme: competencies.Programme) -> UnderWay | None:
+    """How far a release of everything is; None while there is none. Two queries."""
+    for job in outbox.open_jobs(session, outbox.RELEASE, key_of(programme)):
+        is_old = col(competencies.Decision.decided_at) <= _as_moment(job.ids["until"])
+        left = count_decided(session, programme, is_old)
+        return UnderWay(min(left, job.ids["total"]), job.ids["total"])
+    return None
+
+
+def release_rest(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+    """The job: releases what was asked for in the name of who asked, as far as their roles still reach. Stopped or
+    broken off, what is released stays; run twice it releases nothing twice."""
+    is_old = col(competencies.Decision.decided_at) <= _as_moment(ids["until"])
+    for _ in range(PARTS_A_RUN):
+        with transaction(post.sessions) as session:
+            programme = get(session, competencies.Programme, ids["programme_id"])
+            booking.take_turn(session, programme)
+            is_wanted = bool(outbox.open_jobs(session, outbox.RELEASE, key_of(programme)))
+            tenant = get(session, Tenant, programme.tenant_id)
+            if not is_wanted or programme.goes_by_batch or leaving.is_read_only(tenant, now):
+                return
+            actor = sessions.as_actor(session, humans.today_of(session, get(session, Person, ids["by_id"])))
+            rows = decided(session, programme, may_release(actor), is_old, most=PART)
+            release_rows(session, programme, rows, now)
+        if len(rows) < PART:
+            return
+        give_way(post.sessions)
+    with transaction(post.sessions) as session:
+        if outbox.open_jobs(session, outbox.RELEASE, key_of(programme)):
+            outbox.put(session, programme.tenant_id, outbox.RELEASE, key_of(programme), ids, now)
+
+
+def key_of(programme: competencies.Programme) -> str:
+    """By which the job of a programme is known."""
+    return f"{pk(programme)}:"
+
+
+def _as_number(moment: datetime) -> int:
+    """A moment as a job keeps it: microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _as_moment(number: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=number)
 
 
 def _must_be_released(session: Session, programme: competencies.Programme, uuids: Collection[str]) -> None:
@@ -98,33 +204,38 @@ def release_due(session: Session, programme_id: int, now: datetime) -> int:
     if days == 0:
         return 0
     booking.take_turn(session, programme)
-    until = now - timedelta(days=days)
-    due = [row for row in decided(session, programme) if row[1].decided_at <= until]
-    return release_rows(session, programme, due[:MOST_AT_ONCE], now).decisions
+    is_due = col(competencies.Decision.decided_at) <= now - timedelta(days=days)
+    return release_rows(session, programme, decided(session, programme, is_due, most=MOST_AT_ONCE), now).decisions
 
 
 def decided(
-    session: Session, programme: competencies.Programme, batch_id: int | None = None
+    session: Session, programme: competencies.Programme, *narrowed: ColumnElement[bool], most: int | None = None
 ) -> list[tuple[competencies.Submission, competencies.Decision]]:
-    """The works of a programme (or of one school batch) whose decision waits for release, oldest decision first: one
-    query."""
-    held: ColumnElement[bool] = true() if batch_id is None else col(competencies.Submission.batch_id) == batch_id
+    """The works of a programme whose decision waits for release, oldest decision first, `most` of those for which
+    all of `narrowed` hold: one query."""
     rows = session.exec(
-        select(competencies.Submission, competencies.Decision)
-        .join(
-            competencies.Decision,
-            col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
-        )
-        .where(
-            competencies.Submission.programme_id == pk(programme),
-            competencies.Submission.state == competencies.SubmissionState.DECIDED,
-            competencies.Decision.outcome == competencies.Outcome.DECIDED,
-            col(competencies.Decision.released_at).is_(None),
-            held,
-        )
+        _decided(select(competencies.Submission, competencies.Decision), programme, narrowed)
         .order_by(col(competencies.Decision.decided_at), col(competencies.Decision.id))
+        .limit(most)
     )
     return [(submission, decision) for submission, decision in rows]
+
+
+def count_decided(session: Session, programme: competencies.Programme, *narrowed: ColumnElement[bool]) -> int:
+    """How many they are: one query."""
+    counted = _decided(select(func.count()).select_from(competencies.Submission), programme, narrowed)
+    return int(session.exec(counted).one())
+
+
+def _decided(statement: Any, programme: competencies.Programme, narrowed: Sequence[ColumnElement[bool]]) -> Any:
+    return statement.join(
+        competencies.Decision,
+        col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
+    ).where(
+        competencies.Submission.programme_id == pk(programme),
+        WAITS,
+        *narrowed,
+    )
 
 
 def release_rows(

@@ -4,11 +4,15 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import and_
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
-from lms_plugin.access import Actor, Permission, can, require
+from lms_plugin import outbox
+from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import pk
 from lms_plugin.flow import award, booking
 from lms_plugin.flow.reach import owes_review
@@ -59,36 +63,22 @@ class ReleasePage:
 
 def release_page(
     session: Session, actor: Actor, programme: competencies.Programme, seed: int, now: datetime
-) -> ReleasePage:
-    """What would happen, worked out by the same rule as the release itself: a constant number of queries."""
+) -> ReleasePage | award.UnderWay:
+    """What would happen, worked out by the same rule as the release itself: a constant number of queries. How far it
+    is, where a release of everything is under way."""
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
+    counts, waiting, own, is_under_way = _counts(session, actor, programme)
+    under = award.under_way(session, programme) if is_under_way else None
+    if under is not None:
+        return under
     rules = competencies.rules_of(session, programme)
-    rows = award.decided(session, programme)
-    scopes = submission_scopes(session, [submission for submission, _decision in rows])
-    reached = [row for row in rows if can(actor, Permission.AWARD_RELEASE, scopes[pk(row[0])])]
-    waiting = [row for row in reached if not actor.is_author(row[0].person_id)]
-    chosen = waiting[: award.MOST_AT_ONCE]
+    chosen = award.decided(session, programme, award.may_release(actor), most=award.MOST_AT_ONCE)
+    scopes = submission_scopes(session, [submission for submission, _decision in chosen])
     levels = [decision.point_level or 0 for _submission, decision in chosen]
     people = {submission.person_id for submission, _decision in chosen}
-    counts = {
-        state: int(number)
-        for state, number in session.exec(
-            select(col(competencies.Submission.state), func.count(col(competencies.Submission.id)))
-            .join(
-                competencies.SubmissionVersion,
-                col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
-                isouter=True,
-            )
-            .where(
-                competencies.Submission.programme_id == pk(programme),
-                col(competencies.SubmissionVersion.declined_at).is_(None),  # what was not let in waits for nobody
-            )
-            .group_by(col(competencies.Submission.state))
-        )
-    }
     states = competencies.SubmissionState
     after = rules.release.after_days
-    first = min((decision.decided_at for _submission, decision in waiting), default=None)
+    first = chosen[0][1].decided_at if chosen else None
     return ReleasePage(
         programme=programme.uuid,
         title=programme.title,
@@ -98,14 +88,49 @@ def release_page(
         hours=_hours(session, programme, rules, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=_sample(session, actor, chosen, seed),
-        left=len(waiting) - len(chosen),
-        own=len(reached) - len(waiting),
+        left=waiting - len(chosen),
+        own=own,
         pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
         returned=counts.get(states.RETURNED, 0),
         released=counts.get(states.RELEASED, 0),
         after_days=after,
         next_at=first + timedelta(days=after) if after and first is not None else None,
     )
+
+
+def _counts(
+    session: Session, actor: Actor, programme: competencies.Programme
+) -> tuple[dict[competencies.SubmissionState, int], int, int, bool]:
+    """Works by state; how many the actor may release, and how many of the actor's own somebody else has to; whether a
+    release of everything is under way. One query."""
+    waits = and_(award.WAITS, award.within(actor))
+    statement: Any = (
+        columns(
+            col(competencies.Submission.state),
+            func.count(),
+            func.count().filter(waits, ~award.is_own(actor)),
+            func.count().filter(waits, award.is_own(actor)),
+            outbox.is_asked(outbox.RELEASE, award.key_of(programme)),
+        )
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.id) == col(competencies.Submission.current_version_id),
+            isouter=True,
+        )
+        .join(
+            competencies.Decision,
+            col(competencies.Decision.submission_version_id) == col(competencies.Submission.current_version_id),
+            isouter=True,
+        )
+        .where(
+            col(competencies.Submission.programme_id) == pk(programme),
+            col(competencies.SubmissionVersion.declined_at).is_(None),  # what was not let in waits for nobody
+        )
+        .group_by(col(competencies.Submission.state))
+    )
+    rows = session.execute(statement).all()
+    others, own = (sum(row[place] for row in rows) for place in (2, 3))
+    return {row[0]: row[1] for row in rows}, others, own, any(row[4] for row in rows)
 
 
 def _hours(

@@ -56,7 +56,8 @@ class ObjectionLine:
 
 @dataclass(frozen=True)
 class BatchPage:
-    """One batch. `drawn`, `left_out`: those of its works; `is_as_drawn`: the draw, worked out again, is the same."""
+    """One batch. `drawn`, `left_out`: those of its works; `is_as_drawn`: the draw, worked out again, is the same;
+    `is_over`: nothing but its release is to come: `ready` works for it, `held` back by objections without an answer."""
 
     uuid: str
     programme: str
@@ -79,6 +80,9 @@ class BatchPage:
     ends_on: date | None
     released_at: datetime | None
     may_check: bool
+    is_over: bool
+    ready: int
+    held: int
     may_release: bool
     sees_county: bool
 
@@ -129,6 +133,9 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
     is_over = batch.state is BatchState.READY or (
         batch.state is BatchState.SHOWN and batch.ends_at is not None and batch.ends_at <= now
     )
+    objected = {one.submission_id for one in objections if one.is_upheld is None}
+    waiting = [pk(row) for _work, row in works if row.batch_id == pk(batch) and competencies.is_held(row)]
+    ready = sum(key not in objected for key in waiting)
     return BatchPage(
         uuid=batch.uuid,
         programme=programme.uuid,
@@ -167,7 +174,10 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         released_at=batch.released_at,
         may_check=checks,
         sees_county=actor.has(*COUNTY),
-        may_release=is_over and can(actor, Permission.AWARD_RELEASE, programme_scope(session, programme)),
+        is_over=is_over,
+        ready=ready,
+        held=len(waiting) - ready,
+        may_release=is_over and ready > 0 and can(actor, Permission.AWARD_RELEASE, programme_scope(session, programme)),
     )
 
 

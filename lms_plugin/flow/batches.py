@@ -310,7 +310,7 @@ def _release(
     open_objections = select(Objection.submission_id).where(
         Objection.batch_id == pk(batch), col(Objection.is_upheld).is_(None)
     )
-    held = award.decided(session, programme, pk(batch))
+    held = award.decided(session, programme, col(Submission.batch_id) == pk(batch))
     objected = set(session.exec(open_objections))
     ready = [row for row in held if pk(row[0]) not in objected and row[0].person_id not in without]
     done = award.release_rows(session, programme, ready[: award.MOST_AT_ONCE], now)

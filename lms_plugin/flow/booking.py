@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select, union
 import competencies
 from competencies import CreditKind
 from lms_plugin import outbox
-from lms_plugin.db import get, pk, transaction
+from lms_plugin.db import get, give_way, pk, transaction
 from lms_plugin.flow import categories, humans, report
 from lms_plugin.people import Person, Tenant
 
@@ -147,6 +147,7 @@ def apply_rules(post: report.Post, ids: dict[str, int], now: datetime) -> None:
             bring_up(session, programme, people, now)
             report.queue_scores(session, programme, people, now)
             last = people[-1]
+        give_way(post.sessions)
 
 
 def _concerned(session: Session, programme: competencies.Programme, after: int) -> list[int]:

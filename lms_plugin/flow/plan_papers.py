@@ -141,7 +141,10 @@ def remove_paper(
 ) -> None:
     """Takes a file out of the plan; what the county has seen once stays in its history. Twice is harmless."""
     found = plans.to_fill_in(session, actor, programme_uuid, unit_uuid, now)
-    row = find(session, domain.PlanPaper, actor.tenant_id, paper_uuid)
+    try:
+        row = find(session, domain.PlanPaper, actor.tenant_id, paper_uuid)
+    except NotFound:  # the other click was a moment sooner, and left no row
+        return
     if row.plan_id != pk(plans.plan_of(found)):
         raise NotFound
     if row.removed_at is None:

@@ -68,10 +68,10 @@ def submissions_within(actor: Actor, *kinds: RoleKind, confirmed: bool = False) 
             ways.append(_of_panel(role.unit_path))
         elif role.course_id is not None:
             ways.append(_of_course(role.course_id))
-        elif role.unit_path:
-            ways.append(_of_unit(role.unit_path))
-        else:
+        elif role.is_district_wide:
             ways.append(true())
+        else:
+            ways.append(_of_unit(role.unit_path))
     inside = col(competencies.Submission.tenant_id) == actor.tenant_id
     return and_(inside, or_(*ways)) if ways else false()
 

@@ -184,6 +184,16 @@ def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, 
     return Actor(person.tenant_id, pk(person), held, course_id, person.locale or "zh-Hans", tuple(person.absorbed_ids))
 
 
+def as_actor(session: Session, person: Person) -> Actor:
+    """Somebody with the roles that hold now, for what goes on in their name when they are gone. One query."""
+    held: Any = (
+        rows(Role, col(OrgUnit.path))
+        .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
+        .where(col(Role.person_id).in_(humans.rows_of(person)), col(Role.revoked_at).is_(None))
+    )
+    return actor_of(person, None, [(role, path) for role, path in session.execute(held)])
+
+
 def is_form_of(session: Session, row: WebSession, csrf: str, now: datetime) -> bool:
     """Whether a form's token belongs to this session, or to another live one of the same person: who launched again in
     a second tab may still send what the first tab shows."""

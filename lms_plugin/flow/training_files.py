@@ -124,7 +124,10 @@ def add(
 def remove(session: Session, actor: Actor, uuid: str, file_uuid: str, now: datetime) -> None:
     """Takes a file out; of a closed training it stays to be seen, with who took it out. Twice is harmless."""
     training = trainings.held(session, actor, uuid)
-    row = find(session, domain.TrainingFile, actor.tenant_id, file_uuid)
+    try:
+        row = find(session, domain.TrainingFile, actor.tenant_id, file_uuid)
+    except NotFound:  # the other click was a moment sooner, and left no row
+        return
     if row.training_id != pk(training):
         raise NotFound
     if training.state is not TrainingState.CLOSED:

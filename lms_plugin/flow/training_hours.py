@@ -4,26 +4,30 @@ An entry names the attendance it stands for; the ledger takes it once. What is p
 new entry. One human being is booked once for a training, under however many rows they were there.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import String, cast, insert, literal, update
 from sqlmodel import Session, col, select
 
 import competencies
 from competencies import Attendance, CreditEntry, Programme, Training, TrainingState
+from lms_plugin import leaving, outbox
 from lms_plugin.access import Actor
-from lms_plugin.db import get, new_uuid, pk, table
+from lms_plugin.db import get, give_way, new_uuid, pk, table, transaction
 from lms_plugin.errors import Conflict
 from lms_plugin.flow import booking, humans, report
-from lms_plugin.flow.trainings import held
+from lms_plugin.flow.trainings import HOLDER, held
 from lms_plugin.flow.transfer_hours import require_here
 from lms_plugin.people import OrgMembership, Person, RosterEntry, Tenant
 
 REASON = "training"
-AT_ONCE = 500
+AT_ONCE = 200
+"""People booked in one transaction: on SQLite, which has one writer, whoever signs in meanwhile waits for it."""
+PARTS_A_RUN = 50
+"""Transactions of one run of the job; scores and other jobs come between two runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,19 @@ class Entered:
 
 @dataclass(frozen=True)
 class Booked:
-    """What closing did. `own`: whoever closed it was there too, and somebody else has to book that."""
+    """What closing did. `own`: whoever closed it was there too, and somebody else has to book that; `goes_on`: more are
+    there than one transaction takes, and a job books the others."""
 
     people: int
     hundredths: int
     own: bool
+    goes_on: bool = False
 
 
 def close(session: Session, actor: Actor, uuid: str, now: datetime) -> Booked:
     """It was held: books the hours of everybody who was there, and once more of those whom it could not book before
-    (they had never logged in, or it was their own). Twice is once. Raises Conflict before its end, or cancelled."""
+    (they had never logged in, or it was their own). Twice is once. The first `AT_ONCE` at once, the others by a job.
+    Raises Conflict before its end, or cancelled."""
     training = held(session, actor, uuid)
     take_turn(session, training)
     session.refresh(training)
@@ -57,7 +64,40 @@ def close(session: Session, actor: Actor, uuid: str, now: datetime) -> Booked:
         training.state, training.ended_at, training.ended_by_id = TrainingState.CLOSED, now, actor.person_id
         session.add(training)
         session.flush()
-    return _book_all(session, actor, training, now)
+    made, last = _book_part(session, actor, training, 0, now)
+    if last:
+        _ask_for_rest(session, training, actor.person_id, last, now)
+    hundredths = sum(entry.credit_hundredths for entry in made)
+    return Booked(len(made), hundredths, _is_owed(session, actor, training), bool(last))
+
+
+def book_rest(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+    """The job after somebody closed a large training: books the others in their name, `AT_ONCE` in a transaction.
+    Broken off it goes on where it stopped, and run twice it books nothing twice."""
+    last = ids["after"]
+    for _ in range(PARTS_A_RUN):
+        with transaction(post.sessions) as session:
+            training = get(session, Training, ids["training_id"])
+            if leaving.is_read_only(get(session, Tenant, training.tenant_id), now):
+                return  # it is booked where the district goes on
+            closer = humans.today_of(session, get(session, Person, ids["by_id"]))
+            actor = Actor(closer.tenant_id, pk(closer), absorbed_ids=tuple(closer.absorbed_ids))
+            take_turn(session, training)
+            _made, last = _book_part(session, actor, training, last, now)
+        if not last:
+            return
+        give_way(post.sessions)
+    with transaction(post.sessions) as session:
+        _ask_for_rest(session, training, ids["by_id"], last, now)
+
+
+def _ask_for_rest(session: Session, training: Training, by_id: int, after: int, now: datetime) -> None:
+    """The others are booked in the name of `by_id`, from behind this attendance on."""
+    ids = {"training_id": pk(training), "by_id": by_id, "after": after}
+    job = outbox.put(session, training.tenant_id, outbox.TRAINING, f"{pk(training)}:{by_id}", ids, now)
+    job.ids = ids  # also of one that was open
+    session.add(job)
+    session.flush()
 
 
 def take_turn(session: Session, training: Training) -> None:
@@ -65,44 +105,76 @@ def take_turn(session: Session, training: Training) -> None:
     booking.take_turn(session, get(session, Programme, training.programme_id))
 
 
-def _book_all(session: Session, actor: Actor, training: Training, now: datetime) -> Booked:
-    there = session.exec(
-        select(Attendance)
-        .where(Attendance.training_id == pk(training), col(Attendance.removed_at).is_(None))
-        .order_by(col(Attendance.id))
-    ).all()
-    _name(session, there)
-    rows_of: dict[int, tuple[int, ...]] = {}
-    for some in _in_parts([row.person_id for row in there if row.person_id is not None]):
-        rows_of |= humans.rows_by_row(session, some)
+def _book_part(
+    session: Session, actor: Actor, training: Training, after: int, now: datetime
+) -> tuple[list[Entered], int]:
+    """Books the next `AT_ONCE` whose hours wait, in the order of their attendances, from behind `after` on. Gives with
+    it up to which one it looked, 0 where no others are left."""
+    next_ones = _waiting(training).where(col(Attendance.id) > after).order_by(col(Attendance.id))
+    found = session.exec(next_ones.limit(AT_ONCE + 1)).all()
+    some = found[:AT_ONCE]
+    last = int(some[-1][0]) if len(found) > AT_ONCE else 0
+    rows_of = {
+        row: rows for rows in humans.rows_by_row(session, [holder for _key, holder in some]).values() for row in rows
+    }
+    there = _there(session, training, rows_of)
     done = {rows_of[row.person_id][0] for row in there if row.person_id is not None and row.entry_id is not None}
     waiting: dict[int, Attendance] = {}
-    own = False
     for row in there:
         if row.person_id is None or row.entry_id is not None:
             continue
         root = rows_of[row.person_id][0]
-        if actor.is_author(root):
-            own = True  # nobody credits themselves
-        elif root not in done:
+        if root not in done and not actor.is_author(root):  # nobody credits themselves
             waiting[root] = _longer(training, waiting.get(root), row)
     programme = get(session, Programme, training.programme_id)
-    people = hundredths = 0
-    for part in _in_parts(list(waiting.values())):
-        made = _book(session, actor, programme, training, part, now)
+    made = _book(session, actor, programme, training, waiting.values(), now) if waiting else []
+    if made:
         report.queue_scores(session, programme, {entry.person_id for entry in made}, now)
-        people += len(made)
-        hundredths += sum(entry.credit_hundredths for entry in made)
-    return Booked(people, hundredths, own)
+    return made, last
 
 
-T = TypeVar("T")
+def _is_owed(session: Session, actor: Actor, training: Training) -> bool:
+    """Whether hours of the actor's own wait: somebody else has to book them. One query."""
+    found = _waiting(training).where(HOLDER.in_(actor.person_ids))
+    return session.exec(found).first() is not None
 
 
-def _in_parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Some at a time: a training may have more people than a statement takes values."""
-    for start in range(0, len(rows), AT_ONCE):
-        yield rows[start : start + AT_ONCE]
+def _waiting(training: Training) -> Any:
+    """(id, row of the person) of attendances whose hours are not booked, of people who have come by now."""
+    return (
+        select(Attendance.id, HOLDER)
+        .join(RosterEntry, col(RosterEntry.id) == col(Attendance.roster_entry_id), isouter=True)
+        .where(
+            Attendance.training_id == pk(training),
+            col(Attendance.removed_at).is_(None),
+            col(Attendance.entry_id).is_(None),
+            HOLDER.is_not(None),
+        )
+    )
+
+
+def _there(session: Session, training: Training, people: Collection[int]) -> list[Attendance]:
+    """Where these rows of people were there, in the order in which they came. Whoever was ticked on the roster before
+    they ever came gets the person that the row belongs to by now."""
+    named = session.exec(
+        select(Attendance.person_id).where(
+            Attendance.training_id == pk(training), col(Attendance.person_id).in_(people)
+        )
+    )
+    known = set(named)
+    found = session.exec(
+        select(Attendance, HOLDER)
+        .join(RosterEntry, col(RosterEntry.id) == col(Attendance.roster_entry_id), isouter=True)
+        .where(Attendance.training_id == pk(training), col(Attendance.removed_at).is_(None), HOLDER.in_(people))
+        .order_by(col(Attendance.id))
+    ).all()
+    for row, holder in found:
+        if row.person_id is None and holder not in known:
+            row.person_id = holder
+            known.add(holder)
+            session.add(row)
+    session.flush()
+    return [row for row, _holder in found]
 
 
 def _longer(training: Training, one: Attendance | None, other: Attendance) -> Attendance:
@@ -114,32 +186,6 @@ def _longer(training: Training, one: Attendance | None, other: Attendance) -> At
 def minutes_of(training: Training, row: Attendance) -> int:
     """How long somebody was there."""
     return training.minutes if row.minutes is None else row.minutes
-
-
-def _name(session: Session, there: Collection[Attendance]) -> None:
-    """Whoever was ticked on the roster before they ever came gets the person that the row belongs to by now."""
-    nameless = [row.roster_entry_id for row in there if row.person_id is None and row.roster_entry_id is not None]
-    if not nameless:
-        return
-    training_id = next(iter(there)).training_id
-    known = set(session.exec(select(Attendance.person_id).where(Attendance.training_id == training_id)))
-    found = dict(
-        session.exec(
-            select(RosterEntry.id, RosterEntry.person_id)
-            .join(Attendance, col(Attendance.roster_entry_id) == col(RosterEntry.id))
-            .where(
-                Attendance.training_id == training_id,
-                col(Attendance.person_id).is_(None),
-                col(RosterEntry.person_id).is_not(None),
-            )
-        ).all()
-    )
-    for row in there:
-        if row.person_id is None and (person := found.get(row.roster_entry_id)) is not None and person not in known:
-            row.person_id = person
-            known.add(person)
-            session.add(row)
-    session.flush()
 
 
 def _book(

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import Attendance, Expects, Programme, ProgrammeState, Training, TrainingKind, TrainingState
+from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
@@ -24,6 +25,8 @@ OPENS_BEFORE, CLOSES_AFTER = timedelta(minutes=60), timedelta(minutes=30)
 """So long before its beginning and after its end a training takes sign-ins by code."""
 HOLDERS = (RoleKind.SCHOOL_LEAD, RoleKind.OFFICER)
 READERS = (*HOLDERS, RoleKind.AUDITOR)
+HOLDER = func.coalesce(col(Attendance.person_id), col(RosterEntry.person_id))
+"""The row of the person that somebody on a list has by now, where their row of the roster is joined."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Line:
 @dataclass(frozen=True)
 class View:
     """One training. `expected`: how many are to come; `waiting`: who was there and has never logged in, so that the
-    ledger has nobody yet to write their hours to; `unbooked`: closed, and hours of theirs are still to be booked."""
+    ledger has nobody yet to write their hours to; `unbooked`: closed, and hours of theirs are still to be booked;
+    `is_booking`: which a job is doing now."""
 
     training: Training
     programme: str
@@ -68,6 +72,7 @@ class View:
     here: int
     waiting: int
     unbooked: int
+    is_booking: bool
     booked_hundredths: int
     takes_sign_ins: bool
     is_over: bool
@@ -182,19 +187,18 @@ def lines(session: Session, actor: Actor, number: int, size: int = 50) -> tuple[
 
 
 def view(session: Session, actor: Actor, uuid: str, now: datetime) -> View:
-    """One training with its numbers: seven queries."""
+    """One training with its numbers: eight queries at most."""
     training = read(session, actor, uuid)
     unit = get(session, OrgUnit, training.org_unit_id)
     programme = get(session, Programme, training.programme_id)
     rules = competencies.rules_of(session, programme)
     expected = session.exec(select(func.count()).select_from(expected_of(training, unit.path).subquery())).one()
-    holder = func.coalesce(col(Attendance.person_id), col(RosterEntry.person_id))
     booked = col(Attendance.entry_id).is_not(None)
     here, waiting, unbooked, total = session.exec(
         select(
             func.count(),
-            func.count().filter(holder.is_(None)),
-            func.count().filter(~booked, holder.is_not(None)),
+            func.count().filter(HOLDER.is_(None)),
+            func.count().filter(~booked, HOLDER.is_not(None)),
             func.sum(col(competencies.CreditEntry.credit_hundredths)),
         )
         .select_from(Attendance)
@@ -216,6 +220,7 @@ def view(session: Session, actor: Actor, uuid: str, now: datetime) -> View:
         here=here,
         waiting=waiting,
         unbooked=unbooked if is_closed else 0,
+        is_booking=is_closed and unbooked > 0 and bool(outbox.open_jobs(session, outbox.TRAINING, f"{pk(training)}:")),
         booked_hundredths=int(total or 0),
         takes_sign_ins=takes_sign_ins(training, now),
         is_over=now >= training.ends_at,

@@ -107,7 +107,7 @@ def new() -> BaseResponse | tuple[str, int]:
         today, like = local_day(edge().now), request.args.get("like", "")
         if not like:
             code = request.args.get("settings", "")
-            rules = competencies.provinces.load(code).rules() if code else Rules()
+            rules = competencies.provinces.load(code).rules() if code else Rules.begun()
             return _form(programme_form.first_values(today, rules), {}, None)
         model = curate_views.programme(db(), actor(), like, edge().now)
         return _form(programme_form.values_like(model, today), {}, None, like=model.title)

@@ -81,7 +81,7 @@ def first_values(today: date, rules: Rules | None = None) -> dict[str, Any]:
         "framework_version": "",
         "unit": "",
         **{key: day.isoformat() for key, day in zip(DATES, dates, strict=True)},
-        **_values_of(rules or Rules()),
+        **_values_of(rules or Rules.begun()),
     }
 
 

@@ -190,8 +190,8 @@ def close(training: str) -> BaseResponse:
     """It was held: hours are booked. Once more books who could not be booked before."""
     done = training_hours.close(db(), actor(), training, edge().now)
     wake_worker()
-    own = "1" if done.own else None
-    return redirect(url_for("trainings.page", training=training, booked=done.people, own=own), 303)
+    booked, own = None if done.goes_on else done.people, "1" if done.own else None
+    return redirect(url_for("trainings.page", training=training, booked=booked, own=own), 303)
 
 
 @blueprint.route("/trainings/<training>/people", methods=["GET", "POST"])

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 import competencies
 from lms_plugin import db, media
-from lms_plugin.flow import sessions, sign_in
+from lms_plugin.flow import sessions, sign_in, training_hours
 from tests import people as cast
 from tests.conftest import NOW
 from tests.factories import World, world_in
@@ -55,6 +55,19 @@ def test_a_lead_plans_ticks_and_closes(browse, world: World, clock) -> None:
     assert "培训：信息技术校本研修" in record
     assert "参加的培训（共 90 分钟）" in record
     assert browse(cast.CHEN).get(url).status_code == 403
+
+
+def test_a_large_training_says_how_far_it_is(browse, world: World, clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_hours, "AT_ONCE", 1)
+    rows = [put_on_roster(world, who).uuid for who in (cast.CHEN, cast.WANG)]
+    lead, url = browse(cast.LEAD), f"/trainings/{planned(world).uuid}"
+    world.session.commit()
+    lead.post(f"{url}/people", {"shown": rows, "here": rows})
+    clock[0] += timedelta(hours=2)
+    page = lead.get(lead.post(f"{url}/close").location).text
+    for words in ("正在记学时", "<b>1</b> / 2"):
+        assert words in page
+    assert "补记学时" not in page
 
 
 def test_a_list_is_sent_checked_and_taken_in(browse, world: World) -> None:
