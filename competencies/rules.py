@@ -53,6 +53,7 @@ class ReviewPolicy(_Rule):
     reviews_per_work: int = Field(default=2, ge=0, le=5)
     third_when_differing: bool = True
     max_reviews: int = Field(default=6, ge=1, le=30)
+    lease_hours: int = Field(default=72, ge=0, le=720)  # untouched for so long: it may go on to another; 0 = never
     pool: Literal["own_school", "own_group", "district"] = "own_group"
     exclude_own_school: bool = False
     prefer_same_subject: bool = True
@@ -137,6 +138,7 @@ class CategoryRule(_Rule):
 
 CAME_LATER = (
     ("review", "course_groups"),
+    ("review", "lease_hours"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),

@@ -13,6 +13,7 @@ from rubrics.allocation import (
     third_reviewer,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
+from rubrics.leases import hand_on, is_handed_on, is_late, lease_until, take_up_again
 from rubrics.models import (
     Allocation,
     CaseOpening,
@@ -106,6 +107,11 @@ __all__ = [
     "set_aside",
     "bring_back",
     "OWN",
+    "lease_until",
+    "is_late",
+    "is_handed_on",
+    "hand_on",
+    "take_up_again",
     "require_unfinished",
     "void_reviews",
     "end_reviews",

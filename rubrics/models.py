@@ -93,6 +93,7 @@ class Review(Owned, Versioned, table=True):
     opened_at: datetime | None = None
     saved_at: datetime | None = None
     submitted_at: datetime | None = None
+    handed_on_at: datetime | None = None  # void because its time was up and somebody else was found
 
 
 class CriterionMark(Model, table=True):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, update
+from sqlalchemy import exists, func, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
@@ -16,9 +16,9 @@ from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import marking
-from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews
+from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
 from lms_plugin.flow.humans import rows_by_row
-from lms_plugin.flow.review_pool import plan_of, pool_of, rule_of, slot_of, third_of
+from lms_plugin.flow.review_pool import Pool, handed_on, plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Course, HostList, Tenant
 
@@ -99,7 +99,7 @@ def _changed_since(
         )
         .limit(1)
     ).first()
-    if ripe is not None or _came_to_differ(session, programme, since):
+    if ripe is not None or _came_to_differ(session, programme, since) or _came_late(session, programme, since, now):
         return True
     last = session.exec(
         select(rubrics.Allocation)
@@ -128,6 +128,29 @@ def _came_to_differ(session: Session, programme: competencies.Programme, since: 
             col(summary.differs_on_pass).is_(True),
             col(summary.changed_at) > since,
             ~third,
+        )
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
+def _came_late(session: Session, programme: competencies.Programme, since: datetime, now: datetime) -> bool:
+    """Whether the time of a review came to its end since then."""
+    lease = timedelta(hours=competencies.rules_of(session, programme).review.lease_hours)
+    if not lease:
+        return False
+    review, submission = rubrics.Review, competencies.Submission
+    touched = func.coalesce(col(review.saved_at), col(review.opened_at))
+    is_open, unopened = (
+        col(review.state) == state for state in (rubrics.ReviewState.OPEN, rubrics.ReviewState.ALLOTTED)
+    )
+    statement = (
+        select(review.id)
+        .join(submission, col(submission.id) == col(review.submission_id))
+        .where(
+            review.programme_id == pk(programme),
+            submission.state == competencies.SubmissionState.SUBMITTED,
+            (is_open & (touched > since - lease) & (touched <= now - lease))
+            | (unopened & (col(review.due_at) > since) & (col(review.due_at) <= now)),
         )
     )
     return session.exec(statement.limit(1)).first() is not None
@@ -189,7 +212,7 @@ def _run(
     )
     session.add(allocation)
     session.flush()
-    _allot(session, programme, plan.slots, pk(allocation), now)
+    _allot(session, programme, pool, plan.slots, pk(allocation), now)
     _stamp(session, programme, now)
     return allocation
 
@@ -215,10 +238,13 @@ def _stamp(session: Session, programme: competencies.Programme, now: datetime) -
 def _allot(
     session: Session,
     programme: competencies.Programme,
+    pool: Pool,
     slots: Sequence[rubrics.Slot],
     allocation_id: int | None,
     now: datetime,
 ) -> None:
+    enough = competencies.rules_of(session, programme).review.reviews_per_work
+    rubrics.hand_on(session, handed_on(pool, slots, enough), now)
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
     due_at = _due_at(session, programme, now)
     rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
@@ -271,6 +297,7 @@ def save(session: Session, actor: Actor, uuid: str, drafts: rubrics.Drafts, vers
     """
     review = load_review(session, actor, uuid)
     _require_readable(drafts)
+    _take_up_again(session, review, now)
     rubrics.save_review(session, review, _fitting(_sheet(session, review), drafts), version, now)
     return Saved(review.version, now)
 
@@ -286,6 +313,7 @@ def submit(
     # Reviewers of one version hand in one after the other: what they say together counts each of them.
     session.get(competencies.SubmissionVersion, review.submission_version_id, with_for_update={"key_share": True})
     session.refresh(review)
+    _take_up_again(session, review, now)
     rubrics.require_unfinished(review)
     _require_readable(drafts)
     sheet = _sheet(session, review)
@@ -319,7 +347,31 @@ def _ask_third(
     third = third_of(pool, submission_id, rule_of(rules), _seed(programme, now), list(pool.existing))
     slots = [slot_of(pool, one, is_third=True) for one in third.assignments]
     # Where nobody is free, the page of the allotment says so, and the sweep looks again.
-    _allot(session, programme, slots, None, now)
+    _allot(session, programme, pool, slots, None, now)
+
+
+def _take_up_again(session: Session, review: rubrics.Review, now: datetime) -> None:
+    """Who goes on with a review that went to somebody else has it back, where the work still waits for reviews: what
+    they write counts as well. Nothing where it did not go on, or is over."""
+    if not rubrics.is_handed_on(review):
+        return
+    work = get(session, competencies.Submission, review.submission_id)
+    if not waits_for(work, review):
+        return
+    rows = rows_by_row(session, {review.reviewer_id})[review.reviewer_id]
+    others = rubrics.live_reviews(session, [review.submission_version_id])[review.submission_version_id]
+    if any(one.reviewer_id in rows for one in others):
+        return  # one human being, one review of a work
+    if pk(work) in works_read_by(session, [rows[0]], [work]).get(rows[0], ()):
+        return  # by now they read it with its author's name
+    rubrics.take_up_again(session, review, now)
+
+
+def waits_for(work: competencies.Submission, review: rubrics.Review) -> bool:
+    """Whether what this review says of the work may still count: the version stands, nobody has decided."""
+    return (
+        work.state is competencies.SubmissionState.SUBMITTED and work.current_version_id == review.submission_version_id
+    )
 
 
 def recuse(session: Session, actor: Actor, uuid: str, now: datetime) -> None:

@@ -30,6 +30,7 @@ HANDED_IN = (
 class Pool:
     """What an allotment works on. `needy` are the ids of works that lack reviewers and may get some now.
 
+    `late`: reviews by work whose time is up, the longest untouched first: they stand until somebody else is found.
     `waiting`: works whose author may still withdraw. `differing`: works whose submitted reviews differ on pass, with
     the point levels of those reviews.
     """
@@ -40,6 +41,7 @@ class Pool:
     submissions: dict[int, competencies.Submission]
     versions: dict[int, competencies.SubmissionVersion]
     needy: frozenset[int]
+    late: dict[int, tuple[rubrics.Review, ...]]
     waiting: int
     differing: dict[int, tuple[int, ...]]
 
@@ -87,7 +89,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
-    blind what they read at the desk with its author's name. Who can come no more, as hosts say, gets nothing new.
+    blind what they read at the desk with its author's name. Who can come no more, as hosts say, gets nothing new; who
+    is late with a review gets none that somebody else is late with.
     """
     rows: Sequence[Any] = session.execute(
         columns(
@@ -121,12 +124,21 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     refused: dict[int, set[int]] = {}
     recused: dict[int, set[int]] = {}
     levels: dict[int, list[int]] = {}
+    late: dict[int, list[rubrics.Review]] = {}
+    behind: set[int] = set()
+    lease = timedelta(hours=rules.review.lease_hours)
     rows_today = rows_by_row(session, {review.reviewer_id for review in reviews})
     for review in reviews:
         reviewer = rows_today[review.reviewer_id][0]
         work = submissions.get(review.submission_id)
         on_current = work is not None and work.current_version_id == review.submission_version_id
-        if review.state in rubrics.LIVE and on_current:
+        waits = on_current and work is not None and work.state is competencies.SubmissionState.SUBMITTED
+        if waits and rubrics.is_late(review, lease, now):
+            # Still theirs to finish, so it counts in what they owe; the work may have another reviewer in their place.
+            late.setdefault(review.submission_id, []).append(review)
+            given[reviewer] += 1
+            behind.add(reviewer)
+        elif review.state in rubrics.LIVE and on_current:
             existing.append(rubrics.Assignment(review.submission_id, reviewer))
             counts[review.submission_id] += 1
             if review.state is rubrics.ReviewState.SUBMITTED and review.point_level is not None:
@@ -174,7 +186,9 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             subject=subjects.get(person, ""),
             owed_now=given[person],
             refused_works=frozenset(
-                taking_part if person in left else refused.get(person, set()) | read.get(person, set())
+                taking_part
+                if person in left
+                else refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
             ),
             recused_authors=frozenset(recused.get(person, ())),
             course_groups=groups.get(person, frozenset()),
@@ -188,6 +202,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         submissions=submissions,
         versions=versions,
         needy=needy,
+        late={key: tuple(sorted(found, key=_touched)) for key, found in late.items()},
         waiting=len(open_to_peers - ripe),
         differing={
             key: tuple(found)
@@ -195,6 +210,23 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             if key in ripe and key in taking_part and rubrics.differ_on_pass(found)
         },
     )
+
+
+def _touched(review: rubrics.Review) -> tuple[datetime, int]:
+    return review.saved_at or review.opened_at or review.allotted_at, pk(review)
+
+
+def handed_on(pool: Pool, slots: Sequence[rubrics.Slot], enough: int) -> list[rubrics.Review]:
+    """The late reviews in whose place these come: of each work as many as it has reviewers too many with them, those
+    that were untouched the longest. `enough`: reviews a work should have; a third one is asked for on top of them."""
+    new = Counter(slot.submission_id for slot in slots)
+    thirds = {slot.submission_id for slot in slots if slot.is_third}
+    standing = Counter(one.work_id for one in pool.existing)
+    found: list[rubrics.Review] = []
+    for work, late in pool.late.items():
+        most = enough + (work in thirds)
+        found += late[: max(0, min(new[work], standing[work] + new[work] + len(late) - most))]
+    return found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select as columns
@@ -12,14 +12,18 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, own, require
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.flow import marking
 from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.reach import owes_review
-from lms_plugin.flow.review import load_review
+from lms_plugin.flow.review import load_review, waits_for
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
+
+HANDED_ON = "handed_on"
+"""The state of a review that went on to somebody else and may be taken up again."""
+_OWED = tuple(state.value for state in rubrics.UNFINISHED)
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,17 @@ class Task:
     point_name: Mapping[str, str]
     state: str
     due_at: datetime | None
+    until: datetime | None  # untouched until then, it may go on to somebody else
     submitted_at: datetime | None
 
 
 @dataclass(frozen=True)
 class TaskList:
-    """The reviewer's list: what is still owed first, then what is done."""
+    """The reviewer's list: what is still owed first, then what went on to somebody else and may be taken up again, then
+    what is done."""
 
     open: tuple[Task, ...]
+    handed_on: tuple[Task, ...]
     done: tuple[Task, ...]
     minutes: int
 
@@ -98,7 +105,7 @@ class ReviewPage:
     @property
     def is_open(self) -> bool:
         """Whether it can still be worked on."""
-        return self.state in ("allotted", "open")
+        return self.state in (*_OWED, HANDED_ON)
 
     @property
     def total(self) -> int:
@@ -155,7 +162,7 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
     """The actor's reviews over all programmes: three queries."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     rows = session.exec(
-        select(rubrics.Review, competencies.CompetencyPoint, competencies.Programme)
+        select(rubrics.Review, competencies.CompetencyPoint, competencies.Programme, competencies.Submission)
         .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
         .join(
             competencies.CompetencyPoint,
@@ -165,39 +172,46 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
         .where(
             rubrics.Review.tenant_id == actor.tenant_id,
             col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-            col(rubrics.Review.state).in_(rubrics.LIVE),
+            col(rubrics.Review.state).in_(rubrics.LIVE)
+            | ((col(rubrics.Review.state) == rubrics.ReviewState.VOID) & col(rubrics.Review.handed_on_at).is_not(None)),
         )
         .order_by(col(rubrics.Review.due_at), col(rubrics.Review.programme_id), col(rubrics.Review.blind_number))
     ).all()
-    each = _minutes(session, {programme.policy_id for _review, _point, programme in rows})
-    tasks = [(_task(review, point), programme.policy_id) for review, point, programme in rows]
-    left = [(task, policy) for task, policy in tasks if task.state != rubrics.ReviewState.SUBMITTED.value]
+    rules = _rules(session, {programme.policy_id for _review, _point, programme, _work in rows})
+    tasks = []
+    for review, point, programme, work in rows:
+        policy = rules.get(programme.policy_id, competencies.ReviewPolicy())
+        if not rubrics.is_handed_on(review) or waits_for(work, review):
+            tasks.append((_task(review, point, policy), policy))
+    left = [(task, policy) for task, policy in tasks if task.state in _OWED]
     return TaskList(
         open=tuple(task for task, _policy in left),
         done=tuple(task for task, _policy in tasks if task.state == rubrics.ReviewState.SUBMITTED.value),
-        minutes=sum(each.get(policy, competencies.ReviewPolicy().minutes_per_review) for _task, policy in left),
+        handed_on=tuple(task for task, _policy in tasks if task.state == HANDED_ON),
+        minutes=sum(policy.minutes_per_review for _task, policy in left),
     )
 
 
-def _task(review: rubrics.Review, point: competencies.CompetencyPoint) -> Task:
+def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: competencies.ReviewPolicy) -> Task:
     return Task(
         uuid=review.uuid,
         number=review.blind_number,
         point_code=point.code,
         point_name=point.name,
-        state=review.state.value,
+        state=HANDED_ON if rubrics.is_handed_on(review) else review.state.value,
         due_at=review.due_at,
+        until=rubrics.lease_until(review, timedelta(hours=policy.lease_hours)),
         submitted_at=review.submitted_at,
     )
 
 
-def _minutes(session: Session, policies: set[int | None]) -> dict[int | None, int]:
+def _rules(session: Session, policies: set[int | None]) -> dict[int | None, competencies.ReviewPolicy]:
     rows = session.exec(
         select(competencies.ProgrammePolicy).where(
             col(competencies.ProgrammePolicy.id).in_([key for key in policies if key is not None])
         )
     )
-    return {row.id: competencies.Rules.model_validate(row.rules).review.minutes_per_review for row in rows}
+    return {row.id: competencies.Rules.model_validate(row.rules).review for row in rows}
 
 
 def review_page(
@@ -213,11 +227,14 @@ def review_page(
     marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
     sheet = marking.sheet(session, review.submission_version_id, pk(point))
     is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
+    state = review.state.value
+    if rubrics.is_handed_on(review) and waits_for(get(session, competencies.Submission, review.submission_id), review):
+        is_gone, state = False, HANDED_ON
     return ReviewPage(
         uuid=review.uuid,
         version=review.version,
         number=review.blind_number,
-        state=review.state.value,
+        state=state,
         point_code=point.code,
         point_name=point.name,
         point_question=point.question,
@@ -246,6 +263,7 @@ class ShortWork:
 class AllocationPage:
     """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words.
 
+    `late`: reviews whose time is up and for which nobody else is free.
     `needy`: works that want reviewers now, `fillable`: those of them that somebody is free for, `shortages`: what the
     pool as it is now cannot fill. `groups`: what course groups mean for the works, None = they do not count.
     """
@@ -256,6 +274,7 @@ class AllocationPage:
     waiting: int
     needy: int
     fillable: int
+    late: int
     withdraw_minutes: int
     excludes_own_school: bool
     pool: str
@@ -290,6 +309,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         waiting=pool.waiting,
         needy=len(pool.needy) if plan is None else len(pool.needy | plan.works),
         fillable=len(pool.needy) if plan is None else plan.filled,
+        late=sum(len(found) for found in pool.late.values()),
         withdraw_minutes=rules.review.withdraw_minutes,
         excludes_own_school=rules.review.exclude_own_school,
         pool=rules.review.pool,

@@ -21,6 +21,7 @@ NUMBERS = {
     "min_dimensions": (1, 4),
     "reviews_per_work": (0, 5),
     "max_reviews": (1, 30),
+    "lease_hours": (0, 720),
     "withdraw_minutes": (0, 7 * 24 * 60),
     "minutes_per_review": (1, 120),
     "after_days": (0, 90),
@@ -133,6 +134,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "reviews_per_work",
                 "third_when_differing",
                 "max_reviews",
+                "lease_hours",
                 "pool",
                 "exclude_own_school",
                 "prefer_same_subject",
@@ -219,6 +221,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             reviews_per_work=numbers["reviews_per_work"],
             third_when_differing=values["third_when_differing"],
             max_reviews=numbers["max_reviews"],
+            lease_hours=numbers["lease_hours"],
             pool=values["pool"],
             exclude_own_school=values["exclude_own_school"],
             prefer_same_subject=values["prefer_same_subject"],
@@ -355,6 +358,8 @@ def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
             ),
             _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
         ]
+        if review.lease_hours:
+            peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
         if review.course_groups == "first":
             peers.append(_("平台课程分了小组的，先由同小组的人评，不够再请组外的人。"))
         if review.course_groups == "only":

@@ -47,6 +47,7 @@ def labels() -> dict[str, str]:
         "review.reviews_per_work": _("每份材料几人评"),
         "review.third_when_differing": _("两人意见不同时请第三人"),
         "review.max_reviews": _("每人最多评几份"),
+        "review.lease_hours": _("几小时没动就转给别人评"),
         "review.pool": _("评审人从哪里来"),
         "review.exclude_own_school": _("回避本校：不评本校的材料"),
         "review.prefer_same_subject": _("优先同学科"),

@@ -64,6 +64,27 @@ def test_the_list_says_what_is_owed(browse: Browse, works: dict[str, competencie
     assert "作业 1" in page.text
 
 
+def test_a_review_that_went_on_to_somebody_else_is_taken_up_by_saving(
+    world: World, browse: Browse, works: dict[str, competencies.Submission]
+) -> None:
+    one, who = first_review(world, works)
+    browser = browse(who)
+    browser.get(f"/reviews/{one.uuid}")
+    rubrics.hand_on(world.session, [one], world.now)
+    world.session.commit()
+    listed = browser.get("/reviews").text
+    assert "已转给别的老师的" in listed
+    assert f"/reviews/{one.uuid}" in listed
+    page = browser.get(f"/reviews/{one.uuid}").text
+    assert "太久没有保存，这份已请别的老师评" in page
+    assert "申请回避" not in page
+    marks = form(all_marks(world, works["chen"], 2), 2)
+    saved = browser.post(f"/reviews/{one.uuid}/marks", marks, headers={"Accept": "application/json"})
+    assert saved.status_code == 200
+    assert "已转给别的老师的" not in browser.get("/reviews").text
+    assert browser.post(f"/reviews/{one.uuid}/submit", {**marks, "version": "3"}).status_code == 303
+
+
 def test_a_review_is_saved_and_handed_in(
     world: World, browse: Browse, works: dict[str, competencies.Submission]
 ) -> None:

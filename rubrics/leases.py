@@ -1,0 +1,58 @@
+"""How long a review is somebody's: it goes on to somebody else when its time is up and somebody is free, and comes back
+to whoever takes it up again all the same."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session
+
+from lms_plugin.db import pk, table
+from rubrics.models import Review, ReviewState
+from rubrics.reviews import record_event
+
+
+def lease_until(review: Review, lease: timedelta) -> datetime | None:
+    """Until when an unfinished review waits for its reviewer: `lease` after it was last saved (or opened); of one that
+    nobody has opened, its last day. None where it waits for ever, or is over."""
+    if not lease:
+        return None
+    if review.state is ReviewState.OPEN:
+        touched = review.saved_at or review.opened_at
+        return touched + lease if touched is not None else None
+    return review.due_at if review.state is ReviewState.ALLOTTED else None
+
+
+def is_late(review: Review, lease: timedelta, now: datetime) -> bool:
+    """Whether its time is up, so that it may go on to somebody else."""
+    until = lease_until(review, lease)
+    return until is not None and until <= now
+
+
+def is_handed_on(review: Review) -> bool:
+    """Whether it went on to somebody else, and its reviewer has not taken it up again."""
+    return review.state is ReviewState.VOID and review.handed_on_at is not None
+
+
+def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
+    """Somebody else was found for these: they are owed no more. What was written stays."""
+    for review in rows:
+        _turn(session, review, state=ReviewState.VOID, handed_on_at=now)
+        record_event(session, review.submission_version_id, review.reviewer_id, "handed_on", now, pk(review))
+    session.flush()
+
+
+def take_up_again(session: Session, review: Review, now: datetime) -> None:
+    """Its reviewer goes on after all: it counts like any other."""
+    _turn(session, review, state=ReviewState.OPEN, handed_on_at=None, opened_at=review.opened_at or now)
+    record_event(session, review.submission_version_id, review.reviewer_id, "taken_up_again", now, pk(review))
+    session.flush()
+
+
+def _turn(session: Session, review: Review, **values: Any) -> None:
+    """Changes the row and leaves its version: a page on which somebody is writing meanwhile is not out of date."""
+    session.connection().execute(update(table(Review)).where(table(Review).c.id == pk(review)).values(**values))
+    for name, value in values.items():
+        set_committed_value(review, name, value)
