@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from sqlalchemy import Row, select
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+import rubrics
 from competencies import (
     Award,
     Certificate,
@@ -20,6 +22,7 @@ from competencies import (
     CreditEntry,
     Decision,
     Evidence,
+    EvidenceRequirement,
     Programme,
     StoredFile,
     Submission,
@@ -27,26 +30,12 @@ from competencies import (
 )
 from lms_plugin import parcel
 from lms_plugin.db import pk
+from lms_plugin.flow import archive_html as html
+from lms_plugin.flow import archive_overview
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
+_Other = aliased(Person)  # who decided
 _AT_ONCE = 40  # people whose pages are put together at a time
-_STYLE = (
-    "body{font:16px/1.6 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;"
-    "width:100%}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;vertical-align:top}code{word-break:"
-    "break-all}.text{white-space:pre-wrap}"
-)
-_PAGE = Markup(
-    '<!doctype html><html lang="zh-Hans"><head><meta charset="utf-8">'
-    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{style}</style>'
-    "</head><body>{back}<h1>{title}</h1>\n{body}</body></html>\n"
-)
-_LEVELS = {0: "不合格 / not passed", 1: "合格 / passed", 2: "优秀 / excellent"}
-_KINDS = {
-    "practice": "实践应用 / practice",
-    "online": "网络研修 / online",
-    "offline": "集中培训 / offline",
-    "school_based": "校本研修 / school-based",
-}
 _STATES = {
     "draft": "准备中 / being prepared",
     "submitted": "已提交 / handed in",
@@ -66,6 +55,7 @@ def write(
 ) -> None:
     """Writes `index.html` and `pages/…` into the parcel, by what stands in the session's moment."""
     zone = ZoneInfo(tenant.timezone)
+    overview = archive_overview.write(session, pk(tenant), zone, packing, between)
     units = dict(
         session.execute(select(col(OrgUnit.id), col(OrgUnit.name)).where(col(OrgUnit.tenant_id) == pk(tenant))).all()
     )
@@ -77,36 +67,49 @@ def write(
             name = person.name or "未填姓名 / no name"
             school = pages.school_of(person.id)
             body = pages.page(person)
-            packing.text(f"pages/person-{person.uuid}.html", _page(name, body, f"school-{school}.html"))
-            link = Markup('<a href="person-{}.html">{}</a>').format(person.uuid, name)
-            schools.setdefault(school, []).append(_line(link, person.staff_number, person.subject))
+            packing.text(f"pages/person-{person.uuid}.html", html.page(name, body, f"school-{school}.html"))
+            link = html.link(f"person-{person.uuid}.html", name)
+            schools.setdefault(school, []).append(html.line(link, person.staff_number, person.subject))
     listed = []
     for school, lines in sorted(schools.items()):
         name = units.get(school, "没有单位 / no unit")
-        head = _line("姓名 / Name", "工号 / Staff no.", "学科 / Subject", is_head=True)
-        packing.text(f"pages/school-{school}.html", _page(name, _table([head, *lines]), "../index.html"))
-        listed.append(_line(Markup('<a href="pages/school-{}.html">{}</a>').format(school, name), len(lines)))
-    packing.text("index.html", _page(tenant.name, _index(facts, listed), ""))
+        listing = html.table(("姓名 / Name", "工号 / Staff no.", "学科 / Subject"), lines)
+        packing.text(f"pages/school-{school}.html", html.page(name, listing, "../index.html"))
+        listed.append(html.line(html.link(f"pages/school-{school}.html", name), len(lines)))
+    packing.text("index.html", html.page(tenant.name, _index(facts, listed, overview), ""))
 
 
-def _index(facts: Mapping[str, Any], schools: Sequence[Markup]) -> Markup:
-    rows = [_line(Markup("<code>data/{}.jsonl</code>").format(name), count) for name, count in facts["rows"].items()]
-    ledger = facts["ledger"]
-    return Markup(
-        "<p>这里是本区县在系统里的全部数据：人员、选点、材料、评审、学时台账和能力点框架。先把压缩包全部解压，再打开本页；"
-        "看这些页面不需要任何软件。<br>Everything that the district has in the system. Unpack the whole archive first; "
-        "these pages need no software.</p>"
-        "<h2>人员 / People</h2>{}"
-        "<h2>台账 / Ledger</h2><p>封存到第 {} 次，校验值 / sealed up to number {}, hash: <code>{}</code></p>"
-        "<h2>数据文件 / Data files</h2><p>每行一条记录（JSON Lines，UTF-8）。<code>contents.jsonl</code> "
-        "列出每个文件的 SHA-256，<code>manifest.json</code> 写着这份列表的 SHA-256。<br>One record a line (JSON Lines, "
-        "UTF-8). contents.jsonl lists the SHA-256 of every file, manifest.json holds that of the list.</p>{}"
-    ).format(
-        _table([_line("单位 / Unit", "人数 / People", is_head=True), *schools]),
-        ledger["seals"],
-        ledger["seals"],
-        ledger["hash"],
-        _table([_line("文件 / File", "条数 / Records", is_head=True), *rows]),
+_INDEX = Markup("""
+<p>这里是本区县在系统里的全部数据：人员、选点、材料、评审、学时台账和能力点框架。先把压缩包全部解压，再打开本页；看这些页面不需要任何软件。<br>
+Everything that the district has in the system. Unpack the whole archive first; these pages need no software.</p>
+<h2>人员 / People</h2>{schools}{overview}
+<h2>台账的校验值 / The hash of the ledger</h2>
+<p>封存到第 {number} 次，校验值 / sealed up to number {number}, hash: <code>{hash}</code></p>
+<p>不用任何软件也能核对：<code>data/credit_entry.jsonl</code> 每一行（不含换行）的 SHA-256，就是
+<code>data/ledger_seal.jsonl</code> 的 <code>entries</code> 里那一条写着的值；每次封存去掉 <code>hash</code>，
+按同样的写法（UTF-8，键按字母排，没有空格）算 SHA-256，
+就是它的 <code>hash</code>，也是下一次的 <code>previous_hash</code>。<br>
+To check it yourself: the SHA-256 of each line of credit_entry.jsonl (without its line feed) stands in
+<code>entries</code> of ledger_seal.jsonl; that of a seal without its <code>hash</code>, written the
+same way (UTF-8, keys sorted, no blanks), is its <code>hash</code> and the next one's <code>previous_hash</code>.</p>
+<h2>数据文件 / Data files</h2><p>每行一条记录（JSON Lines，UTF-8）。<code>contents.jsonl</code> 列出每个文件的 SHA-256，
+<code>manifest.json</code> 写着这份列表的 SHA-256。<br>One record a line (JSON Lines, UTF-8). contents.jsonl lists the
+SHA-256 of every file, manifest.json holds that of the list.</p>
+<details><summary>{count} 个 / {count}</summary>{members}</details>
+""")
+
+
+def _index(facts: Mapping[str, Any], schools: Sequence[Markup], overview: Markup) -> Markup:
+    rows = [
+        html.line(Markup("<code>data/{}.jsonl</code>").format(name), count) for name, count in facts["rows"].items()
+    ]
+    return _INDEX.format(
+        schools=html.table(("单位 / Unit", "人数 / People"), schools),
+        overview=overview,
+        number=facts["ledger"]["seals"],
+        hash=facts["ledger"]["hash"],
+        count=len(rows),
+        members=html.table(("文件 / File", "条数 / Records"), rows),
     )
 
 
@@ -145,6 +148,7 @@ class _People:
                 col(Award.awarded_at),
                 col(Award.revoked_at),
                 col(CompetencyPoint.code),
+                col(CompetencyPoint.name).label("point"),
             )
             .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
             .order_by(col(Award.id)),
@@ -159,9 +163,12 @@ class _People:
                 col(CreditEntry.credit_hundredths),
                 col(CreditEntry.reason),
                 col(CreditEntry.source),
+                col(CreditEntry.reverses_id),
                 col(Programme.title),
+                col(_Other.name).label("decider"),
             )
             .join(Programme, col(Programme.id) == col(CreditEntry.programme_id))
+            .outerjoin(_Other, col(_Other.id) == col(CreditEntry.decided_by_id))
             .order_by(col(CreditEntry.id)),
             CreditEntry,
         )
@@ -177,6 +184,7 @@ class _People:
         )
         works = [row.id for rows in self._works.values() for row in rows]
         self._pieces, self._versions = self._of_works(works)
+        self._reviews = self._of_reviewers(works)
 
     def school_of(self, person_id: int) -> int:
         """The unit of today, 0 for none."""
@@ -187,37 +195,49 @@ class _People:
         """What is known of somebody."""
         key = person.id
         schools = [
-            _line(self._units.get(row.org_unit_id, "–"), row.starts_on, row.ends_on or "")
+            html.line(self._units.get(row.org_unit_id, "–"), row.starts_on, row.ends_on or "")
             for row in self._schools.get(key, [])
         ]
         hours = [
-            _line(
-                row.id,
-                self._when(row.entered_at),
-                row.title,
-                _KINDS[row.kind.value],
-                f"{row.credit_hundredths / 100:.2f}",
-                f"{row.reason} {row.source}".strip(),
+            html.line(
+                *(row.id, self._when(row.entered_at), row.title, html.KINDS[row.kind.value]),
+                *(html.hours(row.credit_hundredths), html.basis(row), row.decider or ""),
             )
             for row in self._hours.get(key, [])
         ]
+        if hours:
+            total = sum(row.credit_hundredths for row in self._hours[key])
+            hours.append(html.line("", "", "合计 / Total", "", html.hours(total), "", ""))
         awards = [
-            _line(row.code, _LEVELS.get(row.level, row.level), self._when(row.awarded_at), self._when(row.revoked_at))
+            html.line(
+                *(f"{row.code} {html.words_of(row.point)}", html.LEVELS.get(row.level, row.level)),
+                *(self._when(row.awarded_at), self._when(row.revoked_at)),
+            )
             for row in self._awards.get(key, [])
         ]
         papers = [
-            _line(row.number, row.code, row.title, self._when(row.issued_at)) for row in self._papers.get(key, [])
+            html.line(row.number, row.code, row.title, self._when(row.issued_at)) for row in self._papers.get(key, [])
         ]
         parts = [
             Markup("<p>工号 / Staff no.: {} · 学科 / Subject: {}</p>").format(person.staff_number, person.subject),
-            _part("单位 / Units", ("单位 / Unit", "从 / From", "到 / Until"), schools),
-            _part("认定 / Awards", ("能力点 / Point", "等级 / Level", "认定 / Awarded", "撤回 / Taken back"), awards),
-            _part(
+            html.part("单位 / Units", ("单位 / Unit", "从 / From", "到 / Until"), schools),
+            html.part(
+                "认定 / Awards", ("能力点 / Point", "等级 / Level", "认定 / Awarded", "撤回 / Taken back"), awards
+            ),
+            html.part(
                 "学时台账 / Ledger of hours",
-                ("编号 / No.", "时间 / When", "项目 / Programme", "类别 / Kind", "学时 / Hours", "依据 / Basis"),
+                (
+                    "编号 / No.",
+                    "时间 / When",
+                    "项目 / Programme",
+                    "类别 / Kind",
+                    "学时 / Hours",
+                    "依据 / Basis",
+                    "决定人 / Decided by",
+                ),
                 hours,
             ),
-            _part(
+            html.part(
                 "学时证明 / Certificates", ("编号 / No.", "核验码 / Code", "项目 / Programme", "日期 / Date"), papers
             ),
             *(self._work(row) for row in self._works.get(key, [])),
@@ -225,29 +245,43 @@ class _People:
         return Markup("\n").join(parts)
 
     def _work(self, work: Row[Any]) -> Markup:
-        name = work.point.get("zh") or next(iter(work.point.values()), "")
+        name = html.words_of(work.point)
         lines = [self._version(row) for row in self._versions.get(work.id, [])]
         drafts = self._pieces.get((work.id, None), [])
-        if drafts:
-            lines.append(Markup("<h3>草稿 / Draft</h3>{}").format(_list(drafts)))
+        if drafts and work.state.value in {"draft", "returned"}:  # of others it is what was handed in
+            lines.append(Markup("<h3>草稿 / Draft</h3>{}").format(html.listed(drafts)))
         return Markup("<h2>{} {} · {} · {}</h2>{}").format(
             work.code, name, work.title, _STATES[work.state.value], Markup("").join(lines)
         )
 
     def _version(self, row: Row[Any]) -> Markup:
-        said = Markup("")
+        said = self._reviewed(row.id)
         if row.decided_at is not None:
-            level = _LEVELS.get(row.point_level, "退回修改 / returned")
-            said = Markup('<p>评定 / Decision: {} · {}</p><p class="text">{}</p>').format(
-                level, self._when(row.decided_at), row.reason
+            level = html.LEVELS.get(row.point_level, "退回修改 / returned")
+            said += Markup('<p>评定 / Decision: {} · {} · {}</p><p class="text">{}</p>').format(
+                level, row.decider or "", self._when(row.decided_at), row.reason
             )
         return Markup("<h3>第 {} 版 / Version {} · {}</h3>{}{}").format(
             row.number,
             row.number,
             self._when(row.submitted_at),
-            _list(self._pieces.get((row.submission_id, row.id), [])),
+            html.listed(self._pieces.get((row.submission_id, row.id), [])),
             said,
         )
+
+    def _reviewed(self, version_id: int) -> Markup:
+        found = self._reviews.get(version_id, [])
+        if not found:
+            return Markup("")
+        said = [
+            Markup("{} · {} · {}").format(
+                row.reviewer or "未填姓名 / no name",
+                html.LEVELS.get(row.point_level, ""),
+                self._when(row.submitted_at),
+            )
+            for row in found
+        ]
+        return Markup("<p>互评 / Reviews:</p>{}").format(html.listed(said))
 
     def _of_works(self, works: list[int]) -> tuple[dict[tuple[int, int | None], list[Markup]], dict[int, list[Any]]]:
         pieces: dict[tuple[int, int | None], list[Markup]] = {}
@@ -261,7 +295,9 @@ class _People:
                 col(StoredFile.filename),
                 col(StoredFile.sha256),
                 col(StoredFile.extension),
+                col(EvidenceRequirement.title).label("wanted"),
             )
+            .join(EvidenceRequirement, col(EvidenceRequirement.id) == col(Evidence.requirement_id))
             .outerjoin(StoredFile, col(StoredFile.id) == col(Evidence.stored_file_id))
             .where(col(Evidence.submission_id).in_(works))
             .order_by(col(Evidence.requirement_id), col(Evidence.position), col(Evidence.id))
@@ -278,13 +314,31 @@ class _People:
                 col(Decision.point_level),
                 col(Decision.reason),
                 col(Decision.decided_at),
+                col(_Other.name).label("decider"),
             )
             .outerjoin(Decision, col(Decision.submission_version_id) == col(SubmissionVersion.id))
+            .outerjoin(_Other, col(_Other.id) == col(Decision.decided_by_id))
             .where(col(SubmissionVersion.submission_id).in_(works))
             .order_by(col(SubmissionVersion.number), col(SubmissionVersion.id))
         ):
             versions.setdefault(row.submission_id, []).append(row)
         return pieces, versions
+
+    def _of_reviewers(self, works: list[int]) -> dict[int, list[Any]]:
+        """What reviewers handed in, by the version that they looked at. Marks and reasons stand in the data."""
+        found: dict[int, list[Any]] = {}
+        kind = rubrics.Review
+        for row in self._session.execute(
+            select(
+                *(col(kind.submission_version_id), col(kind.point_level), col(kind.submitted_at)),
+                col(Person.name).label("reviewer"),
+            )
+            .join(Person, col(Person.id) == col(kind.reviewer_id))
+            .where(col(kind.submission_id).in_(works), col(kind.submitted_at).is_not(None))
+            .order_by(col(kind.submitted_at), col(kind.id))
+        ):
+            found.setdefault(row.submission_version_id, []).append(row)
+        return found
 
     def _by(self, statement: Any, kind: Any) -> dict[int, list[Any]]:
         made: dict[int, list[Any]] = {}
@@ -293,7 +347,7 @@ class _People:
         return made
 
     def _when(self, at: datetime | None) -> str:
-        return f"{at.astimezone(self._zone):%Y-%m-%d %H:%M}" if at is not None else ""
+        return archive_overview.when(at, self._zone)
 
 
 def _some(session: Session, tenant_id: int) -> Iterator[Sequence[Row[Any]]]:
@@ -313,33 +367,12 @@ def _some(session: Session, tenant_id: int) -> Iterator[Sequence[Row[Any]]]:
 
 
 def _piece(row: Row[Any]) -> Markup:
+    return Markup("<b>{}</b><br>{}").format(html.words_of(row.wanted), _content(row))
+
+
+def _content(row: Row[Any]) -> Markup:
     if row.kind == "file" and row.sha256:
-        return Markup('<a href="../{}">{}</a>').format(parcel.file_name(row.sha256, row.extension), row.filename)
+        return html.file_link(row.sha256, row.extension, row.filename)
     if row.kind == "link" and row.url.startswith(("https://", "http://")):
         return Markup('<a href="{}" rel="noreferrer">{}</a>').format(row.url, row.url)
     return Markup('<span class="text">{}</span>').format(row.text or row.url or row.filename or "")
-
-
-def _page(title: str, body: Markup, back: str) -> str:
-    way = Markup('<p><a href="{}">← 返回 / Back</a></p>').format(back) if back else ""
-    return str(_PAGE.format(title=title, style=_STYLE, back=way, body=body))
-
-
-def _part(title: str, heads: Sequence[str], lines: Sequence[Markup]) -> Markup:
-    if not lines:
-        return Markup("")
-    return Markup("<h2>{}</h2>{}").format(title, _table([_line(*heads, is_head=True), *lines]))
-
-
-def _table(lines: Sequence[Markup]) -> Markup:
-    return Markup("<table>{}</table>").format(Markup("\n").join(lines))
-
-
-def _line(*values: Any, is_head: bool = False) -> Markup:
-    cell = Markup("<th>{}</th>") if is_head else Markup("<td>{}</td>")
-    cells = Markup("").join(cell.format(value) for value in values)
-    return Markup("<tr>{}</tr>").format(cells)
-
-
-def _list(items: Sequence[Markup]) -> Markup:
-    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(one) for one in items))

@@ -162,6 +162,23 @@ def test_who_arrived_goes_on_working(left: tuple[Place, int, Path], empty: Place
         assert not faults
 
 
+def test_an_auditor_proves_the_ledger_with_a_calculator(left: tuple[Place, int, Path]) -> None:
+    """As index.html says: by the lines of two members and SHA-256 alone."""
+    _old, _tenant_id, path = left
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read("data/credit_entry.jsonl").splitlines()
+        seals = [json.loads(line) for line in archive.read("data/ledger_seal.jsonl").splitlines()]
+    computed = {json.loads(line)["id"]: hashlib.sha256(line).hexdigest() for line in lines}
+    said = [one.split(":") for seal in seals for one in seal["entries"].split(",")]
+    assert {int(entry): hashed for entry, hashed in said} == computed
+    before = ""
+    for seal in seals:
+        stands = seal.pop("hash")
+        assert hashlib.sha256(parcel.line(seal)[:-1]).hexdigest() == stands
+        assert seal["previous_hash"] == before
+        before = stands
+
+
 def test_secrets_stay_behind(left: tuple[Place, int, Path]) -> None:
     old, _tenant_id, path = left
     with zipfile.ZipFile(path) as archive:
@@ -193,7 +210,19 @@ def test_the_pages_open_by_themselves(left: tuple[Place, int, Path], tmp_path: P
                 if not link.startswith("https://"):
                     target = (Path("/") / Path(name).parent / link).resolve().relative_to("/")
                     assert str(target) in names or "files/" in link, (name, link)
-        assert "平安县" in archive.read("index.html").decode()
+        index = archive.read("index.html").decode()
+        assert "平安县" in index
+        kinds = ("person", "school", "programme", "training", "ledger")
+        whole = {kind: "".join(archive.read(name).decode() for name in pages if f"/{kind}-" in name) for kind in kinds}
+        entries = [json.loads(line) for line in archive.read("data/credit_entry.jsonl").splitlines()]
+    assert all(f'href="pages/{kind}-' in index for kind in kinds if kind != "person")
+    assert entries
+    for entry in entries:
+        said = f"<tr><td>{entry['id']}</td>"
+        assert said in whole["ledger"]
+        assert said in whole["person"]
+    assert "互评 / Reviews" in whole["person"]
+    assert "转入 / moved in：" in whole["ledger"]
 
 
 class Stop(Exception):
