@@ -16,7 +16,7 @@ from competencies import Programme, ProgrammeState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import categories, cohorts, people, schools
+from lms_plugin.flow import categories, cohorts, people, schools, trainings
 from lms_plugin.flow.oversee_figures import (
     Group,
     Sources,
@@ -199,13 +199,14 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
     ]
     if lines and pk(place.unit) in tallies:
         lines.append(UnitLine(place.unit.uuid, place.unit.name, place.unit.kind, tallies[pk(place.unit)], is_self=True))
+    is_school = place.unit.kind is UnitKind.SCHOOL
     goal, looks_nowhere = rules.goal_percent, rules.choice.environment_rule == "free"
     lines.sort(key=lambda line: (-line.tally.missing(goal), -line.tally.unfinished, line.name))
     return UnitPage(
         frame=place.frame,
         programmes=_openings(place, actor, session),
         unit=UnitRef(place.unit.uuid, place.unit.name),
-        is_school=place.unit.kind is UnitKind.SCHOOL,
+        is_school=is_school,
         crumbs=crumbs(place, units, actor),
         tally=sum(tallies.values(), Tally()),
         lines=tuple(lines),
@@ -216,8 +217,15 @@ def unit_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: st
             if one in by_category or (one in targets and rules.is_for(one))
         ),
         asks_plans=place.asks_plans,
-        undeclared=0 if looks_nowhere else schools.undeclared_below(session, actor, place.unit.path),
+        undeclared=0 if looks_nowhere else _undeclared(session, actor, place.unit),
+        trainings=trainings.this_term(session, actor, place.unit, now).held if is_school else None,
     )
+
+
+def _undeclared(session: Session, actor: Actor, unit: OrgUnit) -> int:
+    if unit.kind is UnitKind.SCHOOL:
+        return int(not unit.environment)  # it says so itself
+    return schools.undeclared_below(session, actor, unit.path)
 
 
 def _openings(place: Place, actor: Actor, session: Session) -> tuple[tuple[str, str, str], ...]:

@@ -66,6 +66,7 @@ class UnitPage:
     categories: tuple[tuple[Category, Tally, int | None], ...]  # 类别, figures, target; () where not kept apart
     asks_plans: bool  # whether the schools of the programme are asked for a plan
     undeclared: int  # schools here that have declared no environment, where the rule looks at it
+    trainings: int | None  # held this term for the school that is shown, its own and those above it
 
 
 @dataclass(frozen=True)

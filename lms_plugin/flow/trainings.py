@@ -1,6 +1,6 @@
 """培训: an officer or school lead plans a training of a unit, changes it, or cancels it before it is held."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow.humans import rows_like
-from lms_plugin.people import Enrolment, OrgUnit, RoleKind, RosterEntry, UnitKind
+from lms_plugin.people import Enrolment, OrgUnit, RoleKind, RosterEntry, Tenant, UnitKind
 
 LONGEST_NAME, LONGEST_REASON = 200, 300
 LONGEST = timedelta(days=31)
@@ -377,33 +377,44 @@ def terms(session: Session, actor: Actor, starts_at: datetime, ends_at: datetime
     """The schools within reach, those with the fewest trainings first, and how many a term asks for: the most that a
     round that is open in the district asks. Closed trainings alone count, by the day they began. Three queries."""
     require(actor, Permission.TRAINING_READ, somewhere(actor))
-    held_in = session.exec(
-        select(OrgUnit.path, func.count())
-        .join(Training, col(Training.org_unit_id) == col(OrgUnit.id))
-        .where(
-            Training.tenant_id == actor.tenant_id,
-            Training.state == TrainingState.CLOSED,
-            Training.starts_at >= starts_at,
-            Training.starts_at < ends_at,
-        )
-        .group_by(col(OrgUnit.path))
-    ).all()
-    by_path: dict[str, int] = dict(held_in)
+    by_path = dict(session.exec(_held_in(actor.tenant_id, starts_at, ends_at)).all())
     schools = session.exec(
         owned(OrgUnit, actor.tenant_id)
         .where(units_within(actor, *READERS), col(OrgUnit.kind) == UnitKind.SCHOOL)
         .order_by(col(OrgUnit.path))
     ).all()
-    found = [
-        SchoolTerm(
-            school.uuid,
-            school.name,
-            by_path.get(school.path, 0),
-            sum(by_path.get(path, 0) for path in _above(school.path)),
-        )
-        for school in schools
-    ]
+    found = [_term_of(school, by_path) for school in schools]
     return sorted(found, key=lambda one: one.held), per_term(session, actor.tenant_id)
+
+
+def this_term(session: Session, actor: Actor, school: OrgUnit, now: datetime) -> SchoolTerm:
+    """The same of one school, in the term of now. One query beside the district's row."""
+    require(actor, Permission.PROGRESS_READ, Scope(actor.tenant_id, unit_paths=(school.path,)))
+    timezone = get(session, Tenant, actor.tenant_id).timezone
+    first, after = competencies.trainings.term_of(competencies.local_day(now, timezone))
+    starts_at, ends_at = competencies.start_of_day(first, timezone), competencies.start_of_day(after, timezone)
+    units = col(OrgUnit.path).in_([school.path, *_above(school.path)])
+    return _term_of(school, dict(session.exec(_held_in(actor.tenant_id, starts_at, ends_at).where(units)).all()))
+
+
+def _held_in(tenant_id: int, starts_at: datetime, ends_at: datetime) -> Any:
+    """(path of a unit, how many trainings it held)."""
+    return (
+        select(OrgUnit.path, func.count())
+        .join(Training, col(Training.org_unit_id) == col(OrgUnit.id))
+        .where(
+            Training.tenant_id == tenant_id,
+            Training.state == TrainingState.CLOSED,
+            Training.starts_at >= starts_at,
+            Training.starts_at < ends_at,
+        )
+        .group_by(col(OrgUnit.path))
+    )
+
+
+def _term_of(school: OrgUnit, by_path: Mapping[str, int]) -> SchoolTerm:
+    above = sum(by_path.get(path, 0) for path in _above(school.path))
+    return SchoolTerm(school.uuid, school.name, by_path.get(school.path, 0), above)
 
 
 def _above(path: str) -> Sequence[str]:

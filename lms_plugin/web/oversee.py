@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from competencies import Level, Result, Rules
 from lms_plugin.access import Permission, can, somewhere
-from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, waiting_school
+from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, trainings, waiting_school
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
@@ -144,6 +144,7 @@ def unit(programme: str, unit: str) -> str:
         may_import=actor().has(RoleKind.OFFICER),
         notices=notices.open_notices(db(), actor()),
         stuck=digest.stuck_notices(db(), actor()),
+        sees_trainings=actor().has(*trainings.READERS),
         matters=_school_matters(),
         sees_scores=_may(Permission.DELIVERIES_READ),
     )

@@ -324,6 +324,11 @@ def test_terms_count_closed_trainings_of_the_school_and_above(world: World) -> N
     assert {one.name: (one.own, one.above) for one in schools} == {"希望小学": (1, 1), "平安小学": (0, 1)}
     assert [one.name for one in trainings.terms(session, world.actor(cast.LEAD), first, after)[0]] == ["希望小学"]
     assert {one.held for one in trainings.terms(session, officer, after, after + HOUR)[0]} == {0}
+    school, lead = world.schools["希望小学"], world.actor(cast.LEAD)
+    of_school = [trainings.this_term(session, lead, school, world.now + days * 24 * HOUR) for days in (1, 200)]
+    assert [(one.own, one.above) for one in of_school] == [(1, 1), (0, 0)]
+    with pytest.raises(Forbidden):
+        trainings.this_term(session, lead, world.schools["平安小学"], world.now)
 
 
 # --- import ---

@@ -51,6 +51,10 @@ def test_a_lead_plans_ticks_and_closes(browse, world: World, clock) -> None:
     assert "已经结束：1 人参加，共记 2 学时" in lead.get(url).text
     assert "booked=0" in lead.post(f"{url}/close").location
     assert [row.kind for row in entries(world)] == [competencies.CreditKind.OFFLINE]
+    progress = f"/progress/{world.programme.uuid}/"
+    own_page = lead.get(progress + world.schools["希望小学"].uuid).text
+    assert re.search(r"<dt>本学期培训</dt><dd><a [^>]*>1</a>", own_page)
+    assert "本学期培训" not in browse(cast.OFFICER).get(progress + world.county.uuid).text
     record = browse(cast.CHEN).get(f"/record/{world.programme.uuid}").text
     assert "培训：信息技术校本研修" in record
     assert "参加的培训（共 90 分钟）" in record
