@@ -148,7 +148,7 @@ from competencies.models import (
     VersionState,
 )
 from competencies.pack import Pack, PackProblem, content_hash, load_pack
-from competencies.person_ledger import entries_by_day, person_ledger, sums_in
+from competencies.person_ledger import person_ledger, sums_in, whole_ledger
 from competencies.programmes import (
     EARLIEST,
     LATEST,
@@ -440,7 +440,7 @@ __all__ = [
     "cycle_totals",
     "total_of",
     "span_of",
-    "entries_by_day",
+    "whole_ledger",
     "person_ledger",
     "sums_in",
     "Why",

@@ -1,6 +1,6 @@
 """What the ledger says of a human being: a programme's entries, all hours as cycles count them, the newest seal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -22,12 +22,20 @@ taken back and of merges say their day since `put_right`; of older ones the awar
 
 
 class PersonLedger(NamedTuple):
-    """`entries`: of the one programme, oldest first. `head`: None where the person has no entries, or none is sealed.
-    `everything`: of all programmes."""
+    """`entries`: of the one programme, oldest first; `days`: those on which they count. `head`: None where the person
+    has no entries, or none is sealed. `everything`: of all programmes."""
 
     entries: list[CreditEntry]
+    days: list[date]
     head: Head | None
     everything: list[Counted]
+
+
+class WholeLedger(NamedTuple):
+    """`entries`: each with the day on which it counts, oldest first. `head`: as in `PersonLedger`."""
+
+    entries: list[tuple[CreditEntry, date]]
+    head: Head | None
 
 
 _NEWEST = select(func.max(col(LedgerSeal.number))).where(col(LedgerSeal.tenant_id) == CreditEntry.tenant_id)
@@ -49,18 +57,20 @@ _OF_PERSON: Any = (
 
 def person_ledger(session: Session, programme_id: int, person_ids: Collection[int], timezone: str) -> PersonLedger:
     """All of it in one query, for a page that shows it. Days are those of the time zone."""
-    rows = session.execute(_OF_PERSON, {"people": list(person_ids)}).all()
+    whole = whole_ledger(session, person_ids, timezone)
+    own = [(entry, on) for entry, on in whole.entries if entry.programme_id == programme_id]
     return PersonLedger(
-        [row[0] for row in rows if row[0].programme_id == programme_id],
-        Head(*rows[0][2:]) if rows and rows[0][2] is not None else None,
-        [Counted(row[0].kind, row[0].credit_hundredths, _day(row[0].earned_on, row[1], timezone)) for row in rows],
+        [entry for entry, _on in own],
+        [on for _entry, on in own],
+        whole.head,
+        [Counted(entry.kind, entry.credit_hundredths, on) for entry, on in whole.entries],
     )
 
 
-def entries_by_day(session: Session, person_ids: Collection[int], timezone: str) -> list[tuple[CreditEntry, date]]:
+def whole_ledger(session: Session, person_ids: Collection[int], timezone: str) -> WholeLedger:
     """All entries of these rows, in all programmes, each with the day on which it counts. One query."""
     rows = session.execute(_OF_PERSON, {"people": list(person_ids)}).all()
-    return [(row[0], _day(row[0].earned_on, row[1], timezone)) for row in rows]
+    return WholeLedger([(row[0], _day(row[0].earned_on, row[1], timezone)) for row in rows], _head(rows))
 
 
 def points_practice_by_day(
@@ -76,6 +86,10 @@ def points_practice_by_day(
         .order_by(col(CreditEntry.id))
     )
     return [(hundredths, _day(earned_on, moment, timezone)) for hundredths, earned_on, moment in rows]
+
+
+def _head(rows: Sequence[Any]) -> Head | None:
+    return Head(*rows[0][2:]) if rows and rows[0][2] is not None else None
 
 
 def _day(earned_on: date | None, moment: datetime, timezone: str) -> date:

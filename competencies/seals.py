@@ -67,6 +67,10 @@ class Head:
     hash: str
     sealed_at: datetime
 
+    def told(self) -> dict[str, Any]:
+        """As files that leave say it."""
+        return {"number": self.number, "sha256": self.hash, "sealed_at": self.sealed_at.isoformat()}
+
 
 # --- the canonical form ---
 

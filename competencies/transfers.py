@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
 
 from competencies.append_only import guard, refusing
@@ -172,6 +172,39 @@ def points_gone(transfers: Iterable[Transfer]) -> dict[str, int]:
 def key_of(what: str, line_id: str) -> str:
     """What names a line in the ledger: it leaves, comes back and comes in once."""
     return hashlib.sha256(f"{what}:{line_id}".encode()).hexdigest()
+
+
+def transfers_out(session: Session, tenant_id: int, person_ids: Collection[int]) -> Sequence[Transfer]:
+    """The transfers by which something of these rows of people is out of here, the oldest first. One query.
+
+    Also found by the moments in which hours of these very rows left: where rows were one human being for a while, the
+    transfer may stand under a row that is somebody else's again.
+    """
+    moments = select(CreditEntry.entered_at).where(
+        CreditEntry.tenant_id == tenant_id, col(CreditEntry.person_id).in_(person_ids), CreditEntry.reason == LEFT
+    )
+    released = select(TransferEvent.transfer_id).where(
+        TransferEvent.tenant_id == tenant_id, TransferEvent.what == "released", col(TransferEvent.at).in_(moments)
+    )
+    return session.exec(
+        select(Transfer)
+        .where(
+            Transfer.tenant_id == tenant_id,
+            col(Transfer.state).in_(OUT),
+            or_(col(Transfer.person_id).in_(person_ids), col(Transfer.id).in_(released)),
+        )
+        .order_by(col(Transfer.id))
+    ).all()
+
+
+def lines_out(transfers: Iterable[Transfer], person_ids: Collection[int]) -> list[tuple[Transfer, Mapping[str, Any]]]:
+    """The hours of these rows of people that left by these transfers and are not back, line by line."""
+    return [
+        (transfer, line)
+        for transfer in transfers
+        for line in transfer.lines
+        if not line["back"] and line["row"] in person_ids
+    ]
 
 
 def book_lines(

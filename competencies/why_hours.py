@@ -20,19 +20,32 @@ class Why(StrEnum):
     BEYOND = "beyond"  # as many as count are there without it
     CAPPED = "capped"  # the most that a person can get is reached
     WORTH_NOTHING = "worth_nothing"  # the rule gives nothing for such a point
+    MOVED = "moved"  # they counted here, and have left for another district since
 
 
 @dataclass(frozen=True, slots=True)
 class PointState:
-    """A chosen point: `level` None while nothing was released; `awarded_at` orders those that passed."""
+    """A chosen point: `level` None while nothing was released; `awarded_at` orders those that passed. `is_booked`: an
+    entry of the ledger names its award, so it counted by the rule of its day, whatever the rule of now says."""
 
     level: Level | None
     awarded_at: datetime | None = None
     is_taken_back: bool = False
+    is_booked: bool = False
 
 
-def why_counted(rule: HoursRule, points: Sequence[PointState]) -> list[Why]:
-    """For each point, in the order given. Those that passed first count first, of `per_level` the better ones."""
+def why_counted(
+    rule: HoursRule,
+    points: Sequence[PointState],
+    set_booked_at: datetime | None = None,
+    left_at: datetime | None = None,
+) -> list[Why]:
+    """For each point, in the order given. Those that passed first count first, of `per_level` the better ones.
+
+    `set_booked_at`: when hours of points were booked last: a set that was complete by a rule of then stays so.
+    `left_at`: when the hours of points left for another district (they are not back); what passed until then went
+    along.
+    """
     found = [_without_hours(point) for point in points]
     passed = [(place, point.level) for place, point in enumerate(points) if found[place] is None and point.level]
     passed.sort(key=lambda one: (points[one[0]].awarded_at is None, points[one[0]].awarded_at, one[0]))
@@ -40,7 +53,23 @@ def why_counted(rule: HoursRule, points: Sequence[PointState]) -> list[Why]:
         passed.sort(key=lambda one: -one[1])
     for number, (place, _level) in enumerate(passed):
         found[place] = _of_passed(rule, [level for _place, level in passed], number)
-    return [why or Why.WAITING for why in found]
+    return [
+        _as_booked(why or Why.WAITING, point, set_booked_at, left_at) for why, point in zip(found, points, strict=True)
+    ]
+
+
+def _as_booked(why: Why, point: PointState, set_booked_at: datetime | None, left_at: datetime | None) -> Why:
+    """What the ledger says beside the rule of now."""
+    if point.level is None or point.level < Level.PASS or point.is_taken_back:
+        return why
+    is_of_set = why is Why.SET_INCOMPLETE and _by_then(point, set_booked_at)
+    if point.is_booked or is_of_set:
+        why = Why.COUNTED
+    return Why.MOVED if why is Why.COUNTED and _by_then(point, left_at) else why
+
+
+def _by_then(point: PointState, moment: datetime | None) -> bool:
+    return moment is not None and point.awarded_at is not None and point.awarded_at <= moment
 
 
 def _without_hours(point: PointState) -> Why | None:

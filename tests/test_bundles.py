@@ -4,9 +4,11 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 from sqlmodel import select
 
 import competencies
@@ -95,6 +97,8 @@ def test_a_county_gets_one_file_with_a_folder_for_each_school(
     rows = media.first_sheet(archive.read("目录.xlsx"), 50, 20).rows
     assert [row[1] for row in rows[1:]] == [HOSTILE, "孙立新"]
     assert all("陈晓芳" not in str(row) for row in rows)
+    book = CalamineWorkbook.from_filelike(BytesIO(archive.read("目录.xlsx")))
+    assert book.get_sheet_by_name("台账封存").to_python()[1][2] == names[cast.SUN].seal_hash
     assert sum(1 for _ in worker.storage.root.glob("??/??/*")) == 1  # the pages are gone
     assert worker.clear_away(now + timedelta(days=8)) == 0
     assert not list(worker.storage.root.glob("??/??/*"))

@@ -72,6 +72,7 @@ OWN_PAGES = {
     "lti.ticket",
     "submit.mine",
     "passport.mine",
+    "passport.whole",
     "review.mine",
     "cases.queue",
     "cases.phrases",

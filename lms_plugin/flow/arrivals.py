@@ -259,7 +259,8 @@ def _take_in(
     if awards:  # the points may be worth more here than came with them
         books, last = booking.Books(session, programme, rows[:1]), max(awards.values(), key=pk)
         basis = competencies.Basis(programme.policy_id or 0, pk(last), actor.person_id, school)
-        due = booking.lines(programme, last.person_id, books.due(rows[0]), basis, now, reason="award")
+        said = books.category(rows[0])
+        due = booking.lines(programme, last.person_id, books.due(rows[0]), basis, now, reason="award", source=said)
         competencies.ledger.credit_all(session, due)
 
 

@@ -38,6 +38,7 @@ class AskLine:
     asked_at: datetime
     entry: "EntryLine | None"
     answer: str
+    done: "EntryLine | None"  # what was booked, or took hours back
     reply: str
     answered_by: str
     answered_at: datetime | None
@@ -269,7 +270,7 @@ def _row_of(session: Session, actor: Actor, uuid: str) -> Any:
     return row
 
 
-_Asker, _By = aliased(Person), aliased(Person)
+_Asker, _By, _Done = aliased(Person), aliased(Person), aliased(CreditEntry)
 
 
 def _with_names(actor: Actor) -> Any:
@@ -282,12 +283,14 @@ def _with_names(actor: Actor) -> Any:
             col(OrgUnit.path),
             CreditEntry,
             col(_By.name),
+            _Done,
         )
         .join(competencies.Programme, col(competencies.Programme.id) == col(HoursRequest.programme_id))
         .join(_Asker, col(_Asker.id) == col(HoursRequest.person_id))
         .join(OrgUnit, col(OrgUnit.id) == col(HoursRequest.org_unit_id), isouter=True)
         .join(CreditEntry, col(CreditEntry.id) == col(HoursRequest.entry_id), isouter=True)
         .join(_By, col(_By.id) == col(HoursRequest.answered_by_id), isouter=True)
+        .join(_Done, col(_Done.id) == col(HoursRequest.answer_entry_id), isouter=True)
         .where(col(HoursRequest.tenant_id) == actor.tenant_id)
     )
 
@@ -305,7 +308,7 @@ def _within(actor: Actor) -> Any:
 
 
 def _line(row: Any, actor: Actor, timezone: str) -> AskLine:
-    request, programme, asker, school, _path, entry, by = row
+    request, programme, asker, school, _path, entry, by, done = row
     return AskLine(
         uuid=request.uuid,
         programme=programme.title,
@@ -317,6 +320,7 @@ def _line(row: Any, actor: Actor, timezone: str) -> AskLine:
         asked_at=request.asked_at,
         entry=_entry_line(entry, timezone) if entry is not None else None,
         answer=request.answer.value if request.answer is not None else "",
+        done=_entry_line(done, timezone) if done is not None else None,
         reply=request.reply,
         answered_by=by or "",
         answered_at=request.answered_at,

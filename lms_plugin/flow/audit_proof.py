@@ -17,8 +17,19 @@ import lti
 from competencies import CreditEntry
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import as_it_stands, pk
-from lms_plugin.flow import attendance, audit, audit_entries, audit_works, humans, training_files
+from lms_plugin.flow import (
+    attendance,
+    audit,
+    audit_entries,
+    audit_moves,
+    audit_works,
+    booking,
+    categories,
+    humans,
+    training_files,
+)
 from lms_plugin.flow.audit_entries import Written, unless_damaged
+from lms_plugin.flow.audit_moves import MoveProof
 from lms_plugin.flow.audit_works import WorkProof
 from lms_plugin.flow.stuck import Cell, cell_of, is_lost
 from lms_plugin.people import Course, OrgUnit, Person
@@ -110,10 +121,19 @@ class Around:
 
 
 @dataclass(frozen=True)
+class CategoryProof:
+    """The 类别 by whose rules the hours were reckoned, where rules differ by it. `is_noted`: the entry itself names it;
+    else it is what the roster says today ("" for somebody on no roster)."""
+
+    category: str
+    is_noted: bool
+
+
+@dataclass(frozen=True)
 class ProofPage:
     """The page of one drawn entry. `entry` None: it was deleted past the product. `unread`: the parts of the page
-    ("around", "works", "attendance", "deliveries",
-    "related") behind which something stands that cannot be read; `is_new`:
+    ("around", "works", "attendance", "move", "category",
+    "deliveries", "related") behind which something stands that cannot be read; `is_new`:
     this auditor has not opened it before. `unit_path`: what the draw was drawn from."""
 
     draw: str
@@ -124,6 +144,8 @@ class ProofPage:
     around: Around
     works: tuple[WorkProof, ...]
     attendance: AttendanceProof | None
+    move: MoveProof | None
+    category: CategoryProof | None
     deliveries: tuple[Delivery, ...]
     related: tuple[Related, ...]
     unread: frozenset[str]
@@ -173,7 +195,8 @@ def proof_page(session: Session, actor: Actor, uuid: str, position: int) -> Proo
 
 def _parts(session: Session, tenant_id: int, entry: Written | None) -> tuple[dict[str, Any], set[str]]:
     """What stands around the entry, part by part, and which parts could not be read."""
-    parts: dict[str, Any] = {"around": Around(), "works": (), "attendance": None, "deliveries": (), "related": ()}
+    parts: dict[str, Any] = {"around": Around(), "works": (), "deliveries": (), "related": ()}
+    parts |= {"attendance": None, "move": None, "category": None}
     unread: set[str] = set()
     if entry is None:
         return parts, unread
@@ -187,10 +210,15 @@ def _parts(session: Session, tenant_id: int, entry: Written | None) -> tuple[dic
         take("around", lambda: _around(session, tenant_id, entry))
         take("related", lambda: _related(session, tenant_id, entry))
     rows = parts["around"].rows
+    rule = parts["around"].rule
+    if rule is not None and rule.rules is not None and rule.rules.categories and entry.reason in BY_POINTS:
+        take("category", lambda: _category(session, entry, rows))
     if entry.award_id is not None or entry.reason in BY_POINTS:
         take("works", lambda: audit_works.works(session, tenant_id, entry, rows))
     if entry.import_key.startswith("training:"):
         take("attendance", lambda: _attendance(session, tenant_id, entry))
+    if entry.reason in audit_moves.WORDS:
+        take("move", lambda: audit_moves.move(session, tenant_id, entry, rows))
     take("deliveries", lambda: _deliveries(session, tenant_id, entry, rows))
     return parts, unread
 
@@ -255,6 +283,14 @@ def _readable(rules: Any) -> competencies.Rules | None:
         return competencies.Rules.model_validate(rules)
     except ValueError:  # changed past the product into what are no rules
         return None
+
+
+def _category(session: Session, entry: Written, rows: Sequence[int]) -> CategoryProof:
+    """One query where the entry does not say it: it is from before entries did, or follows what was taken back."""
+    if entry.reason in booking.NAME_CATEGORY and entry.source in tuple(competencies.Category):
+        return CategoryProof(entry.source, is_noted=True)
+    found = categories.category_of(session, rows)
+    return CategoryProof(found.value if found is not None else "", is_noted=False)
 
 
 def _attendance(session: Session, tenant_id: int, entry: Written) -> AttendanceProof | None:

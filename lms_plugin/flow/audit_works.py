@@ -26,6 +26,7 @@ from competencies import (
 )
 from lms_plugin.db import pk
 from lms_plugin.flow.audit_entries import Written
+from lms_plugin.flow.audit_moves import came_from
 from lms_plugin.people import OrgUnit, Person, Role, RoleKind
 
 
@@ -109,6 +110,7 @@ class WorkProof:
     school: str
     content_hash: str
     hash_holds: bool
+    came: Mapping[str, str]  # from where, of a point that was earned elsewhere; {} = handed in here
     files: tuple[FileProof, ...]
     reviews: tuple[ReviewProof, ...]
     decided_by: str
@@ -172,6 +174,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             school=school or "",
             content_hash=version.content_hash,
             hash_holds=competencies.canonical_hash(version.manifest) == version.content_hash,
+            came=came_from(version.manifest),
             files=tuple(_pieces(version, files)),
             reviews=tuple(reviews.get(pk(version), ())),
             decided_by=decider or "",

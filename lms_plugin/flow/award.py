@@ -288,7 +288,7 @@ def release_rows(
         books.hold(person, award.point_id, competencies.Level(award.level))
         basis = competencies.Basis(programme.policy_id or 0, pk(award), decision.decided_by_id, award.org_unit_id)
         entered = books.due(person)
-        entries += booking.lines(programme, person, entered, basis, now, reason="award")
+        entries += booking.lines(programme, person, entered, basis, now, reason="award", source=books.category(person))
         if entered:
             books.booked(person, entered)
             done.credited[person] = done.credited.get(person, 0) + entered

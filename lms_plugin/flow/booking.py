@@ -14,6 +14,9 @@ from lms_plugin.db import get, give_way, pk, transaction
 from lms_plugin.flow import categories, humans, report
 from lms_plugin.people import Person, Tenant
 
+NAME_CATEGORY = frozenset({"award", "rule"})
+"""Reasons of entries whose `source` is the person's 类别 of that day, where the rules differ by it."""
+
 AT_ONCE = 200
 """People in one transaction of the job: releases wait for it, so it does not hold the programme for long."""
 
@@ -97,8 +100,8 @@ class Books:
         levels = competencies.released_levels(session, pk(programme), everybody)
         practice = competencies.points_practice(session, pk(programme), everybody)
         humans_rows = {rows[0]: rows for rows in self.rows.values()}
-        said = categories.categories_of(session, humans_rows) if rules.categories else {}
-        self._rule = {key: competencies.hours_rule(rules.for_category(said.get(key))) for key in humans_rows}
+        self._said = categories.categories_of(session, humans_rows) if rules.categories else {}
+        self._rule = {key: competencies.hours_rule(rules.for_category(self._said.get(key))) for key in humans_rows}
         self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
         self._practice = {rows[0]: sum(practice.get(row, 0) for row in rows) for rows in self.rows.values()}
 
@@ -110,6 +113,11 @@ class Books:
         """The person holds one point more, or at a better level."""
         held = self._held[self.rows[person_id][0]]
         held[point_id] = max(level, held.get(point_id, level))
+
+    def category(self, person_id: int) -> str:
+        """By whose rules, where they differ by 类别, else "": the `source` of an entry, to be told later."""
+        found = self._said.get(self.rows[person_id][0])
+        return found.value if found is not None else ""
 
     def booked(self, person_id: int, hundredths: int) -> None:
         """So much more stands in the ledger."""
@@ -181,7 +189,8 @@ def bring_up(session: Session, programme: competencies.Programme, people: Collec
         if award is not None:
             # Hours stay with the row and the school where the points were earned.
             basis = competencies.Basis(programme.policy_id or 0, org_unit_id=award.org_unit_id)
-            entries += lines(programme, award.person_id, hundredths, basis, now, reason="rule")
+            source = books.category(person)
+            entries += lines(programme, award.person_id, hundredths, basis, now, reason="rule", source=source)
             books.booked(person, hundredths)
     competencies.ledger.credit_all(session, entries)
 

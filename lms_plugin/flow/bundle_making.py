@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
@@ -152,10 +153,11 @@ def _finish(sessions: "sessionmaker[Session]", storage: Storage, bundle_id: int,
         bundle = get(session, domain.CertificateBundle, bundle_id)
         old, tenant_id, kind = bundle.storage_key, bundle.tenant_id, paper_kinds.KINDS[bundle.kind]
         timezone = get(session, Tenant, tenant_id).timezone
+        sealed = _sealed(competencies.head(session, tenant_id), timezone)
     folder = storage.derived(old, _page_name(0)).parent
     new = _new_key(old)
     with tempfile.TemporaryFile(dir=folder) as target:
-        _write(target, folder, kind, _rows(sessions, folder, kind, tenant_id, timezone))
+        _write(target, folder, kind, _rows(sessions, folder, kind, tenant_id, timezone), sealed)
         size = target.seek(0, 2)
         target.seek(0)
         storage.delete(new)  # of a run that broke off here
@@ -225,7 +227,16 @@ def _schools(session: Session, person_ids: Collection[int]) -> dict[int, str]:
     return {row: found[theirs[0]] for row, theirs in rows.items() if theirs[0] in found}
 
 
-def _write(target: Any, folder: Path, kind: PaperKind, rows: Iterable[_Row]) -> None:
+def _sealed(head: competencies.Head | None, timezone: str) -> sheets.Page:
+    """Up to where the ledger was sealed when they were packed: the last page of the list."""
+    columns = [sheets.Column("学时台账封存到第几次", 12, "number"), sheets.Column("封存时间", 18)]
+    rows = []
+    if head is not None:
+        rows.append((head.number, f"{head.sealed_at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}", head.hash))
+    return sheets.Page("台账封存", [*columns, sheets.Column("校验值（SHA-256）", 70)], rows)
+
+
+def _write(target: Any, folder: Path, kind: PaperKind, rows: Iterable[_Row], sealed: sheets.Page) -> None:
     """The ZIP: a folder for each school, and the list of all. PDFs are packed already, so they go in as they are."""
     with zipfile.ZipFile(target, "w") as archive, tempfile.TemporaryFile(dir=folder) as book:
 
@@ -235,7 +246,7 @@ def _write(target: Any, folder: Path, kind: PaperKind, rows: Iterable[_Row]) -> 
                 yield row.line
 
         columns = (*_COLUMNS, *kind.columns, sheets.Column("文件", 40))
-        sheets.write(book, [sheets.Page("目录", columns, lines())])
+        sheets.write(book, [sheets.Page("目录", columns, lines()), sealed])
         archive.writestr(LIST, _all_of(book))
 
 

@@ -142,12 +142,15 @@ def _schools(session: Session, people: Collection[int]) -> dict[int, str]:
     return dict(rows)
 
 
-def sheet_rows(session: Session, actor: Actor, course_uuid: str, now: datetime) -> tuple[str, list[Line]]:
-    """The course's title and everybody in it, those who need help first."""
+def sheet_rows(
+    session: Session, actor: Actor, course_uuid: str, now: datetime
+) -> tuple[str, list[Line], competencies.Head | None]:
+    """The course's title, everybody in it (those who need help first), and the newest seal of the ledger."""
     course, _scope = _found(session, actor, course_uuid)
     everybody = stuck.people_of(session, course, stuck.columns_of(session, course), now)
     schools = _schools(session, [one.row_id for one in everybody])
-    return course.title, [Line(one, schools.get(one.row_id, "")) for one in everybody]
+    lines = [Line(one, schools.get(one.row_id, "")) for one in everybody]
+    return course.title, lines, competencies.head(session, actor.tenant_id)
 
 
 def course_list(session: Session, actor: Actor, now: datetime) -> list[CourseLine]:

@@ -14,7 +14,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import booking, humans, merge_reviews, report, roster_ties, sessions, training_hours
+from lms_plugin.flow import booking, humans, merge_reviews, online_hours, report, roster_ties, sessions, training_hours
 from lms_plugin.people import Identity, IdentityMove, Notice, Person, RosterEntry
 
 LONGEST_REASON = 200
@@ -52,6 +52,7 @@ def merge_persons(session: Session, actor: Actor, from_uuid: str, to_uuid: str, 
     _settle_notices(session, actor, [source.uuid, target.uuid], now)
     merge_reviews.fall(session, actor, humans.rows_of(target), now)
     training_hours.book_once(session, actor, target, reason, now)
+    online_hours.count_once(session, actor, target, reason, now)
     for programme in programmes:
         _follow_rule(session, actor, programme, target, "merge", reason, now)
         report.queue_scores(session, programme, [pk(target)], now)
@@ -96,6 +97,7 @@ def undo_merge(session: Session, actor: Actor, from_uuid: str, now: datetime) ->
     session.flush()
     roster_ties.give_back(session, gone, target, merged_at, now)
     merge_reviews.bring_back(session, [gone, humans.rows_of(target)], merged_at, now)
+    online_hours.count_each(session, actor, [*gone, *humans.rows_of(target)], merged_at, now)
     for person in (source, target):
         sessions.end_sessions(session, pk(person), now)
         training_hours.book_each(session, actor, person, now)

@@ -1,9 +1,11 @@
 """网络研修 hours from an officer's sheet (工号 姓名 学时 来源 日期): checked first, then in the ledger as 导入."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -11,7 +13,7 @@ from competencies import CreditEntry, CreditKind, OnlineHours, Programme
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict
-from lms_plugin.flow import people, report, sheets
+from lms_plugin.flow import humans, people, report, sheets
 from lms_plugin.flow.oversee import opening_path
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Tenant, staff_number_as_kept
@@ -261,8 +263,59 @@ def _there(session: Session, programme_id: int) -> dict[tuple[int, int, str, dat
         select(CreditEntry).where(CreditEntry.programme_id == programme_id, CreditEntry.kind == CreditKind.ONLINE)
     ).all()
     taken_back = {entry.reverses_id for entry in entries}
-    return {
-        (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on): pk(entry) not in taken_back
-        for entry in entries
-        if entry.reason == "import"
-    }
+    found: dict[tuple[int, int, str, date | None], bool] = {}
+    for entry in entries:
+        if entry.reason == "import":  # twice where a merge took it back and its undo booked it again
+            same = (entry.person_id, entry.credit_hundredths, entry.source, entry.earned_on)
+            found[same] = found.get(same, False) or pk(entry) not in taken_back
+    return found
+
+
+def count_once(session: Session, actor: Actor, person: Person, reason: str, now: datetime) -> None:
+    """After rows became one: of the same line of an import (`_there` says what is the same) booked under two of them,
+    the first stays and the other is taken back. The caller holds the programmes."""
+    kept: set[tuple[object, ...]] = set()
+    for entry in _standing(session, humans.rows_of(person)):
+        same = (entry.programme_id, entry.credit_hundredths, entry.source, entry.earned_on)
+        if same in kept:
+            competencies.reverse(session, entry, actor.person_id, reason, now)
+        kept.add(same)
+
+
+def _standing(session: Session, rows: Collection[int]) -> list[CreditEntry]:
+    """Imported entries of these rows that nobody took back, oldest first. One query."""
+    back = aliased(CreditEntry)
+    return list(
+        session.exec(
+            select(CreditEntry)
+            .join(back, col(back.reverses_id) == col(CreditEntry.id), isouter=True)
+            .where(col(CreditEntry.person_id).in_(rows), CreditEntry.reason == "import", col(back.id).is_(None))
+            .order_by(col(CreditEntry.id))
+        )
+    )
+
+
+def count_each(session: Session, actor: Actor, rows: Collection[int], merged_at: datetime, now: datetime) -> None:
+    """After one became two again: what `count_once` took back of these rows at that time is booked again."""
+    back = aliased(CreditEntry)
+    taken = session.exec(
+        select(CreditEntry, back.id)
+        .join(back, col(back.reverses_id) == col(CreditEntry.id))
+        .where(col(CreditEntry.person_id).in_(rows), CreditEntry.reason == "import", col(back.entered_at) == merged_at)
+        .order_by(col(CreditEntry.id))
+    ).all()
+    for entry, reversal_id in taken:
+        competencies.credit(
+            session,
+            entry.tenant_id,
+            entry.programme_id,
+            entry.person_id,
+            entry.kind,
+            entry.credit_hundredths,
+            competencies.Basis(entry.policy_id, decided_by_id=actor.person_id, org_unit_id=entry.org_unit_id),
+            now,
+            "import",
+            entry.source,
+            earned_on=entry.earned_on,
+            key=hashlib.sha256(f"{entry.import_key}:{reversal_id}".encode()).hexdigest(),
+        )

@@ -13,7 +13,7 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import categories, certificate_views, certificates, deliveries, humans, sign_in
+from lms_plugin.flow import categories, certificate_views, certificates, deliveries, humans, sign_in, whole_record
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.scopes import courses_of, person_scope
@@ -48,7 +48,8 @@ class RecordPoint:
 class HoursLine:
     """One line of the ledger. `reason`: award, rule (a new rule gave more), training, import or reversal.
 
-    `source`: where imported hours were earned, or why something was taken back. `on`: the day on which it counts,
+    `source`: where imported hours were earned, why something was taken back, or the 类别 by whose rules it came.
+    `cycle`: the one in which it counts, empty, where that is not the one of today. `on`: the day on which it counts,
     `entered_on`: the one on which it was entered. `can_be_reversed`: an import that was not taken back.
     """
 
@@ -59,6 +60,7 @@ class HoursLine:
     source: str
     on: date
     entered_on: date
+    cycle: competencies.CycleTotal | None
     rule_number: int
     can_be_reversed: bool
     taken_back: str | None = None  # why, where another line takes this one back
@@ -77,8 +79,11 @@ class Record:
     school: str
     is_confirmed: bool
     is_own: bool
+    sees_whole: bool  # may open 研修总档案 too
     round: Round
     points: tuple[RecordPoint, ...]
+    category: str  # by whose own rules it is reckoned; "" = by those for everybody
+    moved_to: str  # where hours of points that passed here count now; "" = here
     points_passed: int
     result: str
     hours: tuple[HoursLine, ...]
@@ -99,6 +104,12 @@ class Record:
     cycle: competencies.CycleRule
     cycles: tuple[competencies.CycleTotal, ...]  # over all programmes, the newest first
 
+    @property
+    def has_other_kinds(self) -> bool:
+        """Whether there are hours of kinds that a programme asks for none of: they count in the cycle alone."""
+        asked = {competencies.CreditKind.PRACTICE.value, competencies.CreditKind.ONLINE.value}
+        return any(line.kind not in asked for line in self.hours)
+
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
     """The record of a person (None: the actor's own): at most twelve queries. Raises NotFound, Forbidden."""
@@ -118,14 +129,13 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         raise NotFound("submit.not_enrolled")
     # What may be done is asked as the acts ask: of the person where they are today, guests not widened.
     acts = scope if is_own else person_scope(session, programme.tenant_id, pk(person), pk(programme))
-    rules = next(
-        (rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules()
-    )
-    rules, _not_for = categories.for_person(session, rules, person_ids)
+    said = next((rule for key, (_number, rule) in policies.items() if key == programme.policy_id), competencies.Rules())
+    category = categories.category_of(session, person_ids) if said.categories else None
+    rules = said.for_category(category)
     rows = chosen_points(session, actor, programme, person_ids)
     tenant = get(session, Tenant, actor.tenant_id)
     timezone = tenant.timezone
-    entries, seal, everything = competencies.person_ledger(session, pk(programme), person_ids, timezone)
+    entries, days, seal, everything = competencies.person_ledger(session, pk(programme), person_ids, timezone)
     totals = {
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
@@ -138,6 +148,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     holder = certificates.Holder(person, person_ids, units[0] if units else None, tuple(entries), given)
     taken_back = {entry.reverses_id: entry.source for entry in entries if entry.reverses_id is not None}
     cycle = competencies.cycle_rule(tenant.cycle)
+    now_on = competencies.local_day(now, timezone)
     shown = Round.of(programme, rules, timezone, now)
     levels = [row.level for row in rows if row.level is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
@@ -152,10 +163,13 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         school=units[0].name if units else "",
         is_confirmed=person.confirmed_at is not None,
         is_own=is_own,
+        sees_whole=can(actor, Permission.RECORD_READ, whole_record.scope_of(person, units)),
         round=shown,
-        points=_points(rows, rules),
+        points=_points(rows, rules, entries),
+        category=category.value if category is not None and rules is not said else "",
+        moved_to=_left(entries)[1],
         cycle=cycle,
-        cycles=competencies.cycle_totals(cycle, everything, competencies.local_day(now, timezone)),
+        cycles=competencies.cycle_totals(cycle, everything, now_on),
         points_passed=sum(level >= competencies.Level.PASS for level in levels),
         result=competencies.person_result(
             levels,
@@ -172,13 +186,14 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
                 hundredths=entry.credit_hundredths,
                 reason=entry.reason,
                 source=entry.source,
-                on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
+                on=on,
+                cycle=_other_cycle(cycle, on, now_on),
                 entered_on=competencies.local_day(entry.entered_at, timezone),
                 rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
                 can_be_reversed=entry.reason == "import" and entry.id not in taken_back,
                 taken_back=taken_back.get(pk(entry)),
             )
-            for entry in entries
+            for entry, on in zip(entries, days, strict=True)
         ),
         trainings=sign_in.came(session, person_ids, pk(programme)) if is_own else (),
         practice_hundredths=practice,
@@ -263,17 +278,45 @@ def _rules_and_units(
     return rows[0][0], found, units, rows[0][2] is not None
 
 
-def _points(rows: Sequence[ChosenPoint], rules: competencies.Rules) -> tuple[RecordPoint, ...]:
+def _other_cycle(rule: competencies.CycleRule, on: date, today: date) -> competencies.CycleTotal | None:
+    return competencies.total_of(rule, on.year, 0, 0) if rule.cycle_of(on.year) != rule.cycle_of(today.year) else None
+
+
+def _left(entries: Sequence[competencies.CreditEntry]) -> tuple[datetime | None, str]:
+    """When practice hours left for another district, and which; (None, "") where none did, or all came back."""
+    moves = competencies.transfers
+    gone = [
+        entry
+        for entry in entries
+        if entry.kind is competencies.CreditKind.PRACTICE and entry.reason in {moves.LEFT, moves.BACK}
+    ]
+    if sum(entry.credit_hundredths for entry in gone) >= 0:
+        return None, ""
+    last = [entry for entry in gone if entry.reason == moves.LEFT][-1]
+    return last.entered_at, last.source
+
+
+def _points(
+    rows: Sequence[ChosenPoint], rules: competencies.Rules, entries: Sequence[competencies.CreditEntry]
+) -> tuple[RecordPoint, ...]:
+    brought = [entry for entry in entries if competencies.transfers.of_points(entry)]
+    if sum(entry.credit_hundredths for entry in brought) <= 0:
+        brought = []  # what was booked was taken back
+    booked = {entry.award_id: entry.entered_at for entry in brought if entry.credit_hundredths > 0}
     states = [
         competencies.PointState(
             level=row.level,
             awarded_at=row.award.awarded_at if row.award is not None else None,
             is_taken_back=row.award is not None and row.award.revoked_at is not None,
+            is_booked=row.award is not None and row.award.id in booked,
         )
         for row in rows
     ]
     found = []
-    for row, why in zip(rows, competencies.why_counted(competencies.hours_rule(rules), states), strict=True):
+    whys = competencies.why_counted(
+        competencies.hours_rule(rules), states, max(booked.values(), default=None), _left(entries)[0]
+    )
+    for row, why in zip(rows, whys, strict=True):
         taken_back = row.award.revoked_reason if row.award is not None and row.award.revoked_at is not None else None
         found.append(
             RecordPoint(

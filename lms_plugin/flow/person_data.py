@@ -257,7 +257,8 @@ def file_of(session: Session, actor: Actor, uuid: str | None, now: datetime) -> 
     for name, query in kinds_of(ids, now).items():
         found = [{key: _plain(value) for key, value in row.items()} for row in session.execute(query).mappings()]
         rows[name] = sorted(found, key=str)
-    return {"made_at": now.isoformat(), "person": own, **rows}
+    head = competencies.head(session, person.tenant_id)  # up to where the ledger was sealed when the file was made
+    return {"made_at": now.isoformat(), "person": own, **rows, "ledger_head": head.told() if head is not None else None}
 
 
 def _plain(value: Any) -> Any:

@@ -86,12 +86,6 @@ def send_scores(session: Session, programmes: Collection[Programme], person: Per
 def require_here(session: Session, rows: Collection[int], programme: Programme) -> None:
     """Raises Refused `credit.moved_away` where hours of these rows in a programme have left for another district: what
     is taken back here would take from what is not here. One query."""
-    for transfer in session.exec(
-        select(domain.Transfer).where(
-            domain.Transfer.tenant_id == programme.tenant_id,
-            col(domain.Transfer.person_id).in_(rows),
-            col(domain.Transfer.state).in_(domain.OUT),
-        )
-    ):
-        if any(line["programme"] == programme.uuid and not line["back"] for line in transfer.lines):
+    for transfer, line in domain.lines_out(domain.transfers_out(session, programme.tenant_id, rows), rows):
+        if line["programme"] == programme.uuid:
             raise Refused("credit.moved_away", place=transfer.to_name)

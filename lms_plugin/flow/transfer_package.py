@@ -19,7 +19,7 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import Award, CompetencyPoint, CreditEntry, CreditKind, Level, Programme, Submission
 from lms_plugin import parcel, signing
-from lms_plugin.db import by_id
+from lms_plugin.db import by_id, pk
 from lms_plugin.errors import Refused
 from lms_plugin.flow import transfer_record
 from lms_plugin.people import Enrolment, Person, Tenant
@@ -82,14 +82,10 @@ def leaving(session: Session, tenant: Tenant, rows: Collection[int]) -> Leaving:
     programmes = by_id(session, Programme, sorted(keys))
     counts = [
         domain.Counts(entry, programmes[entry.programme_id].uuid, on)
-        for entry, on in competencies.entries_by_day(session, rows, tenant.timezone)
+        for entry, on in competencies.whole_ledger(session, rows, tenant.timezone).entries
     ]
-    out = session.exec(
-        select(domain.Transfer)
-        .where(col(domain.Transfer.person_id).in_(rows), col(domain.Transfer.state).in_(domain.OUT))
-        .order_by(col(domain.Transfer.id))
-    ).all()
-    gone = [line for transfer in out for line in transfer.lines if not line["back"]]
+    out = domain.transfers_out(session, pk(tenant), rows)
+    gone = [line for _transfer, line in domain.lines_out(out, rows)]
     works = session.exec(select(col(Submission.state)).where(col(Submission.person_id).in_(rows))).all()
     under_way = {competencies.SubmissionState.SUBMITTED, competencies.SubmissionState.LATE}
     under_way |= {competencies.SubmissionState.RETURNED, competencies.SubmissionState.DECIDED}

@@ -140,13 +140,7 @@ def _marks(session: Session, versions: Sequence[int]) -> dict[int, list[dict[str
 def ledger(session: Session, tenant: Tenant, rows: Collection[int]) -> list[dict[str, Any]]:
     """The head of the district's chain, and every entry of the person as it stands."""
     head = competencies.head(session, pk(tenant))
-    lines: list[dict[str, Any]] = [
-        {
-            "head": {"number": head.number, "sha256": head.hash, "sealed_at": head.sealed_at.isoformat()}
-            if head is not None
-            else None
-        }
-    ]
+    lines: list[dict[str, Any]] = [{"head": head.told() if head is not None else None}]
     statement: Any = (
         columns(CreditEntry, col(Programme.uuid), col(OrgUnit.name))
         .join(Programme, col(Programme.id) == col(CreditEntry.programme_id))

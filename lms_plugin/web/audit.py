@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.db import new_uuid, writes
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import audit, audit_proof, audit_views
+from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views
 from lms_plugin.web import ledger_words, messages
+from lms_plugin.web.category_form import category_words
 from lms_plugin.web.chain import drawn_word, state_words
 from lms_plugin.web.deliveries import kind_word as column_word
 from lms_plugin.web.deliveries import told
@@ -19,6 +20,7 @@ from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.programme_form import rule_words
 from lms_plugin.web.training_form import file_words, way_word
+from lms_plugin.web.transfers import event_word
 
 blueprint = Blueprint("audit", __name__)
 
@@ -144,6 +146,9 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
         file_kinds=file_words(),
         drawn_word=drawn_word,
         batch_word=state_words,
+        moves=audit_moves.WORDS,
+        event_word=event_word,
+        category_words={"": "", **category_words()},
         printed_at=edge().now,
     )
     if view.is_new:  # all that was read is read: one line is written, and the edge commits it

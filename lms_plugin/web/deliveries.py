@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import lti
 from lms_plugin.flow import course_deliveries, retry, sheets
-from lms_plugin.web.downloads import person_columns, workbook
+from lms_plugin.web.downloads import person_columns, seal_page, workbook
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -151,7 +151,7 @@ def _listed(rows: Iterable[course_deliveries.Line]) -> Iterator[str]:
 @blueprint.get("/courses/<course>/scores/sheet")
 def sheet(course: str) -> BaseResponse:
     """Everybody of the course as a workbook."""
-    title, rows = course_deliveries.sheet_rows(db(), actor(), course, edge().now)
+    title, rows, seal = course_deliveries.sheet_rows(db(), actor(), course, edge().now)
     score = [
         column
         for kind in lti.LineItemKind
@@ -169,7 +169,7 @@ def sheet(course: str) -> BaseResponse:
         sheets.Column(_("平台的回答"), 40),
     ]
     name = f"{_('成绩回传')}_{title}"
-    return workbook(name, [sheets.Page(_("成绩回传"), heads, _sheet_rows(rows))])
+    return workbook(name, [sheets.Page(_("成绩回传"), heads, _sheet_rows(rows)), seal_page(seal)])
 
 
 def _sheet_rows(rows: Iterable[course_deliveries.Line]) -> Iterator[tuple[Any, ...]]:

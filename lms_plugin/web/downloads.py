@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from flask import send_file
 from werkzeug.wrappers import Response as BaseResponse
 
+import competencies
 from lms_plugin.flow import sheets
+from lms_plugin.web import formats
+from lms_plugin.web.edge import edge
 from lms_plugin.web.formats import gettext as _
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -16,6 +19,17 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def person_columns() -> list[sheets.Column]:
     """Whom a line is about, in every sheet of people that we send."""
     return [sheets.Column(_("姓名"), 12), sheets.Column(_("学校"), 24), sheets.Column(_("工号"), 14)]
+
+
+def seal_page(seal: competencies.Head | None) -> sheets.Page:
+    """The last page of every workbook that tells of hours or results: up to where the ledger was sealed then."""
+    heads = [
+        sheets.Column(_("学时台账封存到第几次"), 12, "number"),
+        sheets.Column(_("封存时间"), 18),
+        sheets.Column(_("校验值（SHA-256）"), 70),
+    ]
+    rows = () if seal is None else ((seal.number, formats.stamp(seal.sealed_at, edge().timezone), seal.hash),)
+    return sheets.Page(_("台账封存"), heads, rows)
 
 
 def workbook(name: str, pages: Sequence[sheets.Page]) -> BaseResponse:

@@ -1,6 +1,7 @@
 """The ledger in words: kinds of hours, and what an entry rests on."""
 
 from competencies import CycleRule, CycleTotal
+from lms_plugin.web.category_form import category_words
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.formats import hours
 
@@ -36,10 +37,17 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
         case "unmerge":
             return _("撤销合并，冲抵记回")
         case "rule":
-            return _("规则改为第 %(number)s 版，补记", number=rule_number) if rule_number else _("规则修改后补记")
+            said = _("规则改为第 %(number)s 版，补记", number=rule_number) if rule_number else _("规则修改后补记")
+            return said + _by_category(source)
         case "award":
-            return _("能力点认定，规则第 %(number)s 版", number=rule_number) if rule_number else _("能力点认定")
+            said = _("能力点认定，规则第 %(number)s 版", number=rule_number) if rule_number else _("能力点认定")
+            return said + _by_category(source)
     return f"{reason} {source}".strip()
+
+
+def _by_category(source: str) -> str:
+    words = category_words()
+    return _("（按%(category)s的规则）", category=words[source]) if source in words else ""
 
 
 def years_word(one: CycleTotal) -> str:

@@ -16,7 +16,7 @@ from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
 from lms_plugin.web import category_form, formats, ledger_words
-from lms_plugin.web.downloads import person_columns, workbook
+from lms_plugin.web.downloads import person_columns, seal_page, workbook
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -254,11 +254,6 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("周期还差"), 30),
         sheets.Column(_("类别"), 10),
     ]
-    sealed = [
-        sheets.Column(_("学时台账封存到第几次"), 12, "number"),
-        sheets.Column(_("封存时间"), 18),
-        sheets.Column(_("校验值（SHA-256）"), 70),
-    ]
     total = sum((tally for _name, tally in found.units), Tally())
     return workbook(
         f"{_('进度')}_{found.unit.name}_{local_day(edge().now).isoformat()}",
@@ -266,14 +261,9 @@ def sheet(programme: str, unit: str) -> BaseResponse:
             sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
             sheets.Page(_("名单"), persons, _person_rows(found.people, rules)),
             sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules)),
-            sheets.Page(_("台账封存"), sealed, _seal_rows(found.seal)),
+            seal_page(found.seal),
         ],
     )
-
-
-def _seal_rows(seal: competencies.Head | None) -> Iterator[tuple[Any, ...]]:
-    if seal is not None:
-        yield seal.number, formats.stamp(seal.sealed_at, edge().timezone), seal.hash
 
 
 def _figure_rows(units: Iterable[tuple[str, Tally]], goal: int) -> Iterator[tuple[Any, ...]]:

@@ -3,14 +3,25 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+import competencies
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import deliveries, passport, reversal, submit_views
+from lms_plugin.flow import deliveries, passport, reversal, sign_in, submit_views, whole_record
+from lms_plugin.people import RoleKind
 from lms_plugin.web import ledger_words, marks, messages
+from lms_plugin.web.category_form import category_words
 from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, wake_worker
+from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.submit import nothing
 
 blueprint = Blueprint("passport", __name__)
+
+_CYCLE = {
+    "years": ledger_words.years_word,
+    "words": ledger_words.cycle_words,
+    "lack": ledger_words.cycle_lack,
+    "need": ledger_words.cycle_need,
+}
 
 
 @blueprint.get("/record")
@@ -42,12 +53,47 @@ def _page(record: passport.Record) -> str:
         told=lambda one: told(one.state, one.trouble, own=record.is_own),
         kind_word=ledger_words.kind_word,
         basis_words=ledger_words.basis_words,
-        cycle={
-            "years": ledger_words.years_word,
-            "words": ledger_words.cycle_words,
-            "lack": ledger_words.cycle_lack,
-            "need": ledger_words.cycle_need,
-        },
+        cycle=_CYCLE,
+        may_search=_may_search(),
+        category_words=category_words(),
+        came_word=came_word,
+    )
+
+
+def came_word(one: sign_in.Came) -> str:
+    """Why a training that somebody was at has brought no hours (yet)."""
+    if not one.is_closed:
+        return str(_("结束后记"))
+    return str(_("没有记上，请主持人“补记学时”") if one.minutes else _("0 分钟，不记"))
+
+
+def _may_search() -> bool:
+    """Whether old records (以前的记录) are theirs to search."""
+    return actor().has(RoleKind.OFFICER, RoleKind.SCHOOL_LEAD, RoleKind.AUDITOR)
+
+
+@blueprint.get("/record/whole")
+def whole() -> str:
+    """Everything of one's own, over all programmes."""
+    return _whole(None)
+
+
+@blueprint.get("/record/whole/<person>")
+def whole_of(person: str) -> str:
+    """Everything of somebody, for who looks after their school."""
+    return _whole(person)
+
+
+def _whole(person: str | None) -> str:
+    view = whole_record.whole(db(), actor(), person, edge().now)
+    kinds = [(kind.value, ledger_words.kind_word(kind.value)) for kind in competencies.CreditKind]
+    return render_template(
+        "passport/whole.html",
+        view=view,
+        kinds=kinds,
+        heads=[_("项目"), *((word, "num") for _kind, word in kinds), (_("合计"), "num")],
+        words=_CYCLE,
+        may_search=_may_search(),
     )
 
 

@@ -128,8 +128,8 @@ def test_the_database_sums_as_the_page_does(world: World) -> None:
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def state(level: int | None, day: int = 0, *, taken_back: bool = False) -> PointState:
-    return PointState(Level(level) if level is not None else None, FIRST + timedelta(days=day), taken_back)
+def state(level: int | None, day: int = 0, *, taken_back: bool = False, booked: bool = False) -> PointState:
+    return PointState(Level(level) if level is not None else None, FIRST + timedelta(days=day), taken_back, booked)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,17 @@ def state(level: int | None, day: int = 0, *, taken_back: bool = False) -> Point
 )  # fmt: skip
 def test_why_a_point_counts_or_does_not(rule: dict[str, Any], points: list[PointState], expected: str) -> None:
     assert [why.value for why in why_counted(HoursRule(**rule), points)] == expected.split()
+
+
+def test_what_was_booked_by_an_older_rule_counted() -> None:
+    """Two were enough then; now it takes three. And hours that left say so, but not those that came after."""
+    points = [state(1, 1), state(1, 2, booked=True), state(1, 5), state(0, 1)]
+    asked = HoursRule(required_points=4)
+    assert [why.value for why in why_counted(asked, points, FIRST + timedelta(days=2))] == [
+        *("counted", "counted", "set_incomplete", "failed")
+    ]
+    left = why_counted(HoursRule(), points, None, FIRST + timedelta(days=3))
+    assert [why.value for why in left] == ["moved", "moved", "counted", "failed"]
 
 
 @given(

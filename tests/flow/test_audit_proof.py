@@ -2,18 +2,36 @@
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import select
 
 import competencies
 from lms_plugin.db import pk
-from lms_plugin.flow import attendance, audit, audit_proof, award, batches, publicity, training_hours
+from lms_plugin.flow import (
+    arrivals,
+    attendance,
+    audit,
+    audit_proof,
+    award,
+    batches,
+    passport,
+    publicity,
+    training_hours,
+    transfers,
+)
+from lms_plugin.web import ledger_words
 from tests import people as cast
 from tests.factories import World
+from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_audit import draw, proof, seal
 from tests.flow.test_chain import ALL, HOUR, SEED, check_all, close, decide, name_panel
 from tests.flow.test_trainings import planned, signed_by_code
-from tests.ledgers import unguarded
+from tests.ledgers import add_entry, unguarded
+from tests.moving import SECRET, released, there_of
 from tests.queries import count_queries
+from tests.rosters import put_on_roster
+
+domain = competencies.transfers
 
 PER_POINT = {"kind": "per_level", "pass_hundredths": 300, "excellent_hundredths": 500}
 
@@ -110,3 +128,84 @@ def test_the_proof_writes_nothing(chained: tuple[World, competencies.SchoolBatch
     again = audit_proof.proof_page(world.session, actor, drawn.uuid, 1)
     assert not again.is_new
     assert [one.kind for one in again.history] == ["opened"]
+
+
+# --- hours that moved, and the category of the day ---
+
+
+def proofs_by_reason(world: World) -> dict[str, audit_proof.ProofPage]:
+    drawn = draw(world)
+    pages = [proof(world, drawn, place) for place in range(1, len(drawn.entry_ids) + 1)]
+    return {page.entry.reason: page for page in pages if page.entry is not None}
+
+
+def test_hours_that_left_and_came_back_name_their_package_and_its_hash(world: World) -> None:
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    there = there_of(world)
+    uuid = released(there)
+    transfers.withdraw(world.session, world.actor(cast.OFFICER), uuid, "还没走", world.now + HOUR)
+    row = world.session.exec(select(domain.Transfer).where(domain.Transfer.uuid == uuid)).one()
+    seal(world)
+    pages = proofs_by_reason(world)
+    officer = world.person(cast.OFFICER).name
+    left, back = pages["transfer_out"].move, pages["transfer_back"].move
+    assert left is not None
+    assert (left.place, left.package, left.content_hash, left.holds) == ("邻县", uuid, row.manifest_hash, True)
+    assert (left.what, left.by, left.at) == ("released", officer, world.now)
+    assert back is not None
+    assert (back.what, back.by, back.reason, back.package) == ("withdrawn", officer, "还没走", uuid)
+    assert pages["award"].move is None
+
+
+def test_hours_that_came_name_their_package_and_what_its_points_were(world: World) -> None:
+    there = there_of(world)
+    code = arrivals.open_code(world.session, world.actor(cast.CHEN), world.now).code
+    basis = competencies.Basis(there.programme.policy_id or 0)
+    competencies.credit(
+        world.session, pk(there.tenant), pk(there.programme), pk(there.person), competencies.CreditKind.ONLINE, 600,
+        basis, world.now,
+    )  # fmt: skip
+    uuid = transfers.ask(world.session, there.teacher, code, "", world.now).uuid
+    transfers.release(world.session, there.officer, uuid, SECRET, world.now)
+    came = world.session.exec(select(domain.Arrival).where(domain.Arrival.code == code)).one()
+    officer = world.actor(cast.OFFICER)
+    package = arrivals.package_of(world.session, came, world.now)
+    choice = arrivals.Choice(world.programme.uuid, frozenset(line.block for line in package.lines), {})
+    arrivals.accept(world.session, officer, came.uuid, choice, world.now)
+    seal(world)
+    found = proofs_by_reason(world)["transfer_in"].move
+    assert found is not None
+    assert (found.place, found.package, found.content_hash) == ("邻县", uuid, came.manifest_hash)
+    assert (found.what, found.by, found.holds) == ("accepted", world.person(cast.OFFICER).name, True)
+    kept = world.session.exec(select(domain.TransferPackage).where(domain.TransferPackage.arrival_id == pk(came))).one()
+    kept.content = kept.content[:-20]
+    world.session.add(kept)
+    world.session.flush()
+    changed = proofs_by_reason(world)["transfer_in"].move
+    assert changed is not None
+    assert not changed.holds
+
+
+def test_the_entry_names_the_category_of_its_day(world: World) -> None:
+    """Whatever the roster says later; and where the rules are the same for all, nobody asks."""
+    entry = put_on_roster(world, cast.CHEN)
+    entry.category = competencies.Category.PRINCIPAL
+    world.set_rules(categories=[{"category": "principal", "required_points": 1}])
+    earn(world, cast.CHEN, "A3")
+    entry.category = competencies.Category.COACH
+    world.session.flush()
+    seal(world)
+    page = proofs_by_reason(world)["award"]
+    assert page.category == audit_proof.CategoryProof("principal", is_noted=True)
+    (line,) = passport.record(world.session, world.actor(cast.CHEN), world.programme.uuid, None, world.now).hours
+    assert ledger_words.basis_words(line.reason, line.source, 2) == "能力点认定，规则第 2 版（按校长的规则）"
+
+
+def test_an_entry_without_a_category_says_that_it_is_of_today(world: World) -> None:
+    entry = put_on_roster(world, cast.CHEN)
+    entry.category = competencies.Category.PRINCIPAL
+    world.set_rules(categories=[{"category": "principal", "required_points": 1}])
+    add_entry(world, 100)
+    world.session.flush()
+    seal(world)
+    assert proof(world, draw(world)).category == audit_proof.CategoryProof("principal", is_noted=False)

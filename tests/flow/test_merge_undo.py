@@ -1,7 +1,7 @@
 """撤销合并: the roster's row, reviews and numbers go back exactly, where nobody changed them since."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import hypothesis.strategies as st
@@ -11,14 +11,29 @@ from sqlmodel import col, select
 
 import competencies
 import rubrics
+from competencies import CreditEntry, CreditKind
 from lms_plugin.db import pk
-from lms_plugin.flow import drafts, people, review_views, roster_list, roster_ties
+from lms_plugin.errors import Refused
+from lms_plugin.flow import (
+    drafts,
+    humans,
+    online_hours,
+    people,
+    reversal,
+    review_views,
+    roster_list,
+    roster_ties,
+    transfer_package,
+)
 from lms_plugin.people import OrgMembership, Person, RoleKind, RosterEntry, RosterMove, Stage
 from tests import people as cast
 from tests.factories import World, grant
+from tests.flow.earned import earn
 from tests.flow.handed_in import finish_review, hand_in
 from tests.flow.test_merges import allot, merge, undo
-from tests.rosters import add_entry, put_on_roster
+from tests.flow.test_reversal import award_of
+from tests.moving import accepted, released, there_of
+from tests.rosters import add_entry, put_on_roster, workbook
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -289,3 +304,86 @@ def test_the_log_says_who_held_the_row(world: World) -> None:
     assert (move.roster_entry_id, move.from_person_id, move.to_person_id) == (pk(entry), pk(chen), pk(wang))
     undo(world, cast.CHEN)
     assert move.undone_at is not None
+
+
+# --- hours that both rows had, and hours that have left ---
+
+
+def online(world: World, who: cast.Cast, hundredths: int = 600, source: str = "省平台") -> CreditEntry:
+    """Hours of a sheet; the same line to whoever it is imported for."""
+    rows = [competencies.OnlineHours(pk(world.person(who)), hundredths, source, date(2026, 10, 1))]
+    policy, officer = world.programme.policy_id or 0, pk(world.person(cast.OFFICER))
+    done = competencies.import_online(
+        world.session, pk(world.tenant), pk(world.programme), policy, rows, officer, world.now
+    )
+    return done.added[0]
+
+
+def online_of(world: World, who: cast.Cast) -> int:
+    rows = humans.rows_of(world.person(who))
+    return humans.totals(world.session, pk(world.programme), rows)[CreditKind.ONLINE]
+
+
+def test_a_line_that_was_imported_for_both_rows_counts_once_and_an_undo_counts_each(world: World) -> None:
+    online(world, cast.CHEN)
+    online(world, cast.WANG)
+    online(world, cast.WANG, 300, "另一个平台")
+    for turn in range(2):
+        merge(world, cast.CHEN, cast.WANG, 2 * turn)
+        assert online_of(world, cast.WANG) == 900
+        undo(world, cast.CHEN, 2 * turn + 1)
+        assert (online_of(world, cast.CHEN), online_of(world, cast.WANG)) == (600, 900)
+
+
+def test_what_an_officer_took_back_stays_so_through_a_merge_and_its_undo(world: World) -> None:
+    entry = online(world, cast.CHEN)
+    online(world, cast.WANG)
+    competencies.reverse(world.session, entry, pk(world.person(cast.OFFICER)), "误录", world.now - HOUR)
+    merge(world, cast.CHEN, cast.WANG)
+    undo(world, cast.CHEN)
+    assert (online_of(world, cast.CHEN), online_of(world, cast.WANG)) == (0, 600)
+
+
+def test_the_same_sheet_again_adds_nothing_after_an_undo(world: World) -> None:
+    for who in (cast.CHEN, cast.WANG):
+        put_on_roster(world, who)
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    online(world, cast.CHEN)
+    online(world, cast.WANG)
+    entry = world.session.exec(select(RosterEntry).where(RosterEntry.person_id == pk(wang))).one()
+    roster_ties.give_away(world.session, entry, world.now)
+    merge(world, cast.WANG, cast.CHEN)
+    undo(world, cast.WANG)
+    entry.person_id = pk(wang)
+    world.session.flush()
+    rows = [(one.staff_number, one.name, 6, "省平台", date(2026, 10, 1)) for one in (cast.CHEN, cast.WANG)]
+    sheet = workbook([("工号", "姓名", "学时", "来源", "日期"), *rows])
+    found = online_hours.check(world.session, world.actor(cast.OFFICER), world.programme.uuid, sheet, world.now)
+    assert (found.entries, found.known, found.taken_back, found.problems) == ((), 2, 0, ())
+    assert chen.merged_into_id is None
+
+
+def test_hours_that_left_while_rows_were_one_stay_away_from_both(world: World) -> None:
+    """The transfer stands under the row that was kept; the other one, on its own again, has nothing to send, and
+    nothing of it is put right behind the other district's back."""
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    online(world, cast.WANG)
+    merge(world, cast.CHEN, cast.WANG)
+    world.person(cast.WANG).name = world.person(cast.CHEN).name
+    there = there_of(world)
+    released(there, cast.WANG)
+    accepted(there)
+    undo(world, cast.CHEN)
+    for who in (cast.CHEN, cast.WANG):
+        rows = humans.rows_of(world.person(who))
+        assert sum(humans.totals(world.session, pk(world.programme), rows).values()) == 0
+        assert transfer_package.leaving(world.session, world.tenant, rows).lines == ()
+    award = award_of(world, "A5")
+    with pytest.raises(Refused, match=r"credit\.moved_away"):
+        reversal.reverse(
+            world.session, world.actor(cast.OFFICER), world.programme.uuid, world.person(cast.CHEN).uuid, "award",
+            award.uuid, "误认", world.now,
+        )  # fmt: skip
+    online(world, cast.WANG, 900, "后来的")
+    (left,) = transfer_package.leaving(world.session, world.tenant, humans.rows_of(world.person(cast.WANG))).lines
+    assert left.hundredths == 900

@@ -2,11 +2,13 @@
 
 from sqlalchemy import Select
 
-from lms_plugin.db import Model
+import competencies
+from lms_plugin.db import Model, pk
 from lms_plugin.flow import person_data
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import hand_in
+from tests.ledgers import add_entry
 
 NOT_SHOWN = {
     "personal_code": "a keyed hash that says nothing to anybody",
@@ -39,3 +41,17 @@ def test_the_file_has_what_the_page_counts_and_nobody_elses(world: World) -> Non
     assert cast.WANG.name not in str(file)
     officer = world.actor(cast.OFFICER)
     assert person_data.data_of(world.session, officer, page.uuid, world.now).kinds == page.kinds
+
+
+def test_the_file_says_up_to_where_the_ledger_was_sealed(world: World) -> None:
+    chen = world.actor(cast.CHEN)
+    assert person_data.file_of(world.session, chen, None, world.now)["ledger_head"] is None
+    add_entry(world)
+    competencies.seal(world.session, pk(world.tenant), world.now)
+    head = competencies.head(world.session, pk(world.tenant))
+    assert head is not None
+    assert person_data.file_of(world.session, chen, None, world.now)["ledger_head"] == {
+        "number": 1,
+        "sha256": head.hash,
+        "sealed_at": world.now.isoformat(),
+    }

@@ -6,7 +6,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 from sqlmodel import select
 
+import competencies
 import lti
+from lms_plugin.db import pk
 from lms_plugin.flow import digest
 from lms_plugin.outbox import Job
 from lms_plugin.people import Notice
@@ -14,6 +16,7 @@ from lms_plugin.web.deliveries import told
 from tests import people as cast
 from tests.factories import World
 from tests.gradebooks import column, score
+from tests.ledgers import add_entry
 
 
 @pytest.fixture
@@ -61,9 +64,15 @@ def test_send_again(browse, world: World, stuck: str) -> None:
 
 
 def test_the_sheet_says_it_all(browse, world: World, stuck: str) -> None:
+    add_entry(world)
+    competencies.seal(world.session, pk(world.tenant), world.now)
+    head = competencies.head(world.session, pk(world.tenant))
+    world.session.commit()
     answer = browse(cast.OFFICER).get(stuck + "/sheet")
     assert answer.status_code == 200
-    rows = CalamineWorkbook.from_filelike(BytesIO(answer.data)).get_sheet_by_index(0).to_python()
+    book = CalamineWorkbook.from_filelike(BytesIO(answer.data))
+    rows = book.get_sheet_by_index(0).to_python()
+    assert book.get_sheet_by_name("台账封存").to_python()[1] == [1.0, "2026-11-02 09:00", head and head.hash]
     answer.close()
     named = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
     assert len(named) == len(cast.TEACHERS)

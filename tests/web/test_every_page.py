@@ -152,6 +152,8 @@ PAGES = (
     One("passport.page", "chen", at("/record/{P}")),
     One("passport.page", "zhao", at("/record/{P}"), "taken_back"),
     One("passport.of_person", "officer", at("/record/{P}/{chen}")),
+    One("passport.whole", "chen", at("/record/whole")),
+    One("passport.whole_of", "officer", at("/record/whole/{li}")),
     One("person_data.mine", "chen", at("/data")),
     One("person_data.of_person", "officer", at("/data/{chen}")),
     One("passport.reverse", "officer", at("/record/{P}/{chen}/hours/{credit}/reverse"), "hours"),

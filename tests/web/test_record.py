@@ -12,14 +12,17 @@ import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
-from lms_plugin.flow import award, people, roster_ties
-from lms_plugin.people import OrgMembership
+from lms_plugin.flow import award, people, roster_ties, training_hours, transfers
+from lms_plugin.people import OrgMembership, RoleKind
 from tests import people as cast
+from tests.factories import grant
 from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.flow.test_award import decided
 from tests.flow.test_courses import other_programme
+from tests.flow.test_trainings import planned, signed_by_code
 from tests.gradebooks import column, score
+from tests.moving import released, there_of
 from tests.rosters import add_entry, put_on_roster
 from tests.web.test_roster import send
 
@@ -282,3 +285,80 @@ def test_a_teacher_asks_about_a_line_and_reads_the_answer(browse, world):
         assert teacher.post(asked, {"text": f"第 {number} 条"}).status_code == 303
     refused = teacher.post(asked, {"text": "第六条"})
     assert (refused.status_code, "已有 5 条申请在等答复" in refused.text) == (422, True)
+
+
+# --- why was this not counted ---
+
+
+def own_page(browse, world):
+    world.session.commit()
+    return browse(cast.CHEN).get(f"/record/{world.programme.uuid}").text
+
+
+def test_points_whose_hours_left_say_where_they_count(browse, world):
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    uuid = released(there_of(world))
+    assert own_page(browse, world).count("学时已转到邻县，在那里计") == 3
+    transfers.withdraw(world.session, world.actor(cast.OFFICER), uuid, "还没走", world.now)
+    page = own_page(browse, world)
+    assert "学时已转到" not in page
+    assert page.count("已计入") == 3
+
+
+def test_hours_that_a_lowered_rule_would_not_give_are_still_said_to_count(browse, world):
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    world.set_rules(choice={"required_points": 5})
+    page = own_page(browse, world)
+    assert page.count("已计入") == 3
+    assert "都通过才一次记入" not in page
+
+
+def test_hours_of_an_older_cycle_and_of_other_kinds_say_what_they_count_for(browse, world):
+    basis = competencies.Basis(world.programme.policy_id or 0)
+    chen = pk(world.person(cast.CHEN))
+    for kind, on in ((competencies.CreditKind.ONLINE, date(2024, 5, 1)), (competencies.CreditKind.OFFLINE, None)):
+        competencies.credit(
+            world.session, pk(world.tenant), pk(world.programme), chen, kind, 600, basis, world.now, "import", "省平台",
+            earned_on=on,
+        )  # fmt: skip
+    page = own_page(browse, world)
+    assert page.count("算在 2021–2025 年的周期里，不算在现在的周期里") == 1
+    assert "集中培训和校本研修的学时只算进周期的总数" in page
+
+
+def test_the_category_by_whose_rules_it_goes_is_said(browse, world):
+    put_on_roster(world, cast.CHEN).category = competencies.Category.PRINCIPAL
+    world.set_rules(categories=[{"category": "principal", "required_points": 1}])
+    earn(world, cast.CHEN, "A3")
+    page = own_page(browse, world)
+    assert "按“校长”的规则算" in page
+    assert "能力点认定，规则第 2 版（按校长的规则）" in page
+
+
+def test_a_training_says_why_it_brought_nothing(browse, world):
+    """Whoever closed it was there too: somebody else has to book that."""
+    made = planned(world)
+    signed_by_code(world, made, cast.CHEN)
+    assert "结束后记" in own_page(browse, world)
+    grant(world.session, world.person(cast.CHEN), RoleKind.SCHOOL_LEAD, world.schools["希望小学"], world.now)
+    training_hours.close(world.session, world.actor(cast.CHEN), made.uuid, made.ends_at)
+    assert "没有记上，请主持人“补记学时”" in own_page(browse, world)
+
+
+def test_the_whole_record_is_one_click_away_for_who_may_read_it(browse, world):
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    world.session.commit()
+    assert 'href="/record/whole"' in browse(cast.CHEN).get(f"/record/{world.programme.uuid}").text
+    whole = f"/record/whole/{world.person(cast.CHEN).uuid}"
+    officer = browse(cast.OFFICER)
+    assert f'href="{whole}"' in officer.get(record(world)).text
+    page = officer.get(whole).text
+    assert "参加过 1 个项目，通过 3 个能力点" in page
+    assert f'href="{record(world)}"' in page
+    grant(world.session, world.person(cast.LI), RoleKind.TRAINER, None, world.now).course_id = pk(world.course)
+    world.session.commit()
+    trainer = browse(cast.LI)
+    shown = trainer.get(record(world)).text
+    assert whole not in shown
+    assert "/history?" not in shown  # nor a search that would be refused
+    assert trainer.get(whole).status_code == 403
