@@ -80,6 +80,7 @@ class Permission(enum.Enum):
     SUBMISSION_SUBMIT = "submission.submit"
     REVIEW_SUBMIT = "review.submit"
     REVIEW_ALLOCATE = "review.allocate"
+    RELIABILITY_READ = "reliability.read"
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
     AWARD_RELEASE = "award.release"
@@ -184,6 +185,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.SUBMISSION_SUBMIT: [[_is_own]],
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
+    Permission.RELIABILITY_READ: [[_officer], [_auditor], [_confirmed_trainer]],  # asked of the whole programme
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],

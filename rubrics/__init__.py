@@ -27,6 +27,8 @@ from rubrics.models import (
     ReviewSummary,
     RubricVersion,
 )
+from rubrics.reliability import ENOUGH as ENOUGH_WORKS
+from rubrics.reliability import GOOD, GOOD_TOGETHER, Estimate, alpha, icc, share
 from rubrics.reviews import (
     LIVE,
     OWN,
@@ -63,6 +65,7 @@ from rubrics.scoring import (
     differ_on_pass,
     mark_problems,
 )
+from rubrics.severity import ENOUGH_MARKED, Rated, beside_others, spread
 
 __all__ = [
     # what criteria say
@@ -129,6 +132,18 @@ __all__ = [
     "agreement",
     "differ_on_pass",
     "mark_problems",
+    # how far reviewers can be relied on
+    "ENOUGH_WORKS",
+    "ENOUGH_MARKED",
+    "Estimate",
+    "GOOD",
+    "GOOD_TOGETHER",
+    "alpha",
+    "icc",
+    "share",
+    "Rated",
+    "spread",
+    "beside_others",
     # the trainer's desk
     "CaseOpening",
     "Phrase",

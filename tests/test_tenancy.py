@@ -74,6 +74,7 @@ OWN_PAGES = {
     "passport.mine",
     "passport.whole",
     "review.mine",
+    "reliability.own",
     "cases.queue",
     "cases.phrases",
     "deliveries.home",

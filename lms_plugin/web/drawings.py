@@ -35,4 +35,28 @@ def five_bar(counts: Sequence[int], total: int, goal: int = 90, label: str = "")
     return _FIVE % (words, *widths, _GOAL % (goal, goal) if goal else "")
 
 
-DRAWN = {"five_bar": five_bar, "stage_names": stage_names}  # as templates call them
+_INTERVAL = Markup(
+    '<svg class="five" viewBox="0 0 100 12" preserveAspectRatio="none" width="100%%" height="14" role="img"'
+    ' aria-label="%s"><rect class="track" y="1" width="100" height="10"/>'
+    '<rect class="five-3" x="%.2f" y="1" width="%.2f" height="10"/>'
+    '<rect class="five-5" x="%.2f" y="1" width="1.6" height="10"/>%s</svg>'
+)
+
+
+def interval_bar(value: float, low: float, high: float, least: float, label: str = "") -> Markup:
+    """A figure between 0 and 1 as a mark on its interval, with a line at the least that is good (`least`); told in
+    words to who cannot see it. What lies below 0 is drawn at 0."""
+    _ = translator()
+    words = _(
+        "%(label)s：%(value)s，多半在 %(low)s 到 %(high)s 之间，分界 %(least)s",
+        label=label,
+        value=f"{value:.2f}",
+        low=f"{low:.2f}",
+        high=f"{high:.2f}",
+        least=f"{least:.2f}",
+    )
+    left, right, at = (100 * min(max(one, 0.0), 1.0) for one in (low, high, value))
+    return _INTERVAL % (words, left, right - left, min(max(at - 0.8, 0), 98.4), _GOAL % (100 * least, 100 * least))
+
+
+DRAWN = {"five_bar": five_bar, "interval_bar": interval_bar, "stage_names": stage_names}  # as templates call them
