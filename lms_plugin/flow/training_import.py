@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import insert, literal
 from sqlalchemy import select as columns
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
 from competencies import Attendance, AttendanceChange, Training, TrainingState
@@ -67,20 +68,22 @@ def check(session: Session, actor: Actor, uuid: str, data: bytes) -> ImportCheck
     return _checked(session, actor, may_import(session, actor, uuid), data)
 
 
-def commit(session: Session, actor: Actor, uuid: str, data: bytes, now: datetime) -> int:
-    """Takes a checked file in; gives how many it added. The same file again adds nobody.
+def take_in(session: Session, actor: Actor, uuid: str, found: ImportCheck, now: datetime) -> int:
+    """Takes in what a check has just found; gives how many it added. Nobody a second time, not even who signed in since
+    the check: a long sheet is read before, for while this writes nobody else does on SQLite.
 
-    Raises Conflict `training.import_has_problems` where the check finds faults.
+    Raises Conflict `training.import_has_problems` where the check found faults.
     """
     training = may_import(session, actor, uuid)
-    found = _checked(session, actor, training, data)
+    session.refresh(training, with_for_update={"key_share": True})  # of two at once the second logs its own alone
     if found.problems:
         raise Conflict("training.import_has_problems", count=len(found.problems))
     there, log = table(Attendance), table(AttendanceChange)
+    insert_new: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     last = session.exec(select(func.max(col(Attendance.id)))).one() or 0
     for some in _in_parts(found.add):
         session.execute(
-            insert(there),
+            insert_new(there).on_conflict_do_nothing(),
             [
                 {
                     "uuid": new_uuid(),
@@ -96,6 +99,7 @@ def commit(session: Session, actor: Actor, uuid: str, data: bytes, now: datetime
                 for one in some
             ],
         )
+    new = (there.c.training_id == pk(training), there.c.way == "import", there.c.id > last)
     session.execute(
         insert(log).from_select(
             ["attendance_id", "what", "way", "minutes", "reason", "by_id", "at"],
@@ -108,12 +112,12 @@ def commit(session: Session, actor: Actor, uuid: str, data: bytes, now: datetime
                 literal(actor.person_id),
                 literal(now, log.c.at.type),
             )
-            .where(there.c.training_id == pk(training), there.c.way == "import", there.c.id > last)
+            .where(*new)
             .order_by(there.c.id),
         )
     )
     session.expire_all()
-    return len(found.add)
+    return int(session.execute(columns(func.count()).select_from(there).where(*new)).scalar_one())
 
 
 T = TypeVar("T")

@@ -1,19 +1,15 @@
 """整校推进方案: what the county asks for, each school's page, and the county's word on it."""
 
-import tempfile
 from datetime import date
-from pathlib import Path
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
-from lms_plugin import media
-from lms_plugin.db import writes
-from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
+from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import plan_papers, plan_views, plans, units
-from lms_plugin.web import messages
-from lms_plugin.web.edge import actor, commit, db, edge, parts
+from lms_plugin.web import given_files, messages
+from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 from lms_plugin.web.schools import environment_word, ticked
@@ -234,31 +230,16 @@ def save(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
 
 @blueprint.post("/progress/<programme>/<unit>/plan/papers")
 def add(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
-    """Files for one paper, each by itself: a bad one does not cost the good ones. No transaction is open meanwhile.
+    """Files for one paper.
 
     The paper goes by its name: the county may change the list while a school has its page open.
     """
     paper = request.form.get("paper", "")
     names = plans.held(db(), actor(), programme, unit, edge().now).names
-    given = [one for one in request.files.getlist("file") if one.filename]
-    told = [] if given else [messages.sentence("upload.nothing_chosen")]
-    for one in given:
-        name = one.filename or ""
-        try:
-            plan_papers.may_add(db(), actor(), programme, unit, paper, edge().now)
-            db().rollback()
-            with tempfile.TemporaryDirectory(prefix="nengli-") as folder:
-                path = Path(folder) / "given"
-                one.save(path)
-                file = plan_papers.taken_in(parts().storage, path, name)
-            writes(db())
-            plan_papers.add_paper(db(), actor(), programme, unit, paper, file, edge().now)
-            commit()
-        except (NotFound, Conflict, Forbidden):
-            raise
-        except Refused as error:
-            db().rollback()
-            told.append(f"{media.clean_filename(name)}{_('：')}{messages.sentence(error.code, error.params)}")
+    told = given_files.taken_in(
+        lambda: plan_papers.may_add(db(), actor(), programme, unit, paper, edge().now),
+        lambda file: plan_papers.add_paper(db(), actor(), programme, unit, paper, file, edge().now),
+    )
     if told:
         return _one(programme, unit, {f"paper.{paper}": " ".join(told)}), 422
     return _back(programme, unit, f"paper-{names.index(paper) + 1}" if paper in names else "")

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin import media
 from lms_plugin.access import Permission, can, somewhere
+from lms_plugin.db import writes
 from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import (
     attendance,
@@ -271,6 +272,7 @@ def bring_in(training: str) -> BaseResponse | tuple[str, int]:
     """Where a sheet with names and minutes is sent; it is checked first."""
     row, error = training_import.may_import(db(), actor(), training), ""
     if request.method == "POST":
+        db().rollback()  # while a long sheet is read, others write
         check = partial(training_import.check, db(), actor(), training)
         token, error = received(TRAINING + training, check)
         if token:
@@ -293,7 +295,10 @@ def checked(training: str, token: str) -> BaseResponse | str:
     row = training_import.may_import(db(), actor(), training)
     kept = tray().open(actor(), TRAINING + training, token, edge().now)
     if request.method == "POST":
-        added = training_import.commit(db(), actor(), training, kept.data, edge().now)
+        db().rollback()  # while a long sheet is read, others write
+        found = training_import.check(db(), actor(), training, kept.data)
+        db().rollback()
+        added = training_import.take_in(writes(db()), actor(), training, found, edge().now)
         return redirect(url_for("trainings.people", training=training, show="here", changed=added), 303)
     found = training_import.check(db(), actor(), training, kept.data)
     return render_template(

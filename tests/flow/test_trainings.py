@@ -334,6 +334,12 @@ def test_terms_count_closed_trainings_of_the_school_and_above(world: World) -> N
 # --- import ---
 
 
+def taken_in(world: World, training: Training, file: bytes) -> int:
+    lead = world.actor(cast.LEAD)
+    found = training_import.check(world.session, lead, training.uuid, file)
+    return training_import.take_in(world.session, lead, training.uuid, found, world.now)
+
+
 def test_a_list_is_checked_first_and_taken_in_once(world: World) -> None:
     session, lead = world.session, world.actor(cast.LEAD)
     for who in (cast.CHEN, cast.WANG):
@@ -351,8 +357,8 @@ def test_a_list_is_checked_first_and_taken_in_once(world: World) -> None:
     found = training_import.check(session, lead, made.uuid, file)
     assert (len(found.add), found.known, found.problems, found.ignored_columns) == (2, 1, (), ("备注",))
     assert len(session.exec(select(Attendance)).all()) == 1
-    assert training_import.commit(session, lead, made.uuid, file, world.now) == 2
-    assert training_import.commit(session, lead, made.uuid, file, world.now) == 0
+    assert taken_in(world, made, file) == 2
+    assert taken_in(world, made, file) == 0
     there = session.exec(select(Attendance).order_by(col(Attendance.id))).all()
     assert [(row.way, row.minutes) for row in there] == [("code", None), ("import", 45), ("import", None)]
     log = session.exec(select(AttendanceChange).order_by(col(AttendanceChange.id))).all()
@@ -362,6 +368,20 @@ def test_a_list_is_checked_first_and_taken_in_once(world: World) -> None:
     ]
     assert entries(world) == []  # nothing counts seat time by itself
     assert training_hours.close(session, lead, made.uuid, world.now + 2 * HOUR).hundredths == 300
+
+
+def test_who_signs_in_since_the_check_stands_once(world: World) -> None:
+    session, lead = world.session, world.actor(cast.LEAD)
+    for who in (cast.CHEN, cast.WANG):
+        put_on_roster(world, who)
+    made = planned(world)
+    file = workbook([["工号", "姓名", "分钟"], ["XW001", "陈晓芳", 45], ["XW002", "王秀兰", 45]])
+    found = training_import.check(session, lead, made.uuid, file)
+    signed_by_code(world, made, cast.CHEN)
+    assert training_import.take_in(session, lead, made.uuid, found, world.now) == 1
+    there = session.exec(select(Attendance).order_by(col(Attendance.id))).all()
+    assert [(row.way, row.minutes) for row in there] == [("code", None), ("import", 45)]
+    assert len(session.exec(select(AttendanceChange)).all()) == 2
 
 
 def test_every_fault_of_a_list_names_its_row_and_column(world: World) -> None:
@@ -394,7 +414,7 @@ def test_every_fault_of_a_list_names_its_row_and_column(world: World) -> None:
         (9, "A", "roster.twice"),
     ]
     with pytest.raises(Conflict, match=r"training\.import_has_problems"):
-        training_import.commit(session, lead, made.uuid, csv.encode(), world.now)
+        taken_in(world, made, csv.encode())
     attendance.tick(session, lead, made.uuid, uuids(session), [], world.now)
     out = training_import.check(session, lead, made.uuid, "工号,姓名\nXW001,陈晓芳".encode())
     assert (len(out.add), out.taken_out) == (0, 1)
