@@ -246,8 +246,7 @@ class CohortPlace(Model, table=True):
 class Extension(Owned, table=True):
     """延期: a school (or a group of them), or one teacher of the roster, may hand in later than the others.
 
-    One of `org_unit_id` and `roster_entry_id` is set. `until_on`: the last day, until its 24:00. `ended_at` set = taken
-    back; rows stay.
+    One of `org_unit_id` and `roster_entry_id` is set. `until_on`: the last day, until 24:00. `ended_at`: taken back.
     """
 
     __tablename__ = "extension"
@@ -367,8 +366,8 @@ class Enrolment(Model, table=True):
 
 
 class LinkRequest(Owned, table=True):
-    """A host's question what to put into a course (Deep Linking 2.0). Answered once; `items` is what was chosen, so
-    that a double click says the same. `data` is the host's own and goes back as it came."""
+    """A host's question what to put into a course (Deep Linking 2.0), answered once; `items`: what was chosen, so a
+    double click says the same. `data` is the host's own and goes back as it came; `targets`: how it can show links."""
 
     __tablename__ = "link_request"
     id: int | None = Field(default=None, primary_key=True)
@@ -379,6 +378,7 @@ class LinkRequest(Owned, table=True):
     data: str | None = Field(default=None, sa_type=Text)
     takes_many: bool = Field(default=False)
     takes_column: bool = Field(default=False)
+    targets: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     items: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime
     answered_at: datetime | None = None

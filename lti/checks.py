@@ -202,8 +202,10 @@ def _read(
     trail.ok("roles")
     subject = claims.get("sub")
     if subject is None or subject == "":
-        raise trail.refusal("subject", "launch.anonymous")
-    if not isinstance(subject, str) or len(subject) > 255 or not subject.isascii() or not subject.isprintable():
+        if message != _LAUNCH or not platform.lets_look:
+            raise trail.refusal("subject", "launch.anonymous")
+        subject, trail.findings["subject"] = "", trails.NOBODY
+    elif not isinstance(subject, str) or len(subject) > 255 or not subject.isascii() or not subject.isprintable():
         raise trail.refusal("subject", "launch.subject_invalid")
     trail.ok("subject")
     described = reader.read(claims)
@@ -219,7 +221,7 @@ def _read(
     if message == _LAUNCH and not described["resource_link_id"]:
         raise trail.refusal("link", "launch.link_missing")
     trail.ok("link")
-    if message == _LAUNCH:
+    if message == _LAUNCH and subject:
         records.remember(platform, place, described)
     ours = {origin(platform.issuer), origin(platform.auth_url)}
     returns_to = origin(described["return_url"])

@@ -34,7 +34,7 @@ class Malformed(Exception):
 @dataclass(frozen=True)
 class Launch:
     """A verified launch: who came, from where, and what the host offers. Nothing in it is to be trusted for longer
-    than this launch: a role here is what the host says now.
+    than this launch: a role here is what the host says now. `subject` "" only where `names_nobody`.
 
     `binding` "cookie" or "storage" (a proof from the host's own storage): this browser began the login. "none": neither
     came back, so nothing proves it (login CSRF): the page must show whose name this is and let the person go on by
@@ -79,6 +79,11 @@ class Launch:
     deep_linking: "DeepLinking | None" = None
     for_user: str = ""
     custom: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names_nobody(self) -> bool:
+        """Whether the host does not say who came: they may look at what the course asks for, and nothing else."""
+        return not self.subject
 
     @property
     def is_learner(self) -> bool:

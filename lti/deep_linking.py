@@ -1,7 +1,7 @@
 """Deep Linking 2.0: a host asks what to put into a course, and we answer with a signed message through the browser."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,14 @@ from lti import keys, tokens
 from lti.claims import CLAIM, Malformed
 from lti.models import Deployment, Platform
 from lti.review import SubmissionReview
-from lti.text import clean, is_identifier
+from lti.text import clean, is_identifier, rfc3339
 
 SETTINGS = "https://purl.imsglobal.org/spec/lti-dl/claim/deep_linking_settings"
 _DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 RESOURCE_LINK = "ltiResourceLink"
 _LIFE = 290  # seconds: hosts refuse more than five minutes, and some allow their clock no leeway
 _LONGEST_DATA = 20_000
+_HEIGHT = 800  # pixels: a page of ours scrolls in less, and says its own height where it is heard
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,20 @@ class Column:
 
 @dataclass(frozen=True)
 class ContentItem:
-    """A link to this tool. `custom` comes back with every launch of it: flat strings of one line."""
+    """A link to this tool. `custom` comes back with every launch of it: flat strings of one line.
+
+    `taken`: from when until when work is handed in behind it; a link itself is open always. `targets`: of the ways in
+    which the host can show it (`DeepLinking.targets`).
+    """
 
     title: str
     text: str
     url: str
     custom: Mapping[str, str]
     column: Column | None = None
+    taken: tuple[datetime, datetime] | None = None
+    icon_url: str = ""
+    targets: Collection[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As Deep Linking 2.0 writes it."""
@@ -70,6 +78,15 @@ class ContentItem:
             "url": self.url,
             "custom": {key: clean(value, 1000) for key, value in self.custom.items()},
         }
+        if self.icon_url:
+            item["icon"] = item["thumbnail"] = {"url": self.icon_url}
+        if "iframe" in self.targets:
+            item["iframe"] = {"height": _HEIGHT}
+        elif "window" in self.targets:
+            item["window"] = {"targetName": "_blank"}
+        if self.taken is not None:
+            first, last = self.taken
+            item["submission"] = {"startDateTime": rfc3339(first), "endDateTime": rfc3339(last)}
         if self.column is not None:
             item["lineItem"] = {
                 "label": clean(self.column.label, 255),

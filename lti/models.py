@@ -32,6 +32,7 @@ class Platform(Owned, table=True):
     product: str = Field(default="", max_length=64)
     is_disabled: bool = Field(default=False)
     wants_notices: bool = Field(default=True)  # whether hosts are asked for platform notices
+    lets_look: bool = Field(default=False)  # whether launches that name nobody (no `sub`) may look at a course
     created_at: datetime
 
 

@@ -33,6 +33,7 @@ class Registration(NamedTuple):
     name: str
     product: str
     is_disabled: bool
+    lets_look: bool
 
     @property
     def title(self) -> str:

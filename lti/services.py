@@ -7,7 +7,7 @@ client's methods speak HTTP (outside of one), `ServiceClient.keep` stores what w
 import contextlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin
 
@@ -34,7 +34,7 @@ from lti.rosters import (
     roster_of,
 )
 from lti.subscriptions import NOTICES, changes, handlers_of
-from lti.text import is_identifier, links, origin, utc
+from lti.text import is_identifier, links, origin, rfc3339, utc
 
 _AGS = "https://purl.imsglobal.org/spec/lti-ags/scope/"
 LINE_ITEM, LINE_ITEM_READ, SCORE, RESULT = (
@@ -283,12 +283,12 @@ class ServiceClient:
             "scoreMaximum": number(maximum_hundredths),
             "activityProgress": "Completed",
             "gradingProgress": "FullyGraded",
-            "timestamp": _rfc3339(timestamp),
+            "timestamp": rfc3339(timestamp),
         }
         if comment:
             body["comment"] = comment
         if submitted_at is not None:
-            body["submission"] = {"submittedAt": _rfc3339(submitted_at)}
+            body["submission"] = {"submittedAt": rfc3339(submitted_at)}
         body |= host.score_extras
         headers = {"Accept": "*/*", "Content-Type": "application/vnd.ims.lis.v1.score+json"}
         answer = self._call("POST", below(lineitem_url, "scores"), headers, body)
@@ -406,11 +406,6 @@ class ServiceClient:
             if entry.get("userId") == subject and score is not None and maximum:
                 return score / maximum
         return None
-
-
-def _rfc3339(moment: datetime) -> str:
-    """A whole second, with the milliseconds and the offset that some hosts insist on."""
-    return utc(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _column(entry: Any, *, is_new: bool) -> Column:

@@ -65,6 +65,11 @@ def utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def rfc3339(moment: datetime) -> str:
+    """A whole second, with the milliseconds and the offset that some hosts insist on."""
+    return utc(moment).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 def same_moment_or_later(moment: datetime | None, other: datetime) -> bool:
     """Whether `moment` is set and not before `other`, whatever their time zone marks."""
     return moment is not None and utc(moment) >= utc(other)

@@ -22,6 +22,7 @@ ENDED_WELL = (LAUNCHED, REGISTERED, NOTICED)
 OF_NOTICES = "notices"  # a finding that says what the row is of; no check has this name
 NO_COOKIE = "no cookie"  # a finding that refuses nothing: the person is asked instead
 BY_STORAGE = "by storage"  # nor does this: what proved the browser came from the host's storage
+NOBODY = "nobody named"  # nor this: the registration lets anybody look
 
 
 class Result(enum.Enum):

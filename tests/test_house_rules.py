@@ -68,6 +68,7 @@ ACROSS_TENANTS = {
 # Public flow functions that nobody is yet signed in for, or that the machine calls by itself, and why.
 NEEDS_NO_PERMISSION = {
     "enter.enter": "the verified launch is the permission",
+    "look.look": "what a course asks of anybody; the signed address is the permission, and the registration allows it",
     "enter.enrol": "a consequence of a launch or of an officer's act that has been checked",
     "enter.raise_notice": "tells officers something; gives nothing away",
     "notices.officers_above": "asked for the signed-in person's own school",

@@ -135,6 +135,7 @@ NO_ROW = {
     "platforms.new": "names a product whose registration form is shown",
     "static": "files of the product",
     "kit.page": "every component with invented examples, no row of any district",
+    "look.page": "a signed address is its own permission; without one it is a page like any other to a stranger",
 }
 STRANGERS_SEE = {
     "health.live",

@@ -53,12 +53,12 @@ similarity or AI. None of these messages is claimed when the tool registers, suc
 notices are taken and do nothing. A data privacy launch erases nobody (V02): hours must stay provable, and the page says
 what can go, by whom, and whom to ask. Moodle 4.5 and Open edX send neither notices nor privacy launches; rows W are
 tried as Canvas documents them.
-V03 holds: no e-mail address is asked for, and everything works without names (G09–G11).
 
-匿名启动（B38，没有 sub）一律拒绝，没有“只读匿名”的开关：学时和成绩都要记在人名下。
+匿名启动（B38，没有 sub）一般拒绝；登记里允许时，只能看课程要做什么，不记任何人。
 旧版 LTI 1.1 的账号声明（G22）读得进，但不据此合并人员。
-Launches without `sub` (B38) are refused always; there is no switch for read-only anonymous ones, since points and hours
-belong to somebody. An account named by LTI 1.1 (G22) is read, and merges nobody.
+Launches without `sub` (B38) are refused; where a registration allows it they show what a course asks for,
+and make nobody.
+An account named by LTI 1.1 (G22) is read, and merges nobody.
 """
 
 

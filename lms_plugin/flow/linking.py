@@ -1,7 +1,7 @@
 """往课程里放链接: what a trainer chooses to put into a host's course (Deep Linking 2.0)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
@@ -14,7 +14,7 @@ from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import column_words, courses
 from lms_plugin.flow.links import POINT, PROGRAMME, VIEW, Target, View, review_of, target_of
 from lms_plugin.flow.report import column_name
-from lms_plugin.people import Course, LinkRequest
+from lms_plugin.people import Course, LinkRequest, Tenant
 
 GOOD_FOR = timedelta(hours=1)  # hosts keep their dialogue about as long
 MOST_ITEMS = 40
@@ -72,20 +72,29 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
     """What can be put into the course. Raises Refused `link.answered`, `link.expired`."""
     row, course = _request(session, actor, uuid)
     _must_be_open(row, now)
-    programmes = _programmes(session, actor, course)
+    return Picker(
+        uuid=row.uuid,
+        course=course.title,
+        takes_many=row.takes_many,
+        takes_column=row.takes_column,
+        binds=course.programme_id is None,
+        offers=offers(session, _programmes(session, actor, course)),
+        return_url=row.return_url,
+    )
+
+
+def offers(session: Session, programmes: Collection[competencies.Programme]) -> tuple[Offer, ...]:
+    """What there is in each of these programmes, without the points that its rules leave out: three queries."""
+    versions = [one.framework_version_id for one in programmes]
     points = session.exec(
         select(competencies.CompetencyPoint)
-        .where(
-            col(competencies.CompetencyPoint.framework_version_id).in_([one.framework_version_id for one in programmes])
-        )
+        .where(col(competencies.CompetencyPoint.framework_version_id).in_(versions))
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
     contents = {
         pk(version): version.content["framework"]["dimensions"]
         for version in session.exec(
-            select(competencies.FrameworkVersion).where(
-                col(competencies.FrameworkVersion.id).in_([one.framework_version_id for one in programmes])
-            )
+            select(competencies.FrameworkVersion).where(col(competencies.FrameworkVersion.id).in_(versions))
         )
     }
     dropped = {
@@ -96,33 +105,25 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
             )
         )
     }
-    return Picker(
-        uuid=row.uuid,
-        course=course.title,
-        takes_many=row.takes_many,
-        takes_column=row.takes_column,
-        binds=course.programme_id is None,
-        offers=tuple(
-            Offer(
-                one.uuid,
-                one.title,
-                tuple(
-                    (
-                        {name: part[name] for name in ("zh", "en") if part.get(name)},
-                        tuple(
-                            (point.code, Target(one.uuid, View.POINT, point.code).key, point.question)
-                            for point in points
-                            if point.framework_version_id == one.framework_version_id
-                            and point.dimension == part["code"]
-                            and point.code not in dropped.get(pk(one), ())
-                        ),
-                    )
-                    for part in contents[one.framework_version_id]
-                ),
-            )
-            for one in programmes
-        ),
-        return_url=row.return_url,
+    return tuple(
+        Offer(
+            one.uuid,
+            one.title,
+            tuple(
+                (
+                    {name: part[name] for name in ("zh", "en") if part.get(name)},
+                    tuple(
+                        (point.code, Target(one.uuid, View.POINT, point.code).key, point.question)
+                        for point in points
+                        if point.framework_version_id == one.framework_version_id
+                        and point.dimension == part["code"]
+                        and point.code not in dropped.get(pk(one), ())
+                    ),
+                )
+                for part in contents[one.framework_version_id]
+            ),
+        )
+        for one in programmes
     )
 
 
@@ -148,6 +149,7 @@ def choose(
     now: datetime,
     *,
     launch_url: str,
+    icon_url: str,
     secret_key: str,
     language: str,
 ) -> Answer:
@@ -173,7 +175,8 @@ def choose(
     for target in targets:
         if target is None or target.programme not in known:
             raise Invalid({"item": "form.choose"})
-        items.append(_item(session, known[target.programme], target, row, launch_url, language))
+        item = _item(session, known[target.programme], target, row, launch_url, language)
+        items.append(replace(item, icon_url=icon_url, targets=tuple(row.targets)))
     binds = items and course.programme_id is None and courses.may_bind(session, actor, course)
     if binds and targets[0] is not None:
         courses.bind_course(session, actor, course.uuid, targets[0].programme, now)
@@ -227,4 +230,13 @@ def _item(
         name = column_name(programme, lti.LineItemKind.POINTS)
         label = column_words.label(programme.title, lti.LineItemKind.POINTS, language)
         column = lti.LinkColumn(label, required, name, name, review_of(programme, launch_url))
-    return lti.ContentItem(title, text, launch_url, custom, column)
+    takes_work = target.view in (View.HOME, View.POINT)
+    taken = _taken(session, programme) if takes_work else None
+    return lti.ContentItem(title, text, launch_url, custom, column, taken)
+
+
+def _taken(session: Session, programme: competencies.Programme) -> tuple[datetime, datetime]:
+    """From when until when work is handed in; the last second belongs to the day that people know."""
+    timezone = get(session, Tenant, programme.tenant_id).timezone
+    ends_at = competencies.end_of_day(programme.submit_by_on, timezone)
+    return competencies.start_of_day(programme.opens_on, timezone), ends_at - timedelta(seconds=1)

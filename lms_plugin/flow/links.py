@@ -18,6 +18,7 @@ WRITE_COLUMNS = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
 OF = "of/"  # before the host's id of a person whose work a gradebook asks to see (submission review)
 ASKED = "link/"  # before the uuid of a question that a deep linking launch asks
+TARGETS = ("iframe", "window")  # of the ways in which a host can show a link, those that we say anything of
 
 
 class View(StrEnum):
@@ -58,6 +59,7 @@ def begin(session: Session, launch: "lti.Launch", course: Course, person: Person
         data=asked.data,
         takes_many=asked.accept_multiple,
         takes_column=cannot_make if asked.accept_lineitem is None else asked.accept_lineitem,
+        targets=[one for one in asked.targets if one in TARGETS],
         created_at=now,
     )
     session.add(row)

@@ -29,6 +29,7 @@ class PlatformView:
     audience: str
     is_disabled: bool
     wants_notices: bool
+    lets_look: bool
     use: lti.PlatformUse
 
     @property
@@ -50,6 +51,7 @@ def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
         row.token_audience,
         row.is_disabled,
         row.wants_notices,
+        row.lets_look,
         use,
     )
 
@@ -148,6 +150,16 @@ def switch(session: Session, actor: Actor, uuid: str, *, is_disabled: bool) -> N
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     row = _platform(session, actor, uuid)
     lti.switch_platform(session, row.issuer, row.client_id, is_disabled=is_disabled)
+
+
+def let_look(session: Session, actor: Actor, uuid: str, *, lets: bool) -> None:
+    """Launches that name nobody may look at what a course asks for, or are refused (as they are unless somebody says
+    otherwise). Addresses that are out already open nothing any more."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    row = _platform(session, actor, uuid)
+    row.lets_look = lets
+    session.add(row)
+    session.flush()
 
 
 def add_deployment(session: Session, actor: Actor, uuid: str, deployment: str, now: datetime) -> None:

@@ -63,6 +63,7 @@ OPEN_ENDPOINTS = frozenset(
         "verify.page",
         "transfers.keys",
         "intakes.page",
+        "look.page",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import lti
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import linking
-from lms_plugin.web import formats, messages
+from lms_plugin.web import assets, formats, messages
 from lms_plugin.web.edge import actor, db, edge, parts
 
 blueprint = Blueprint("linking", __name__)
@@ -40,6 +40,7 @@ def choose(link: str) -> BaseResponse | tuple[str, int] | str:
             chosen,
             here.now,
             launch_url=settings.launch_url,
+            icon_url=settings.public_url + assets.asset("icon.svg"),
             secret_key=settings.secret_key.get_secret_value(),
             language="en" if formats.is_english() else "zh",
         )

@@ -23,6 +23,7 @@ from lms_plugin.web.edge import (
     parts,
     unread_launch,
 )
+from lms_plugin.web.look import address_of as look_address
 from lms_plugin.web.viewer import display_name
 
 blueprint = Blueprint("lti", __name__)
@@ -170,6 +171,9 @@ def _enter(form: dict[str, str], proof: lti.Proof, may_ask: bool) -> BaseRespons
         raise _logged(error) from error
     if isinstance(received, lti.Replayed):
         entrance = sessions.again(db(), received.web_session_id, lifetime, here.now)
+    elif received.names_nobody:
+        home = look_address(received.deployment_id, received.context_id, received.locale)
+        return jsonify(bearer="", home=home) if received.binding == "storage" else redirect(home, 303)
     else:
         entrance = enter.enter(db(), received, lifetime, here.now)
         # Only a browser that proved itself may double-click its way to the session: the secret of a login that another

@@ -183,6 +183,13 @@ def switch(platform: str) -> BaseResponse:
     return redirect(url_for("platforms.one", platform=platform), 303)
 
 
+@blueprint.post("/platforms/<platform>/look")
+def let_look(platform: str) -> BaseResponse:
+    """没有说明是谁的人先看一看: 允许, 不再允许."""
+    platforms.let_look(db(), actor(), platform, lets=request.form.get("to") == "on")
+    return redirect(url_for("platforms.one", platform=platform), 303)
+
+
 @blueprint.post("/platforms/<platform>/notices")
 def notices(platform: str) -> BaseResponse:
     """平台通知: 接收, 不再接收."""

@@ -26,6 +26,7 @@ from lms_plugin.web import (
     kit,
     launches,
     linking,
+    look,
     lti,
     oversee,
     passport,
@@ -56,6 +57,7 @@ from lms_plugin.web import (
 BLUEPRINTS: tuple[Blueprint, ...] = (
     lti.blueprint,
     linking.blueprint,
+    look.blueprint,
     people.blueprint,
     curate.blueprint,
     cycle.blueprint,

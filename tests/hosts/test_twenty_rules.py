@@ -1,5 +1,5 @@
 """The twenty rules of Moodle 4.5 that concern what we send: each is kept, and each check notices when it is broken.
-Rules 17 to 20 are about launches: tests/lti/test_recorded.py and the conformance rows L, B and G keep them.
+Rules 17 to 20 are about launches: test_rules_of_launches.py.
 
 A rule is broken on the wire: what the product wants to send (or heard) is changed on its way, and the check must fail.
 """

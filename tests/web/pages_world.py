@@ -52,6 +52,7 @@ from lms_plugin.flow import (
 )
 from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
 from lms_plugin.storage import Storage
+from lms_plugin.web import look
 from tests import ledgers
 from tests import people as cast
 from tests.certified import certificate_for, picture_of_a_seal
@@ -109,10 +110,21 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         db.writes(session)
         pages.uuids |= pages_chain.populate(pages.world, NOW)
         pages.uuids |= pages_transfers.populate(pages.world, NOW)
+        _let_look(pages, tool.app)
         _sign_in(pages)
         _lie_there(session, tool.settings)
         session.commit()
         yield pages
+
+
+def _let_look(pages: Pages, app: Flask) -> None:
+    """The platform lets anybody look: a course that is under way, and one that nobody has begun."""
+    session, course = pages.world.session, pages.world.course
+    deployment = get(session, lti.Deployment, course.deployment_id)
+    get(session, lti.Platform, deployment.platform_id).lets_look = True
+    with app.test_request_context():
+        for name, context in (("look", course.context_id), ("look.nothing", "unheard-of")):
+            pages.uuids[name] = look.address_of(pk(deployment), context, "").rpartition("/")[2]
 
 
 def _lie_there(session: Session, settings: Settings) -> None:

@@ -334,3 +334,17 @@ def test_how_it_stands_with_the_notices_of_a_platform(browse, world: World) -> N
     assert "接收平台通知" in it.get(address).text
     assert browse(cast.CHEN).post(f"{address}/notices", {"to": "on"}).status_code == 403
     assert held(world, "client-course-1").wants_notices is False
+
+
+def test_whether_who_is_named_nowhere_may_look(browse, world: World) -> None:
+    row, it = held(world, "client-course-1"), browse(cast.IT)
+    address = f"/platforms/{row.uuid}"
+    assert not row.lets_look  # unless somebody says so
+    assert "改为拦下" not in it.get(address).text
+    assert browse(cast.CHEN).post(f"{address}/look", {"to": "on"}).status_code == 403
+    assert not held(world, "client-course-1").lets_look
+    assert it.post(f"{address}/look", {"to": "on"}).status_code == 303
+    assert held(world, "client-course-1").lets_look
+    assert "改为拦下" in it.get(address).text
+    it.post(f"{address}/look", {"to": "off"})
+    assert not held(world, "client-course-1").lets_look

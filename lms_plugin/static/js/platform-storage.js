@@ -51,7 +51,8 @@ async function prove(value) {
   if (!answer) return; // the line is cut: the button stays
   if (answer.ok) {
     const { bearer, home } = await answer.json();
-    nengli.enter(bearer, home);
+    if (bearer) nengli.enter(bearer, home);
+    else window.location.replace(home); // a launch that names nobody: its page needs no session
     return;
   }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

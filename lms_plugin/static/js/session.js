@@ -229,17 +229,20 @@ function going(request) {
 document.addEventListener("htmx:historyCacheMiss", (event) => {
   for (const [name, value] of Object.entries(headers())) event.detail.xhr?.setRequestHeader(name, value);
   turn(event.detail.xhr);
-  event.detail.xhr.addEventListener("error", () => cut(event.detail.xhr));
+  event.detail.xhr.addEventListener("error", () => cut(event.detail.xhr, "data-cut-back"));
 });
 
 // A browser's own page would say that the line is cut, or what the server refuses on the way back; here nobody else does.
-function cut(request) {
+function cut(request, words = "data-cut") {
   if (request !== turning) return;
   document.querySelector("[data-cut-said]")?.remove();
   const said = document.createElement("div");
   said.dataset.cutSaid = "";
   document.querySelector("main")?.prepend(said);
-  said.append(document.querySelector("template[data-cut]")?.content.cloneNode(true) ?? "");
+  said.append(document.querySelector(`template[${words}]`)?.content.cloneNode(true) ?? "");
+  // The address bar stands at the page that Back asked for already: pressed again, it would lead past that one.
+  for (const link of said.querySelectorAll("a")) link.href = location.pathname + location.search;
+  globalThis.htmx?.process(said);
   said.scrollIntoView({ block: "nearest" });
 }
 document.addEventListener("htmx:sendError", (event) => cut(event.detail.xhr));

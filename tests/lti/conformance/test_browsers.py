@@ -307,6 +307,30 @@ def test_P07_back_onto_a_launch_that_is_over(scene: Scene, page: Page) -> None:
     is_home(page)
 
 
+def test_P07_back_over_a_cut_line(scene: Scene, page: Page) -> None:
+    """The line is cut and Back pressed in a tab without cookies: that is said, what stood there stays, and one click
+    brings the page before once the line is there again."""
+    scene.bench.strips.append("Partitioned")
+    is_home(scene.open(page, target="_parent"))
+    where = page.frame_locator("[name=activity]")
+    here = where.locator("nav.menu [aria-current]")
+    home = here.inner_text()
+    where.locator("nav.menu").get_by_role("link", name="名单").click()
+    expect(here).to_have_text("名单")
+    page.context.set_offline(True)
+    page.evaluate("history.back()")
+    told = where.locator("[data-cut-said]")
+    expect(told).to_contain_text("没有连上", timeout=WAITS)
+    expect(here).to_have_text("名单")
+    page.context.set_offline(False)
+    told.get_by_role("link", name="再试一次").click()
+    expect(here).to_have_text(home, timeout=WAITS)
+    expect(told).to_have_count(0)
+    assert is_borne(page)
+    page.evaluate("history.forward()")
+    expect(here).to_have_text("名单", timeout=WAITS)  # trying again was no step of its own
+
+
 @pytest.mark.parametrize("cookie", [True, False], ids=["cookie", "bearer"])
 def test_P07_a_new_tab_when_the_session_is_over(scene: Scene, page: Page, cookie: bool) -> None:
     """No ticket is given any more: the new tab stands at the page that was wanted and says what to do."""

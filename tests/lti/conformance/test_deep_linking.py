@@ -2,9 +2,10 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -251,6 +252,31 @@ def test_D11_columns(platform: Platform, accepts: bool | None, scopes: list[str]
     point = next(key for key in picked.choices() if "/point/" in key)
     claims, _ = Picked(platform, asks(settings(accept_lineitem=accepts))).answer(point)
     assert "lineItem" not in claims[DL + "content_items"][0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "shown"),
+    [(["iframe", "window"], {"iframe"}), (["window"], {"window"}), (["frame", "embed"], set()), (None, set())],
+)
+def test_D12_how_and_until_when(platform: Platform, targets: list[str] | None, shown: set[str]) -> None:
+    """A link names a way of showing it only where the host lists that way; it has our icon; the programme and a point
+    say from when until when work is handed in, each with its offset, the own record does not."""
+    round_ = platform.bench.world.programme
+    picked = Picked(platform, asks(settings(accept_presentation_document_targets=targets, accept_multiple=True)))
+    keys = {key.split("/")[1]: key for key in picked.choices()}
+    claims, _ = picked.answer(keys["programme"], keys["point"], keys["record"])
+    for item in claims[DL + "content_items"]:
+        assert item.keys() & {"iframe", "window"} == shown
+        assert requests.get(item["icon"]["url"], timeout=10).headers["Content-Type"].startswith("image/svg")
+        assert item["thumbnail"] == item["icon"]
+        assert ("submission" in item) == (item["custom"]["nengli_view"] != "record")
+        assert "available" not in item  # who is late, or only looks back, still gets in
+        if "submission" in item:
+            first, last = (
+                datetime.fromisoformat(item["submission"][name]).astimezone(ZoneInfo("Asia/Shanghai"))
+                for name in ("startDateTime", "endDateTime")
+            )
+            assert (first.date(), last.date()) == (round_.opens_on, round_.submit_by_on)
 
 
 def test_D13_nothing_is_chosen(platform: Platform) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from lms_plugin.db import pk
+from lms_plugin.db import Model, pk
 from lms_plugin.people import Course, Person, Role, RoleKind
 from tests.lti.conformance.bench import CLAIM, Bench, Jar, Platform
 from tests.lti.conformance.test_deep_linking import introduce
@@ -116,3 +117,24 @@ def test_V01_whom_to_ask(platform: Platform, teacher: str) -> None:
     assert "区县管理员" in page
     grown = {name: number - before[name] for name, number in platform.bench.counts().items() if number != before[name]}
     assert set(grown) <= {"lti_launch_log", "lti_login_state", "web_session"}
+
+
+def test_V03_least_data(platform: Platform) -> None:
+    """What a host gives beyond a name is kept nowhere (R05: nor asked for); where it gives nothing at all, people tell
+    who they are and go on."""
+    given = {
+        "email": "v03@lms.example.org",
+        "picture": "https://lms.example.org/faces/v03.png",
+        "phone_number": "13900000003",
+        CLAIM + "lis": {"person_sourcedid": "sis-of-v03"},
+        CLAIM + "custom": {"user_login": "login-of-v03"},
+    }
+    platform.good(sub="v3", name="范小立", **given)
+    with platform.bench.engine.connect() as connection:
+        kept = "".join(repr(connection.execute(columns(table)).all()) for table in Model.metadata.sorted_tables)
+    assert "范小立" in kept
+    for said in ("v03@lms", "faces/v03", "13900000003", "sis-of-v03", "login-of-v03"):
+        assert said not in kept
+    jar = Jar()
+    platform.launch(jar, sub="v3-unnamed")
+    assert introduce(platform, jar, "v3").is_redirect
