@@ -9,6 +9,7 @@ import competencies.batches
 import competencies.choice_changes
 import competencies.models
 import competencies.training_models
+import lms_plugin.erasures
 import lms_plugin.outbox
 import lms_plugin.people
 import lti.models
@@ -20,6 +21,7 @@ TABLES = (
     competencies.choice_changes,
     competencies.models,
     competencies.training_models,
+    lms_plugin.erasures,
     lms_plugin.outbox,
     lms_plugin.people,
     lti.models,

@@ -17,9 +17,10 @@ import lti
 from lms_plugin import db
 from lms_plugin.cli import main
 from lms_plugin.config import Settings
-from lms_plugin.people import OrgUnit, Tenant
+from lms_plugin.people import OrgUnit, Person, Tenant
 from lms_plugin.web import create_app
 from lms_plugin.worker import Worker
+from tests import people as cast
 from tests.factories import build_world
 from tests.hosts.platform_server import platform_services
 from tests.serving import SECRET
@@ -373,3 +374,23 @@ def test_a_registration_is_tried_with_a_secret_that_is_not_the_keys(environment:
 def test_the_launch_log_shows_one_row_at_least(environment: dict[str, str]) -> None:
     for limit in ("0", "-1"):
         assert nengli(environment, "launches", "--limit", limit).exit_code == 2
+
+
+def test_a_persons_data_are_taken_out_once_it_is_meant(environment: dict[str, str]) -> None:
+    done(environment, "db", "upgrade")
+    engine = db.engine(environment["NENGLI_DATABASE_URL"])
+    with db.transaction(db.session_factory(engine)) as session:
+        uuid = build_world(session, datetime.now(UTC)).person(cast.CHEN).uuid
+    erase = ("person", "erase", "--tenant", "平安县", "--person", uuid, "--reason")
+
+    def name() -> str:
+        with db.session_factory(engine)() as session:
+            return session.exec(select(Person.name).where(Person.uuid == uuid)).one()
+
+    assert "erase.names" in refused(environment, *erase, f"{cast.CHEN.name}要求", "--yes")
+    assert "--yes" in done(environment, *erase, "本人要求")
+    assert name() == cast.CHEN.name
+    done(environment, *erase, "本人要求", "--yes")
+    assert name() == ""
+    assert "erase.done" in refused(environment, *erase, "本人要求", "--yes")
+    engine.dispose()

@@ -23,6 +23,7 @@ MODELS = (
     "lms_plugin.people",
     "lms_plugin.outbox",
     "lms_plugin.leaving",
+    "lms_plugin.erasures",
     "competencies.batches",
     "competencies.bundles",
     "competencies.choice_changes",

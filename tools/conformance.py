@@ -45,14 +45,15 @@ generations of it, plays the platform in `tests/lti/test_stock_consumer.py`; see
 
 **没有做的**：附件处理（X）不是这个产品的事：材料在本工具里交，有版本、评审和校验值；交到平台作业里的附件是另一份，
 学时不能以它为据，也不做查重和 AI 判定。登记时不声明这些消息，这样的启动按名字拒绝，这样的通知收下但什么也不做。
-数据隐私启动不删除任何人（V02）：学时要能查证，页面写明什么能删、谁来删、找谁。测试过的 Moodle 4.5 和 Open edX
+数据隐私启动本身不删除任何人（V02）：学时要能查证；清除由区县管理员同意、运维执行
+（`nengli person erase`），页面写明。测试过的 Moodle 4.5 和 Open edX
 不发平台通知，也没有隐私启动；W 行按 Canvas 的文档测试。
 **Not offered**: asset processing (X) is not this product: work is handed in here, with versions, reviews and hashes; an
 attachment of a host's assignment would be a second one on which no hours can rest, and nothing here judges by
 similarity or AI. None of these messages is claimed when the tool registers, such launches are refused by name, such
-notices are taken and do nothing. A data privacy launch erases nobody (V02): hours must stay provable, and the page says
-what can go, by whom, and whom to ask. Moodle 4.5 and Open edX send neither notices nor privacy launches; rows W are
-tried as Canvas documents them.
+notices are taken and do nothing. A data privacy launch itself erases nobody (V02): hours must stay provable; with an
+officer's consent the operator does it (`nengli person erase`), and the page says so.
+Moodle 4.5 and Open edX send neither notices nor privacy launches; rows W are tried as Canvas documents them.
 
 匿名启动（B38，没有 sub）一般拒绝；登记里允许时，只能看课程要做什么，不记任何人。
 旧版 LTI 1.1 的账号声明（G22）读得进，但不据此合并人员。

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import __version__, demo, migrate, worker
-from lms_plugin.cli import archive, checks, frameworks, ledger
+from lms_plugin.cli import archive, checks, frameworks, ledger, person
 from lms_plugin.cli.common import act, said, settings_or_end
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound, Refused
@@ -314,6 +314,7 @@ main.add_command(frameworks.framework)
 main.add_command(checks.launches)
 main.add_command(checks.doctor)
 main.add_command(ledger.ledger)
+main.add_command(person.person)
 main.add_command(archive.archive)
 tenant.add_command(archive.freeze)
 tenant.add_command(archive.thaw)

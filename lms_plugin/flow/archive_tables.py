@@ -43,7 +43,7 @@ KEPT: dict[str, tuple[str, str]] = {
             *("transfer", "arrival", "transfer_event", "transfer_package"),
             *("training_file", "work_statement"),
             *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
-            "lti_context_copy",
+            *("lti_context_copy", "erasure"),
         ],
         _OWN,
     ),

@@ -20,7 +20,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, can
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import humans
+from lms_plugin.flow import erasing, humans
 from lms_plugin.flow.scopes import person_scope
 from lms_plugin.people import (
     Course,
@@ -45,7 +45,8 @@ _Work = competencies.workloads.WorkStatement
 
 @dataclass(frozen=True)
 class PersonData:
-    """One person and the number of rows of each kind, in the order of `KINDS`. `officers`: whom to ask."""
+    """One person and the number of rows of each kind, in the order of `KINDS`. `officers`: whom to ask.
+    `erased_at`: since when what is personal is gone."""
 
     uuid: str
     name: str
@@ -56,6 +57,7 @@ class PersonData:
     is_own: bool
     kinds: Mapping[str, int]
     officers: tuple[str, ...]
+    erased_at: datetime | None
 
 
 def _of_points(kind: Any, *more: Any) -> "Select[*tuple[Any, ...]]":
@@ -217,6 +219,7 @@ def data_of(session: Session, actor: Actor, uuid: str | None, now: datetime) -> 
         .where(OrgMembership.person_id == pk(person), col(OrgMembership.ends_on).is_(None))
         .order_by(col(OrgMembership.starts_on).desc(), col(OrgMembership.id).desc())
     ).first()
+    receipt = erasing.receipt_of(session, person)
     return PersonData(
         person.uuid,
         person.name,
@@ -227,6 +230,7 @@ def data_of(session: Session, actor: Actor, uuid: str | None, now: datetime) -> 
         actor.is_author(pk(person)),
         {name: found[name] for name in every},
         _officers(session, actor.tenant_id),
+        receipt.erased_at if receipt is not None else None,
     )
 
 

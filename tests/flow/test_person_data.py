@@ -15,6 +15,7 @@ NOT_SHOWN = {
     "link_request": "a host's question of a moment",
     "case_opening": "who has a work open at this moment",
     "ledger_draw_event": "an act of the auditor's office",
+    "erasure": "the receipt that what was personal is gone: its day stands on the page",
     "plan_event": "an act of the school's office",
     "review_event": "a step of a review, which is named",
 }

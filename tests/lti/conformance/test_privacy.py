@@ -10,7 +10,8 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from lms_plugin.db import Model, pk
-from lms_plugin.people import Course, Person, Role, RoleKind
+from lms_plugin.flow import erasing
+from lms_plugin.people import Course, Identity, Person, Role, RoleKind
 from tests.lti.conformance.bench import CLAIM, Bench, Jar, Platform
 from tests.lti.conformance.test_deep_linking import introduce
 
@@ -117,6 +118,34 @@ def test_V01_whom_to_ask(platform: Platform, teacher: str) -> None:
     assert "区县管理员" in page
     grown = {name: number - before[name] for name, number in platform.bench.counts().items() if number != before[name]}
     assert set(grown) <= {"lti_launch_log", "lti_login_state", "web_session"}
+
+
+def test_V02_erased(platform: Platform, teacher: str) -> None:
+    """Taken out at the person's word: no table knows their name or the host's id of them, a receipt says when and why;
+    the officer's next launch finds nobody under that id, and who comes by it again is somebody new."""
+    bench = platform.bench
+    promoted(bench, platform, "boss-5")
+    name = f"彻底走的人{platform.issuer[11:16]}"
+    with Session(bench.engine) as session:
+        person = session.exec(select(Person).where(Person.name == "试用者").order_by(col(Person.id).desc())).first()
+        assert person is not None
+        person.name, gone = name, pk(person)
+        session.commit()
+        receipt = erasing.erase(session, person, "本人书面要求，褚员同意", bench.now)
+        assert receipt.person_id == gone
+        session.commit()
+        address = f"{bench.url}/data/{person.uuid}"
+    with bench.engine.connect() as connection:
+        kept = "".join(repr(connection.execute(columns(table)).all()) for table in Model.metadata.sorted_tables)
+    assert name not in kept
+    jar = Jar()
+    assert opened(platform, jar, **asks({"user_id": teacher}, "boss-5")).status_code == 404
+    page = html.unescape(jar.ask("GET", address).text)
+    assert "个人资料已在" in page
+    assert platform.launch(Jar(), sub=teacher).status_code == 303
+    with Session(bench.engine) as session:
+        identity = select(Identity).where(Identity.issuer == platform.issuer, Identity.subject == teacher)
+        assert session.exec(identity).one().person_id != gone
 
 
 def test_V03_least_data(platform: Platform) -> None:
