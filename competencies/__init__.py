@@ -16,6 +16,7 @@ from competencies import (
     transfers,
 )
 from competencies import bundles as bundles
+from competencies import frameworks as frameworks
 from competencies import ledger as ledger
 from competencies import papers as papers
 from competencies import put_right as put_right

@@ -1,16 +1,23 @@
 """What changed between two editions of a framework, thing by thing, for people to read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
+from competencies.pack import words
+
 Sort = Literal["added", "dropped", "changed"]
+Kind = Literal["point", "evidence", "criterion", "check", "environment", "dimension", "level", "framework"]
 _Names = Mapping[tuple[str, str], Mapping[str, str]]
+_Thing = Mapping[str, Any]
 
 # Fields that a change is told of by name; words stand in {stem}_zh and {stem}_en.
 _OF_POINT = ("environment", "dimension", "order")
 _OF_ITEM = ("kind", "alt_kinds", "accept", "required", "core", "proposed", "source")
+_LIMITS = ("max_minutes", "minutes_tolerance", "max_mb", "max_images", "max_files", "min_students")
 _WORDS_OF_POINT = ("name", "question", "summary")
+_GROUPS: tuple[Kind, ...] = ("environment", "dimension", "level")
 
 
 @dataclass(frozen=True)
@@ -24,9 +31,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that was added, dropped or changed: a point, an item of evidence, or a criterion.
+    """One thing that was added, dropped or changed.
 
-    `has_more`: something differs beyond `changes` (checks, keys that we do not know). `parts`: what hangs on it.
+    `has_more`: something differs beyond `changes` (keys that we do not know). `parts`: what hangs on it.
     """
 
     code: str
@@ -35,112 +42,172 @@ class Difference:
     changes: tuple[Change, ...] = ()
     has_more: bool = False
     parts: tuple["Difference", ...] = ()
+    kind: Kind = "point"
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether only what it counts of itself differs."""
+        return self.sort == "changed" and not (self.changes or self.has_more or self.parts)
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
+_Compare = Callable[[_Thing, _Thing], Difference]
+
+
+def differences(before: _Thing, after: _Thing) -> tuple[Difference, ...]:
     """Points that differ between two packs (as JSON), those that stayed or came in the new order, then the dropped.
 
     Things are the same where their code or key is; evidence and criteria of added and dropped points are not listed.
     """
     old_names, new_names = _names(before), _names(after)
     return tuple(
-        _parted(before["points"], after["points"], "code", lambda old, new: _point(old, new, old_names, new_names))
+        _parted(
+            before["points"], after["points"], "point", lambda old, new: _point(old, new, old_names, new_names), "code"
+        )
     )
 
 
-def head_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference | None:
-    """What changed beside the points (title, notice, …), or None."""
+def head_changes(before: _Thing, after: _Thing) -> Difference | None:
+    """What changed beside the points (title, notice, dimensions, words of the levels, …), or None. Numbers that a pack
+    tells of itself follow from its points and are not told."""
     old, new = before["framework"], after["framework"]
     changes = [*_words_changes(old, new, ("title", "notice")), *_plain_changes(old, new, ("status",))]
-    told = {"title_zh", "title_en", "notice_zh", "notice_en", "status"}
-    rest = [{key: value for key, value in one.items() if key not in told} for one in (old, new)]
-    outer = [
-        {key: value for key, value in one.items() if key not in {"framework", "points"}} for one in (before, after)
-    ]
-    has_more = rest[0] != rest[1] or outer[0] != outer[1]
-    if not changes and not has_more:
-        return None
-    return Difference(str(new["id"]), _words(new, "title_"), "changed", tuple(changes), has_more)
+    choice = [dict(one.get("selection_defaults", {})) for one in (old, new)]
+    sets = [[" ".join(codes) for codes in one.pop("suggested_sets", [])] for one in choice]
+    if sets[0] != sets[1]:
+        changes.append(Change("suggested_sets", *sets))
+    parts: list[Difference] = []
+    for kind in _GROUPS:
+        mine, theirs = ([_uncounted(one) for one in head[f"{kind}s"]] for head in (old, new))
+        parts += _parted(mine, theirs, kind, partial(_worded, by="code", kind=kind), "code")
+        changes += _order_change(mine, theirs, "code", f"{kind}_order")
+    told = {"title_zh", "title_en", "notice_zh", "notice_en", "status", "selection_defaults", "counts"}
+    told |= {f"{kind}s" for kind in _GROUPS}
+    outer = [{key: one for key, one in pack.items() if key not in {"framework", "points"}} for pack in (before, after)]
+    has_more = choice[0] != choice[1] or outer[0] != outer[1] or _differ_beyond(old, new, told)
+    has_more = has_more or ("counts" in old) != ("counts" in new)
+    found = Difference(
+        str(new["id"]), words(new, "title"), "changed", tuple(changes), has_more, tuple(parts), "framework"
+    )
+    return None if found.says_nothing else found
 
 
 def _parted(
-    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], by: str, compare: Any
+    old: Sequence[_Thing],
+    new: Sequence[_Thing],
+    kind: Kind,
+    compare: _Compare,
+    by: str = "key",
 ) -> Iterator[Difference]:
     """Members of two lists by their code: changed and added in the new order, then dropped."""
     known, now = {one[by]: one for one in old}, {one[by] for one in new}
     for one in new:
         if one[by] not in known:
-            yield Difference(one[by], _name_of(one), "added")
+            yield Difference(one[by], _name_of(one), "added", kind=kind)
         elif known[one[by]] != one:
             yield compare(known[one[by]], one)
     for one in old:
         if one[by] not in now:
-            yield Difference(one[by], _name_of(one), "dropped")
+            yield Difference(one[by], _name_of(one), "dropped", kind=kind)
 
 
-def _point(old: Mapping[str, Any], new: Mapping[str, Any], old_names: _Names, new_names: _Names) -> Difference:
+def _point(old: _Thing, new: _Thing, old_names: _Names, new_names: _Names) -> Difference:
     changes = [*_words_changes(old, new, _WORDS_OF_POINT)]
     for change in _plain_changes(old, new, _OF_POINT):
         if change.field != "order":
             change = Change(change.field, old_names[change.field, change.before], new_names[change.field, change.after])
         changes.append(change)
-    parts = tuple(_parted(old["evidence"], new["evidence"], "key", _item))
-    told = {"code", "evidence", *_OF_POINT, *_both(_WORDS_OF_POINT)}
-    return Difference(new["code"], _name_of(new), "changed", tuple(changes), _differ_beyond(old, new, told), parts)
+    effort = [dict(one.get("effort", {})) for one in (old, new)]
+    on_camera = [bool(one.pop("students_on_camera", False)) for one in effort]
+    if on_camera[0] != on_camera[1]:
+        changes.append(Change("students_on_camera", *on_camera))
+    changes += _order_change(old["evidence"], new["evidence"], "key", "evidence_order")
+    parts = tuple(_parted(old["evidence"], new["evidence"], "evidence", _item))
+    told = {"code", "evidence", "effort", *_OF_POINT, *_both(_WORDS_OF_POINT)}
+    # What a point costs follows from its evidence; where that is the same, somebody has typed another number.
+    more = _differ_beyond(old, new, told) or (effort[0] != effort[1] and old["evidence"] == new["evidence"])
+    more = more or not (changes or parts)
+    return Difference(new["code"], _name_of(new), "changed", tuple(changes), more, parts)
 
 
-def _item(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
+def _item(old: _Thing, new: _Thing) -> Difference:
     changes = [*_words_changes(old, new, ("title",)), *_plain_changes(old, new, _OF_ITEM)]
-    changes += _plain_changes(old["limits"], new["limits"], ("max_minutes", "max_mb", "max_images", "max_files"))
+    changes += _plain_changes(old["limits"], new["limits"], _LIMITS)
     if old.get("validity") != new.get("validity"):
         changes.append(Change("validity", old.get("validity"), new.get("validity")))
-    parts = tuple(_parted(old.get("criteria", []), new.get("criteria", []), "key", _criterion))
-    told = {"key", "criteria", "validity", "limits", *_OF_ITEM, *_both(("title",))}
-    more = _differ_beyond(old["limits"], new["limits"], {"max_minutes", "max_mb", "max_images", "max_files"})
-    return Difference(
-        new["key"], _name_of(new), "changed", tuple(changes), more or _differ_beyond(old, new, told), parts
+    parts: list[Difference] = []
+    of_check = partial(_worded, by="key", kind="check")
+    hangs: tuple[tuple[str, Kind, _Compare], ...] = (
+        ("criteria", "criterion", _criterion),
+        ("checks", "check", of_check),
     )
+    for name, kind, compare in hangs:
+        mine, theirs = old.get(name, []), new.get(name, [])
+        parts += _parted(mine, theirs, kind, compare)
+        changes += _order_change(mine, theirs, "key", f"{name}_order")
+    told = {"key", "criteria", "checks", "validity", "limits", *_OF_ITEM, *_both(("title",))}
+    more = _differ_beyond(old["limits"], new["limits"], set(_LIMITS)) or _differ_beyond(old, new, told)
+    more = more or not (changes or parts)
+    return Difference(new["key"], _name_of(new), "changed", tuple(changes), more, tuple(parts), "evidence")
 
 
-def _criterion(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
+def _criterion(old: _Thing, new: _Thing) -> Difference:
     changes = _plain_changes(old["levels"], new["levels"], ("pass", "excellent"))
     changes += _plain_changes(old, new, ("proposed", "source"))
     told = {"key", "levels", "proposed", "source"}
-    return Difference(new["key"], _name_of(new), "changed", tuple(changes), _differ_beyond(old, new, told))
+    more = _differ_beyond(old, new, told) or not changes
+    return Difference(new["key"], _name_of(new), "changed", tuple(changes), more, kind="criterion")
 
 
-def _words_changes(old: Mapping[str, Any], new: Mapping[str, Any], stems: Sequence[str]) -> list[Change]:
-    pairs = [(stem, _words(old, f"{stem}_"), _words(new, f"{stem}_")) for stem in stems]
+def _worded(old: _Thing, new: _Thing, *, by: str, kind: Kind) -> Difference:
+    """Of a thing that is just called something: a check, an environment, a dimension, a level."""
+    changes = (Change("name", words(old), words(new)),) if words(old) != words(new) else ()
+    more = _differ_beyond(old, new, {by, "zh", "en"})
+    return Difference(new[by], _name_of(new), "changed", changes, more, kind=kind)
+
+
+def _words_changes(old: _Thing, new: _Thing, stems: Sequence[str]) -> list[Change]:
+    pairs = [(stem, words(old, stem), words(new, stem)) for stem in stems]
     return [Change(stem, first, second) for stem, first, second in pairs if first != second]
 
 
-def _plain_changes(old: Mapping[str, Any], new: Mapping[str, Any], fields: Sequence[str]) -> list[Change]:
+def _plain_changes(old: _Thing, new: _Thing, fields: Sequence[str]) -> list[Change]:
     return [Change(name, old.get(name), new.get(name)) for name in fields if old.get(name) != new.get(name)]
 
 
-def _differ_beyond(old: Mapping[str, Any], new: Mapping[str, Any], told: set[str]) -> bool:
+def _order_change(old: Sequence[_Thing], new: Sequence[_Thing], by: str, field: str) -> list[Change]:
+    """Where things that stand in both lists stand in another order: all of the list, by name."""
+    mine, theirs = [one[by] for one in old], [one[by] for one in new]
+    if [one for one in mine if one in theirs] == [one for one in theirs if one in mine]:
+        return []
+    return [Change(field, [_name_of(one) for one in old], [_name_of(one) for one in new])]
+
+
+def _differ_beyond(old: _Thing, new: _Thing, told: set[str]) -> bool:
     return {key: one for key, one in old.items() if key not in told} != {
         key: one for key, one in new.items() if key not in told
     }
+
+
+def _uncounted(one: _Thing) -> _Thing:
+    """An environment without the number of its points."""
+    return {key: value for key, value in one.items() if key != "count"}
 
 
 def _both(stems: Sequence[str]) -> list[str]:
     return [f"{stem}_{language}" for stem in stems for language in ("zh", "en")]
 
 
-def _words(data: Mapping[str, Any], prefix: str) -> dict[str, str]:
-    return {language: str(data[prefix + language]) for language in ("zh", "en") if data.get(prefix + language)}
+def _name_of(thing: _Thing) -> dict[str, str]:
+    """Of a point, an item, a criterion (its words for 优秀, which it always has), or of what is called {zh, en}."""
+    levels = thing.get("levels")
+    graded = words(levels.get("excellent", {})) if isinstance(levels, Mapping) else {}
+    return words(thing, "name") or words(thing, "title") or graded or words(thing)
 
 
-def _name_of(thing: Mapping[str, Any]) -> dict[str, str]:
-    """Of a point, an item, or a criterion (its words for 优秀, which it always has)."""
-    return _words(thing, "name_") or _words(thing, "title_") or _words(thing.get("levels", {}).get("excellent", {}), "")
-
-
-def _names(pack: Mapping[str, Any]) -> _Names:
+def _names(pack: _Thing) -> _Names:
     """("environment" or "dimension", code): its name."""
     return {
-        (kind, one["code"]): _words(one, "")
+        (kind, one["code"]): words(one)
         for kind in ("environment", "dimension")
         for one in pack["framework"][f"{kind}s"]
     }

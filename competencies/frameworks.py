@@ -1,14 +1,14 @@
 """Framework versions: a draft holds the pack, publishing makes it immutable rows that programmes may use."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from competencies import pack as packs
-from competencies.levels import own_words
+from competencies.levels import own_words as own_words
 from competencies.models import (
     CompetencyFramework,
     CompetencyPoint,
@@ -16,6 +16,7 @@ from competencies.models import (
     FrameworkVersion,
     VersionState,
 )
+from competencies.pack import words as words
 from competencies.pack_schema import EffortDef
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Refused
@@ -34,7 +35,7 @@ def draft_from_pack(session: Session, tenant_id: int, loaded: packs.Pack, now: d
         framework = CompetencyFramework(
             tenant_id=tenant_id,
             code=framework_data["id"],
-            title=_words(framework_data, "title"),
+            title=words(framework_data, "title"),
             created_at=now,
         )
         session.add(framework)
@@ -102,6 +103,15 @@ def same_as(session: Session, version: FrameworkVersion) -> int:
     return found or 0
 
 
+def words_of_levels(session: Session, version_id: int) -> dict[str, dict[str, str]] | None:
+    """What a published version calls its levels, where that is not 优秀, 合格, 不合格: one query."""
+    point = CompetencyPoint
+    row = session.exec(
+        select(point).where(point.framework_version_id == version_id).order_by(col(point.id)).limit(1)
+    ).first()
+    return row.level_words if row is not None else None
+
+
 def freeze(
     session: Session, version: FrameworkVersion, by_id: int | None, now: datetime, *, under_banner: bool
 ) -> list[tuple[EvidenceRequirement, dict[str, Any]]]:
@@ -124,9 +134,9 @@ def freeze(
             framework_version_id=pk(version),
             code=data["code"],
             position=data["order"],
-            name=_words(data, "name"),
-            question=_words(data, "question"),
-            summary=_words(data, "summary"),
+            name=words(data, "name"),
+            question=words(data, "question"),
+            summary=words(data, "summary"),
             environment=data["environment"],
             dimension=data["dimension"],
             effort={**EffortDef().model_dump(), **data.get("effort", {})},
@@ -139,7 +149,7 @@ def freeze(
                 point_id=pk(point),
                 key=item["key"],
                 position=position,
-                title=_words(item, "title"),
+                title=words(item, "title"),
                 kind=item["kind"],
                 alt_kinds=item.get("alt_kinds", []),
                 accept=item["accept"],
@@ -155,12 +165,7 @@ def freeze(
     version.state = VersionState.PUBLISHED
     version.published_at, version.published_by_id = now, by_id
     framework = get(session, CompetencyFramework, version.framework_id)
-    framework.title = _words(version.content["framework"], "title")  # the newest edition names it
+    framework.title = words(version.content["framework"], "title")  # the newest edition names it
     session.add_all([version, framework])
     session.flush()
     return made
-
-
-def _words(data: Mapping[str, Any], stem: str) -> dict[str, str]:
-    """A text in the languages that the pack has it in."""
-    return {language: data[f"{stem}_{language}"] for language in ("zh", "en") if data.get(f"{stem}_{language}")}

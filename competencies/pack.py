@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from competencies.pack_schema import CountsDef, Pack, PointDef
 from lms_plugin.errors import Refused
 
-__all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "load_as", "canonical", "content_hash"]
+__all__ = ["SCHEMA", "Pack", "PackProblem", "parse", "load_pack", "load_as", "canonical", "content_hash", "words"]
 
 SCHEMA = "competency-pack/0.2"
 MOST_LEVELS = 40
@@ -159,6 +159,8 @@ def _problem(raw: Any, loc: Sequence[int | str], kind: str, found: Any) -> PackP
         "greater_than_equal": "pack.out_of_range",
         "less_than_equal": "pack.out_of_range",
     }.get(kind, "pack.wrong_type")
+    if code in {"pack.too_few", "pack.too_many"} and tuple(loc) == ("framework", "levels"):
+        code = "pack.levels_wrong"
     shown = "" if code == "pack.missing" or isinstance(found, list | dict) else str(found)[:60]
     return PackProblem(_place(raw, loc), code, shown)
 
@@ -202,6 +204,12 @@ def _text_problems(raw: Any, loc: tuple[int | str, ...] = (), top: Any = None) -
     elif isinstance(raw, list):
         for number, value in enumerate(raw):
             yield from _text_problems(value, (*loc, number), top)
+
+
+def words(data: Mapping[str, Any], stem: str = "") -> dict[str, str]:
+    """A text in the languages that a pack has it in: "{stem}_zh" and "{stem}_en", or "zh" and "en"."""
+    names = {language: f"{stem}_{language}" if stem else language for language in ("zh", "en")}
+    return {language: str(data[name]) for language, name in names.items() if data.get(name)}
 
 
 def twice(values: Iterable[Hashable]) -> list[str]:

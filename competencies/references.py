@@ -138,7 +138,7 @@ def take_in(session: Session, tenant_id: int, loaded: Reference, by_id: int | No
         tenant_id=tenant_id,
         code=head["id"],
         number=(last or 0) + 1,
-        title={key: head[f"title_{key}"] for key in ("zh", "en") if head.get(f"title_{key}")},
+        title=packs.words(head, "title"),
         short=head["short"],
         publisher=head.get("publisher") or "",
         licence=head.get("licence") or "",

@@ -251,6 +251,19 @@ def get(session: Session, kind: type[R], key: int) -> R:
     return row
 
 
+def hold(session: Session, row: Model) -> None:
+    """Keeps a row for this transaction and reads it anew: who changes it in the same moment waits, then sees what was
+    saved. Raises NotFound where somebody has deleted it meanwhile."""
+    found = session.exec(
+        select(type(row))
+        .where(col(type(row).id) == pk(row))  # type: ignore[attr-defined]
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if found is None:
+        raise NotFound
+
+
 def table(kind: type[Model]) -> Table:
     """The table of a class: for statements that are run so often that the way over objects costs too much."""
     return cast("Table", inspect(kind).local_table)

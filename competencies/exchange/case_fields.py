@@ -6,13 +6,12 @@ under "nengli" in the `notes` of the same document or item: other programs keep 
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from competencies.exchange.fields import PLAIN, Field
 
 ITEM_TYPES = ("environment", "dimension", "point", "evidence")
-QUALITIES = {"pass": "合格", "excellent": "优秀"}
 RANKS = {"pass": 1, "excellent": 2}
 MARK = "nengli"
 
@@ -60,6 +59,14 @@ def identifier(*names: str) -> str:
 def grouping(state: str) -> str:
     """The identifier of a grouping of GROUPINGS: the same in every package, by which links are known again."""
     return identifier("CFAssociationGrouping", state)
+
+
+def qualities(levels: Iterable[Any]) -> dict[str, str]:
+    """What CASE calls the levels "pass" and "excellent": as the framework does, unless it calls both the same."""
+    told = [one for one in levels if isinstance(one, dict) and one.get("code") in RANKS]
+    found = {str(one["code"]): str(one.get("zh", "")).strip() for one in told}
+    is_told_apart = len({word.casefold() for word in found.values()}) == len(RANKS)
+    return found if is_told_apart else {"pass": "合格", "excellent": "优秀"}
 
 
 def link_to(thing: Mapping[str, Any], title: str) -> dict[str, str]:

@@ -13,6 +13,12 @@ MOST_ITEMS = 100_000
 MOST_STEPS = 20
 """Of a way from an item back to itself that are named."""
 
+_OF_TREE = frozenset(
+    {"identifier", "uri", "associationType", "originNodeURI", "destinationNodeURI", "sequenceNumber"}
+    | {"lastChangeDateTime", "CFDocumentURI"}
+)
+"""What an association of the tree says; one that says more is kept besides."""
+
 _CROSSWALK = frozenset(map(grouping, GROUPINGS))
 
 
@@ -97,6 +103,8 @@ class Graph:
         if kind not in {"isChildOf", "isPartOf"} or target not in known or origin not in self.nodes:
             self.other_associations.append(association)
             return
+        if not _OF_TREE.issuperset(association):
+            self.other_associations.append(association)
         number = association.get("sequenceNumber")
         order = number if isinstance(number, int) and not isinstance(number, bool) else len(self.nodes)
         if kind == "isPartOf":

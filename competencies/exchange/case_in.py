@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from competencies.exchange.case_fields import CRITERION, DOCUMENT, ITEMS, rest_of
+from competencies.exchange.case_fields import CRITERION, DOCUMENT, ITEMS, qualities, rest_of
 from competencies.exchange.case_graph import Graph, Node
-from competencies.exchange.case_rubrics import Graded, graded_of
+from competencies.exchange.case_rubrics import Graded, rubrics_of
 from competencies.exchange.fields import Field, nearest, put
 from competencies.pack import SCHEMA, Pack, PackProblem, load_pack
 from lms_plugin.errors import Refused
@@ -48,7 +48,7 @@ class _Reading:
     def __init__(self, package: Mapping[str, Any]) -> None:
         self.package = package
         self.graph = Graph(package)
-        self.graded = graded_of(package, self.graph)
+        self.rubrics = rubrics_of(package, self.graph, _called(package))
         self.places: dict[str, tuple[str, Mapping[str, Field]]] = {}
         self.codes: dict[str, str] = {}  # identifier of an environment or dimension: its code
 
@@ -150,7 +150,7 @@ class _Reading:
 
     def _evidence(self, point: str, number: int, node: Node) -> dict[str, Any]:
         thing, is_ours = self._thing("evidence", node)
-        graded = self.graded.get(node.item["identifier"], [])
+        graded = self.rubrics.criteria.get(node.item["identifier"], [])
         if is_ours:
             thing["key"] = str(thing.get("key", "")).rpartition(".")[2]
         else:
@@ -214,6 +214,8 @@ class _Reading:
             kept["CFDefinitions"] = self.package["CFDefinitions"]
         if self.graph.other_associations:
             kept["CFAssociations"] = self.graph.other_associations
+        if self.rubrics.kept:
+            kept["CFRubrics"] = self.rubrics.kept
         others = [node.item for node in self.graph.nodes.values() if _type(node) not in ITEMS]
         if others:
             kept["CFItems"] = others
@@ -228,6 +230,16 @@ class _Reading:
         path, fields = self.places[place]
         named = [name for name, field in fields.items() if inner and ".".join(field.path) == inner]
         return problem._replace(where=f"{path}.{named[0]}" if named else f"{path}.{inner}" if inner else path)
+
+
+def _called(package: Mapping[str, Any]) -> dict[str, str] | None:
+    """What a framework that this product wrote calls its levels: word, code; None of any other package."""
+    document = package.get("CFDocument")
+    rest = rest_of(document.get("notes")) if isinstance(document, dict) else None
+    if rest is None:
+        return None
+    levels = _dict(rest, "framework").get("levels")
+    return {word: code for code, word in qualities(levels if isinstance(levels, list) else ()).items()}
 
 
 def _type(node: Node) -> str:

@@ -10,12 +10,12 @@ from competencies.exchange.case_fields import (
     GROUPINGS,
     ITEM_TYPES,
     ITEMS,
-    QUALITIES,
     RANKS,
     grouping,
     identifier,
     link_to,
     notes,
+    qualities,
 )
 from competencies.exchange.fields import split
 from competencies.pack import Pack
@@ -56,6 +56,7 @@ class _Writing:
         self.whole, self.changed = pack.as_dict(), changed
         self.framework, self.points = self.whole.pop("framework"), self.whole.pop("points")
         self.name = str(self.framework["id"])
+        self.qualities = qualities(self.framework["levels"])
         self.items: list[dict[str, Any]] = []
         self.associations: list[dict[str, Any]] = []
         self.rubrics: list[dict[str, Any]] = []
@@ -155,7 +156,7 @@ class _Writing:
         levels = [
             {
                 **self._head("CFRubricCriterionLevel", head["identifier"], level),
-                "quality": QUALITIES[level],
+                "quality": self.qualities[level],
                 "description": told[level],
                 "score": RANKS[level],
                 "position": RANKS[level],

@@ -1,6 +1,6 @@
 """What the pages of an archive are made of: whole pages without a script, tables, links, words in both languages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -19,7 +19,8 @@ _PAGE = Markup(
     '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>{style}</style>'
     "</head><body>{back}<h1>{title}</h1>\n{body}</body></html>\n"
 )
-LEVELS = {0: "不合格 / not passed", 1: "合格 / passed", 2: "优秀 / excellent"}
+LEVELS = {0: ("fail", "不合格 / not passed"), 1: ("pass", "合格 / passed"), 2: ("excellent", "优秀 / excellent")}
+LevelWords = Mapping[str, Mapping[str, str]] | None
 KINDS = {
     "practice": "实践应用 / practice",
     "online": "网络研修 / online",
@@ -96,3 +97,12 @@ def file_link(sha256: str, extension: str, name: str) -> Markup:
 def words_of(texts: dict[str, str]) -> str:
     """The Chinese of a text in several languages, or the first there is."""
     return texts.get("zh") or next(iter(texts.values()), "")
+
+
+def level(number: int | None, own: LevelWords) -> str:
+    """A level in both languages, in the words of its framework where it has words of its own; "" for none."""
+    if number is None:
+        return ""
+    code, usual = LEVELS.get(number, ("", str(number)))
+    said = (own or {}).get(code, {})
+    return " / ".join(said[language] for language in ("zh", "en") if said.get(language)) or usual

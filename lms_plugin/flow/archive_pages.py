@@ -134,6 +134,7 @@ class _People:
                 col(Submission.state),
                 col(CompetencyPoint.code),
                 col(CompetencyPoint.name).label("point"),
+                col(CompetencyPoint.level_words),
                 col(Programme.title),
             )
             .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
@@ -149,6 +150,7 @@ class _People:
                 col(Award.revoked_at),
                 col(CompetencyPoint.code),
                 col(CompetencyPoint.name).label("point"),
+                col(CompetencyPoint.level_words),
             )
             .join(CompetencyPoint, col(CompetencyPoint.id) == col(Award.point_id))
             .order_by(col(Award.id)),
@@ -210,7 +212,7 @@ class _People:
             hours.append(html.line("", "", "合计 / Total", "", html.hours(total), "", ""))
         awards = [
             html.line(
-                *(f"{row.code} {html.words_of(row.point)}", html.LEVELS.get(row.level, row.level)),
+                *(f"{row.code} {html.words_of(row.point)}", html.level(row.level, row.level_words)),
                 *(self._when(row.awarded_at), self._when(row.revoked_at)),
             )
             for row in self._awards.get(key, [])
@@ -246,7 +248,7 @@ class _People:
 
     def _work(self, work: Row[Any]) -> Markup:
         name = html.words_of(work.point)
-        lines = [self._version(row) for row in self._versions.get(work.id, [])]
+        lines = [self._version(row, work.level_words) for row in self._versions.get(work.id, [])]
         drafts = self._pieces.get((work.id, None), [])
         if drafts and work.state.value in {"draft", "returned"}:  # of others it is what was handed in
             lines.append(Markup("<h3>草稿 / Draft</h3>{}").format(html.listed(drafts)))
@@ -254,10 +256,10 @@ class _People:
             work.code, name, work.title, _STATES[work.state.value], Markup("").join(lines)
         )
 
-    def _version(self, row: Row[Any]) -> Markup:
-        said = self._reviewed(row.id)
+    def _version(self, row: Row[Any], own: html.LevelWords) -> Markup:
+        said = self._reviewed(row.id, own)
         if row.decided_at is not None:
-            level = html.LEVELS.get(row.point_level, "退回修改 / returned")
+            level = "退回修改 / returned" if row.point_level is None else html.level(row.point_level, own)
             said += Markup('<p>评定 / Decision: {} · {} · {}</p><p class="text">{}</p>').format(
                 level, row.decider or "", self._when(row.decided_at), row.reason
             )
@@ -269,14 +271,14 @@ class _People:
             said,
         )
 
-    def _reviewed(self, version_id: int) -> Markup:
+    def _reviewed(self, version_id: int, own: html.LevelWords) -> Markup:
         found = self._reviews.get(version_id, [])
         if not found:
             return Markup("")
         said = [
             Markup("{} · {} · {}").format(
                 row.reviewer or "未填姓名 / no name",
-                html.LEVELS.get(row.point_level, ""),
+                html.level(row.point_level, own),
                 self._when(row.submitted_at),
             )
             for row in found

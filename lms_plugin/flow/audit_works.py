@@ -102,6 +102,7 @@ class WorkProof:
     submission: str
     code: str
     name: Mapping[str, str]
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     level: int
     is_basis: bool
     version_number: int
@@ -166,6 +167,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             submission=submission.uuid,
             code=point_row.code,
             name=point_row.name,
+            level_words=point_row.level_words,
             level=award.level,
             is_basis=award.id == entry.award_id,
             version_number=version.number,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_
 from sqlalchemy import select as columns
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func
 
 import competencies
 from lms_plugin import outbox
@@ -18,6 +18,9 @@ from lms_plugin.flow import award, booking
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
 from lms_plugin.people import Person
+
+Words = Mapping[str, Mapping[str, str]] | None
+"""What a framework calls its levels, by code; None for the usual words."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Sampled:
     point_code: str
     point_name: Mapping[str, str]
     level: int
+    level_words: Words
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class ReleasePage:
     programme: str
     title: str
     by_level: Mapping[int, int]
+    level_words: Words
     uuids: tuple[str, ...]
     people: int
     hours: tuple[tuple[int, int], ...]
@@ -79,15 +84,17 @@ def release_page(
     states = competencies.SubmissionState
     after = rules.release.after_days
     first = chosen[0][1].decided_at if chosen else None
+    sample, words = _sample(session, actor, chosen, seed)
     return ReleasePage(
         programme=programme.uuid,
         title=programme.title,
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
+        level_words=words,
         uuids=tuple(submission.uuid for submission, _decision in chosen),
         people=len(people),
         hours=_hours(session, programme, rules, chosen),
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
-        sample=_sample(session, actor, chosen, seed),
+        sample=sample,
         left=waiting - len(chosen),
         own=own,
         pending=counts.get(states.SUBMITTED, 0) + counts.get(states.LATE, 0),
@@ -150,31 +157,30 @@ def _hours(
 
 def _sample(
     session: Session, actor: Actor, rows: Sequence[tuple[competencies.Submission, competencies.Decision]], seed: int
-) -> tuple[Sampled, ...]:
+) -> tuple[tuple[Sampled, ...], Words]:
+    """Three to look at, but for those whose author must not show; and what their framework calls the levels."""
     drawn = random.Random(seed).sample(list(rows), min(3, len(rows)))  # noqa: S311 - a look, not a secret
-    told = {
-        key: (name, point)
-        for key, name, point in session.exec(
-            select(competencies.Submission.id, Person.name, competencies.CompetencyPoint)
-            .join(Person, col(Person.id) == col(competencies.Submission.person_id))
-            .join(
-                competencies.CompetencyPoint,
-                col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
-            )
-            .where(
-                col(competencies.Submission.id).in_([pk(submission) for submission, _decision in drawn]),
-                ~owes_review(actor),
-            )
+    statement: Any = (
+        columns(col(competencies.Submission.id), col(Person.name), competencies.CompetencyPoint, owes_review(actor))
+        .join(Person, col(Person.id) == col(competencies.Submission.person_id))
+        .join(
+            competencies.CompetencyPoint,
+            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
         )
-    }
-    return tuple(
+        .where(col(competencies.Submission.id).in_([pk(submission) for submission, _decision in drawn]))
+    )
+    told = {key: (name, point, owes) for key, name, point, owes in session.exec(statement)}
+    found = [(submission, decision, *told[pk(submission)]) for submission, decision in drawn]
+    sample = tuple(
         Sampled(
             uuid=submission.uuid,
-            author=told[submission.id][0],
-            point_code=told[submission.id][1].code,
-            point_name=told[submission.id][1].name,
+            author=name,
+            point_code=point.code,
+            point_name=point.name,
             level=decision.point_level or 0,
+            level_words=point.level_words,
         )
-        for submission, decision in drawn
-        if submission.id in told
+        for submission, decision, name, point, owes in found
+        if not owes
     )
+    return sample, found[0][3].level_words if found else None

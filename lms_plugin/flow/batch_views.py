@@ -29,6 +29,7 @@ class WorkLine:
     author: str
     code: str
     point: Text
+    level_words: Mapping[str, Text] | None
     level: int | None
     left_out: str
     drawn: str
@@ -73,6 +74,7 @@ class BatchPage:
     all_excellent: bool
     is_as_drawn: bool
     levels: Mapping[int, int]
+    level_words: Mapping[str, Text] | None  # the framework's own words for its levels
     drawn: tuple[WorkLine, ...]
     left_out: tuple[WorkLine, ...]
     objections: tuple[ObjectionLine, ...]
@@ -105,7 +107,7 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
     objections = session.exec(
         select(Objection).where(Objection.batch_id == pk(batch)).order_by(col(Objection.id))
     ).all()
-    told = _told(session, [*(row[1] for row in looked)], [one.submission_id for one in objections])
+    told = _told(session, [row[1] for row in [*looked, *works[:1]]], [one.submission_id for one in objections])
     people = [batch.closed_by_id, *(work.found_by_id or 0 for work, _row in looked)]
     people += [key or 0 for one in objections for key in (one.raised_by_id, one.answered_by_id)]
     names = {key: row.name for key, row in by_id(session, Person, people).items()}
@@ -152,6 +154,7 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
         is_as_drawn=competencies.batches.draw_of(batch, works)
         == {row.uuid: work.drawn for work, row in works if work.drawn},
         levels={level: levels[level] for level in sorted(levels, reverse=True)},
+        level_words=told[pk(works[0][1])][3] if works else None,
         drawn=tuple(one for one in lines if one.drawn),
         left_out=tuple(one for one in lines if one.left_out),
         objections=tuple(
@@ -181,12 +184,20 @@ def batch_page(session: Session, actor: Actor, uuid: str, now: datetime) -> Batc
     )
 
 
-def _told(session: Session, works: list[Submission], also: list[int]) -> dict[int, tuple[str, str, Text]]:
-    """(author, code, point's name) of these works, by id: one query."""
+def _told(
+    session: Session, works: list[Submission], also: list[int]
+) -> dict[int, tuple[str, str, Text, Mapping[str, Text] | None]]:
+    """(author, code, point's name, words of its levels) of these works, by id: one query."""
     statement: Any = (
-        columns(col(Submission.id), col(Person.name), col(CompetencyPoint.code), col(CompetencyPoint.name))
+        columns(
+            col(Submission.id),
+            col(Person.name),
+            col(CompetencyPoint.code),
+            col(CompetencyPoint.name),
+            col(CompetencyPoint.level_words),
+        )
         .join(Person, col(Person.id) == col(Submission.person_id))
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
         .where(col(Submission.id).in_([*(pk(work) for work in works), *also]))
     )
-    return {key: (name, code, point) for key, name, code, point in session.exec(statement)}
+    return {key: (name, code, point, words) for key, name, code, point, words in session.exec(statement)}

@@ -226,6 +226,7 @@ class SchoolPage:
     chain: competencies.Chain
     waiting: tuple[Waiting, ...]
     levels: Mapping[int, int]
+    level_words: Mapping[str, Text] | None  # the framework's own words for its levels
     rounds: tuple[RoundLine, ...]
     panel: tuple[str, ...]
     may_name: bool
@@ -293,6 +294,7 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
             for work, name, point, _decision in undecided
         ),
         levels={level: levels[level] for level in sorted(levels, reverse=True)},
+        level_words=rows[0][2].level_words if rows else None,
         rounds=tuple(
             RoundLine(row.uuid, row.round, row.state.value, row.closed_at, row.ends_on, row.shown_at is not None)
             for row in rounds

@@ -17,7 +17,7 @@ from competencies import (
     ReferenceVersion,
 )
 from lms_plugin.access import Actor, Permission, Scope, can, own, require, somewhere
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.db import find, get, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.flow.submit_views import enrolled_programme
 
@@ -77,7 +77,7 @@ def crosswalk(session: Session, actor: Actor, uuid: str) -> Crosswalk:
     left = [one for one in _proposals(version) if (one.point, one.reference, one.item) not in known]
     return Crosswalk(
         uuid=version.uuid,
-        title=_words(version.content["framework"], "title"),
+        title=competencies.frameworks.words(version.content["framework"], "title"),
         number=version.number,
         points=_points(version.content["points"], rows, named),
         references=tuple((one[0], one[1]) for one in named.values()),
@@ -149,7 +149,7 @@ def decide(session: Session, actor: Actor, uuid: str, link: str, seen: int, now:
     row = find(session, CrosswalkLink, actor.tenant_id, link)
     if row.framework_id != version.framework_id:
         raise NotFound
-    session.refresh(row, with_for_update=True)
+    hold(session, row)
     state = LinkState.CONFIRMED if keeps else LinkState.DROPPED
     if row.state is state:
         return
@@ -320,7 +320,12 @@ def _points(
         if row.state is not LinkState.DROPPED:
             by_point.setdefault(row.point_code, []).append(_view(row, named))
     return tuple(
-        LinkedPoint(one["code"], _words(one, "name"), _words(one, "question"), tuple(by_point.get(one["code"], ())))
+        LinkedPoint(
+            one["code"],
+            competencies.frameworks.words(one, "name"),
+            competencies.frameworks.words(one, "question"),
+            tuple(by_point.get(one["code"], ())),
+        )
         for one in sorted(points, key=lambda one: one["order"])
     )
 
@@ -358,7 +363,7 @@ def _made(
         reference_code=reference,
         item_code=item["code"],
         item_identifier=domain.item_identifier(reference, item),
-        words={key: item[key] for key in ("zh", "en") if item.get(key)},
+        words=competencies.frameworks.words(item),
         kind=kind,
         source=source,
         decided_at=now,
@@ -372,9 +377,7 @@ def _copy(row: CrosswalkLink, framework_id: int, point: str, now: datetime) -> C
 
 def _lock(session: Session, version: FrameworkVersion) -> None:
     """Two who change the links of one framework wait for each other."""
-    session.exec(
-        select(CompetencyFramework.id).where(CompetencyFramework.id == version.framework_id).with_for_update()
-    ).one()
+    hold(session, get(session, CompetencyFramework, version.framework_id))
 
 
 def _note(
@@ -384,7 +387,3 @@ def _note(
     link = {"point": row.point_code, "reference": row.reference_code, "item": row.item_code}
     domain.note(session, actor.tenant_id, code, kind, actor.person_id, now, **link)
     session.flush()
-
-
-def _words(data: Mapping[str, Any], stem: str) -> dict[str, str]:
-    return {key: str(data[f"{stem}_{key}"]) for key in ("zh", "en") if data.get(f"{stem}_{key}")}

@@ -11,7 +11,7 @@ import competencies
 import rubrics
 from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Selection, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.db import find, get, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import booking, report, units
 from lms_plugin.people import OrgUnit, Tenant
@@ -21,7 +21,7 @@ def publish_framework(session: Session, actor: Actor, version: FrameworkVersion,
     """Makes a version immutable. A 参考稿 needs every point confirmed first (Refused `framework.unconfirmed`), and a
     copy of what is published already has to say something else (`framework.nothing_changed`)."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
-    session.refresh(version, with_for_update=True)  # nobody changes it while it is made of what it says
+    hold(session, version)  # nobody changes it while it is made of what it says
     number = competencies.same_as(session, version)
     if number and version.state is VersionState.DRAFT:
         raise Refused("framework.nothing_changed", number=number)
@@ -51,7 +51,7 @@ def publish_version(session: Session, actor: Actor, uuid: str, now: datetime, se
     """
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
-    session.refresh(version, with_for_update=True)
+    hold(session, version)
     if seen and seen != version.content_hash:
         raise Conflict("framework.changed")
     publish_framework(session, actor, version, now)
@@ -74,7 +74,7 @@ def confirm_points(
     """
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
-    session.refresh(version, with_for_update=True)
+    hold(session, version)
     editions = {point["code"]: competencies.edition(point) for point in version.content["points"]}
     if seen and any(editions.get(code) != seen for code in codes):
         raise Conflict("framework.changed")

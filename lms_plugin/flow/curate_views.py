@@ -27,6 +27,7 @@ class VersionLine:
     points: int
     confirmed: int
     published_at: datetime | None
+    level_words: dict[str, dict[str, str]] | None  # what it calls its levels, if not as usual
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,14 @@ def _version_line(row: FrameworkVersion) -> VersionLine:
     """By the name that this edition gives itself: the next one may be called otherwise."""
     return VersionLine(
         row.uuid,
-        _words(row.content["framework"], "title_"),
+        competencies.frameworks.words(row.content["framework"], "title"),
         row.number,
         row.state is VersionState.DRAFT,
         row.is_reference,
         len(row.content["points"]),
         len(row.confirmed_points),
         row.published_at,
+        competencies.frameworks.own_words(row.content["framework"]["levels"]),
     )
 
 
@@ -188,17 +190,20 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.PROGRAMME_READ, somewhere(actor))
     head: dict[str, Any] = version.content["framework"]
-    names = {kind: {part["code"]: _words(part, "") for part in head[kind]} for kind in ("dimensions", "environments")}
+    names = {
+        kind: {part["code"]: competencies.frameworks.words(part) for part in head[kind]}
+        for kind in ("dimensions", "environments")
+    }
     return FrameworkView(
         line=_version_line(version),
-        notice=_words(head, "notice_"),
+        notice=competencies.frameworks.words(head, "notice"),
         points=tuple(
             _point(point, names, version) for point in sorted(version.content["points"], key=lambda one: one["order"])
         ),
         sources=_sources(head.get("sources")),
         may_curate=_may_curate(actor),
         same_as=competencies.same_as(session, version) if version.state is VersionState.DRAFT else 0,
-        levels={level["code"]: _words(level, "") for level in head["levels"]},
+        levels={level["code"]: competencies.frameworks.words(level) for level in head["levels"]},
         content_hash=version.content_hash,
         has_before=_may_curate(actor) and (version.number > 1 or succession.is_begun_from_another(session, version)),
     )
@@ -209,15 +214,11 @@ def _sources(told: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(key), str(text)) for key, text in told.items())) if isinstance(told, dict) else ()
 
 
-def _words(data: dict[str, Any], prefix: str) -> dict[str, str]:
-    return {key: str(data[prefix + key]) for key in ("zh", "en") if data.get(prefix + key)}
-
-
 def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], version: FrameworkVersion) -> PointView:
     items = tuple(
         ItemView(
             key=item["key"],
-            title=_words(item, "title_"),
+            title=competencies.frameworks.words(item, "title"),
             kind=item["kind"],
             is_core=item["core"],
             is_required=item["required"],
@@ -239,8 +240,8 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
     flags = [item.is_proposed for item in items] + [one.is_proposed for item in items for one in item.criteria]
     return PointView(
         code=data["code"],
-        name=_words(data, "name_"),
-        question=_words(data, "question_"),
+        name=competencies.frameworks.words(data, "name"),
+        question=competencies.frameworks.words(data, "question"),
         dimension=names["dimensions"][data["dimension"]],
         environment=names["environments"][data["environment"]],
         items=items,

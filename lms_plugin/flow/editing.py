@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 import competencies
 from competencies import CompetencyFramework, FrameworkVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, owned, pk
+from lms_plugin.db import find, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.flow import crosswalk, succession
 from lms_plugin.people import Tenant
@@ -46,10 +46,7 @@ def bases(session: Session, actor: Actor) -> tuple[Base, ...]:
     shipped = tuple((name, competencies.packs.load(name).framework) for name in competencies.packs.names())
     return (
         *(Base(uuid, "", dict(title), number) for uuid, title, number in rows),
-        *(
-            Base("", name, {"zh": one.title_zh, **({"en": one.title_en} if one.title_en else {})}, 0)
-            for name, one in shipped
-        ),
+        *(Base("", name, competencies.frameworks.words(one.model_dump(), "title"), 0) for name, one in shipped),
     )
 
 
@@ -154,8 +151,7 @@ class Draft:
     @property
     def title(self) -> dict[str, str]:
         """Its name."""
-        head = self.content["framework"]
-        return {key: head[f"title_{key}"] for key in ("zh", "en") if head.get(f"title_{key}")}
+        return competencies.frameworks.words(self.content["framework"], "title")
 
 
 def draft(session: Session, actor: Actor, uuid: str) -> Draft:
@@ -173,9 +169,12 @@ def discard(session: Session, actor: Actor, uuid: str, seen: str, now: datetime)
     draft since, `framework.published`.
     """
     require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
-    if crosswalk.was_discarded(session, actor.tenant_id, uuid):
-        return
-    version = _held(session, actor, uuid)
+    try:
+        version = _held(session, actor, uuid)
+    except NotFound:
+        if crosswalk.was_discarded(session, actor.tenant_id, uuid):
+            return
+        raise
     if version.content_hash != seen:
         raise Conflict("framework.changed")
     framework = session.exec(
@@ -312,7 +311,7 @@ def _held(session: Session, actor: Actor, uuid: str) -> FrameworkVersion:
     """The draft, kept for this transaction: who saves at the same moment waits, then sees what was saved."""
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(version.tenant_id))
-    session.refresh(version, with_for_update=True)
+    hold(session, version)
     return _open(version)
 
 

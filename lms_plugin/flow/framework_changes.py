@@ -16,6 +16,7 @@ class Changes:
     """Two editions side by side. `since_uuid` is "" where there is no other edition.
 
     `others`: uuid and number of the editions to compare with, newest first.
+    `levels`: what it calls its levels, if not as usual.
     """
 
     uuid: str
@@ -24,6 +25,7 @@ class Changes:
     since_uuid: str
     since_number: int
     others: tuple[tuple[str, int], ...]
+    levels: dict[str, dict[str, str]] | None
     head: competencies.Difference | None
     points: tuple[competencies.Difference, ...]
 
@@ -48,17 +50,12 @@ def changes(session: Session, actor: Actor, uuid: str, since: str = "") -> Chang
     chosen = find(session, FrameworkVersion, actor.tenant_id, wanted) if wanted else None
     return Changes(
         uuid=version.uuid,
-        title=_title(version),
+        title=competencies.frameworks.words(version.content["framework"], "title"),
         number=version.number,
         since_uuid=chosen.uuid if chosen is not None else "",
         since_number=chosen.number if chosen is not None else 0,
         others=tuple(others),
+        levels=competencies.frameworks.own_words(version.content["framework"]["levels"]),
         head=competencies.head_changes(chosen.content, version.content) if chosen is not None else None,
         points=competencies.differences(chosen.content, version.content) if chosen is not None else (),
     )
-
-
-def _title(version: FrameworkVersion) -> dict[str, str]:
-    """What this edition calls itself."""
-    head = version.content["framework"]
-    return {key: head[f"title_{key}"] for key in ("zh", "en") if head.get(f"title_{key}")}

@@ -196,7 +196,7 @@ class _Plan:
         return tuple(
             PointLine(
                 one["code"],
-                {key: one[f"name_{key}"] for key in ("zh", "en") if one.get(f"name_{key}")},
+                competencies.frameworks.words(one, "name"),
                 self.image[one["code"]],
                 *(counts.get((one["code"], kind), 0) for kind in fates),
             )
@@ -216,7 +216,7 @@ class _Way:
     def target(self) -> Target:
         """For the page."""
         head = self.version.content["framework"]
-        title = {key: head[f"title_{key}"] for key in ("zh", "en") if head.get(f"title_{key}")}
+        title = competencies.frameworks.words(head, "title")
         return Target(self.version.uuid, title, self.version.number, len(self.undecided))
 
 

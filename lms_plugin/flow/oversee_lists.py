@@ -1,7 +1,7 @@
 """The people behind the figures of 进度: pages of 50, the list of who is not finished, and everybody for the sheet."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 from sqlmodel import select as select_rows
 
+import competencies
 from competencies import (
     Award,
     Category,
@@ -289,6 +290,7 @@ class Export:
     people: Iterator[PersonLine]
     off_roster: Iterator[PersonLine]
     seal: Head | None  # of the district's ledger
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
 
 
 def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Export:
@@ -329,6 +331,7 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
             on_roster=False,
         ),
         seal=head(session, actor.tenant_id),
+        level_words=competencies.frameworks.words_of_levels(session, place.programme.framework_version_id),
     )
 
 

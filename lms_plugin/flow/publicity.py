@@ -1,5 +1,6 @@
 """公示: the names, points and levels of a school's batch for some working days; objections to them, with answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -29,6 +30,7 @@ class Shown:
     code: str
     point: dict[str, str]
     level: int
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     reasons: tuple[str, ...] = ()
 
 
@@ -85,7 +87,7 @@ def publicity_page(session: Session, actor: Actor, uuid: str, now: datetime) -> 
         [row for row in works if pk(row[1]) not in reopened],
         is_open=is_open,
         own_works=tuple(
-            Shown(work.uuid, name, point.code, dict(point.name), entry.level, _reasons(entry.level, decision))
+            _work_shown(entry, work, name, point, _reasons(entry.level, decision))
             for entry, work, name, point, decision in works
             if actor.is_author(work.person_id) and pk(work) not in reopened
         ),
@@ -330,7 +332,7 @@ def _page(
         is_open=is_open,
         days=chain.publicity_days,
         lines=tuple(
-            Shown(work.uuid, masked(name) if chain.mask_names else name, point.code, dict(point.name), entry.level)
+            _work_shown(entry, work, masked(name) if chain.mask_names else name, point)
             for entry, work, name, point, _decision in works
             if entry.level >= competencies.Level.PASS
         ),
@@ -339,6 +341,12 @@ def _page(
         may_object=may_object,
         may_take_down=may_take_down,
     )
+
+
+def _work_shown(
+    entry: BatchWork, work: Submission, name: str, point: CompetencyPoint, reasons: tuple[str, ...] = ()
+) -> Shown:
+    return Shown(work.uuid, name, point.code, dict(point.name), entry.level or 0, point.level_words, reasons)
 
 
 def _reasons(level: int, decision: competencies.Decision) -> tuple[str, ...]:

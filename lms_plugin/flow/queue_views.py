@@ -1,7 +1,7 @@
 """The trainer's queue with its filters and counts, and what list mode would confirm."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +37,7 @@ class CaseRow:
     school: str
     point_code: str
     point_name: Mapping[str, str]
+    level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     state: str
     number: int
     is_late: bool
@@ -73,6 +74,7 @@ class Queue:
     yours_late: int
     confirmable: int
     on_chain: bool  # whether any of the programmes goes by 考核小组 or school batches
+    level_words: Mapping[str, Mapping[str, str]] | None  # of the chosen programme's framework
 
     @property
     def pages(self) -> int:
@@ -108,13 +110,14 @@ def queue(
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
+    rows = _listed(session, actor, wanted, now, page)
     return Queue(
         programmes=tuple((one.uuid, one.title) for one in programmes if one.archived_at is None or one is chosen),
         programme=chosen.uuid if chosen is not None else "",
         state=state,
         agreed=agreed,
         counts=counts,
-        rows=_listed(session, actor, wanted, now, page),
+        rows=rows,
         page=page,
         total=total,
         decides=actor.has(*DECIDERS),
@@ -122,7 +125,19 @@ def queue(
         yours_late=yours_late,
         confirmable=confirmable,
         on_chain=any(one.goes_by_batch or one.panel_decides for one in programmes),
+        level_words=_words_of(session, chosen, rows),
     )
+
+
+def _words_of(
+    session: Session, chosen: competencies.Programme | None, rows: Sequence[CaseRow]
+) -> Mapping[str, Mapping[str, str]] | None:
+    """What a programme's framework calls its levels: rows say so, a list without any is looked up."""
+    if chosen is None:
+        return None
+    if rows:
+        return rows[0].level_words
+    return competencies.frameworks.words_of_levels(session, chosen.framework_version_id)
 
 
 def _may_read(session: Session, actor: Actor) -> None:
@@ -186,6 +201,7 @@ def _row(actor: Actor, row: Any, opened: tuple[str, datetime] | None) -> CaseRow
         school=school or "",
         point_code=point.code,
         point_name=point.name,
+        level_words=point.level_words,
         state=submission.state.value,
         number=version.number,
         is_late=version.is_late,
@@ -227,6 +243,7 @@ class AgreedList:
     uuids: tuple[str, ...]
     left_over: int
     sample: tuple[CaseRow, ...]
+    level_words: Mapping[str, Mapping[str, str]] | None
 
 
 def agreed_list(
@@ -252,6 +269,7 @@ def agreed_list(
         uuids=tuple(one.uuid for one in listed),
         left_over=len(passing) - len(listed),
         sample=tuple(drawn),
+        level_words=found[0].level_words if found else None,
     )
 
 

@@ -96,7 +96,7 @@ def catalogue(session: Session, actor: Actor) -> Catalogue:
         shipped=tuple(
             Shipped(
                 name,
-                _words(one.framework.model_dump(), "title"),
+                competencies.frameworks.words(one.framework.model_dump(), "title"),
                 one.framework.short,
                 one.framework.publisher or "",
                 one.framework.licence or "",
@@ -178,7 +178,7 @@ def reference(session: Session, actor: Actor, uuid: str, page: int = 1) -> Refer
     for link in links:
         here = points.setdefault(link.item_code, {})
         here[link.point_code] = here.get(link.point_code, False) or link.state is LinkState.CONFIRMED
-    levels = {one["code"]: _said(one) for one in head.get("levels", [])}
+    levels = {one["code"]: competencies.frameworks.words(one) for one in head.get("levels", [])}
     return ReferenceView(
         line=_line(row),
         language=head["language"],
@@ -187,14 +187,14 @@ def reference(session: Session, actor: Actor, uuid: str, page: int = 1) -> Refer
         url=str(head.get("url") or ""),
         licence_url=str(head.get("licence_url") or ""),
         credit=str(head.get("credit") or ""),
-        notice=_words(head, "notice"),
+        notice=competencies.frameworks.words(head, "notice"),
         levels=tuple(levels[one["code"]] for one in sorted(head.get("levels", []), key=lambda one: one["rank"])),
         items=tuple(
             ItemLine(
                 code=item["code"],
                 depth=min(depth, 3),
                 kind=str(item.get("kind") or ""),
-                words=_said(item),
+                words=competencies.frameworks.words(item),
                 level=levels.get(str(item.get("level")), {}),
                 source=str(item.get("source") or ""),
                 points=tuple(points.get(item["code"], {}).items()),
@@ -213,7 +213,9 @@ def items_to_choose(session: Session, actor: Actor, uuid: str) -> Sequence[tuple
     require(actor, Permission.PROGRAMME_READ, somewhere(actor))
     if row.items > PAGE:
         return None
-    return [(item["code"], _said(item)) for _depth, item in domain.outline(row.content["items"])]
+    return [
+        (item["code"], competencies.frameworks.words(item)) for _depth, item in domain.outline(row.content["items"])
+    ]
 
 
 def download(session: Session, actor: Actor, uuid: str, form: str) -> Download:
@@ -233,11 +235,3 @@ _LINE = tuple(one.name for one in fields(ReferenceLine))
 
 def _line(row: ReferenceVersion) -> ReferenceLine:
     return ReferenceLine(*(getattr(row, name) for name in _LINE))
-
-
-def _said(data: Mapping[str, Any]) -> dict[str, str]:
-    return {key: str(data[key]) for key in ("zh", "en") if data.get(key)}
-
-
-def _words(data: Mapping[str, Any], stem: str) -> dict[str, str]:
-    return {key: str(data[f"{stem}_{key}"]) for key in ("zh", "en") if data.get(f"{stem}_{key}")}

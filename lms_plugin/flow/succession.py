@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 from competencies import FrameworkVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, owned, pk
+from lms_plugin.db import find, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
 
 FrameworkSuccession = competencies.succession.FrameworkSuccession
@@ -66,18 +66,21 @@ def succession(session: Session, actor: Actor, uuid: str, since: str = "") -> Su
     )
     return Succession(
         uuid=new.uuid,
-        title=_words(new.content["framework"], "title"),
+        title=competencies.frameworks.words(new.content["framework"], "title"),
         number=new.number,
         is_draft=new.state is VersionState.DRAFT,
         since_uuid=old.uuid if old is not None else "",
         since_number=old.number if old is not None else 0,
         others=others,
         points=tuple(
-            OldPoint(one["code"], _words(one, "name"), images.get(one["code"]), one["code"] in codes)
+            OldPoint(
+                one["code"], competencies.frameworks.words(one, "name"), images.get(one["code"]), one["code"] in codes
+            )
             for one in sorted(points, key=lambda one: one["order"])
         ),
         new=tuple(
-            (one["code"], _words(one, "name")) for one in sorted(new.content["points"], key=lambda one: one["order"])
+            (one["code"], competencies.frameworks.words(one, "name"))
+            for one in sorted(new.content["points"], key=lambda one: one["order"])
         ),
         added=tuple(one["code"] for one in new.content["points"] if one["code"] not in images.values()),
         version=row.version if row is not None else 0,
@@ -95,7 +98,7 @@ def decide(
     """
     new = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(new.tenant_id))
-    session.refresh(new, with_for_update=True)  # the second of two who decide at once finds the row of the first
+    hold(session, new)  # the second of two who decide at once finds the row of the first
     if since not in {known for known, _title, _number in _others(session, new)}:
         raise NotFound
     old = find(session, FrameworkVersion, actor.tenant_id, since)
@@ -202,7 +205,3 @@ def _row(session: Session, old: FrameworkVersion, new: FrameworkVersion) -> Fram
             FrameworkSuccession.new_version_id == pk(new),
         )
     ).one_or_none()
-
-
-def _words(data: Mapping[str, Any], stem: str) -> dict[str, str]:
-    return {key: str(data[f"{stem}_{key}"]) for key in ("zh", "en") if data.get(f"{stem}_{key}")}

@@ -43,6 +43,7 @@ class Held:
     name: Mapping[str, str]
     level: Level
     awarded_at: datetime
+    level_words: Mapping[str, Mapping[str, str]] | None = None  # what its framework calls the levels, if not as usual
 
     @property
     def key(self) -> str:
@@ -119,7 +120,14 @@ def _points(
     for award, point, standard in session.exec(statement):
         programme = programmes[award.programme_id]
         one = Held(
-            programme.uuid, programme.title, standard, point.code, point.name, Level(award.level), award.awarded_at
+            programme.uuid,
+            programme.title,
+            standard,
+            point.code,
+            point.name,
+            Level(award.level),
+            award.awarded_at,
+            point.level_words,
         )
         if one.level > gone.get(one.key, Level.FAIL):
             held.setdefault(one.key, one)  # a point that was passed twice counts once, at the better level
@@ -176,6 +184,10 @@ def _plain(text: str) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
+def _plain_words(words: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {code: {language: _plain(text) for language, text in told.items()} for code, told in words.items()}
+
+
 def _summary(what: Leaving) -> dict[str, Any]:
     return {
         "titles": {key: _plain(title) for key, title in what.titles.items()},
@@ -187,6 +199,7 @@ def _summary(what: Leaving) -> dict[str, Any]:
                 "name": {language: _plain(text) for language, text in one.name.items()},
                 "level": int(one.level),
                 "awarded_at": one.awarded_at.isoformat(),
+                **({"level_words": _plain_words(one.level_words)} if one.level_words else {}),
             }
             for one in what.points
         ],
@@ -246,6 +259,7 @@ class _Point(_Strict):
     name: dict[Plain, Plain] = Field(max_length=20)
     level: int = Field(ge=1, le=2)
     awarded_at: Plain = Field(max_length=40)
+    level_words: dict[Plain, dict[Plain, Plain]] | None = Field(default=None, max_length=3)
 
 
 class _Hours(_Strict):
@@ -334,6 +348,7 @@ def _package(
             one.name,
             Level(one.level),
             datetime.fromisoformat(one.awarded_at),
+            one.level_words,
         )
         for one in summary.points
     )

@@ -21,7 +21,7 @@ from lms_plugin.direct import engine_of
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
-from lms_plugin.web import drawings, formats, messages, stages, typed, uploads
+from lms_plugin.web import drawings, formats, marks, messages, stages, typed, uploads
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
@@ -134,7 +134,7 @@ def _templates(app: Flask) -> None:
         told=formats.told,
         message=messages.sentence,
     )
-    app.jinja_env.globals.update(asset=asset, **drawings.DRAWN)
+    app.jinja_env.globals.update(asset=asset, point_word=marks.point_word, **drawings.DRAWN)
 
     @app.context_processor
     def shared() -> dict[str, Any]:

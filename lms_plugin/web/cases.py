@@ -58,7 +58,6 @@ def queue() -> str:
         sees_scores=actor().has(RoleKind.TRAINER, RoleKind.OFFICER),
         sees_chain=can(actor(), Permission.CHAIN_READ, somewhere(actor())),
         state_word=state_word,
-        point_word=marks.point_word,
         minutes_ago=_minutes_ago,
         runs_it=any(
             role.kind is RoleKind.OFFICER or (role.kind is RoleKind.TRAINER and not role.is_provisional)
@@ -210,7 +209,6 @@ def agreed(programme: str) -> str:
     return render_template(
         "cases/agreed.html",
         view=view,
-        point_word=marks.point_word,
         is_done="done" in request.args,
         done=whole(request.args.get("done"), 0, 0),
         untouched=whole(request.args.get("left"), 0, 0),

@@ -50,9 +50,10 @@ def state_words(state: str) -> tuple[str, str]:
     return words[state]
 
 
-def drawn_word(drawn: str) -> str:
-    """Why a work was drawn."""
-    words = {"random": _("抽签"), "excellent": _("优秀必查"), "appeal": _("异议成立过"), "again": _("上次没通过")}
+def drawn_word(drawn: str, own: marks.OwnWords = None) -> str:
+    """Why a work was drawn. `own`: what the framework of its point calls its levels."""
+    top = _("%(level)s必查", level=marks.point_word(2, own))
+    words = {"random": _("抽签"), "excellent": top, "appeal": _("异议成立过"), "again": _("上次没通过")}
     return str(words.get(drawn, drawn))
 
 
@@ -123,7 +124,6 @@ def school(programme: str, unit: str) -> BaseResponse | tuple[str, int]:
         act_words=act_words,
         state_words=state_words,
         waiting_word=waiting_word,
-        point_word=marks.point_word,
     )
     return page, 422 if errors else 200
 
@@ -179,7 +179,6 @@ def _batch(uuid: str, errors: dict[str, str] | None = None, about: str = "") -> 
         done=whole(request.args.get("done"), 0, 0),
         state_words=state_words,
         drawn_word=drawn_word,
-        point_word=marks.point_word,
     )
 
 
@@ -252,7 +251,6 @@ def publicity_page(batch: str) -> BaseResponse | tuple[str, int]:
         errors=errors,
         typed=lambda name: request.form.get(name, request.args.get(name, "") if name == "work" else ""),
         said="said" in request.args,
-        point_word=marks.point_word,
     )
     return page, 422 if errors else 200
 
@@ -262,6 +260,4 @@ def _for_everybody(batch: str) -> str:
         view = publicity.public_page(db(), batch, edge().now)
     except NotFound as nothing:
         raise SignedOut from nothing  # nothing tells a stranger which addresses exist
-    return render_template(
-        "chain/publicity.html", view=view, errors={}, typed=lambda _name: "", point_word=marks.point_word
-    )
+    return render_template("chain/publicity.html", view=view, errors={}, typed=lambda _name: "")

@@ -80,7 +80,8 @@ def changes(version: str) -> str:
         "curate/changes.html",
         view=view,
         counts={sort: sorts.count(sort) for sort in ("added", "dropped", "changed")},
-        field_word=framework_words.field_word,
+        field_word=lambda field: framework_words.field_word(field, view.levels),
+        thing_word=framework_words.thing_word,
         value_words=framework_words.value_words,
     )
 

@@ -282,6 +282,10 @@ def parse_head(values: Values, base: Mapping[str, Any]) -> dict[str, Any]:
             rest = {part: one for part, one in known.get(key, {}).items() if part not in _BOTH}
             words = {part.removeprefix("text_"): text for part, text in told.items()}
             head[name].append({"code": key, **rest, **words})
+    called = [values[f"l.{key}.zh"] for key in values["l"]]
+    for key, word in zip(values["l"], called, strict=True):
+        if word and called.count(word) > 1:
+            wrong[f"l.{key}.zh"] = "framework.level_twice"
     if wrong:
         raise Invalid(wrong)
     return head

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import competencies
+from lms_plugin.web import marks
 from lms_plugin.web.formats import gettext as _
 
 
-def field_word(field: str) -> str:
-    """What a field is called."""
+def field_word(field: str, own: marks.OwnWords = None) -> str:
+    """What a field is called. `own`: what the standard calls its levels."""
     words = {
         "title": _("名称"),
         "notice": _("提示"),
@@ -29,11 +31,34 @@ def field_word(field: str) -> str:
         "max_mb": _("最大几 MB"),
         "max_images": _("最多几张图片"),
         "max_files": _("最多几个文件"),
+        "minutes_tolerance": _("超过几分钟以内只提醒评审员"),
+        "min_students": _("至少几名学生"),
+        "students_on_camera": _("需学生出镜"),
+        "evidence_order": _("材料的顺序"),
+        "criteria_order": _("评价标准的顺序"),
+        "checks_order": _("核对的顺序"),
+        "environment_order": _("环境的顺序"),
+        "dimension_order": _("维度的顺序"),
+        "level_order": _("等次的顺序"),
+        "suggested_sets": _("一节课可以完成的组合"),
         "validity": _("怎样算有效"),
-        "pass": _("合格"),
-        "excellent": _("优秀"),
+        "pass": marks.point_word(1, own),
+        "excellent": marks.point_word(2, own),
     }
     return str(words.get(field, field))
+
+
+def thing_word(kind: str) -> str:
+    """What hangs on a standard or on an item of evidence, by its kind."""
+    words = {
+        "environment": _("环境"),
+        "dimension": _("维度"),
+        "level": _("等次的叫法"),
+        "criterion": _("评价标准"),
+        "check": _("提交前核对"),
+        "evidence": _("材料"),
+    }
+    return str(words.get(kind, kind))
 
 
 def value_words(value: Any) -> str:
@@ -45,7 +70,7 @@ def value_words(value: Any) -> str:
     if isinstance(value, dict):
         return " / ".join(str(text) for text in (value.get("zh"), value.get("en")) if text)
     if isinstance(value, list):
-        return _("、").join(kind_word(str(one)) for one in value)
+        return _("、").join(value_words(one) for one in value)
     if isinstance(value, float):
         return f"{value:g}"
     return kind_word(str(value))
@@ -68,7 +93,4 @@ def kind_word(kind: str) -> str:
 
 def level_words(content: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """What a standard calls its levels, by code; English only where the standard has it."""
-    return {
-        one["code"]: {key: str(one[key]) for key in ("zh", "en") if one.get(key)}
-        for one in content["framework"]["levels"]
-    }
+    return {one["code"]: competencies.frameworks.words(one) for one in content["framework"]["levels"]}

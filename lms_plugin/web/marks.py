@@ -65,10 +65,11 @@ def level_word(level: int | None, is_validity: bool = False, own: OwnWords = Non
 
 
 def point_word(level: int | None, own: OwnWords = None) -> str:
-    """不合格, 合格, 优秀 of an item or a point, or what its framework calls these (`own`)."""
-    if level is None:
+    """不合格, 合格, 优秀 of an item or a point, or what its framework calls these (`own`); "" for none and
+    for what is no level (an auditor also reads what was changed past the product)."""
+    if level is None or level not in {0, 1, 2}:
         return ""
-    if own:
+    if isinstance(own, Mapping):
         words = told(own.get(("fail", "pass", "excellent")[level]))
         if words:
             return words

@@ -15,7 +15,7 @@ from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, tra
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
-from lms_plugin.web import category_form, formats, ledger_words
+from lms_plugin.web import category_form, formats, ledger_words, marks
 from lms_plugin.web.downloads import person_columns, seal_page, workbook
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -259,8 +259,8 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         f"{_('进度')}_{found.unit.name}_{local_day(edge().now).isoformat()}",
         [
             sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
-            sheets.Page(_("名单"), persons, _person_rows(found.people, rules)),
-            sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules)),
+            sheets.Page(_("名单"), persons, _person_rows(found.people, rules, found.level_words)),
+            sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules, found.level_words)),
             seal_page(found.seal),
         ],
     )
@@ -285,8 +285,8 @@ def _figure_rows(units: Iterable[tuple[str, Tally]], goal: int) -> Iterator[tupl
         )
 
 
-def _person_rows(lines: Iterable[PersonLine], rules: Rules) -> Iterator[tuple[Any, ...]]:
-    levels = {Level.FAIL: _("不合格"), Level.PASS: _("合格"), Level.EXCELLENT: _("优秀")}
+def _person_rows(lines: Iterable[PersonLine], rules: Rules, own: marks.OwnWords) -> Iterator[tuple[Any, ...]]:
+    levels = {level: marks.point_word(level, own) for level in Level}
     yes, no = _("是"), _("否")
     for line in lines:
         yield (

@@ -7,7 +7,7 @@ import competencies
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import deliveries, passport, reversal, sign_in, submit_views, whole_record
 from lms_plugin.people import RoleKind
-from lms_plugin.web import ledger_words, marks, messages
+from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.category_form import category_words
 from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, wake_worker
@@ -48,7 +48,6 @@ def of_person(programme: str, person: str) -> str:
 def _page(record: passport.Record) -> str:
     return render_template(
         "passport/page.html",
-        point_word=marks.point_word,
         record=record,
         told=lambda one: told(one.state, one.trouble, own=record.is_own),
         kind_word=ledger_words.kind_word,

@@ -11,7 +11,7 @@ from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolic
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats
+from lms_plugin.web import category_form, chain_form, formats, marks
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -310,7 +310,13 @@ def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
         review=formats.deadline(view.review_by_on),
         end=formats.deadline(view.closes_on),
     )
-    return [(_("什么时候"), days), *rule_words(view.rules, view.undeclared)]
+    own, called = view.framework.level_words, []
+    if own:
+        words = {"high": marks.point_word(2, own), "low": marks.point_word(1, own), "below": marks.point_word(0, own)}
+        called = [
+            (_("等次的叫法"), _("这份标准叫%(high)s、%(low)s、%(below)s；下面依次写作优秀、合格、不合格。", **words))
+        ]
+    return [(_("什么时候"), days), *called, *rule_words(view.rules, view.undeclared)]
 
 
 def _called(rules: Rules) -> str:

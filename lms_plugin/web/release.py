@@ -9,7 +9,6 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.db import find
 from lms_plugin.flow import award, award_views
-from lms_plugin.web import marks
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.forms import whole
 
@@ -30,7 +29,6 @@ def page(programme: str) -> str | BaseResponse:
         "release/page.html",
         view=view,
         shown_at=here.now.isoformat(),
-        point_word=marks.point_word,
         done=whole(request.args.get("done"), 0, 0),
         credited=whole(request.args.get("credited"), 0, 0),
     )

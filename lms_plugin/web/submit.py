@@ -21,7 +21,7 @@ from lms_plugin.flow import (
     uploads,
     waiting_school,
 )
-from lms_plugin.web import category_form, marks, slots
+from lms_plugin.web import category_form, slots
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.forms import whole
 
@@ -51,7 +51,6 @@ def home(programme: str) -> str:
     """我的能力点."""
     return render_template(
         "submit/home.html",
-        point_word=marks.point_word,
         mine=submit_views.home(db(), actor(), programme, edge().now),
         others=courses.other_programmes(db(), actor(), programme),
         to_decide=waiting_school.to_decide(db(), actor()),
@@ -121,7 +120,6 @@ def _point(
     page = point_view.point_page(db(), actor(), submission, edge().now)
     return render_template(
         "submit/point.html",
-        point_word=marks.point_word,
         page=page,
         places=[slots.place(page, slot, (told or {}).get(slot.key, ())) for slot in page.slots],
         error=error,

@@ -68,7 +68,8 @@ def test_evidence_and_criteria_are_told_at_their_point() -> None:
     assert [change.field for change in elements.changes] == ["pass"]
     assert novelty.changes[0] == Change("pass", None, {"zh": "能用"})
     assert second.changes == (Change("max_minutes", 5, 8),)
-    assert second.has_more
+    assert {(one.kind, one.sort) for one in second.parts} == {("check", "dropped")}
+    assert not second.has_more
 
 
 def test_the_title_is_told_beside_the_points() -> None:
@@ -79,6 +80,40 @@ def test_the_title_is_told_beside_the_points() -> None:
     assert [(one.field, one.after["zh"]) for one in head.changes] == [("title", "某某县标准")]
     assert not head.has_more
     assert differences(raw(), after) == ()
+
+
+def test_names_of_parts_levels_and_their_order_are_told() -> None:
+    after = raw()
+    framework = after["framework"]
+    framework["dimensions"][0]["zh"] = "了解学生"
+    framework["dimensions"].append({"code": "together", "zh": "协同育人"})
+    framework["levels"][0]["zh"] = "示范"
+    framework["environments"] = framework["environments"][::-1]
+    framework["selection_defaults"]["suggested_sets"].pop()
+    framework["counts"]["points"] = 99  # counts follow from the points
+    head = head_changes(raw(), after)
+    assert head is not None
+    assert [change.field for change in head.changes] == ["suggested_sets", "environment_order"]
+    assert [(one.kind, one.sort, one.name["zh"]) for one in head.parts] == [
+        ("dimension", "changed", "了解学生"),
+        ("dimension", "added", "协同育人"),
+        ("level", "changed", "示范"),
+    ]
+    assert head.parts[0].changes[0].before["zh"] == "学情分析"
+    assert not head.has_more
+
+
+def test_what_is_checked_and_the_order_of_evidence_are_told() -> None:
+    after = raw()
+    point = after["points"][0]
+    point["evidence"].reverse()
+    point["effort"]["students_on_camera"] = True
+    point["evidence"][0]["checks"][0]["zh"] = "不超过 8 分钟"
+    (found,) = differences(raw(), after)
+    assert [change.field for change in found.changes] == ["students_on_camera", "evidence_order"]
+    ((check,),) = [part.parts for part in found.parts]
+    assert (check.kind, check.changes[0].after["zh"]) == ("check", "不超过 8 分钟")
+    assert not found.has_more
 
 
 def tells(one: Difference) -> bool:

@@ -354,7 +354,7 @@ def test_a_fault_of_a_table_has_its_row_and_column(row: int, column: str, value:
 def test_rows_that_stand_twice_or_are_missing() -> None:
     assert table_faults(lambda rows: rows.append(list(rows[8]))) == {(12, letter("编号")): "pack.twice"}
     found = table_faults(lambda rows: rows.__delitem__(4))  # a level
-    assert set(found.values()) == {"pack.too_few"}
+    assert set(found.values()) == {"pack.levels_wrong"}
     assert all(number for number, _column in found)
 
 
@@ -418,3 +418,49 @@ def test_what_is_nested_without_end_is_refused_whoever_asks() -> None:
         nested = [nested]
     with pytest.raises(Refused, match=r"pack\.too_deep"):
         load_pack(packs_made.least() | {"more": nested})
+
+
+@pytest.mark.parametrize(
+    ("excellent", "passes", "told"), [("示范", "优秀", ("优秀", "示范")), ("达标", "达标 ", ("合格", "优秀"))]
+)
+def test_levels_are_called_as_the_framework_calls_them(excellent: str, passes: str, told: tuple[str, str]) -> None:
+    raw = packs_made.least()
+    raw["framework"]["levels"] = [
+        {"code": "excellent", "zh": excellent, "rank": 2},
+        {"code": "pass", "zh": passes, "rank": 1},
+        {"code": "fail", "zh": "未达标", "rank": 0},
+    ]
+    package = case_of(load_pack(raw))
+    (criterion,) = package["CFRubrics"][0]["CFRubricCriteria"]
+    assert tuple(one["quality"] for one in criterion["CFRubricCriterionLevels"]) == told
+    assert content_hash(exchange.read_case(package)) == content_hash(load_pack(raw))
+
+
+def test_what_rubrics_levels_and_ties_say_besides_is_kept() -> None:
+    package = case_of(SHIPPED)
+    rubric, tie = package["CFRubrics"][0], package["CFAssociations"][-1]
+    rubric["extensions"] = {"by": "another program"}
+    rubric["CFRubricCriteria"][0]["CFRubricCriterionLevels"][1]["feedback"] = "再想想"
+    tie["notes"] = "为什么"
+    pack = exchange.read_case(package)
+    kept = pack.as_dict()["case"]
+    assert kept["CFRubrics"] == [{"identifier": rubric["identifier"], "extensions": {"by": "another program"}}]
+    assert kept["CFAssociations"] == [tie]
+    criteria = [one for point in pack.points for item in point.evidence for one in item.criteria]
+    assert [said for one in criteria if (said := (one.model_extra or {}).get("case"))] == [
+        {"CFRubricCriterionLevels": [{}, {"feedback": "再想想"}]}
+    ]
+    assert content_hash(exchange.read_case(case_of(pack))) == content_hash(pack)
+
+
+def test_a_rubric_of_others_keeps_its_name_and_those_of_its_levels() -> None:
+    package = copy.deepcopy(EXAMPLE)
+    rubric = package["CFRubrics"][0]
+    rubric |= {"title": "An analytic rubric"}
+    first = rubric["CFRubricCriteria"][0]
+    for level, name in zip(first["CFRubricCriterionLevels"], ("Emerging", "Proficient"), strict=True):
+        level["quality"] = name
+    pack = exchange.read_case(package)
+    assert pack.as_dict()["case"]["CFRubrics"][0]["title"] == "An analytic rubric"
+    named = next(one.model_extra["case"] for item in pack.points[0].evidence for one in item.criteria)
+    assert named["CFRubricCriterionLevels"] == [{"quality": "Emerging"}, {"quality": "Proficient"}]

@@ -68,6 +68,9 @@ def left(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
             )
             session.add(file)
         competencies.seal(session, tenant_id, pages_world.NOW)
+        for point in session.exec(select(competencies.CompetencyPoint)).all():
+            point.level_words = {"pass": {"zh": "达标", "en": "Proficient"}}
+            session.add(point)
     path = folder / "archive.zip"
     archive_export.export(place.factory, tenant_id, place.storage, path)
     yield place, tenant_id, path
@@ -223,6 +226,8 @@ def test_the_pages_open_by_themselves(left: tuple[Place, int, Path], tmp_path: P
         assert said in whole["person"]
     assert "互评 / Reviews" in whole["person"]
     assert "转入 / moved in：" in whole["ledger"]
+    assert "达标 / Proficient" in whole["person"]
+    assert "合格 / passed" not in whole["person"].replace("不合格", "")
 
 
 class Stop(Exception):

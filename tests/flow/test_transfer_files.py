@@ -350,3 +350,14 @@ def test_the_code_is_the_same_wherever_the_district_goes(way: Travelling) -> Non
     said = arrivals.refuse(world.session, there.officer, arrival_of(there).uuid, "不收", shown, world.now)
     transfers.refused_there(world.session, officer, way.uuid, said, "another secret " * 3, world.now)
     assert here(world) == (25_00, 12_00)
+
+
+def test_the_words_of_the_sender_for_its_levels_travel_along(world: World) -> None:
+    own = {"pass": {"zh": "达标"}, "excellent": {"zh": "示 范"}, "fail": {"zh": "待提高"}}
+    there = earned_here(world)
+    world.point("A3").level_words = own
+    world.session.add(world.point("A3"))
+    package = transfer_package.read(leave(there).data, world.now.date())
+    words = {one.code: one.level_words for one in package.points}
+    assert words.pop("A3") == own
+    assert set(words.values()) == {None}

@@ -1,6 +1,7 @@
 """A standard as a file: downloaded in four forms, sent in, checked, taken in as a draft."""
 
 import json
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pytest
 from sqlmodel import func, select
 
 import competencies
+from competencies.exchange import case_graph
 from lms_plugin.db import pk
 from lms_plugin.flow import framework_files
 from tests import people as cast
 from tests.competencies import packs_made
+from tests.rosters import workbook
 
 EXAMPLE = Path(__file__).parent.parent / "files" / "case" / "case_v1p0_example.json"
 
@@ -170,3 +173,81 @@ def test_what_changed_since_another_version_is_told(browse, world):
     assert officer.get(f"{url}/changes?since={other.rpartition('/')[2]}").status_code == 404
     for who, status in ((cast.CHEN, 403), (cast.NEIGHBOUR, 404), (None, 401)):
         assert browse(who).get(f"{url}/changes").status_code == status
+
+
+def cycle(package):
+    """Two items, each below the other."""
+    known = {item["identifier"] for item in package["CFItems"]}
+    one = next(
+        tie
+        for tie in package["CFAssociations"]
+        if tie["associationType"] == "isChildOf" and tie["destinationNodeURI"]["identifier"] in known
+    )
+    turned = {"originNodeURI": one["destinationNodeURI"], "destinationNodeURI": one["originNodeURI"]}
+    package["CFAssociations"].append({**one, **turned, "identifier": "turned"})
+
+
+def no_levels(package):
+    package["CFRubrics"][2]["CFRubricCriteria"][0]["CFRubricCriterionLevels"] = []
+
+
+def rows_of_least():
+    pack = competencies.load_pack(packs_made.least())
+    return [competencies.exchange.heads(), *competencies.exchange.rows(pack)]
+
+
+def changed(row, column, value):
+    def change(rows):
+        rows[row - 1][ord(column) - ord("A")] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [
+        (lambda rows: rows.append(list(rows[8])), "第 12 行 D 列", "出现了两次"),
+        (lambda rows: rows.pop(4), "第 3 行 D 列", "三个等次"),
+        (changed(9, "E", datetime(2026, 1, 2)), "第 9 行 E 列", "日期"),  # noqa: DTZ001 - as workbooks hold it
+        (changed(9, "E", 45231.0), "第 9 行 E 列", "数"),
+        (changed(9, "D", 1.1), "第 9 行 D 列", "数"),
+    ],
+)
+def test_a_workbook_that_is_wrong_says_where_and_leaves_all_as_it_was(browse, world, change, place, words):
+    officer, before, rows = browse(cast.OFFICER), versions(world), [list(row) for row in rows_of_least()]
+    change(rows)
+    address = send(officer, workbook(rows), "标准.xlsx").headers["Location"]
+    page = officer.get(address).text
+    line = page.partition(f">{place}<")[2].partition("</tr>")[0]
+    assert words in line, page.partition("<main")[2]
+    assert officer.post(address).status_code == 422
+    assert versions(world) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [(cycle, "CFAssociations[", "绕成了圈"), (no_levels, "CFRubrics[2].CFRubricCriteria[0]", "没有写等次")],
+)
+def test_a_package_that_is_wrong_says_where_and_leaves_all_as_it_was(browse, world, change, place, words):
+    officer, before, package = browse(cast.OFFICER), versions(world), json.loads(EXAMPLE.read_bytes())
+    change(package)
+    address = send(officer, json.dumps(package).encode()).headers["Location"]
+    page = officer.get(address).text.partition("<main")[2]
+    assert place in page
+    assert words in page
+    assert officer.post(address).status_code == 422
+    assert versions(world) == before
+
+
+def test_more_items_than_a_package_may_have_are_refused_beside_the_field(browse, world, monkeypatch):
+    monkeypatch.setattr(case_graph, "MOST_ITEMS", 5000)
+    officer, before = browse(cast.OFFICER), versions(world)
+    items = [{"identifier": f"i{n}", "fullStatement": "x"} for n in range(5001)]
+    with send(officer, json.dumps({"CFDocument": {}, "CFItems": items}).encode()) as answer:
+        assert (answer.status_code, "最多 5000 条" in answer.text) == (422, True)
+    points = [{"code": f"P{n}"} for n in range(20_000)]
+    with send(officer, json.dumps(packs_made.least() | {"points": points}).encode()) as answer:
+        page = officer.get(answer.headers["Location"]).text
+    assert "内容太多" in page
+    assert "有 1 处要先改好" in page
+    assert versions(world) == before

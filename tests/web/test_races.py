@@ -435,6 +435,20 @@ def test_curators_who_save_different_points_in_one_moment_lose_nothing(house: Ho
     ]
 
 
+def test_a_draft_thrown_away_twice_in_one_moment_goes_once(house: House) -> None:
+    house.enter(cast.OFFICER)
+    own = {"how": "own", "base": house.world.framework.uuid, "title_zh": "本地", "code": "local-9"}
+    house.session.rollback()
+    assert house.post(cast.OFFICER, "/curate/begin", own) == 303
+    is_draft = competencies.FrameworkVersion.state == competencies.VersionState.DRAFT
+    draft = house.look().exec(select(competencies.FrameworkVersion).where(is_draft)).one()
+    url, seen = f"/curate/frameworks/{draft.uuid}/discard", {"seen": draft.content_hash}
+    house.session.rollback()
+    assert at_once(*[lambda: house.post(cast.OFFICER, url, seen)] * TOGETHER) == [303] * TOGETHER
+    events = house.look().exec(select(competencies.FrameworkEvent)).all()
+    assert [one.kind for one in events].count("discarded") == 1
+
+
 def test_teachers_who_choose_while_their_round_goes_over(house: House) -> None:
     world, officer = house.world, house.world.actor(cast.OFFICER)
     draft = editing.begin_next(house.session, officer, world.framework.uuid, world.now)
