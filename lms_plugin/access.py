@@ -81,6 +81,7 @@ class Permission(enum.Enum):
     REVIEW_SUBMIT = "review.submit"
     REVIEW_ALLOCATE = "review.allocate"
     RELIABILITY_READ = "reliability.read"
+    REVIEW_KEEP_APART = "review.keep_apart"
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
     AWARD_RELEASE = "award.release"
@@ -186,6 +187,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
     Permission.RELIABILITY_READ: [[_officer], [_auditor], [_confirmed_trainer]],  # asked of the whole programme
+    Permission.REVIEW_KEEP_APART: [[_lead], [_officer]],  # of both people
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],

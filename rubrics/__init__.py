@@ -17,11 +17,13 @@ from rubrics.leases import hand_on, is_handed_on, is_late, lease_until, take_up_
 from rubrics.models import (
     Allocation,
     CaseOpening,
+    ConflictKind,
     Criterion,
     CriterionLevel,
     CriterionMark,
     Phrase,
     Review,
+    ReviewConflict,
     ReviewEvent,
     ReviewState,
     ReviewSummary,
@@ -88,6 +90,8 @@ __all__ = [
     "Work",
     "allocate",
     "third_reviewer",
+    "ReviewConflict",
+    "ConflictKind",
     # one review
     "Review",
     "ReviewState",

@@ -109,6 +109,29 @@ class CriterionMark(Model, table=True):
     reason: str = Field(default="", max_length=4000)
 
 
+class ConflictKind(enum.Enum):
+    FAMILY = "family"  # 亲属
+    LINE = "line"  # 上下级
+    TOGETHER = "together"  # 合作过这份材料
+    OTHER = "other"
+
+
+class ReviewConflict(Owned, table=True):
+    """回避关系: two people who do not review each other in any programme, as somebody who looks after both has said."""
+
+    __tablename__ = "review_conflict"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    one_id: int = Field(foreign_key="person.id", index=True)
+    other_id: int = Field(foreign_key="person.id", index=True)
+    kind: ConflictKind = Field(sa_type=choice(ConflictKind))
+    note: str = Field(default="", max_length=200)
+    said_by_id: int = Field(foreign_key="person.id")
+    said_at: datetime
+    ended_by_id: int | None = Field(default=None, foreign_key="person.id")
+    ended_at: datetime | None = None
+
+
 class ReviewEvent(Model, table=True):
     """What happened to a review or a case, for the audit: opened, submitted, recused, viewed."""
 

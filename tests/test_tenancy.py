@@ -75,6 +75,7 @@ OWN_PAGES = {
     "passport.whole",
     "review.mine",
     "reliability.own",
+    "review.apart",
     "cases.queue",
     "cases.phrases",
     "deliveries.home",

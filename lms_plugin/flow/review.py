@@ -15,8 +15,9 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import marking
+from lms_plugin.flow import conflicts, marking
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
+from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import Pool, handed_on, plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
@@ -166,7 +167,7 @@ def _place_came_free(
         .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
         .where(
             rubrics.Review.programme_id == pk(programme),
-            col(rubrics.ReviewEvent.kind).in_(kinds) | (col(rubrics.ReviewEvent.detail) == SAW_THE_AUTHOR),
+            col(rubrics.ReviewEvent.kind).in_(kinds) | col(rubrics.ReviewEvent.detail).in_((SAW_THE_AUTHOR, CONFLICT)),
             col(rubrics.ReviewEvent.at) > since,
         )
     )
@@ -364,7 +365,14 @@ def _take_up_again(session: Session, review: rubrics.Review, now: datetime) -> N
         return  # one human being, one review of a work
     if pk(work) in works_read_by(session, [rows[0]], [work]).get(rows[0], ()):
         return  # by now they read it with its author's name
+    if _is_kept_apart(session, work, rows):
+        return
     rubrics.take_up_again(session, review, now)
+
+
+def _is_kept_apart(session: Session, work: competencies.Submission, rows: tuple[int, ...]) -> bool:
+    author = rows_by_row(session, {work.person_id})[work.person_id][0]
+    return author in conflicts.kept_apart(session, work.tenant_id).get(rows[0], ())
 
 
 def waits_for(work: competencies.Submission, review: rubrics.Review) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -13,9 +14,8 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import host_list
+from lms_plugin.flow import conflicts, host_list
 from lms_plugin.flow.blindness import works_read_by
-from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
 HANDED_IN = (
@@ -112,7 +112,11 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         )
         .order_by(col(competencies.Submission.id))
     ).all()
-    reviews = session.exec(select(rubrics.Review).where(rubrics.Review.programme_id == pk(programme))).all()
+    reviews: Sequence[Any] = session.execute(
+        columns(rubrics.Review, func.coalesce(col(Person.merged_into_id), col(Person.id)))
+        .join(Person, col(Person.id) == col(rubrics.Review.reviewer_id))
+        .where(col(rubrics.Review.programme_id) == pk(programme))
+    ).all()
     submissions = {pk(submission): submission for submission, _version, _subject, _into, _left in rows}
     versions = {pk(submission): version for submission, version, _subject, _into, _left in rows}
     # Two rows that are one human being are one author and one reviewer: nobody gets their own work.
@@ -127,9 +131,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     late: dict[int, list[rubrics.Review]] = {}
     behind: set[int] = set()
     lease = timedelta(hours=rules.review.lease_hours)
-    rows_today = rows_by_row(session, {review.reviewer_id for review in reviews})
-    for review in reviews:
-        reviewer = rows_today[review.reviewer_id][0]
+    for review, reviewer in reviews:  # the row of today
         work = submissions.get(review.submission_id)
         on_current = work is not None and work.current_version_id == review.submission_version_id
         waits = on_current and work is not None and work.state is competencies.SubmissionState.SUBMITTED
@@ -178,6 +180,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     )
     people = sorted({work.author_id for work in works})
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
+    apart = conflicts.kept_apart(session, programme.tenant_id)
     reviewers = tuple(
         rubrics.Reviewer(
             id=person,
@@ -190,7 +193,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
                 if person in left
                 else refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
             ),
-            recused_authors=frozenset(recused.get(person, ())),
+            recused_authors=frozenset(recused.get(person, set()) | apart.get(person, set())),
             course_groups=groups.get(person, frozenset()),
         )
         for person in people

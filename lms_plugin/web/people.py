@@ -174,6 +174,7 @@ def list_people() -> str:
         stage_word=lambda stage: stage_word(Stage(stage)) if stage else "",
         is_officer=actor().has(RoleKind.OFFICER),
         may_merge=can(actor(), Permission.PERSON_MERGE, Scope(actor().tenant_id)),
+        may_keep_apart=bool(people.reach(actor(), RoleKind.OFFICER, RoleKind.SCHOOL_LEAD)),
         address=lambda number: url_for(
             "people.list_people", q=query or None, waiting="1" if only_waiting else None, page=number
         ),

@@ -9,10 +9,11 @@ import competencies
 import rubrics
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import review, review_views
+from lms_plugin.flow import conflicts, review, review_views
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
-from lms_plugin.web.forms import whole
+from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("review", __name__)
 
@@ -132,6 +133,42 @@ def allocate(programme: str) -> BaseResponse:
     row = find(db(), competencies.Programme, actor().tenant_id, programme)
     review.allocate(db(), actor(), row, secrets.randbits(31), edge().now)
     return redirect(url_for("review.allocation", programme=programme), 303)
+
+
+@blueprint.route("/reviews/conflicts", methods=["GET", "POST"])
+def apart() -> BaseResponse | tuple[str, int]:
+    """回避关系: who does not review whom."""
+    status, told, typed = 200, {}, conflicts.Said("", "", "")
+    if request.method == "POST":
+        typed = conflicts.Said(*(request.form.get(name, "") for name in ("one", "other", "kind", "note")))
+        try:
+            conflicts.keep_apart(db(), actor(), typed, edge().now)
+            return redirect(url_for("review.apart", saved=1), 303)
+        except Invalid as error:
+            db().rollback()
+            told, status = messages.field_errors(error), error.status
+    page = whole(request.args.get("page"), 1)
+    rows, total = conflicts.pairs(db(), actor(), page)
+    view = {"typed": typed, "errors": told, "rows": rows, "total": total, "kinds": _kinds()}
+    paged = {"page": page, "pages": pages(total, conflicts.SIZE), "address": url_for("review.apart")}
+    return render_template("review/conflicts.html", saved="saved" in request.args, **view, **paged), status
+
+
+def _kinds() -> list[tuple[str, str]]:
+    """Why two people are kept apart, in words."""
+    return [
+        ("family", _("亲属")),
+        ("line", _("上下级")),
+        ("together", _("一起做的材料")),
+        ("other", _("其他")),
+    ]
+
+
+@blueprint.post("/reviews/conflicts/<uuid>/end")
+def end_apart(uuid: str) -> BaseResponse:
+    """They may review each other again."""
+    conflicts.end(db(), actor(), uuid, edge().now)
+    return redirect(url_for("review.apart"), 303)
 
 
 def _version() -> int:

@@ -142,6 +142,7 @@ PAGES = (
     One("review.page", "{review_open_by}", at("/reviews/{review_open}")),
     One("review.page", "{review_submitted_by}", at("/reviews/{review_submitted}"), "submitted"),
     One("review.page", "{review_allotted_by}", at("/reviews/{review_allotted}"), "allotted"),
+    One("review.apart", "officer", at("/reviews/conflicts")),
     One("review.allocation", "officer", at("/reviews/allocation/{P}")),
     One("reliability.programme", "officer", at("/reliability/{P}")),
     One("reliability.schools", "trainer", at("/reliability/{P}/schools")),
