@@ -15,7 +15,7 @@ from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow.humans import rows_like
-from lms_plugin.people import Enrolment, OrgUnit, RoleKind, RosterEntry, Tenant, UnitKind
+from lms_plugin.people import Enrolment, OrgUnit, Person, RoleKind, RosterEntry, Tenant, UnitKind
 
 LONGEST_NAME, LONGEST_REASON = 200, 300
 LONGEST = timedelta(days=31)
@@ -194,15 +194,17 @@ def view(session: Session, actor: Actor, uuid: str, now: datetime) -> View:
     rules = competencies.rules_of(session, programme)
     expected = session.exec(select(func.count()).select_from(expected_of(training, unit.path).subquery())).one()
     booked = col(Attendance.entry_id).is_not(None)
+    human = func.distinct(func.coalesce(col(Person.merged_into_id), col(Person.id)))  # however many rows they have
     here, waiting, unbooked, total = session.exec(
         select(
             func.count(),
             func.count().filter(HOLDER.is_(None)),
-            func.count().filter(~booked, HOLDER.is_not(None)),
+            func.count(human) - func.count(human).filter(booked),
             func.sum(col(competencies.CreditEntry.credit_hundredths)),
         )
         .select_from(Attendance)
         .join(RosterEntry, col(RosterEntry.id) == col(Attendance.roster_entry_id), isouter=True)
+        .join(Person, col(Person.id) == HOLDER, isouter=True)
         .join(
             competencies.CreditEntry,
             col(competencies.CreditEntry.id) == col(Attendance.entry_id),

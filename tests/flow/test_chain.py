@@ -302,8 +302,16 @@ def test_an_upheld_objection_reopens_one_work_and_the_others_go_on(world: World)
     after = publicity.publicity_page(world.session, world.actor(cast.LI), batch.uuid, world.now)
     assert "王秀兰" not in [line.name for line in after.lines]
     assert batch.ends_at is not None
+
+    def stands() -> tuple[bool, int, int, bool]:
+        assert batch.ends_at is not None
+        page = batch_views.batch_page(world.session, officer, batch.uuid, batch.ends_at)
+        return page.is_over, page.ready, page.held, page.may_release
+
+    assert stands() == (True, 3, 1, True)
     assert batches.release_due(world.session, pk(batch), batch.ends_at) == 3  # 李's waits for its answer
     assert (lis.state, batch.state) == (SubmissionState.DECIDED, BatchState.SHOWN)
+    assert stands() == (True, 0, 1, False)
     publicity.answer(world.session, officer, mine.uuid, is_upheld=False, words="标准如此", now=batch.ends_at)
     assert batches.release_due(world.session, pk(batch), batch.ends_at) == 1
     assert batch.state is BatchState.RELEASED

@@ -202,6 +202,8 @@ def test_one_human_being_is_booked_once_under_two_rows(world: World) -> None:
     merges.merge_persons(session, officer, chen.uuid, wang.uuid, "", world.now)
     assert training_hours.close(session, officer, made.uuid, after).people == 1
     assert sum(row.credit_hundredths for row in entries(world)) == 200
+    view = trainings.view(session, officer, made.uuid, after)
+    assert (view.here, view.unbooked) == (2, 0)  # nothing of theirs is still to be booked
     [line] = sign_in.mine(session, world.actor(cast.CHEN), after)
     assert (line.minutes, line.hundredths) == (90, 200)
 

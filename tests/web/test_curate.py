@@ -106,6 +106,7 @@ def test_only_officers_curate(browse, world):
 
 def test_a_round_is_made_changed_opened_and_closed(browse, world):
     officer = browse(cast.OFFICER)
+    assert '<option value="decided" selected>' in officer.get("/curate/programmes/new").text
     answer = officer.post("/curate/programmes/new", form(world))
     assert answer.status_code == 303
     page = officer.get(answer.headers["Location"]).text
