@@ -42,6 +42,7 @@ def form(world, **changes):
         "course_groups": "off",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
+        "lease_hours": "72",
         "self_marks": "1",
         "hours_kind": "per_set",
         "practice": "25",
