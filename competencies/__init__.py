@@ -229,8 +229,6 @@ __all__ = [
     "load_pack",
     "exchange",
     "editing",
-    "succession",
-    "references",
     "Reference",
     "ReferenceVersion",
     "CrosswalkLink",
