@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+import competencies
 from competencies import (
     Attendance,
     CompetencyFramework,
@@ -23,12 +24,12 @@ from competencies import (
     StoredFile,
     Training,
 )
-from competencies.training_files import TrainingFile
 from lms_plugin import parcel
 from lms_plugin.flow import archive_html as html
 from lms_plugin.people import OrgUnit, Person, RosterEntry
 
 ENTRIES_ON_A_PAGE = 1000
+TrainingFile = competencies.training_files.TrainingFile
 _WAYS = {"code": "输码 / code", "qr": "扫码 / QR", "list": "名单 / list", "import": "导入 / imported"}
 
 
