@@ -61,9 +61,9 @@ def part_word(code: str) -> str:
     return words.get(code, code)
 
 
-def range_words(only: Sequence[str]) -> str:
-    """What is left to choose from, as people read it."""
-    return _("、").join(part_word(code) for code in only)
+def range_words(only: Sequence[str], names: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """What is left to choose from, as people read it. `names`: what the standard calls environments and dimensions."""
+    return _("、").join(formats.told((names or {}).get(code)) or part_word(code) for code in only)
 
 
 def typed_range(text: Any) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def _choosing(programme: str, picked: list[str] | None, error: str = "", give_up
         error=error,
         give_up=give_up,
         category_list=category_form.listed,
-        range_words=category_form.range_words,
+        range_words=lambda only: category_form.range_words(only, {**view.environments, **view.dimensions}),
     )
 
 

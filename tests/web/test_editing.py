@@ -8,6 +8,7 @@ from sqlmodel import func, select
 
 import competencies
 from lms_plugin.db import pk
+from lms_plugin.flow import curate
 from tests import people as cast
 
 
@@ -307,3 +308,29 @@ def test_a_standard_that_was_never_more_than_a_draft_goes_whole(browse, world):
         assert officer.post(f"{here}/discard", {"seen": seen}).status_code == 303
     codes = world.session.exec(select(competencies.CompetencyFramework.code)).all()
     assert "local-7" not in codes
+
+
+def test_english_and_names_of_its_own_reach_teachers(browse, world, all_confirmed):
+    officer, url = begin(browse, world)
+    words = fields(officer.get(f"{url}/points/A1").text)
+    words |= {"name_en": "Know your class", "question_en": "Who are they?"}
+    assert officer.post(f"{url}/points/A1", words).status_code == 303
+    head = fields(officer.get(f"{url}/head").text)
+    refused = officer.post(f"{url}/head", {**head, "l.pass.zh": "达标", "l.excellent.zh": "达标"})
+    assert (refused.status_code, refused.text.count("两个等次不能是同一个叫法")) == (422, 2)
+    head |= {"d.learner_analysis.zh": "了解学生", "d.learner_analysis.en": "Knowing learners"}
+    assert officer.post(f"{url}/head", head).status_code == 303
+    changes = officer.get(f"{url}/changes").text
+    assert "维度：了解学生" in changes
+    assert "学情分析 / " in changes  # what it was called, in both languages
+    version = drafts(world)[0]
+    curate.publish(world.session, version, None, world.now, under_banner=True)
+    world.programme.framework_version_id = pk(version)
+    world.set_rules(choice={"required_points": 2, "min_dimensions": 1, "only": ["learner_analysis"]})
+    world.session.commit()
+    chen, points = browse(cast.CHEN), f"/programmes/{world.programme.uuid}/points"
+    assert "只能从这些里选：了解学生" in chen.get(points).text
+    chen.post("/me/locale", {"locale": "en"})
+    page = chen.get(points).text
+    for told in ("Know your class", "Who are they?", "Knowing learners"):
+        assert told in page, told
