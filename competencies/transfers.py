@@ -296,16 +296,14 @@ def hold_point(
 ) -> Award:
     """The person holds a point that was earned elsewhere, by the word of who decides: chosen, handed in (`facts` name
     where and under which hashes), decided and awarded in one. None of `busy_points`."""
-    works = session.exec(
-        select(Submission)
-        .where(
+    work = session.exec(
+        select(Submission).where(
             Submission.programme_id == pk(programme),
-            col(Submission.person_id).in_(person_ids),
+            Submission.person_id == person_ids[0],  # where its hours are: a merge that is undone must not part them
             Submission.point_id == pk(point),
         )
-        .order_by(col(Submission.id))
-    ).all()
-    work = next(iter(works), None) or Submission(
+    ).one_or_none()
+    work = work or Submission(
         tenant_id=programme.tenant_id,
         programme_id=pk(programme),
         person_id=person_ids[0],

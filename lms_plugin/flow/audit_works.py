@@ -104,6 +104,9 @@ class WorkProof:
     name: Mapping[str, str]
     level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
     level: int
+    standard: Mapping[str, str]  # by which it was judged: its name, the number of the edition, the hash of that
+    standard_number: int
+    standard_hash: str
     is_basis: bool
     version_number: int
     submitted_at: datetime
@@ -136,18 +139,27 @@ _BY_PANEL = exists().where(
 
 def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) -> tuple[WorkProof, ...]:
     """The points held when the entry was made, the one that it names first: four queries."""
-    point = competencies.CompetencyPoint
+    point, edition, framework = (
+        competencies.CompetencyPoint,
+        competencies.FrameworkVersion,
+        competencies.CompetencyFramework,
+    )
     held = and_(
         col(Award.person_id).in_(rows),
         col(Award.awarded_at) <= entry.entered_at,
         col(Award.revoked_at).is_(None) | (col(Award.revoked_at) >= entry.entered_at),
     )
     statement: Any = (
-        columns(Award, Decision, SubmissionVersion, Submission, point, col(_Decider.name), col(OrgUnit.name), _BY_PANEL)
+        columns(
+            *(Award, Decision, SubmissionVersion, Submission, point, col(_Decider.name), col(OrgUnit.name), _BY_PANEL),
+            *(col(framework.title), col(edition.number), col(edition.content_hash)),
+        )
         .join(Decision, col(Decision.id) == col(Award.decision_id))
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
         .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
         .join(point, col(point.id) == col(Award.point_id))
+        .join(edition, col(edition.id) == col(point.framework_version_id))
+        .join(framework, col(framework.id) == col(edition.framework_id))
         .join(_Decider, col(_Decider.id) == col(Decision.decided_by_id), isouter=True)
         .join(OrgUnit, col(OrgUnit.id) == col(SubmissionVersion.org_unit_id), isouter=True)
         .where(
@@ -169,6 +181,9 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             name=point_row.name,
             level_words=point_row.level_words,
             level=award.level,
+            standard=edition_of[0],
+            standard_number=edition_of[1],
+            standard_hash=edition_of[2],
             is_basis=award.id == entry.award_id,
             version_number=version.number,
             submitted_at=version.submitted_at,
@@ -188,7 +203,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             revoked_at=award.revoked_at,
             revoked_reason=award.revoked_reason,
         )
-        for award, decision, version, submission, point_row, decider, school, by_panel in found
+        for award, decision, version, submission, point_row, decider, school, by_panel, *edition_of in found
     )
 
 

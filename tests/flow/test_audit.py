@@ -178,6 +178,7 @@ def test_the_proof_says_everything_the_entry_rests_on(earned: World) -> None:
         assert work.hash_holds
         assert work.decided_by == earned.person(cast.TRAINER).name
         assert work.released_at == earned.now
+        assert (work.standard_number, work.standard_hash) == (1, earned.framework.content_hash)
         assert work.files
         assert all(len(file.sha256) == 64 for file in work.files)
     assert page.lost_files == 0

@@ -24,6 +24,7 @@ from lms_plugin.flow import (
     roster_list,
     roster_ties,
     transfer_package,
+    whole_record,
 )
 from lms_plugin.people import OrgMembership, Person, RoleKind, RosterEntry, RosterMove, Stage
 from tests import people as cast
@@ -387,3 +388,26 @@ def test_hours_that_left_while_rows_were_one_stay_away_from_both(world: World) -
     online(world, cast.WANG, 900, "后来的")
     (left,) = transfer_package.leaving(world.session, world.tenant, humans.rows_of(world.person(cast.WANG))).lines
     assert left.hundredths == 900
+
+
+def test_a_point_that_came_stays_with_its_hours_when_the_merge_is_undone(world: World) -> None:
+    """Also where the other row had begun on that point: held and hours lie on the row that stood for both."""
+    there = there_of(world)
+    draft = competencies.Submission(
+        tenant_id=pk(world.tenant), programme_id=pk(world.programme), person_id=pk(world.person(cast.CHEN)),
+        point_id=pk(world.point("A3")), created_at=world.now, changed_at=world.now,
+    )  # fmt: skip
+    world.session.add(draft)
+    wang = world.person(cast.WANG)
+    merge(world, cast.CHEN, cast.WANG)
+    rows = humans.rows_of(wang)
+    award = competencies.transfers.hold_point(
+        world.session, world.programme, rows, world.point("A3"), competencies.Level.PASS, {"place": there.tenant.name},
+        "转入", pk(world.person(cast.OFFICER)), None, world.now,
+    )  # fmt: skip
+    assert award.person_id == pk(wang)
+    (held,) = whole_record.whole(world.session, world.actor(cast.WANG), None, world.now).rounds
+    assert held.passed == 1
+    undo(world, cast.CHEN)
+    assert humans.levels(world.session, pk(world.programme), humans.rows_of(world.person(cast.CHEN))) == {}
+    assert humans.levels(world.session, pk(world.programme), humans.rows_of(wang)) == {pk(world.point("A3")): 1}
