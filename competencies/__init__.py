@@ -16,6 +16,7 @@ from competencies import (
     transfers,
 )
 from competencies import bundles as bundles
+from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import ledger as ledger
 from competencies import papers as papers
@@ -51,7 +52,6 @@ from competencies.choosing import (
 )
 from competencies.cohorts import Share, share_out
 from competencies.cycles import (
-    MOST_YEARS,
     Counted,
     CycleRule,
     CycleTotal,
@@ -432,7 +432,6 @@ __all__ = [
     "HoursRequest",
     "Answer",
     # totals of a person over a cycle of years, and why a point brought no hours
-    "MOST_YEARS",
     "CycleRule",
     "cycle_rule",
     "Counted",

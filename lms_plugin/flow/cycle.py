@@ -24,7 +24,7 @@ def set_rule(session: Session, actor: Actor, rule: CycleRule) -> None:
     """The rule from now on, for all years. Raises Invalid naming the fields that do not fit."""
     require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id))
     bounds = {
-        "years": (rule.years, 1, competencies.MOST_YEARS),
+        "years": (rule.years, 1, competencies.cycles.MOST_YEARS),
         "first_year": (rule.first_year, *FIRST_YEARS),
         "practice_percent": (rule.practice_percent, 0, 100),
     }
