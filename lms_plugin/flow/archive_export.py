@@ -94,26 +94,29 @@ class _Export:
         archive_pages.write(session, tenant, facts, self.packing, lambda: self.watch(self.progress))
         self.packing.text(FACTS, parcel.line(facts).decode())
 
-    def bytes(self, path: Path) -> int:
-        """The bytes of every file; gives how many are missing."""
-        missing = 0
+    def bytes(self, path: Path) -> None:
+        """The bytes of every file."""
         with parcel.Reading(path) as kept:
-            for row in kept.rows(FILES):
-                if row["state"] not in WITH_BYTES or not row["sha256"]:
-                    continue
-                is_new = parcel.file_name(row["sha256"], row["extension"]) not in self.packing
+            for row in _arrived(kept):
+                is_new = _member(row) not in self.packing
                 is_in = self._put_in(row)
                 if is_in:
                     self.progress.bytes += row["size_bytes"]
-                else:
-                    missing += 1
                 self.progress.files += 1
                 self.progress.may_pause = is_new and is_in  # each run packs something, however short it is
                 self.watch(self.progress)
                 self.progress.may_pause = False
                 if self.packing.unkept >= KEEP_EVERY:
                     self.packing.checkpoint()
-        return missing
+
+    def missing(self, path: Path) -> int:
+        """The page that names the files whose bytes are not there; gives how many."""
+        with parcel.Reading(path) as kept:
+            count = sum(_member(row) not in self.packing for row in _arrived(kept))
+            if archive_pages.MISSING not in self.packing:  # a packing that was cut off after it has it
+                lacks = (row for row in _arrived(kept) if _member(row) not in self.packing)
+                archive_pages.write_missing(self.packing, count, lacks)
+        return count
 
     def _put_in(self, row: dict[str, Any]) -> bool:
         try:
@@ -133,7 +136,7 @@ def export(
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path):
         packing = _begun(factory, tenant_id, path)
-        work = _Export(packing, storage, watch)
+        work, is_all_in = _Export(packing, storage, watch), False
         try:
             if FACTS not in packing:
                 with as_of_one_moment(factory) as session:
@@ -141,18 +144,30 @@ def export(
                 packing.checkpoint()
             with factory() as session:
                 work.progress.all_files, work.progress.all_bytes = to_pack(session, tenant_id)
-            missing = work.bytes(path)
+            work.bytes(path)
             packing.checkpoint()
+            missing = work.missing(path)
+            packing.checkpoint()
+            is_all_in = True  # what follows is written anew where it is cut off
             with parcel.Reading(path) as kept:
                 facts = next(kept.rows(FACTS))
             work.progress.rows = sum(facts["rows"].values())
             hashed = packing.finish({**facts, "files": {"count": work.progress.files, "missing": missing}})
         except BaseException:
-            if FACTS in packing:
+            if FACTS in packing and not is_all_in:
                 packing.checkpoint()
             packing.close()
             raise
     return Packed(hashed, work.progress, missing)
+
+
+def _arrived(kept: parcel.Reading) -> Iterator[dict[str, Any]]:
+    """The rows of files that have bytes."""
+    return (row for row in kept.rows(FILES) if row["state"] in WITH_BYTES and row["sha256"])
+
+
+def _member(row: dict[str, Any]) -> str:
+    return parcel.file_name(row["sha256"], row["extension"])
 
 
 def _begun(factory: "sessionmaker[Session]", tenant_id: int, path: Path) -> parcel.Packing:

@@ -4,7 +4,7 @@ They say in Chinese and English what the tables hold; nothing on them leads out 
 the day of packing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -79,6 +79,7 @@ def write(
     packing.text("index.html", html.page(tenant.name, _index(facts, listed, overview), ""))
 
 
+MISSING = "pages/missing.html"
 _INDEX = Markup("""
 <p>这里是本区县在系统里的全部数据：人员、选点、材料、评审、学时台账和能力点框架。先把压缩包全部解压，再打开本页；看这些页面不需要任何软件。<br>
 Everything that the district has in the system. Unpack the whole archive first; these pages need no software.</p>
@@ -96,6 +97,7 @@ same way (UTF-8, keys sorted, no blanks), is its <code>hash</code> and the next 
 <code>manifest.json</code> 写着这份列表的 SHA-256。<br>One record a line (JSON Lines, UTF-8). contents.jsonl lists the
 SHA-256 of every file, manifest.json holds that of the list.</p>
 <details><summary>{count} 个 / {count}</summary>{members}</details>
+<p><a href="pages/missing.html">服务器上找不到、没有放进来的文件 / Files that are missing</a></p>
 """)
 
 
@@ -111,6 +113,18 @@ def _index(facts: Mapping[str, Any], schools: Sequence[Markup], overview: Markup
         count=len(rows),
         members=html.table(("文件 / File", "条数 / Records"), rows),
     )
+
+
+def write_missing(packing: parcel.Packing, count: int, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes the page of so many files whose bytes are missing, by their rows; few of them are in memory."""
+    body = Markup("<p>共 {} 个 / {} in all</p><ul>\f</ul>").format(count, count)
+    head, foot = html.page("找不到的文件 / Missing files", body, "../index.html").split("\f")
+    with packing.member(MISSING) as target:
+        target.write(head.encode())
+        for row in rows:
+            words = Markup("<li>{} · <code>{}</code></li>\n").format(row["filename"], row["sha256"])
+            target.write(words.encode())
+        target.write(foot.encode())
 
 
 class _People:

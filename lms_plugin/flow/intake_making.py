@@ -59,6 +59,7 @@ def make(
         run.take_back()
     except Refused as refused:
         run.fail(refused.code, refused.params)
+        run.take_back()
     except Unavailable as error:
         if error.code != "storage.full":
             raise

@@ -1,6 +1,7 @@
 """A district leaves with all it has and arrives as it was: the same hash at every stop, the ledger provable, and
 nothing written of an archive that is not what it should be."""
 
+import errno
 import hashlib
 import json
 import re
@@ -230,6 +231,32 @@ def test_the_pages_open_by_themselves(left: tuple[Place, int, Path], tmp_path: P
     assert "合格 / passed" not in whole["person"].replace("不合格", "")
 
 
+def test_files_that_are_missing_are_named_and_counted_alike_at_every_stop(
+    left: tuple[Place, int, Path], empty: Place, tmp_path: Path
+) -> None:
+    """Of the same bytes handed in twice one copy is gone: the other is packed, so nothing is missing of either."""
+    old, tenant_id, path = left
+    with parcel.Opened(path) as whole:
+        lost = [
+            row
+            for row in whole.rows("data/stored_file.jsonl")
+            if row["sha256"] and row["state"] in {"ready", "refused"}
+        ]
+    gone = old.storage.path(f"{0:032x}")
+    gone.rename(gone.with_name("aside"))
+    try:
+        packed = archive_export.export(old.factory, tenant_id, old.storage, tmp_path / "one.zip")
+    finally:
+        gone.with_name("aside").rename(gone)
+    assert packed.hash == archive_import.look(path)[0]
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        page = archive.read("pages/missing.html").decode()
+    assert packed.missing == page.count("<code>") == len([row for row in lost if row["sha256"] in page])
+    archive_import.take_in(empty.factory, empty.storage, tmp_path / "one.zip")
+    again = archive_export.export(empty.factory, tenant_id, empty.storage, tmp_path / "again.zip")
+    assert (again.hash, again.missing) == (packed.hash, packed.missing)
+
+
 class Stop(Exception):
     """Somebody pulls the plug."""
 
@@ -262,6 +289,27 @@ def test_packing_and_taking_in_go_on_where_they_were(
     inode = empty.storage.path(f"{0:032x}").stat().st_ino
     assert archive_import.take_in(empty.factory, empty.storage, target).hash == hashed
     assert empty.storage.path(f"{0:032x}").stat().st_ino == inode
+
+
+def test_a_disk_that_is_full_at_the_very_end_spoils_nothing(
+    left: tuple[Place, int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of contents was written, the manifest was not: the same call writes both anew."""
+    old, tenant_id, path = left
+    text = parcel.Packing.text
+
+    def full(packing: parcel.Packing, name: str, words: str) -> None:
+        if name == parcel.MANIFEST:
+            raise OSError(errno.ENOSPC, "full")
+        text(packing, name, words)
+
+    target = tmp_path / "full.zip"
+    with monkeypatch.context() as patched:
+        patched.setattr(parcel.Packing, "text", full)
+        with pytest.raises(OSError, match="full"):
+            archive_export.export(old.factory, tenant_id, old.storage, target)
+    archive_export.export(old.factory, tenant_id, old.storage, target)
+    assert archive_import.look(target)[0] == archive_import.look(path)[0]
 
 
 def test_what_was_cut_off_of_another_district_is_not_gone_on_with(
