@@ -161,6 +161,16 @@ def transaction(factory: "sessionmaker[Session]") -> Iterator[Session]:
         session.commit()
 
 
+@contextmanager
+def as_of_one_moment(factory: "sessionmaker[Session]") -> Iterator[Session]:
+    """A reading transaction that sees the database as it was when it began, and holds nobody up."""
+    with factory() as session:
+        if session.get_bind().dialect.name == "postgresql":  # a transaction of SQLite's is always like this
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        yield session
+        session.rollback()
+
+
 def give_way(factory: "sessionmaker[Session]") -> None:
     """Between two transactions of a long job: lets others write. On SQLite they look now and then whether it is free,
     and one that begins anew at once would keep them out to the end; PostgreSQL lets people in by turns."""

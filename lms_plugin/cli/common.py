@@ -8,12 +8,11 @@ import click
 from pydantic import ValidationError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from lms_plugin import migrate
 from lms_plugin.config import Settings
-from lms_plugin.db import engine, session_factory, transaction
+from lms_plugin.db import as_of_one_moment, engine, session_factory, transaction
 from lms_plugin.errors import Invalid, Refused, Unavailable
 from lms_plugin.web.messages import sentence
 
@@ -58,20 +57,12 @@ def _is_ready(url: str) -> bool:
 
 
 @contextmanager
-def _reading(factory: "sessionmaker[Session]") -> Iterator[Session]:
-    with factory() as session:
-        if session.get_bind().dialect.name == "postgresql":  # a transaction of SQLite's is always like this
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        yield session
-
-
-@contextmanager
 def act(*, is_writing: bool = True) -> Iterator[tuple[Session, Settings, datetime]]:
     """One transaction; a refusal is said and changes nothing. One that only reads sees the database as it was when it
     began, and holds nobody up."""
     settings = settings_or_end()
     bind = engine(settings.database_url)
-    begin = transaction if is_writing else _reading
+    begin = transaction if is_writing else as_of_one_moment
     try:
         with said(), begin(session_factory(bind)) as session:
             yield session, settings, datetime.now(UTC)

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func
 import competencies
 from competencies import FileState, StoredFile
 from lms_plugin import parcel
-from lms_plugin.db import get, owned
+from lms_plugin.db import as_of_one_moment, get, owned
 from lms_plugin.errors import NotFound, Unavailable
 from lms_plugin.flow import archive_pages, archive_tables
 from lms_plugin.people import Tenant
@@ -196,16 +196,6 @@ def to_pack(session: Session, tenant_id: int) -> tuple[int, int]:
     some = wanted.with_only_columns(func.count(), func.coalesce(func.sum(col(StoredFile.size_bytes)), 0))
     count, size = session.execute(some).one()
     return int(count), int(size)
-
-
-@contextmanager
-def as_of_one_moment(factory: "sessionmaker[Session]") -> Iterator[Session]:
-    """A reading transaction that sees the database as it was when it began, and holds nobody up."""
-    with factory() as session:
-        if session.get_bind().dialect.name == "postgresql":  # a transaction of SQLite's is always like this
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        yield session
-        session.rollback()
 
 
 @contextmanager
