@@ -13,7 +13,7 @@ from rubrics.allocation import (
     third_reviewer,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
-from rubrics.leases import hand_on, is_handed_on, is_late, lease_until, take_up_again
+from rubrics.leases import HANDED_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
 from rubrics.models import (
     Allocation,
     CaseOpening,
@@ -117,6 +117,8 @@ __all__ = [
     "lease_until",
     "is_late",
     "is_handed_on",
+    "HANDED_ON",
+    "state_word",
     "hand_on",
     "take_up_again",
     "require_unfinished",

@@ -36,6 +36,14 @@ def is_handed_on(review: Review) -> bool:
     return review.state is ReviewState.VOID and review.handed_on_at is not None
 
 
+HANDED_ON = "handed_on"
+
+
+def state_word(review: Review) -> str:
+    """Where a review stands: its state, or HANDED_ON."""
+    return HANDED_ON if is_handed_on(review) else review.state.value
+
+
 def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
     """Somebody else was found for these: they are owed no more. What was written stays."""
     for review in rows:

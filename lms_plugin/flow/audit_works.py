@@ -284,7 +284,7 @@ def _reviews(session: Session, versions: Sequence[int]) -> dict[int, list[Review
         )
         for row, name in rows:
             found.setdefault(row.submission_version_id, []).append(
-                ReviewProof(name, row.state.value, row.point_level, row.submitted_at, row.is_third)
+                ReviewProof(name, rubrics.state_word(row), row.point_level, row.submitted_at, row.is_third)
             )
     return found
 

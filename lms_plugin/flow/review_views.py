@@ -21,8 +21,6 @@ from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, po
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 
-HANDED_ON = "handed_on"
-"""The state of a review that went on to somebody else and may be taken up again."""
 _OWED = tuple(state.value for state in rubrics.UNFINISHED)
 
 
@@ -105,7 +103,7 @@ class ReviewPage:
     @property
     def is_open(self) -> bool:
         """Whether it can still be worked on."""
-        return self.state in (*_OWED, HANDED_ON)
+        return self.state in (*_OWED, rubrics.HANDED_ON)
 
     @property
     def total(self) -> int:
@@ -187,7 +185,7 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
     return TaskList(
         open=tuple(task for task, _policy in left),
         done=tuple(task for task, _policy in tasks if task.state == rubrics.ReviewState.SUBMITTED.value),
-        handed_on=tuple(task for task, _policy in tasks if task.state == HANDED_ON),
+        handed_on=tuple(task for task, _policy in tasks if task.state == rubrics.HANDED_ON),
         minutes=sum(policy.minutes_per_review for _task, policy in left),
     )
 
@@ -198,7 +196,7 @@ def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: c
         number=review.blind_number,
         point_code=point.code,
         point_name=point.name,
-        state=HANDED_ON if rubrics.is_handed_on(review) else review.state.value,
+        state=rubrics.state_word(review),
         due_at=review.due_at,
         until=rubrics.lease_until(review, timedelta(hours=policy.lease_hours)),
         submitted_at=review.submitted_at,
@@ -229,7 +227,7 @@ def review_page(
     is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
     state = review.state.value
     if rubrics.is_handed_on(review) and waits_for(get(session, competencies.Submission, review.submission_id), review):
-        is_gone, state = False, HANDED_ON
+        is_gone, state = False, rubrics.HANDED_ON
     return ReviewPage(
         uuid=review.uuid,
         version=review.version,

@@ -174,6 +174,7 @@ def review_word(state: str) -> str:
         "open": _("打开了，没有交"),
         "submitted": _("已交"),
         "recused": _("回避"),
+        "handed_on": _("没有按时评，已转给别人"),
         "void": _("作废（材料撤回或换了版本）"),
     }
     return str(words.get(state, state))

@@ -69,6 +69,7 @@ def test_what_nobody_touches_for_three_days_goes_on_to_somebody_else(
     assert len(now_reviewing) == 2
     assert one.reviewer_id not in now_reviewing
     assert one.state is rubrics.ReviewState.VOID
+    assert rubrics.state_word(one) == rubrics.HANDED_ON
     assert sweep(world) is None  # once
     listed = tasks_of(world, one)
     assert [task.uuid for task in listed.handed_on] == [one.uuid]
@@ -97,7 +98,7 @@ def test_who_goes_on_writing_has_it_back_and_counts_beside_the_other(
     sweep(world)
     page = review_views.review_page(world.session, world.actor(cast_of(world, one.reviewer_id)), one.uuid)
     assert page.is_open
-    assert (page.state, page.marked) == (review_views.HANDED_ON, 1)
+    assert (page.state, page.marked) == (rubrics.HANDED_ON, 1)
     actor = world.actor(cast_of(world, one.reviewer_id))
     # Their page is of before.
     review.submit(world.session, actor, one.uuid, all_marks(world, works["chen"]), as_typed, world.now)
