@@ -84,7 +84,7 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
 
 
 def offers(session: Session, programmes: Collection[competencies.Programme]) -> tuple[Offer, ...]:
-    """What there is in each of these programmes, without the points that its rules leave out: three queries."""
+    """What there is in each of these programmes, without the points that its rules leave to nobody: three queries."""
     versions = [one.framework_version_id for one in programmes]
     points = session.exec(
         select(competencies.CompetencyPoint)
@@ -97,8 +97,8 @@ def offers(session: Session, programmes: Collection[competencies.Programme]) -> 
             select(competencies.FrameworkVersion).where(col(competencies.FrameworkVersion.id).in_(versions))
         )
     }
-    dropped = {
-        policy.programme_id: set(competencies.Rules.model_validate(policy.rules).choice.not_offered)
+    choices = {
+        policy.programme_id: _choices(competencies.Rules.model_validate(policy.rules))
         for policy in session.exec(
             select(competencies.ProgrammePolicy).where(
                 col(competencies.ProgrammePolicy.id).in_([one.policy_id for one in programmes])
@@ -117,7 +117,7 @@ def offers(session: Session, programmes: Collection[competencies.Programme]) -> 
                         for point in points
                         if point.framework_version_id == one.framework_version_id
                         and point.dimension == part["code"]
-                        and point.code not in dropped.get(pk(one), ())
+                        and _is_left(choices.get(pk(one), ()), point)
                     ),
                 )
                 for part in contents[one.framework_version_id]
@@ -125,6 +125,18 @@ def offers(session: Session, programmes: Collection[competencies.Programme]) -> 
         )
         for one in programmes
     )
+
+
+def _choices(rules: competencies.Rules) -> "list[competencies.ChoiceRule]":
+    """How everybody chooses, and how each category does that has a rule of its own."""
+    whose = (None, *(one.category for one in rules.categories))
+    return [competencies.choice_rule(rules.for_category(category)) for category in whose]
+
+
+def _is_left(choices: "Collection[competencies.ChoiceRule]", point: competencies.CompetencyPoint) -> bool:
+    """Whether there is anybody who may choose the point; so it is where no rule says otherwise."""
+    facts = competencies.point_facts(point)
+    return not choices or any(competencies.allowed(rule, facts, "") for rule in choices)
 
 
 def _must_be_open(row: LinkRequest, now: datetime) -> None:

@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 import requests
-from sqlmodel import Session, col, select
 
 import lti
 from lms_plugin import access
-from lms_plugin.people import Course
 from tests.hosts import resign
 from tests.lti.conformance.bench import CLAIM, LEARNER, Bench, Jar, Platform, running
 from tests.lti.conformance.conftest import NOW
-from tests.lti.conformance.test_deep_linking import introduce
-from tests.lti.conformance.test_submission_review import opened
+from tests.lti.conformance.test_submission_review import opened, under_way
 
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 Wire = Callable[[dict[str, str]], dict[str, str]]
@@ -46,16 +43,7 @@ class PartitionedJar(Jar):
 
 def permits_by_our_roles(platform: Platform, _wire: Wire) -> None:
     """17: any student can have Moodle send a submission review of another; that permits nothing."""
-    jar = Jar()
-    platform.launch(jar, sub="l-1", name="林小雨")
-    introduce(platform, jar)
-    with Session(platform.bench.engine) as session:
-        course = session.exec(select(Course).order_by(col(Course.id).desc())).first()
-        assert course is not None
-        course.programme_id = platform.bench.world.programme.id
-        session.add(course)
-        session.commit()
-    platform.launch(jar, sub="l-1")
+    under_way(platform)
     platform.launch(Jar(), sub="l-2")
     assert opened(platform, "l-1", LEARNER, "l-2").status_code == 403
 

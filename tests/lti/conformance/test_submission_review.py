@@ -26,6 +26,11 @@ def asks(whom: str | None, role: str, sub: str = "8") -> dict[str, object]:
 @pytest.fixture
 def running(platform: Platform) -> Platform:
     """The course of this platform runs the programme, and learner "l-1" came once."""
+    return under_way(platform)
+
+
+def under_way(platform: Platform) -> Platform:
+    """The same for a platform in hand."""
     jar = Jar()
     platform.launch(jar, sub="l-1", name="林小雨")
     introduce(platform, jar)
