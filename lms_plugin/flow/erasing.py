@@ -231,11 +231,13 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
     """What they wrote to others, and notices that name them."""
     asked, raised, phrase = competencies.HoursRequest, competencies.Objection, rubrics.Phrase
     code = competencies.PersonalCode
+    apart = rubrics.ReviewConflict
     told = session.exec(select(Notice).where(col(Notice.tenant_id) == tenant_id)).all()
     naming = [one.id for one in told if any(word in str(one.params) for word in known)]
     return {
         "requests": _blank(session, asked, col(asked.person_id).in_(rows), text="", reply=""),
         "objections": _blank(session, raised, col(raised.raised_by_id).in_(rows), text="", said_by=""),
+        "conflicts": _blank(session, apart, or_(col(apart.one_id).in_(rows), col(apart.other_id).in_(rows)), note=""),
         "phrases": _gone(session, phrase, col(phrase.person_id).in_(rows)),
         "codes": _gone(session, code, col(code.person_id).in_(rows)),
         "notices": _gone(session, Notice, col(Notice.id).in_(naming)),

@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import col, select
 
 import competencies
+import rubrics
 from lms_plugin.db import Model, pk
 from lms_plugin.erasures import Erasure
 from lms_plugin.errors import Conflict, Refused
@@ -66,6 +67,9 @@ def full(world: World) -> World:
     ask = asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", f"{cast.CHEN.name}少记了一条", now)
     asks.answer(session, world.actor(cast.OFFICER), ask.uuid, "explained", f"{cast.CHEN.name}，没有少。", now)
     cases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
+    apart = {"one_id": pk(world.person(cast.WANG)), "other_id": pk(chen), "kind": rubrics.ConflictKind.FAMILY}
+    said = {"note": f"和{cast.CHEN.name}是一家人", "said_by_id": pk(world.person(cast.OFFICER)), "said_at": now}
+    session.add(rubrics.ReviewConflict(tenant_id=pk(world.tenant), **apart, **said))
     enter.raise_notice(session, pk(world.tenant), "roster.claimed", "k", {"name": cast.CHEN.name}, now)
     sessions.open_session(session, chen, world.course, timedelta(hours=8), now, return_url=f"{ISSUER}/{SUBJECT}")
     certificate_for(world, cast.CHEN)
