@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field
 
 from lms_plugin.db import Model, Owned, choice
@@ -89,6 +89,18 @@ class TransferPackage(Model, table=True):
     transfer_id: int | None = Field(default=None, foreign_key="transfer.id", unique=True)
     arrival_id: int | None = Field(default=None, foreign_key="arrival.id", unique=True)
     content: bytes = Field(sa_type=LargeBinary)
+
+
+class TransferFile(Owned, table=True):
+    """A file that came with an arrival: of a work that its package names, by the hash that the package says."""
+
+    __tablename__ = "transfer_file"
+    __table_args__ = (UniqueConstraint("arrival_id", "sha256"),)
+    id: int | None = Field(default=None, primary_key=True)
+    arrival_id: int = Field(foreign_key="arrival.id")
+    sha256: str = Field(max_length=64)
+    stored_file_id: int = Field(foreign_key="stored_file.id", index=True)
+    came_at: datetime
 
 
 class TransferEvent(Model, table=True):

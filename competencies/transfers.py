@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, delete, or_
 from sqlmodel import Session, col, select
 
 from competencies.append_only import guard, refusing
@@ -40,6 +40,7 @@ from competencies.transfer_models import Arrival as Arrival
 from competencies.transfer_models import ArrivalState as ArrivalState
 from competencies.transfer_models import Transfer as Transfer
 from competencies.transfer_models import TransferEvent as TransferEvent
+from competencies.transfer_models import TransferFile as TransferFile
 from competencies.transfer_models import TransferKey as TransferKey
 from competencies.transfer_models import TransferPackage as TransferPackage
 from competencies.transfer_models import TransferState as TransferState
@@ -394,6 +395,11 @@ def transfer_of_package(session: Session, package: str, *, hold: bool = False) -
 def arrival_of_package(session: Session, package: str) -> Arrival | None:
     """The arrival that has this package, whatever district it is of. One query."""
     return session.exec(select(Arrival).where(Arrival.package == package)).one_or_none()
+
+
+def drop_files(session: Session, arrival: Arrival) -> None:
+    """What came is not taken in: nothing holds its files any more, so they are cleared away in time."""
+    session.execute(delete(TransferFile).where(col(TransferFile.arrival_id) == pk(arrival)))
 
 
 def note(

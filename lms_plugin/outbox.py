@@ -28,6 +28,7 @@ NOTICES = "notices"  # which platform notices the host of one deployment sends u
 ARCHIVE = "archive"  # everything of a district in one file, a part of it
 INTAKE = "intake"  # a district that arrives in one file, a part of it
 DIGEST = "digest"  # one district's stuck scores of one day
+TRANSFER_FILES = "transfer_files"  # the files of what one person handed in elsewhere
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 TRAINING = "training"  # hours of a closed training: those that one transaction does not take
 RELEASE = "release"  # decided works of one programme: all that somebody released, however many

@@ -32,6 +32,7 @@ from lms_plugin.flow import (
     review,
     sealing,
     training_hours,
+    transfer_files,
 )
 from lms_plugin.net import Http
 from lms_plugin.people import Ticket, WebSession
@@ -85,6 +86,7 @@ class Worker:
         self.handlers: dict[str, Handler] = {
             **HANDLERS,
             outbox.BUNDLE: self.make_bundle,
+            outbox.TRANSFER_FILES: self.bring_files,
             outbox.ARCHIVE: self.pack,
             outbox.INTAKE: self.take_in,
         }
@@ -131,6 +133,10 @@ class Worker:
     def make_bundle(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
         """A part of a ZIP of certificates."""
         bundle_making.make(self.sessions, self.storage, self.settings.public_url, ids, self.clock)
+
+    def bring_files(self, _post: report.Post, ids: dict[str, int], now: datetime) -> None:
+        """The files of a record that has arrived from another district."""
+        transfer_files.bring(self.sessions, self.storage, ids, now)
 
     def pack(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
         """A part of the archive of a district."""

@@ -49,7 +49,7 @@ KEPT: dict[str, tuple[str, str]] = {
             ),
             *("choice_change", "review", "decision", "award", "credit_entry", "ledger_seal", "ledger_draw"),
             *("certificate", "school_batch", "objection", "school_plan", "plan_paper", "training", "attendance"),
-            *("transfer", "arrival", "transfer_event", "transfer_package"),
+            *("transfer", "arrival", "transfer_event", "transfer_package", "transfer_file"),
             *("training_file", "work_statement"),
             *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
             *("lti_context_copy", "erasure"),

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 from competencies import CompetencyFramework, CompetencyPoint, FrameworkVersion, Programme
+from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
@@ -27,6 +28,8 @@ from lms_plugin.people import Enrolment, OrgUnit, Person, Tenant
 domain = competencies.transfers
 Arrival, State = domain.Arrival, domain.ArrivalState
 UNDER_WAY = (State.OPEN, State.WAITING)
+SHOWN = (State.WAITING, State.ACCEPTED)
+"""States in which what came may be looked at."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,11 @@ def deliver(
         raise Conflict("transfer.code_given_back")
     must_be_open_at(session, row.tenant_id, now)
     _received(session, row, transfer.uuid, sender.name, transfer.manifest_hash, data, now, is_local=True)
+    ids = {"arrival_id": pk(row), "transfer_id": pk(transfer)}
+    outbox.put(session, row.tenant_id, outbox.TRANSFER_FILES, str(pk(row)), ids, now)
 
 
-def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> None:
+def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> competencies.transfers.Arrival:
     """The teacher sends the file that they were given elsewhere. Raises Refused with what is wrong with it: what
     `transfer_package.read` says; `transfer.no_code`, `transfer.for_another` (another code), `transfer.another_name`,
     `transfer.comes_by_itself` (said to be from this installation), `transfer.taken_in` (it came before)."""
@@ -118,6 +123,7 @@ def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> 
     if domain.arrival_of_package(session, package.uuid) is not None:
         raise Refused("transfer.taken_in")
     _received(session, row, package.uuid, package.from_name, package.manifest_hash, data, now, is_local=False)
+    return row
 
 
 def _received(
@@ -148,14 +154,20 @@ def call_back(session: Session, package: str, now: datetime) -> None:
     session.refresh(row, with_for_update=True)
     if row.state is not State.WAITING:
         raise Conflict("transfer.arrived_already")
+    domain.drop_files(session, row)
     come_to(session, row, State.CLOSED, "called_back", None, now)
+
+
+def content_of(session: Session, row: competencies.transfers.Arrival) -> bytes:
+    """The bytes of the package that has come. One query."""
+    return session.exec(
+        select(domain.TransferPackage.content).where(domain.TransferPackage.arrival_id == pk(row))
+    ).one()
 
 
 def package_of(session: Session, row: competencies.transfers.Arrival, now: datetime) -> Package:
     """What has come, read anew: whatever lies in the database is believed no more than a file."""
-    kept = session.exec(
-        select(domain.TransferPackage.content).where(domain.TransferPackage.arrival_id == pk(row))
-    ).one()
+    kept = content_of(session, row)
     tenant = get(session, Tenant, row.tenant_id)
     package = transfer_package.read(kept, competencies.local_day(now, tenant.timezone))
     if (package.uuid, package.manifest_hash, package.to_code) != (row.package, row.manifest_hash, row.code):
@@ -276,6 +288,7 @@ def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, no
     if row.state is not State.WAITING:
         raise Conflict("transfer.changed")
     said = _answer(session, row, code, now) if not row.is_local and code.strip() else ""
+    domain.drop_files(session, row)
     come_to(session, row, State.REFUSED, "refused", actor.person_id, now, reason)
     if transfer is not None:
         count_again(session, transfer, None, now)

@@ -19,6 +19,7 @@ _HOLDERS = (
     col(Evidence.stored_file_id),
     col(competencies.plans.PlanPaper.stored_file_id),
     col(competencies.training_files.TrainingFile.stored_file_id),
+    col(competencies.transfers.TransferFile.stored_file_id),
 )
 _IS_HELD = or_(*(exists().where(holder == col(StoredFile.id)) for holder in _HOLDERS))
 

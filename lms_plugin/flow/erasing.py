@@ -214,8 +214,14 @@ def _works(session: Session, rows: Collection[int]) -> dict[str, int]:
     own = columns(col(Submission.id)).where(col(Submission.person_id).in_(rows))
     files = competencies.plans.PlanPaper, competencies.training_files.TrainingFile  # of their school, not theirs
     of_school = [columns(col(kind.stored_file_id)) for kind in files]
+    moves = competencies.transfers
+    came = columns(col(moves.Arrival.id)).where(col(moves.Arrival.person_id).in_(rows))
+    left = columns(col(moves.Transfer.id)).where(col(moves.Transfer.person_id).in_(rows))
+    _gone(session, moves.TransferFile, col(moves.TransferFile.arrival_id).in_(came))
+    packages = or_(col(moves.TransferPackage.arrival_id).in_(came), col(moves.TransferPackage.transfer_id).in_(left))
     return {
         "works": _gone(session, Evidence, col(Evidence.submission_id).in_(own)),
+        "packages": _blank(session, moves.TransferPackage, packages, content=b""),
         "files": _blank(
             session,
             StoredFile,

@@ -322,6 +322,15 @@ def read(data: bytes, today: date) -> Package:
                 raise Refused("transfer.unreadable") from error
 
 
+def record_of(data: bytes) -> list[dict[str, Any]]:
+    """The lines of the record in a package that `read` has gone through; of any shape."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "package.zip"
+        path.write_bytes(data)
+        with parcel.Opened(path) as opened:
+            return list(opened.rows(RECORD)) if RECORD in opened else []
+
+
 def _package(
     facts: _Facts, whose: _Whose, summary: _Summary, manifest_hash: str, key: Mapping[str, str], today: date
 ) -> Package:

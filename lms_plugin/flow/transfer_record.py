@@ -82,6 +82,7 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
     )
     works: list[Any] = list(session.exec(statement).all())
     marks = _marks(session, [pk(row[1]) for row in works])
+    texts = _texts(session, [pk(row[1]) for row in works])
     for work, version_row, decision, award, point, school in works:
         lines.append(
             {
@@ -94,6 +95,7 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
                 "school": school or "",
                 "sha256": version_row.content_hash,
                 "handed_in": version_row.manifest,
+                "texts": texts.get(pk(version_row), {}),
                 "self_marks": version_row.self_marks,
                 "reviews": marks.get(pk(version_row), []),
                 "decision": {
@@ -115,6 +117,20 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
             }
         )
     return lines
+
+
+def _texts(session: Session, versions: Sequence[int]) -> dict[int, dict[str, str]]:
+    """What was typed in these versions, by version and by the hash that its manifest says of it."""
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    if versions:
+        for piece in session.exec(
+            select(competencies.Evidence)
+            .where(col(competencies.Evidence.version_id).in_(versions), competencies.Evidence.kind == "text")
+            .order_by(col(competencies.Evidence.id))
+        ):
+            if piece.version_id is not None:
+                found[piece.version_id][competencies.Piece(piece).fingerprint] = piece.text
+    return found
 
 
 def _marks(session: Session, versions: Sequence[int]) -> dict[int, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from lms_plugin import signing
 from lms_plugin.access import Actor, Permission, own, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import arrivals, humans, people, transfer_package, transfer_reach, transfers
+from lms_plugin.flow import arrivals, humans, people, transfer_files, transfer_package, transfer_reach, transfers
 from lms_plugin.flow.transfer_package import Held
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
 
@@ -349,9 +349,9 @@ def _of_here(session: Session, package: transfer_package.Package) -> str:
     return "here" if arrivals.is_of_sender(session, package) else "wrong"
 
 
-def file_of(session: Session, actor: Actor, uuid: str) -> bytes:
-    """The signed file that the person, or their officer, carries to the other place. Raises NotFound where there is
-    none (yet, or any more)."""
+def file_of(session: Session, actor: Actor, uuid: str) -> tuple[bytes, list[transfer_files.Source]]:
+    """The signed package that the person, or their officer, carries to the other place, and the files that may go with
+    it. Raises NotFound where there is none (yet, or any more)."""
     row = find(session, domain.Transfer, actor.tenant_id, uuid)
     if actor.is_author(row.person_id):
         require(actor, Permission.TRANSFER_ASK, own(actor))
@@ -359,9 +359,10 @@ def file_of(session: Session, actor: Actor, uuid: str) -> bytes:
         require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     if row.is_local or row.state not in {domain.TransferState.RELEASED, domain.TransferState.HANDED}:
         raise NotFound
-    return session.exec(
+    data = session.exec(
         select(domain.TransferPackage.content).where(domain.TransferPackage.transfer_id == pk(row))
     ).one()
+    return data, transfer_files.sources(session, actor.tenant_id, data)
 
 
 def public_keys(session: Session) -> list[dict[str, str]]:

@@ -19,10 +19,11 @@ def _bytes(path: Path, mime: str, name: str, inline: bool) -> Response:
         path, mimetype=mime, as_attachment=not inline, download_name=name, conditional=True, etag=False
     )
     response.headers.pop("Last-Modified", None)
-    return _sealed(response)
+    return sealed(response)
 
 
-def _sealed(response: Response) -> Response:
+def sealed(response: Response) -> Response:
+    """What somebody uploaded: kept by nobody on the way, and never more than bytes to a browser."""
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Content-Security-Policy"] = SEALED
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -67,4 +68,4 @@ def picture(file: str, number: int) -> Response:
     """A picture inside a document."""
     found = evidence.readable(db(), actor(), file)
     content, mime = found.picture(parts().storage, number)
-    return _sealed(Response(content, mimetype=mime))
+    return sealed(Response(content, mimetype=mime))

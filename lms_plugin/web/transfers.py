@@ -1,14 +1,16 @@
 """转出 and 转入: a teacher's own page, the officers' list, one transfer, one arrival; files that travel."""
 
-from io import BytesIO
+import tempfile
+from pathlib import Path
 
-from flask import Blueprint, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import arrivals, transfer_package, transfer_views, transfers
+from lms_plugin.flow import arrivals, transfer_files, transfer_views, transfer_works, transfers
 from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
+from lms_plugin.web.evidence import sealed
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 
@@ -78,7 +80,8 @@ def _mine(errors: dict[str, str]) -> tuple[str, int]:
         errors=errors,
         code=form.get("code", "")[:40],
         to_name=form.get("to_name", "")[:200],
-        most=transfer_package.MOST_BYTES // 1024 // 1024,
+        most=transfer_files.MOST_BYTES // 1024 // 1024,
+        most_files=transfer_files.MOST_FILE_BYTES // 1024 // 1024,
         **_WORDS,
     )
     return page, 422 if errors else 200
@@ -119,8 +122,10 @@ def receive() -> BaseResponse | tuple[str, int]:
     if given is None or not given.filename:
         return _mine({"file": messages.sentence("sheet.none_chosen")})
     try:
-        data = given.stream.read(transfer_package.MOST_BYTES + 1)
-        arrivals.receive_file(db(), actor(), data, edge().now)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "sent.zip"
+            given.save(path)
+            transfer_files.receive(db(), actor(), parts().storage, path, edge().now)
     except Refused as refused:
         if refused.status != Refused.status or not refused.code.startswith(("transfer.", "parcel.", "signing.")):
             raise
@@ -131,10 +136,36 @@ def receive() -> BaseResponse | tuple[str, int]:
 
 @blueprint.get("/transfers/leaving/<transfer>/file")
 def file(transfer: str) -> BaseResponse:
-    """The signed file, for its person or their officer."""
-    data = transfer_views.file_of(db(), actor(), transfer)
+    """The signed package in a parcel with the files that fit, for its person or their officer."""
+    data, found = transfer_views.file_of(db(), actor(), transfer)
+    db().rollback()  # what is read is read: nobody waits for this connection while files are packed
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "leaving.zip"
+        transfer_files.pack(path, data, found, parts().storage)
+        stream = path.open("rb")  # outlives its name
     name = f"{_('转出档案')}-{transfer[:8]}.zip"
-    return send_file(BytesIO(data), mimetype="application/zip", as_attachment=True, download_name=name, max_age=None)
+    return send_file(stream, mimetype="application/zip", as_attachment=True, download_name=name, max_age=None)
+
+
+@blueprint.get("/transfers/arriving/<arrival>/works")
+def works(arrival: str) -> str:
+    """What was handed in elsewhere, with its results and its files; for the officer, and for the teacher."""
+    return render_template(
+        "transfers/works.html", view=transfer_works.page(db(), actor(), arrival, edge().now), **_WORDS
+    )
+
+
+@blueprint.get("/transfers/arriving/<arrival>/files/<file>")
+def came(arrival: str, file: str) -> Response:
+    """A file that came along. Nobody here has looked into it: it is only ever saved."""
+    key, name = transfer_works.file_of(db(), actor(), arrival, file)
+    path = parts().storage.path(key)
+    db().rollback()  # a slow line holds no connection
+    response = send_file(
+        path, transfer_files.BINARY, as_attachment=True, download_name=name, conditional=True, etag=False
+    )
+    response.headers.pop("Last-Modified", None)
+    return sealed(response)
 
 
 @blueprint.get("/.well-known/transfer-keys.json")

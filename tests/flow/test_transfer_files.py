@@ -59,7 +59,7 @@ def leave(there: There) -> Travelling:
     world.tenant.uuid = "f" * 32
     session.add_all([code, world.tenant])
     session.flush()
-    return Travelling(there, uuid, transfer_views.file_of(session, world.actor(cast.CHEN), uuid))
+    return Travelling(there, uuid, transfer_views.file_of(session, world.actor(cast.CHEN), uuid)[0])
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """转出 and 转入 on pages: what was recognised looks like any other point, and what is wrong is said at its field."""
 
+import re
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ import competencies
 from lms_plugin.db import pk
 from lms_plugin.flow import arrivals
 from lms_plugin.people import RoleKind
+from lms_plugin.storage import Storage
 from tests import people as cast
 from tests.factories import Browser, World, grant
+from tests.flow.test_transfer_works import LESSON, earned_with_files, packed
 from tests.flow.test_transfers import earned_here
 from tests.moving import There, accepted, arrival_of, released
 
@@ -87,3 +91,29 @@ def test_a_file_that_was_refused_still_gives_its_return_code(tool: Flask, world:
     answer = officer.post(address, {"act": "return_code", "code": "12"})
     assert answer.status_code == 422
     assert 'id="f-return-code-error"' in answer.text
+
+
+def test_files_that_came_are_only_ever_saved(tool: Flask, world: World, tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "sent")
+    storage.root.mkdir()
+    there = earned_with_files(world, storage)
+    world.persons["chen_there"] = there.person
+    parcel = packed(there, storage, tmp_path / "sent.zip").read_bytes()
+    world.session.commit()
+    teacher = world.sign_in(tool.test_client(), MOVED)
+    form = {"file": (BytesIO(parcel), "sent.zip")}
+    assert teacher.post("/transfer/received", form, content_type="multipart/form-data").status_code == 303
+    works = f"/transfers/arriving/{arrival_of(there).uuid}/works"
+    assert works in teacher.get("/transfer").text
+    page = world.sign_in(tool.test_client(), cast.NEIGHBOUR).get(works).text
+    assert "2 个文件，带来了 2 个" in page
+    files = re.findall(r'href="(/transfers/arriving/[^"]+/files/[0-9a-f]{32})"', page)
+    for who, status in ((MOVED, 200), (cast.NEIGHBOUR, 200), (cast.OFFICER, 404)):
+        answer = world.sign_in(tool.test_client(), who).get(files[0])
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.data == LESSON
+            assert answer.mimetype == "application/octet-stream"
+            assert answer.headers["Content-Disposition"].startswith("attachment")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        answer.close()
