@@ -17,7 +17,7 @@ from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
 domain = competencies.plans
 PAGE = 50
-MOST_TEACHERS = 300  # of one school's list; beyond it the list of people has pages
+MOST_TEACHERS = 300  # that the page of a plan names; beyond it the list of people has pages
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def trail(session: Session, actor: Actor, place: Place) -> tuple[UnitRef, ...]:
 
 def chosen_points(session: Session, actor: Actor, place: Place) -> list[tuple[str, tuple[str, ...]]]:
     """Each teacher of the school who chose points in the programme, with their codes in the framework's order: the list
-    that belongs to a plan. At most `MOST_TEACHERS`. One query."""
+    that belongs to a plan. One query."""
     require(actor, Permission.PLAN_READ, Scope(actor.tenant_id, unit_paths=(place.unit.path,)))
     here = (
         select(OrgMembership.person_id)
@@ -150,4 +150,4 @@ def chosen_points(session: Session, actor: Actor, place: Place) -> list[tuple[st
     found: dict[int, tuple[str, dict[str, None]]] = {}
     for key, name, code in rows:
         found.setdefault(key or 0, (name, {}))[1][code] = None
-    return [(name, tuple(codes)) for name, codes in list(found.values())[:MOST_TEACHERS]]
+    return [(name, tuple(codes)) for name, codes in found.values()]

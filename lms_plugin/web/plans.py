@@ -136,6 +136,7 @@ def _one(programme: str, unit: str, errors: dict[str, str] | None = None, notice
         missing=_missing(found),
         history=plans.history(db(), actor(), found),
         teachers=plan_views.chosen_points(db(), actor(), found.place),
+        most_teachers=plan_views.MOST_TEACHERS,
         team=team,
         environment=environment,
         duties=[("", _("请选择")), *((duty.value, duty_word(duty.value)) for duty in competencies.plans.TeamDuty)],

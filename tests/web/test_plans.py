@@ -1,6 +1,7 @@
 """整校推进方案 in the browser: the county asks, a school fills in and hands in, the county returns and accepts."""
 
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -186,6 +187,17 @@ def test_the_points_of_one_human_being_stand_together(browse, world, plan):
         world.session, world.actor(cast.OFFICER), world.programme.uuid, world.schools["希望小学"].uuid, world.now
     ).place
     assert plan_views.chosen_points(world.session, world.actor(cast.OFFICER), place) == [("陈晓芳", ("A3", "A5"))]
+
+
+def test_a_long_list_of_teachers_leads_on(browse, world, plan, monkeypatch):
+    monkeypatch.setattr(plan_views, "MOST_TEACHERS", 1)
+    for who in (cast.WANG, cast.CHEN):
+        choice = {"programme_id": pk(world.programme), "point_id": pk(world.point("A3")), "chosen_at": world.now}
+        world.session.add(competencies.Selection(person_id=pk(world.person(who)), **choice))
+    world.session.commit()
+    page = browse(cast.LEAD).get(plan).text
+    assert "2 位老师选了能力点" in page
+    assert re.search(r'href="([^"]+people\?state=due)">还有 1 位', page)
 
 
 def test_the_same_file_twice_is_one(browse, world, plan):
