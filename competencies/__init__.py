@@ -16,6 +16,7 @@ from competencies import (
     transfers,
 )
 from competencies import bundles as bundles
+from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import ledger as ledger
@@ -106,12 +107,7 @@ from competencies.draws import (
     places,
 )
 from competencies.frameworks import confirm_points, draft_from_pack, freeze, same_as, unconfirmed
-from competencies.hours import (
-    HoursRule,
-    entries_due,
-    hundredths,
-    practice_total,
-)
+from competencies.hours import HoursRule, credit_points, entries_due, hundredths, practice_total
 from competencies.ledger import (
     Basis,
     Imported,
@@ -191,6 +187,7 @@ from competencies.submissions import (
     can_withdraw,
     canonical_hash,
     edition,
+    has_retake,
     is_chosen,
     is_late,
     last_day,
@@ -361,11 +358,13 @@ __all__ = [
     "OnlineHours",
     "Imported",
     "credit",
+    "credit_points",
     "reverse",
     "balance",
     "practice_booked",
     "points_practice",
     "practice_totals",
+    "has_retake",
     "hours_rule",
     "hundredths",
     "import_online",

@@ -24,6 +24,12 @@ def hundredths(text: str) -> int | None:
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found is not None else None
 
 
+def credit_points(hundredths: int, per_hundredths: int) -> int:
+    """学分 in hundredths, rounded down, where `per_hundredths` of a 学时 make one; 0 where nobody said how many do (the
+    rate differs by province, competency.md 3.4)."""
+    return max(0, hundredths) * 100 // per_hundredths if per_hundredths else 0
+
+
 class HoursKind(StrEnum):
     """How passed points turn into hours."""
 

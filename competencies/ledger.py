@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import ColumnElement, and_, bindparam, case, or_
 from sqlmodel import Session, col, func, select
 
+from competencies import counted_as
 from competencies.append_only import guard, refusing
 from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, Step, booked_steps
 from competencies.levels import Level
@@ -257,9 +258,10 @@ def practice_steps(
     """What the awards these rows of one human being hold have brought in practice hours, and when, by the rules of
     their days (`booked_steps`): what the ledger says, unless an award was taken back since. Hours
     that came from elsewhere with points (`CAME`) stand as they came: no rule of this place brought them, and none takes
-    them back. Three queries.
+    them back. Three queries, one more where rules differ by category.
 
-    `category_of`: their 类别, by which the rules of all days are read; asked only where rules differ by it.
+    Rules are those of the 类别 as which they were counted on each day (`counted_as`). `category_of`: that of today, for
+    whom nobody counted yet; asked only where rules differ by it.
     `without_award_id`: told as if this award had never been made. A rule version under which nothing was ever booked
     for them (put right before anybody had it) counts for nothing.
     """
@@ -284,13 +286,13 @@ def practice_steps(
             .order_by(col(ProgrammePolicy.number))
         )
     ]
-    category = category_of() if any(said.categories for _policy, said in versions) else None
+    said: list[counted_as.Said] = []
+    if any(rules.categories for _policy, rules in versions):
+        made_at = versions[0][0].made_at
+        said = counted_as.said_of(session, pk(programme), people) or [counted_as.Said(made_at, category_of())]
     rules = [
-        RuleSince(
-            policy.made_at,
-            hours_rule(said.for_category(category)) if policy.id in {*used, programme.policy_id} else None,
-        )
-        for policy, said in versions
+        RuleSince(one.since, _hours_of(*versions[one.version], one.category, {*used, programme.policy_id}))
+        for one in counted_as.in_force([policy.made_at for policy, _rules in versions], said)
     ]
     passes = [
         Passed(award.awarded_at, award.point_id, Level(award.level))
@@ -307,6 +309,13 @@ def practice_steps(
     ]
     steps = booked_steps(rules, passes, [Step(one.entered_at, one.credit_hundredths) for one in came])
     return [*(Step(_noon(one), one.credit_hundredths) for one in came), *steps]
+
+
+def _hours_of(
+    policy: ProgrammePolicy, rules: Rules, category: Category | None, used: Collection[int | None]
+) -> HoursRule | None:
+    """What a rule version says for a category; None where nothing was ever booked under it."""
+    return hours_rule(rules.for_category(category)) if policy.id in used else None
 
 
 def _noon(entry: CreditEntry) -> datetime:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import unicodedata
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -73,6 +75,7 @@ class Hours(_Rule):
     cap_hundredths: int = Field(default=2500, ge=0, le=100_000)
     practice_need_hundredths: int = Field(default=2500, ge=0, le=100_000)
     online_need_hundredths: int = Field(default=2500, ge=0, le=100_000)
+    per_credit_point_hundredths: int = Field(default=0, ge=0, le=100_000)  # what makes one 学分; 0 = not counted so
 
 
 class ResultRule(_Rule):
@@ -80,6 +83,7 @@ class ResultRule(_Rule):
 
     excellent_points: int | None = Field(default=None, ge=1, le=30)  # None = all required
     needs_hours: bool = False
+    retakes: int | None = Field(default=None, ge=0, le=20)  # how often 不合格 may be prepared again; None = any number
 
 
 class Release(_Rule):
@@ -103,6 +107,7 @@ class Chain(_Rule):
     check: bool = False  # 县级抽查
     check_percent: int = Field(default=10, ge=1, le=100)  # of the passed works of a batch, rounded up
     check_excellent: bool = True  # and all 优秀
+    excellent_cap_percent: int = Field(default=0, ge=0, le=100)  # 优秀 of the passed works of a batch, at most; 0 = any
     publicity: bool = False  # 公示
     publicity_days: int = Field(default=5, ge=1, le=30)  # working days
     shown_to: Literal["school", "district", "public"] = "school"
@@ -137,6 +142,9 @@ class CategoryRule(_Rule):
 
 
 CAME_LATER = (
+    ("result", "retakes"),
+    ("hours", "per_credit_point_hundredths"),
+    ("chain", "excellent_cap_percent"),
     ("review", "course_groups"),
     ("review", "lease_hours"),
     ("choice", "not_offered"),
@@ -150,7 +158,7 @@ CAME_LATER = (
     ("", "concerns"),
     ("", "categories"),
 )
-"""Settings, by their part of the rules, that older rule versions do not know."""
+"""Settings, by their part of the rules, that older rule versions do not know: a part after what came into it later."""
 
 
 class Rules(_Rule):
@@ -208,7 +216,7 @@ class Rules(_Rule):
         for part, name in CAME_LATER:
             place, usual = (found[part], default[part]) if part else (found, default)
             if place[name] == usual[name]:
-                del place[name]
+                del place[name], usual[name]
         return found
 
     def content_hash(self) -> str:
@@ -260,3 +268,25 @@ def choice_rule(rules: Rules) -> ChoiceRule:
         not_offered=choice.not_offered,
         only=choice.only,
     )
+
+
+def as_spelt(rules: Rules, content: Mapping[str, Any]) -> Rules:
+    """The rules with points, environments and dimensions by the codes of a framework (its pack), however people typed
+    them: in whatever case, an environment or a dimension also by its name. What it does not know stays as it is."""
+    head = content["framework"]
+    found = {_plain(point["code"]): point["code"] for point in content["points"]}
+    for part in (*head["environments"], *head["dimensions"]):
+        found |= {_plain(part[key]): part["code"] for key in ("zh", "en", "code") if part.get(key)}
+    exact = {*found.values(), *(point["code"] for point in content["points"])}
+
+    def spelt(codes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one if one in exact else found.get(_plain(one), one) for one in codes))
+
+    choice = rules.choice
+    codes = {name: spelt(getattr(choice, name)) for name in ("compulsory", "not_offered", "only")}
+    own = tuple(one.model_copy(update={"only": spelt(one.only)}) for one in rules.categories)
+    return rules.model_copy(update={"choice": choice.model_copy(update=codes), "categories": own})
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()

@@ -345,6 +345,14 @@ def can_withdraw(submission: Submission, version: SubmissionVersion | None, rule
     )
 
 
+def has_retake(rules: Rules, earlier: Sequence[Decision], award: Award | None) -> bool:
+    """Whether a released 不合格 may be prepared again by the number that the rules give; `earlier`: decisions on the
+    versions before it. What an officer took back (冲销) may always."""
+    if rules.result.retakes is None or (award is not None and award.revoked_at is not None):
+        return True
+    return sum(one.released_at is not None for one in earlier) < rules.result.retakes
+
+
 def prepare_again(session: Session, submission: Submission, decision: Decision, now: datetime) -> None:
     """重新准备: the work can be edited like a returned one; what comes next goes to who decided. The released decision
     stays what holds until the next one is released."""

@@ -181,3 +181,34 @@ def test_merges_from_before_the_log_can_be_undone(made: Engine, own_database_url
         merges.undo_merge(session, officer, chen.uuid, now + timedelta(hours=1))
         assert get(session, RosterEntry, pk(entry)).person_id == pk(chen)
         assert get(session, Person, pk(wang)).confirmed_at is None
+
+
+def test_who_holds_points_is_noted_as_of_the_category_of_the_upgrade(
+    made: Engine, own_database_url: str, now: datetime
+) -> None:
+    """Only where rules differ by category; None of who is on no roster."""
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        put_on_roster(world, cast.CHEN).category = competencies.Category.COACH
+        for who in (cast.CHEN, cast.WANG):
+            earn(world, who, "A3")
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "0049")
+    migrate.upgrade(own_database_url)
+    noted = "SELECT person_id, category FROM counted_as ORDER BY person_id"
+    with made.connect() as connection:
+        assert connection.execute(text(noted)).all() == []
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = world_in(session, now)
+        world.set_rules(categories=[{"category": "coach", "required_points": 2}])
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "0049")
+    migrate.upgrade(own_database_url)
+    chen, wang = pk(world.person(cast.CHEN)), pk(world.person(cast.WANG))
+    with made.connect() as connection:
+        said = {chen: "coach", wang: None}
+        assert {row.person_id: row.category for row in connection.execute(text(noted))} == said

@@ -64,7 +64,7 @@ KEPT: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         [
             *("programme_policy", "programme_event", "certificate_terms", "cohort_place", "exemption", "enrolment"),
-            *("selection", "plan_call"),
+            *("selection", "plan_call", "counted_as"),
         ],
         _PROGRAMME,
     ),

@@ -250,6 +250,7 @@ def release_rows(
         return done
     people = {submission.person_id for submission, _decision in rows}
     books = booking.Books(session, programme, people)
+    books.note(session, programme, now)
     schools = dict(
         session.exec(
             select(competencies.SubmissionVersion.id, competencies.SubmissionVersion.org_unit_id).where(

@@ -54,7 +54,8 @@ def close(
     waits for a later round. The county's draw is made in this act, by `seed`.
 
     Raises Invalid naming the works that lack a reason, Refused `batch.nothing_decided`, `batch.under_check` while the
-    county looks at an earlier round, `batch.not_asked` where the programme has no such stages.
+    county looks at an earlier round, `batch.not_asked` where the programme has no such stages,
+    `batch.excellent_too_many`.
     """
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     require(actor, Permission.BATCH_CLOSE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
@@ -79,6 +80,7 @@ def close(
     if not decided:
         raise Refused("batch.nothing_decided")
     chain = competencies.rules_of(session, programme).chain
+    _require_within_cap(chain, [row.point_level or 0 for _work, row in decided])
     batch = SchoolBatch(
         tenant_id=actor.tenant_id,
         programme_id=pk(programme),
@@ -100,6 +102,16 @@ def close(
         _go_on(session, batch, chain, now)
     session.flush()
     return batch
+
+
+def _require_within_cap(chain: competencies.Chain, levels: Sequence[int]) -> None:
+    """Of the passed works of a batch no more than the rules say may be 优秀, rounded up."""
+    passed = sum(level >= competencies.Level.PASS for level in levels)
+    excellent = sum(level == competencies.Level.EXCELLENT for level in levels)
+    most = -(-passed * chain.excellent_cap_percent // 100)
+    if chain.excellent_cap_percent and excellent > most:
+        numbers = {"excellent": excellent, "most": most, "passed": passed, "left": excellent - most}
+        raise Refused("batch.excellent_too_many", percent=chain.excellent_cap_percent, **numbers)
 
 
 def _reasons(waiting: Sequence[Submission], left_out: Mapping[str, str]) -> dict[str, str]:

@@ -99,9 +99,10 @@ class Books:
         everybody = set(self.rows)
         levels = competencies.released_levels(session, pk(programme), everybody)
         practice = competencies.points_practice(session, pk(programme), everybody)
-        humans_rows = {rows[0]: rows for rows in self.rows.values()}
-        self._said = categories.categories_of(session, humans_rows) if rules.categories else {}
-        self._rule = {key: competencies.hours_rule(rules.for_category(self._said.get(key))) for key in humans_rows}
+        self._people = {rows[0]: rows for rows in self.rows.values()}
+        self._differ = bool(rules.categories)
+        self._said = categories.categories_of(session, self._people) if self._differ else {}
+        self._rule = {key: competencies.hours_rule(rules.for_category(self._said.get(key))) for key in self._people}
         self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
         self._practice = {rows[0]: sum(practice.get(row, 0) for row in rows) for rows in self.rows.values()}
 
@@ -122,6 +123,12 @@ class Books:
     def booked(self, person_id: int, hundredths: int) -> None:
         """So much more stands in the ledger."""
         self._practice[self.rows[person_id][0]] += hundredths
+
+    def note(self, session: Session, programme: competencies.Programme, now: datetime) -> None:
+        """Keeps by which categories these people are counted, where rules differ by it: to be called by whoever books
+        what is `due`, so that it can be told over again however they are called later."""
+        if self._differ:
+            competencies.counted_as.note(session, pk(programme), self._people, self._said, now)
 
     def due(self, person_id: int) -> int:
         """Hundredths that the person lacks by the rule of now."""
@@ -181,6 +188,7 @@ def bring_up(session: Session, programme: competencies.Programme, people: Collec
     """Books what the rule of now gives these people more than stands in the ledger: a constant number of
     statements."""
     books = Books(session, programme, people)
+    books.note(session, programme, now)
     last = _last_awards(session, programme, books.rows)
     entries: list[competencies.CreditEntry] = []
     for person in sorted(books.humans()):

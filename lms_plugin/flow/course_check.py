@@ -88,11 +88,25 @@ _was_refused = _has_score(IS_OF_TODAY, col(lti.ScoreDelivery.state) == lti.Deliv
 _learner, _instructor = col(CourseMember.is_learner).is_(True), col(CourseMember.is_instructor).is_(True)
 
 
+_there, _here_too, _elsewhere = aliased(Course), aliased(Course), aliased(CourseMember)
+_learns_elsewhere = (
+    exists()
+    .where(
+        col(_here_too.id) == col(CourseMember.course_id),
+        col(_there.programme_id) == col(_here_too.programme_id),
+        col(_elsewhere.course_id) == col(_there.id),
+        col(_elsewhere.person_id) == col(CourseMember.person_id),
+        col(_elsewhere.is_learner).is_(True),
+    )
+    .correlate(CourseMember)
+)
+
+
 def may_not_be_graded(has_points: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether the host has said that the course member is no student there (of what the course runs now), or may do so:
-    they chose points, came last as an instructor alone, and no score has arrived (Moodle names a teacher who is a
-    student too a teacher, and grades them)."""
-    comes_as_teacher = and_(_instructor, ~_learner, has_points, ~_has_arrived)
+    they chose points, came last as an instructor alone, no score has arrived (Moodle names a teacher who is a student
+    too a teacher, and grades them), and they are a learner in no other course of the programme."""
+    comes_as_teacher = and_(_instructor, ~_learner, has_points, ~_has_arrived, ~_learns_elsewhere)
     return or_(comes_as_teacher, _was_refused)
 
 

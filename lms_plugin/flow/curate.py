@@ -1,7 +1,7 @@
 """Frameworks and programmes: publish a version, set up a round, open and close it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -100,6 +100,7 @@ def create_programme(session: Session, actor: Actor, form: ProgrammeForm, now: d
     """A new round, in preparation: teachers see it once it is opened. Raises Invalid naming the field."""
     require(actor, Permission.PROGRAMME_EDIT, _tenant_scope(session, actor, form.unit))
     unit, version = _unit(session, actor, form.unit), _version(session, actor, form.framework_version)
+    form = _as_spelt(form, version)
     programme = Programme(
         tenant_id=actor.tenant_id,
         framework_version_id=pk(version),
@@ -133,6 +134,7 @@ def edit_programme(
         raise Conflict("programme.changed")
     unit, version = _unit(session, actor, form.unit), _version(session, actor, form.framework_version)
     require(actor, Permission.PROGRAMME_EDIT, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    form = _as_spelt(form, version)
     if pk(version) != programme.framework_version_id and is_chosen_from(session, programme):
         raise Refused("programme.framework_in_use")
     if programme.archived_at is not None:
@@ -250,6 +252,10 @@ def _title(session: Session, actor: Actor, title: str, own: Programme | None) ->
     if other is not None and (own is None or pk(other) != pk(own)):
         raise Invalid({"title": "programme.title_taken"})
     return title
+
+
+def _as_spelt(form: ProgrammeForm, version: FrameworkVersion) -> ProgrammeForm:
+    return replace(form, rules=competencies.rules.as_spelt(form.rules, version.content))
 
 
 def _check(session: Session, programme: Programme, form: ProgrammeForm) -> None:

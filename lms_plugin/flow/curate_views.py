@@ -279,6 +279,7 @@ class ProgrammeView:
     is_archived: bool
     make_up: int
     events: tuple[rounds.EventLine, ...]
+    names: dict[str, dict[str, str]]  # of the environments and dimensions of its framework, by code
     unlike_paper: tuple[str, dict[str, int]] | None  # why it does not have the points of the local paper: a refusal
 
 
@@ -327,6 +328,11 @@ def programme(session: Session, actor: Actor, uuid: str, now: datetime, *, with_
         is_archived=row.archived_at is not None,
         make_up=row.make_up,
         events=rounds.events_of(session, actor, row) if with_events else (),
+        names={
+            part["code"]: competencies.frameworks.words(part)
+            for kind in ("environments", "dimensions")
+            for part in version.content["framework"][kind]
+        },
         unlike_paper=points_unlike_paper(session, row, rules),
     )
 

@@ -92,6 +92,7 @@ class Record:
     practice_need_hundredths: int
     online_hundredths: int
     online_need_hundredths: int
+    credit_points_hundredths: int  # 学分 that all of it makes; 0 where the rules do not count so
     hours_kind: str
     deliveries: deliveries.Deliveries
     as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
@@ -200,6 +201,9 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         practice_need_hundredths=rules.hours.practice_need_hundredths,
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
+        credit_points_hundredths=competencies.credit_points(
+            sum(entry.credit_hundredths for entry in entries), rules.hours.per_credit_point_hundredths
+        ),
         hours_kind=rules.hours.kind,
         deliveries=deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own),
         as_instructor=as_instructor(session, person_ids, pk(programme)) if rows else (),

@@ -147,6 +147,7 @@ class PointPage:
     earlier: tuple[Told, ...]
     is_again: bool
     can_prepare_again: bool
+    retakes: int | None  # how many the rules give, where they are used up
     declined: str | None  # why a late work was not let in
     goes_by_batch: bool  # what is decided waits for 公示
     publicity: str  # the batch in whose 公示 it is, "" in none; until when
@@ -198,6 +199,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         and work.submission.state is competencies.SubmissionState.RELEASED
         and work.level is competencies.Level.FAIL
     )
+    has_retake = competencies.has_retake(work.rules, [one.decision for one in work.earlier], work.award)
     comes_again = work.returned is not None or begins_again
     extended = extensions.own_extension(session, actor, work.programme)
     ends_on = competencies.last_day(work.programme, comes_again, extended.until_on if extended is not None else None)
@@ -229,7 +231,8 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         told=_told(version, told, work.award) if version is not None and told is not None else None,
         earlier=tuple(_told(one.version, one.decision, one.award) for one in work.earlier),
         is_again=work.returned is not None and work.returned.is_again,
-        can_prepare_again=begins_again,
+        can_prepare_again=begins_again and has_retake,
+        retakes=work.rules.result.retakes if begins_again and not has_retake else None,
         declined=version.declined_reason if version is not None and version.declined_at is not None else None,
         goes_by_batch=work.programme.goes_by_batch,
         publicity=batch.uuid if batch is not None else "",

@@ -18,7 +18,7 @@ from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import categories, column_words, humans, retry
 from lms_plugin.flow.links import review_of
-from lms_plugin.flow.stuck import ARRIVED, is_lost
+from lms_plugin.flow.stuck import ARRIVED, graded, is_lost
 from lms_plugin.net import Http
 from lms_plugin.people import Course, CourseMember
 
@@ -51,15 +51,13 @@ class Score:
 
 
 def queue_scores(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> int:
-    """Asks for these people's scores in every course of the programme from which they launched, under whichever of
-    their rows: a gradebook knows the account of that row. Gives the number; a constant number of queries."""
-    rows = {row for rows in humans.rows_by_row(session, people).values() for row in rows}
-    members = session.exec(
-        select(CourseMember.course_id, CourseMember.person_id)
-        .join(Course, col(Course.id) == col(CourseMember.course_id))
-        .where(Course.programme_id == pk(programme), col(CourseMember.person_id).in_(rows))
-    ).all()
-    wanted = {f"{course}:{person}": {"course_id": course, "person_id": person} for course, person in members}
+    """Asks for these people's scores in every course of the programme where they are `graded`. Gives the number; a
+    constant number of queries."""
+    today = {row: rows[0] for rows in humans.rows_by_row(session, people).values() for row in rows}
+    wanted = {
+        f"{one.course_id}:{one.person_id}": {"course_id": one.course_id, "person_id": one.person_id}
+        for one in graded(session, programme, today)
+    }
     outbox.put_many(session, programme.tenant_id, SCORE_JOB, wanted, now)
     return len(wanted)
 

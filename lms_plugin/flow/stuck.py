@@ -11,6 +11,7 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+import competencies
 import lti
 from lms_plugin import outbox
 from lms_plugin.db import pk
@@ -72,6 +73,34 @@ class PersonCells:
         """The cell that says most: the one that stands still before the one on its way."""
         order = ("lost", "failed", "not_a_learner", "overridden", "retrying", "waiting", "queued", "delivered")
         return min(self.cells.values(), key=lambda cell: order.index(cell.state) if cell.state in order else 99)
+
+
+def graded(session: Session, programme: competencies.Programme, today: Mapping[int, int]) -> list[CourseMember]:
+    """The courses of the programme where these people are learners and from which they launched, under whichever of
+    their rows (row → that of today): a gradebook knows the account of that row. Who is a learner in none of them is
+    asked for in all: some hosts name a teacher who is a student too a teacher, and grade them. One query, two where
+    somebody is a learner here and a teacher there; a gradebook that has a score of theirs is kept up."""
+    members = session.exec(
+        select(CourseMember)
+        .join(Course, col(Course.id) == col(CourseMember.course_id))
+        .where(Course.programme_id == pk(programme), col(CourseMember.person_id).in_(today))
+        .order_by(col(CourseMember.id))
+    ).all()
+    learn = {today[one.person_id] for one in members if one.is_learner}
+    teach = [one for one in members if one.is_instructor and not one.is_learner and today[one.person_id] in learn]
+    if not teach:
+        return list(members)
+    arrived = session.exec(
+        select(lti.LineItem.course_id, lti.ScoreDelivery.person_id)
+        .join(lti.LineItem, col(lti.LineItem.id) == col(lti.ScoreDelivery.line_item_id))
+        .where(
+            lti.LineItem.programme_id == pk(programme),
+            col(lti.ScoreDelivery.person_id).in_({one.person_id for one in teach}),
+            col(lti.ScoreDelivery.state).in_(ARRIVED),
+        )
+    ).all()
+    idle = {pk(one) for one in teach if (one.course_id, one.person_id) not in set(arrived)}
+    return [one for one in members if pk(one) not in idle]
 
 
 def columns_of(session: Session, course: Course) -> dict[lti.LineItemKind, lti.LineItem]:

@@ -214,7 +214,7 @@ def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: dat
     """重新准备: a work that was released as 不合格, or whose award was taken back, can be edited and handed in again.
 
     Only what failed needs new material; the next version goes to who decided. A second time changes nothing. Raises
-    Refused `submit.not_failed`, `submit.point_not_chosen`, `submit.programme_over`.
+    Refused `submit.not_failed`, `submit.point_not_chosen`, `submit.no_retake`, `submit.programme_over`.
     """
     submission = find(session, competencies.Submission, actor.tenant_id, submission_uuid)
     require(actor, Permission.SUBMISSION_SUBMIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
@@ -227,6 +227,8 @@ def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: dat
         raise Refused("submit.not_failed")
     if not competencies.is_chosen(session, submission):
         raise Refused("submit.point_not_chosen")
+    if not competencies.has_retake(work.rules, [one.decision for one in work.earlier], work.award):
+        raise Refused("submit.no_retake", most=work.rules.result.retakes)
     if work.decision is not None:
         competencies.prepare_again(session, submission, work.decision, now)
     return submission

@@ -52,7 +52,8 @@ class PointLine:
 
 @dataclass(frozen=True)
 class NextStep:
-    """The one thing to do now. `kind`: wait_open, revise, again, failed, choose, hand_in_more, submit, review,
+    """The one thing to do now. `kind`: wait_open, revise, again, failed, retake (failed
+    where the rules say how often it may be prepared again), choose, hand_in_more, submit, review,
     declined, wait, done, rule_unmet or over. `is_late`: the day in `on` is over, and what is handed in now is late."""
 
     kind: str
@@ -165,7 +166,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
     shown = Round.of(programme, rules, timezone, now, own_extension(session, actor, programme))
     return Home(
         round=shown,
-        next=_next(shown, lines, reviews, meets_rule(rows, rules)),
+        next=_next(shown, lines, reviews, meets_rule(rows, rules), limits_retakes=rules.result.retakes is not None),
         points=lines,
         practice_hundredths=balance[competencies.CreditKind.PRACTICE],
         practice_need_hundredths=rules.hours.practice_need_hundredths,
@@ -371,7 +372,9 @@ def _line(
     )
 
 
-def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bool) -> NextStep:
+def _next(
+    shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bool, *, limits_retakes: bool
+) -> NextStep:
     """The first of these that holds: begin, mend what came back or failed, choose, hand in what is missing, submit,
     review, done, read why late work was not let in, wait."""
     if not shown.is_begun:
@@ -387,7 +390,13 @@ def _next(shown: Round, lines: Sequence[PointLine], reviews: _Reviews, meets: bo
     for line in lines:
         if line.level == 0:
             return NextStep(
-                "failed", 1, line.uuid, line.code, line.name, on=shown.again_by_on, is_late=shown.is_again_late
+                "retake" if limits_retakes else "failed",
+                1,
+                line.uuid,
+                line.code,
+                line.name,
+                on=shown.again_by_on,
+                is_late=shown.is_again_late,
             )
     if len(lines) < shown.required:
         return NextStep("choose", shown.required - len(lines), on=shown.submit_by_on, is_late=shown.is_late)

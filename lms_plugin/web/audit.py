@@ -18,7 +18,7 @@ from lms_plugin.web.deliveries import told
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
-from lms_plugin.web.programme_form import rule_words
+from lms_plugin.web.programme_words import rule_words
 from lms_plugin.web.training_form import file_words, way_word
 from lms_plugin.web.transfers import event_word
 

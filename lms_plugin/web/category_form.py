@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import competencies
@@ -10,6 +11,7 @@ from competencies import Category, Rules
 from lms_plugin.web import formats
 from lms_plugin.web.formats import gettext as _
 
+Names = Mapping[str, Mapping[str, str]]
 FLAGS = tuple(f"for_{one.value}" for one in Category)
 OWN = ("points", "dimensions", "only", "practice", "online", "target")
 FIELDS = tuple(f"{name}_{one.value}" for one in Category for name in OWN)
@@ -23,6 +25,7 @@ _PARTS = {  # codes of environments and dimensions of the 2.0 standard, by the n
     "learning_guidance": ("学法指导", "learning guidance", "learning_guidance"),
     "assessment": ("学业评价", "academic assessment", "assessment"),
 }
+_NAMES = {name: code for code, names in _PARTS.items() for name in names}
 
 
 def category_words() -> dict[str, str]:
@@ -61,19 +64,30 @@ def part_word(code: str) -> str:
     return words.get(code, code)
 
 
-def range_words(only: Sequence[str], names: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def range_words(only: Sequence[str], names: Names | None = None) -> str:
     """What is left to choose from, as people read it. `names`: what the standard calls environments and dimensions."""
     return _("、").join(formats.told((names or {}).get(code)) or part_word(code) for code in only)
 
 
 def typed_range(text: Any) -> tuple[str, ...]:
-    """Codes of points, environments and dimensions from what people type: "混合学习环境、A3，评价" (names or codes)."""
-    typed = unicodedata.normalize("NFKC", str(text)).casefold()
-    for code, names in _PARTS.items():
-        for name in names:
-            typed = re.sub(rf"(?<![a-z_]){re.escape(name)}(?![a-z_])", f" {code} ", typed)
-    found = [one for one in re.split(r"[\s,、;]+", typed) if one]
-    return tuple(dict.fromkeys(one.upper() if re.fullmatch("[a-z]+[0-9.]+", one) else one for one in found))
+    """Codes of points, environments and dimensions from what people type: "混合学习环境、A3，评价" (names or codes).
+
+    What is no name of the 2.0 standard stays as it was typed: a standard of one's own has its own codes and names, and
+    `curate.as_spelt` knows them.
+    """
+    found: list[str] = []
+    for listed in re.split("[,、;\n]+", unicodedata.normalize("NFKC", str(text))):
+        words = listed.split()
+        while words:
+            # The longest name that begins here: names of several words are typed too.
+            most = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]).casefold() in _NAMES), 0)
+            found.append(_NAMES[" ".join(words[:most]).casefold()] if most else _as_code(words[0]))
+            del words[: most or 1]
+    return tuple(dict.fromkeys(found))
+
+
+def _as_code(word: str) -> str:
+    return word.upper() if re.fullmatch("[a-z][0-9]{1,2}", word) else word
 
 
 def values_of(rules: Rules) -> dict[str, Any]:
@@ -139,8 +153,9 @@ def _amount(text: str, name: str, wrong: dict[str, Any]) -> int | None:
     return amount
 
 
-def words(rules: Rules) -> list[str]:
-    """Whom it is for, and what is otherwise for whom, each in a sentence; nothing where all are alike."""
+def words(rules: Rules, names: Names = MappingProxyType({})) -> list[str]:
+    """Whom it is for, and what is otherwise for whom, each in a sentence; nothing where all are alike. `names`: as of
+    `range_words`."""
     said = []
     if rules.concerns:
         said.append(_("只面向%(who)s。名单上是别的类别的人不算应参训，也不用选能力点。", who=listed(rules.concerns)))
@@ -154,7 +169,7 @@ def words(rules: Rules) -> list[str]:
         if own.min_dimensions:
             parts.append(_("来自至少 %(n)s 个维度", n=own.min_dimensions))
         if own.only:
-            parts.append(_("只能选%(range)s里的", range=range_words(own.only)))
+            parts.append(_("只能选%(range)s里的", range=range_words(own.only, names)))
         if own.practice_need_hundredths is not None:
             parts.append(_("要修满实践应用 %(n)s 学时", n=formats.hours(own.practice_need_hundredths)))
         if own.online_need_hundredths is not None:

@@ -10,6 +10,7 @@ from competencies import Chain
 from lms_plugin.web.formats import gettext as _
 
 NUMBERS = {"check_percent": (1, 100), "publicity_days": (1, 30)}
+OPTIONAL = {"excellent_cap_percent": (1, 100)}
 FLAGS = ("panel", "check", "check_excellent", "publicity", "mask_names")
 SHOWN_TO = ("school", "district", "public")
 DAYS = ("days_off", "workdays")
@@ -29,6 +30,7 @@ def shown_to_words() -> list[tuple[str, str]]:
 def values_of(chain: Chain) -> dict[str, Any]:
     """The stages as the form shows them."""
     found: dict[str, Any] = {name: getattr(chain, name) for name in (*NUMBERS, *FLAGS, "shown_to")}
+    found |= {name: getattr(chain, name) or "" for name in OPTIONAL}
     return {**found, **{name: " ".join(_spans(getattr(chain, name))) for name in DAYS}}
 
 
@@ -44,7 +46,8 @@ def _spans(days: tuple[date, ...]) -> list[str]:
 
 
 def parse(values: Mapping[str, Any], numbers: Mapping[str, int], wrong: dict[str, Any]) -> Chain:
-    """Typed values; what does not fit is named in `wrong`. `numbers`: of `NUMBERS`, looked at already."""
+    """Typed values; what does not fit is named in `wrong`. `numbers`: of `NUMBERS` and `OPTIONAL`, looked at
+    already."""
     if values["shown_to"] not in SHOWN_TO:
         wrong["shown_to"] = "form.choose"
     days = {name: _days(str(values[name]), name, wrong) for name in DAYS}
@@ -52,10 +55,12 @@ def parse(values: Mapping[str, Any], numbers: Mapping[str, int], wrong: dict[str
         return Chain()
     chain = Chain(
         **{name: bool(values[name]) for name in FLAGS},
-        **{name: numbers[name] for name in NUMBERS},
+        **{name: numbers[name] for name in (*NUMBERS, *OPTIONAL)},
         shown_to=values["shown_to"],
         **days,
     )
+    if chain.excellent_cap_percent and not chain.goes_by_batch:
+        wrong["excellent_cap_percent"] = "chain.cap_without_batch"
     try:
         for day in (date(2026, 1, 1), *chain.days_off):
             competencies.batches.last_day_of_notice(chain, day)
@@ -95,6 +100,8 @@ def words(chain: Chain) -> list[str]:
         said.append(_("由本校考核小组（2–5 人，学校管理员确定）认定，谁都不认定自己的材料。"))
     if chain.goes_by_batch:
         said.append(_("学校全部定完后结批；没定完的要写明原因，留到下一批。"))
+    if chain.goes_by_batch and chain.excellent_cap_percent:
+        said.append(_("一批里优秀最多占合格以上的 %(n)s%%，不足 1 份按 1 份。", n=chain.excellent_cap_percent))
     if chain.check:
         said.append(
             _("结批时抽签，县里抽查合格的 %(percent)s%%，至少 1 份", percent=chain.check_percent)

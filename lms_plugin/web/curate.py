@@ -18,6 +18,7 @@ from lms_plugin.web import (
     framework_words,
     messages,
     programme_form,
+    programme_words,
     province_words,
     references,
     rounds,
@@ -109,15 +110,15 @@ def new() -> BaseResponse | tuple[str, int]:
         if not like:
             code = request.args.get("settings", "")
             rules = competencies.provinces.load(code).rules() if code else Rules.begun()
-            return _form(programme_form.first_values(today, rules), {}, None)
+            return _form(programme_form.first_values(today, rules), {}, None, rules)
         model = curate_views.programme(db(), actor(), like, edge().now)
-        return _form(programme_form.values_like(model, today), {}, None, like=model.title)
+        return _form(programme_form.values_like(model, today), {}, None, model.rules, like=model.title)
     values = programme_form.typed_values(request.form)
     try:
         made = curate.create_programme(db(), actor(), programme_form.parse(values), edge().now)
     except Invalid as invalid:
         db().rollback()
-        return _form(values, messages.field_errors(invalid), None)
+        return _form(values, messages.field_errors(invalid), None, None)
     return redirect(url_for("curate.programme", programme=made.uuid), 303)
 
 
@@ -128,7 +129,7 @@ def programme(programme: str) -> str:
     return render_template(
         "curate/programme.html",
         view=view,
-        words=programme_form.teacher_words(view),
+        words=programme_words.teacher_words(view),
         kind=category_form.kind_word(view.rules),
         state=("note", _("已归档")) if view.is_archived else state_word(view.state),
         event_word=rounds.event_word,
@@ -142,7 +143,7 @@ def edit(programme: str) -> BaseResponse | tuple[str, int]:
     """Changes a round; changed rules are a new rule version."""
     view = curate_views.programme(db(), actor(), programme, edge().now)
     if request.method == "GET":
-        return _form(programme_form.values_of(view), {}, view)
+        return _form(programme_form.values_of(view), {}, view, view.rules)
     values = programme_form.typed_values(request.form)
     seen = whole(request.form.get("version"), 0, least=0)
     try:
@@ -155,7 +156,7 @@ def edit(programme: str) -> BaseResponse | tuple[str, int]:
             return _both(values, form, programme)
     except Invalid as invalid:
         db().rollback()
-        return _form(values, messages.field_errors(invalid), view, seen)
+        return _form(values, messages.field_errors(invalid), view, None, seen)
     wake_worker()
     return redirect(url_for("curate.programme", programme=programme), 303)
 
@@ -168,7 +169,7 @@ def _both(values: dict[str, Any], form: curate.ProgrammeForm, programme: str) ->
     stands = programme_form.differing(form, view)
     if not stands:
         return redirect(url_for("curate.programme", programme=programme), 303)
-    return _form(values, {}, view, stands=stands)
+    return _form(values, {}, view, form.rules, stands=stands)
 
 
 @blueprint.post("/curate/programmes/<programme>/state")
@@ -186,12 +187,14 @@ def _form(
     values: dict[str, Any],
     errors: dict[str, str],
     view: curate_views.ProgrammeView | None,
+    rules: Rules | None,
     seen: int | None = None,
     stands: Mapping[str, str] | None = None,
     like: str = "",
 ) -> tuple[str, int]:
-    """The form. `seen`: the version it was made from, if not the newest; `stands`: what somebody else has saved;
-    `like`: the title of the round whose rules it was filled with."""
+    """The form. `rules`: what stands in it, as rules; None where it makes none. `seen`: the version it was made from,
+    if not the newest; `stands`: what somebody else has saved; `like`: the title of the round whose
+    rules it was filled with."""
     choices = curate_views.form_choices(db(), actor())
     units = [(uuid, "　" * depth + name) for uuid, name, depth in choices.units]
     if stands:
@@ -201,6 +204,9 @@ def _form(
             key: _("现在存的是：%(value)s", value=names.get(key, {}).get(value, value).strip() or _("（空）"))
             for key, value in stands.items()
         }
+    opened = {part for part, fields in programme_form.PARTS.items() if any(name in errors for name in fields)}
+    if view is not None and view.unlike_paper is not None:
+        opened.add("choice")
     begun = str(values["settings"]) if view is None else ""
     page = render_template(
         "curate/form.html",
@@ -218,6 +224,8 @@ def _form(
         units=units,
         options=programme_form.choice_words(),
         categories=category_form.category_words(),
+        words=programme_words.form_words(rules) if rules is not None else {},
+        opened=opened,
     )
     return page, 409 if stands else 422 if errors else 200
 

@@ -11,7 +11,7 @@ from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolic
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats, marks
+from lms_plugin.web import category_form, chain_form, formats
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -40,6 +40,7 @@ FLAGS = (
     *chain_form.FLAGS,
     *category_form.FLAGS,
 )
+OPTIONAL = {"excellent_points": (1, 30), "points_in_paper": (1, 200), **chain_form.OPTIONAL}
 CHOICES = {
     "environment_rule": ("exact", "up_to", "free"),
     "change_until": ("opened", "decided"),
@@ -47,6 +48,23 @@ CHOICES = {
     "course_groups": ("off", "first", "only"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
 }
+PARTS = {
+    "who": (*category_form.FLAGS, "cohorts"),
+    "choice": (
+        *("required_points", "min_dimensions", "environment_rule", "points_in_paper"),
+        *("not_offered", "change_until", "compulsory", "only"),
+    ),
+    "categories": category_form.FIELDS,
+    "review": (
+        *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
+        *("prefer_same_subject", "course_groups", "lease_hours", "withdraw_minutes"),
+        *("minutes_per_review", "self_marks"),
+    ),
+    "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
+    "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
+    "chain": (*chain_form.FLAGS, *chain_form.NUMBERS, *chain_form.OPTIONAL, "shown_to", *chain_form.DAYS),
+}
+"""The parts of the form that are folded, each with its fields; what is above them is asked of everybody."""
 Wrong = dict[str, str | tuple[str, dict[str, Any]]]
 
 
@@ -146,8 +164,12 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         },
         "hours_kind": hours.kind,
         **{key: formats.hours(getattr(hours, f"{key}_hundredths")) for key in HOURS},
+        "per_credit_point": formats.hours(hours.per_credit_point_hundredths)
+        if hours.per_credit_point_hundredths
+        else "",
         "excellent_points": rules.result.excellent_points or "",
         "needs_hours": rules.result.needs_hours,
+        "retakes": "" if rules.result.retakes is None else rules.result.retakes,
         "after_days": rules.release.after_days,
         "goal_percent": rules.goal_percent,
         "minutes_per_hour": rules.trainings.minutes_per_hour,
@@ -163,7 +185,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
 def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
-        ("title", "framework_version", "unit", "compulsory", "not_offered", "points_in_paper", "excellent_points"),
+        ("title", "framework_version", "unit", "compulsory", "not_offered", "per_credit_point", "retakes", *OPTIONAL),
         ("settings", "cohorts", "shown_to", "only", *DATES, *category_form.FIELDS),
         tuple(NUMBERS),
         HOURS,
@@ -183,12 +205,13 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
     for name, allowed in CHOICES.items():
         if values[name] not in allowed:
             wrong[name] = "form.choose"
-    excellent = None
-    if values["excellent_points"]:
-        excellent = _whole(values["excellent_points"], 1, 30, "excellent_points", wrong)
-    in_paper = 0
-    if values["points_in_paper"]:
-        in_paper = _whole(values["points_in_paper"], 1, 200, "points_in_paper", wrong)
+    said = {
+        name: _whole(values[name], least, most, name, wrong) if values[name] else 0
+        for name, (least, most) in OPTIONAL.items()
+    }
+    excellent = said["excellent_points"] or None
+    retakes = _whole(values["retakes"], 0, 20, "retakes", wrong) if values["retakes"] else None
+    per_credit_point = _hundredths(values["per_credit_point"] or "0", "per_credit_point", wrong)
     cohorts = _cohorts(values["cohorts"], wrong)
     compulsory, not_offered = _codes(values["compulsory"]), _codes(values["not_offered"])
     if both := [code for code in compulsory if code in not_offered]:
@@ -202,7 +225,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             wrong["pool"] = "programme.pool_excludes_all"
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
-    chain = chain_form.parse(values, numbers, wrong)
+    chain = chain_form.parse(values, {**numbers, **said}, wrong)
     concerns, categories = category_form.parse(values, numbers["required_points"], wrong)
     if wrong:
         raise Invalid(wrong)
@@ -214,7 +237,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             change_until=values["change_until"],
             compulsory=compulsory,
             not_offered=not_offered,
-            points_in_paper=in_paper,
+            points_in_paper=said["points_in_paper"],
             only=category_form.typed_range(values["only"]),
         ),
         review=ReviewPolicy(
@@ -238,8 +261,9 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             cap_hundredths=amounts["cap"],
             practice_need_hundredths=amounts["practice_need"],
             online_need_hundredths=amounts["online_need"],
+            per_credit_point_hundredths=per_credit_point,
         ),
-        result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"]),
+        result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"], retakes=retakes),
         release=Release(after_days=numbers["after_days"]),
         trainings=Trainings(minutes_per_hour=numbers["minutes_per_hour"], per_term=numbers["trainings_per_term"]),
         chain=chain,
@@ -299,147 +323,3 @@ def _day(text: Any, name: str, wrong: Wrong) -> date:
     except ValueError:
         wrong[name] = "form.date"
         return date.min
-
-
-def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
-    """对教师意味着什么: (what about, one sentence), every setting of a round once."""
-    days = _(
-        "%(start)s 开始，%(submit)s交齐，%(review)s评完，%(end)s结束。",
-        start=formats.day(view.opens_on),
-        submit=formats.deadline(view.submit_by_on),
-        review=formats.deadline(view.review_by_on),
-        end=formats.deadline(view.closes_on),
-    )
-    own, called = view.framework.level_words, []
-    if own:
-        words = {"high": marks.point_word(2, own), "low": marks.point_word(1, own), "below": marks.point_word(0, own)}
-        called = [
-            (_("等次的叫法"), _("这份标准叫%(high)s、%(low)s、%(below)s；下面依次写作优秀、合格、不合格。", **words))
-        ]
-    return [(_("什么时候"), days), *called, *rule_words(view.rules, view.undeclared)]
-
-
-def _called(rules: Rules) -> str:
-    """分批 as a sentence."""
-    if not rules.cohorts:
-        return _("应参训的老师都从项目开始起参加。")
-    years = _("，").join(_("%(year)s 年 %(n)s%%", year=one.year, n=one.percent) for one in rules.cohorts)
-    return _("分批参加：%(years)s。轮到哪一年看自己的页面；没轮到的也可以先做，进度只数已经轮到的人。", years=years)
-
-
-def rule_words(rules: Rules, undeclared: int = 0) -> list[tuple[str, str]]:
-    """A rule version in words: (what about, one sentence). `undeclared`: schools that said no environment."""
-    choice, review, hours, result = rules.choice, rules.review, rules.hours, rules.result
-    options = {key: dict(words) for key, words in choice_words().items()}
-    write = formats.hours
-    chosen = [
-        _(
-            "选 %(n)s 个能力点，来自至少 %(d)s 个维度；环境：%(environment)s。",
-            n=choice.required_points,
-            d=choice.min_dimensions,
-            environment=options["environment_rule"][choice.environment_rule],
-        )
-    ]
-    if undeclared:
-        chosen.append(_("现在有 %(n)s 所学校没有申报环境，这些学校的老师暂时不限。", n=undeclared))
-    if choice.points_in_paper:
-        chosen.append(_("本地文件一共列出 %(n)s 个能力点。", n=choice.points_in_paper))
-    if choice.not_offered:
-        chosen.append(_("本地文件没有、不能选的：%(codes)s。", codes=_("、").join(choice.not_offered)))
-    if choice.only:
-        chosen.append(_("只能从这些里选：%(range)s。", range=category_form.range_words(choice.only)))
-    if choice.compulsory:
-        chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
-    if choice.change_until == "decided":
-        chosen.append(_("选好的点在第一次评定以前都能换；以后由学校管理员取下，写明原因。"))
-    peers = [_("没有互评，由评审员直接认定。")]
-    if review.reviews_per_work:
-        peers = [
-            _(
-                "每份材料由 %(n)s 位同行匿名评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
-                n=review.reviews_per_work,
-                pool=options["pool"][review.pool],
-                most=review.max_reviews,
-                minutes=review.minutes_per_review,
-            ),
-            _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
-        ]
-        if review.lease_hours:
-            peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
-        if review.course_groups == "first":
-            peers.append(_("平台课程分了小组的，先由同小组的人评，不够再请组外的人。"))
-        if review.course_groups == "only":
-            peers.append(_("平台课程分了小组的，只由同小组的人评。"))
-        if review.third_when_differing:
-            peers.append(_("两人意见不同时再请第三人。"))
-        if review.exclude_own_school:
-            peers.append(_("本校的人不评本校的材料。"))
-    worth = {
-        "per_set": _("要求的能力点都合格后，记实践应用 %(n)s 学时。", n=write(hours.practice_hundredths)),
-        "per_point_cumulative": _(
-            "每合格一个能力点记一部分，全部合格时共 %(n)s 学时。", n=write(hours.practice_hundredths)
-        ),
-        "per_level": _(
-            "每个能力点合格记 %(a)s 学时，优秀记 %(b)s 学时。",
-            a=write(hours.pass_hundredths),
-            b=write(hours.excellent_hundredths),
-        ),
-    }
-    earned = [
-        worth[hours.kind],
-        _("最多 %(n)s 学时。", n=write(hours.cap_hundredths)),
-        _(
-            "要修满实践应用 %(a)s 学时、网络研修 %(b)s 学时（由管理员导入）。",
-            a=write(hours.practice_need_hundredths),
-            b=write(hours.online_need_hundredths),
-        ),
-    ]
-    rule = competencies.hours_rule(rules)
-    most = competencies.practice_total(rule, [competencies.Level.EXCELLENT] * rule.required_points)
-    if most < hours.practice_need_hundredths:
-        short = write(hours.practice_need_hundredths - most)
-        earned.append(_("能力点最多记 %(n)s 学时，还差的 %(short)s 学时要另外修。", n=write(most), short=short))
-    outcome = [
-        _("要求的能力点都合格以上，结果就是合格。"),
-        _("全部优秀，结果是优秀。")
-        if result.excellent_points is None
-        else _("其中至少 %(n)s 个优秀，结果是优秀。", n=result.excellent_points),
-        _("还要学时修满才算合格。") if result.needs_hours else _("学时不影响结果。"),
-    ]
-    handing_in = [
-        _("提交前先自评。") if review.self_marks else _("不用自评。"),
-        _("评审员打开之前都能撤回；提交后至少 %(n)s 分钟内不会分给人评。", n=review.withdraw_minutes),
-    ]
-    when = (
-        _("评审员认定 %(n)s 天后自动发布，发布以后才记学时、回传成绩。", n=rules.release.after_days)
-        if rules.release.after_days
-        else _("由管理员或管理员邀请的评审员发布，发布以后才记学时、回传成绩。")
-    )
-    stages, said = chain_form.words(rules.chain), category_form.words(rules)
-    if rules.chain.goes_by_batch:
-        when = chain_form.release_words(rules.chain)
-    return [
-        (_("谁参加"), _paragraph([*said[:1], _called(rules)] if rules.concerns else [_called(rules)])),
-        *([(_("分类要求"), _paragraph(own))] if (own := said[1:] if rules.concerns else said) else []),
-        (_("选能力点"), _paragraph(chosen)),
-        (_("提交与撤回"), _paragraph(handing_in)),
-        (_("互评"), _paragraph(peers)),
-        (_("学时"), _paragraph(earned)),
-        (
-            _("培训"),
-            _(
-                "参加培训每 %(minutes)s 分钟记 1 学时，培训结束、管理员核对以后才记；每所学校每学期至少 %(n)s 次。",
-                minutes=rules.trainings.minutes_per_hour,
-                n=rules.trainings.per_term,
-            ),
-        ),
-        (_("结果"), _paragraph(outcome)),
-        *([(_("考核流程"), _paragraph(stages))] if stages else []),
-        (_("发布"), when),
-        (_("目标"), _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent)),
-    ]
-
-
-def _paragraph(sentences: list[str]) -> str:
-    """Whole sentences in a row, as the page's language joins them."""
-    return (" " if formats.is_english() else "").join(sentences)

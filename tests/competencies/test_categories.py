@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competencies import Category, Rules, choice_rule, packs
+from competencies import Category, Rules, choice_rule, packs, rules
 from competencies.choosing import ChoiceRule, EnvironmentRule, allowed, missing
 
 POINTS = packs.load("framework_2_0").facts()
@@ -81,3 +81,28 @@ def test_a_chosen_point_beyond_the_range_must_be_given_back_unless_it_is_kept() 
     state = missing(rule, chosen, "smart", POINTS)
     assert (state.out_of_range, state.points_missing, state.is_complete) == (("A5",), 1, False)
     assert missing(rule, chosen, "smart", POINTS, kept={"A5"}).is_complete
+
+
+def test_codes_are_kept_as_the_framework_spells_them() -> None:
+    content = {
+        "framework": {
+            "environments": [{"code": "room", "zh": "普通教室", "en": "Plain class room"}],
+            "dimensions": [{"code": "inquiry", "zh": "探究", "en": "Inquiry"}],
+        },
+        "points": [{"code": "XM-1"}, {"code": "xm.2"}, {"code": "a"}, {"code": "A"}],
+    }
+    typed = Rules.model_validate(
+        {
+            "choice": {
+                "compulsory": ["xm-1", "a"],
+                "not_offered": ["XM.2"],
+                "only": ["普通教室", "INQUIRY", "XM-1", "xm-1", "Z9"],
+            },
+            "categories": [{"category": "coach", "only": ["plain CLASS room"]}],
+        }
+    )
+    kept = rules.as_spelt(typed, content)
+    assert (kept.choice.compulsory, kept.choice.not_offered) == (("XM-1", "a"), ("xm.2",))
+    assert kept.choice.only == ("room", "inquiry", "XM-1", "Z9")
+    assert kept.categories[0].only == ("room",)
+    assert rules.as_spelt(kept, content) == kept

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, booked_steps, entries_due, practice_total
+from competencies.hours import (
+    HoursKind,
+    HoursRule,
+    Passed,
+    RuleSince,
+    booked_steps,
+    credit_points,
+    entries_due,
+    practice_total,
+)
 from competencies.levels import Level
 from lms_plugin.errors import Invalid
 
@@ -181,3 +190,11 @@ def test_a_rule_that_makes_no_sense_is_refused_by_field(field: str, value: objec
         HoursRule(**{field: value})
     said = [one if isinstance(one, str) else one[0] for one in refused.value.fields.values()]
     assert code in said
+
+
+@given(st.integers(0, 10_000_00), st.integers(1, 100_000))
+def test_credit_points_are_never_more_than_the_hours_make(total: int, per: int) -> None:
+    found = credit_points(total, per)
+    assert found * per <= total * 100 < (found + 1) * per
+    assert credit_points(total, 0) == 0
+    assert credit_points(-total, per) == 0

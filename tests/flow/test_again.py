@@ -302,3 +302,27 @@ def test_work_that_goes_to_no_peers_waits_for_none(world: World, chen: Actor) ->
     world.set_rules()
     work_of(world, "A3").trainer_id = pk(world.person(cast.TRAINER))
     assert not awaits()
+
+
+def test_the_rules_may_say_how_often_a_failed_point_is_prepared_again(world: World, chen: Actor) -> None:
+    """Once here: then it can only be exchanged."""
+    world.set_rules(result={"retakes": 1})
+    work = fail(world)
+    assert home_of(world, chen)[0] == "retake"
+    submit.prepare_again(world.session, chen, work.uuid, world.now)
+    hand_in(world, cast.CHEN, "A3", world.now - HOUR, text="换上了自己拍的图。")
+    marks = judgement(all_marks(world, work, 0), "还是老课件")
+    cases.decide(world.session, world.actor(cast.TRAINER), work.uuid, marks, 0, 2, world.now)
+    award.release(world.session, world.actor(cast.OFFICER), world.programme, [work.uuid], world.now)
+    page = point_view.point_page(world.session, chen, work.uuid, world.now)
+    assert (page.can_prepare_again, page.retakes) == (False, 1)
+    with pytest.raises(Refused, match=r"submit\.no_retake"):
+        submit.prepare_again(world.session, chen, work.uuid, world.now)
+    submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now)  # another one instead
+
+
+def test_what_was_taken_back_may_always_be_prepared_again(world: World, chen: Actor) -> None:
+    world.set_rules(result={"retakes": 0})
+    taken = take_back(world)
+    submit.prepare_again(world.session, chen, taken.uuid, world.now)
+    assert point_view.point_page(world.session, chen, taken.uuid, world.now).is_editable

@@ -179,6 +179,18 @@ def test_closing_holds_the_decisions_and_draws(world: World) -> None:
         close(world)
 
 
+def test_a_batch_with_more_excellent_works_than_the_rules_allow_is_not_closed(world: World) -> None:
+    """At most 30 % of those that passed, rounded up; one that is decided anew makes room."""
+    world.set_rules(chain={**ALL, "excellent_cap_percent": 30})
+    best = [decided(world, who, "A3", 2) for who in (cast.CHEN, cast.WANG)]
+    decided(world, cast.LI, "A3")
+    with pytest.raises(Refused, match=r"batch\.excellent_too_many") as refused:
+        close(world)
+    assert refused.value.params == {"excellent": 2, "most": 1, "passed": 3, "left": 1, "percent": 30}
+    decide(world, best[0], 1)
+    assert close(world).state is BatchState.CHECKING
+
+
 def test_who_had_a_hand_in_it_does_not_check(world: World) -> None:
     world.set_rules(chain=ALL)
     work = decided(world, cast.CHEN, "A3", 2)  # by TRAINER

@@ -116,6 +116,7 @@ def test_points_without_the_students_role_are_told(world: World) -> None:
     )
     session.flush()
     assert submit_views.home(session, me, programme.uuid, world.now).as_instructor == ()
+    assert facts(world).wrong_side == 0  # a learner in another course of it: the score goes there
 
 
 def test_a_score_that_arrived_ends_the_notice(world: World) -> None:

@@ -11,8 +11,9 @@ from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.flow import column_words, deliveries, report
+from lms_plugin.people import CourseMember, Person
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, course_of, member_row
 from tests.flow.earned import earn
 from tests.gradebooks import column, score
 
@@ -94,3 +95,43 @@ def test_giving_up_is_visible(world: World) -> None:
     report.give_up(world.session, {"course_id": pk(world.course), "person_id": chen}, world.now)
     (view,) = deliveries.deliveries(world.session, [chen], pk(world.programme)).lines
     assert (view.state, view.host_words, view.can_resend) == ("failed", "503", True)
+
+
+def test_scores_go_to_every_course_where_the_person_is_a_learner(world: World) -> None:
+    """From two courses as a learner, from a third as a teacher: that gradebook is told nothing, unless it has a score
+    already. Who comes as a teacher alone is asked for: some hosts call a student so."""
+    chen, wang = world.person(cast.CHEN), world.person(cast.WANG)
+    second, third = (course_of(world.session, world.tenant, name, world.now) for name in ("two", "three"))
+    for course in (second, third):
+        course.programme_id = pk(world.programme)
+        world.session.add(course)
+    world.session.add_all(
+        [
+            member_row(pk(second), pk(chen), world.now),
+            member_row(pk(third), pk(chen), world.now, learner=False),
+            member_row(pk(third), pk(wang), world.now, learner=False),
+        ]
+    )
+    for member in world.session.exec(select(CourseMember).where(CourseMember.person_id == pk(wang))):
+        member.is_learner, member.is_instructor = False, True
+    world.session.flush()
+
+    def asked(*people: Person) -> set[tuple[int, int]]:
+        for job in world.session.exec(select(outbox.Job)):
+            world.session.delete(job)
+        world.session.flush()
+        report.queue_scores(world.session, world.programme, [pk(one) for one in people], world.now)
+        jobs = world.session.exec(select(outbox.Job).where(outbox.Job.kind == report.SCORE_JOB))
+        return {(job.ids["course_id"], job.ids["person_id"]) for job in jobs}
+
+    here, there = pk(world.course), pk(third)
+    assert asked(chen) == {(here, pk(chen)), (pk(second), pk(chen))}
+    assert asked(wang) == {(here, pk(wang)), (there, pk(wang))}
+    score(world, column(world, third), chen, lti.DeliveryState.DELIVERED)
+    assert asked(chen, wang) == {
+        (here, pk(chen)),
+        (pk(second), pk(chen)),
+        (there, pk(chen)),
+        (here, pk(wang)),
+        (there, pk(wang)),
+    }

@@ -1,5 +1,6 @@
 """面向哪些人、分类要求 in the form of a round: what was typed is what is kept, and what is shown again."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -55,6 +56,8 @@ def test_what_is_shown_is_what_is_kept(
 @pytest.mark.parametrize(
     ("typed", "codes"),
     [
+        ("XM-1、xm-2", ("XM-1", "xm-2")),  # codes of one's own stay as they are
+        ("smart-1 assessment2、教学设计能力 smart", ("smart-1", "assessment2", "教学设计能力", "smart")),
         ("混合学习环境、学业评价，a3 B1", ("blended", "assessment", "A3", "B1")),
         ("智慧；混合 环境", ("smart", "blended", "环境")),
         ("Academic assessment, blended", ("assessment", "blended")),
@@ -100,3 +103,21 @@ def test_an_officer_says_whom_a_round_is_for_and_it_is_told(browse: Any, world: 
     assert "这个项目面向校长，您不用参加。" in home
     assert "您在名单上是骨干教师。" in home
     assert "骨干教师" in officer.get("/roster").text
+
+
+def test_a_standard_of_ones_own_is_written_and_told_by_its_own_names(browse: Any, world: World) -> None:
+    content = deepcopy(world.framework.content)
+    room = content["framework"]["environments"][0]
+    room |= {"zh": "普通教室", "en": "Plain class room"}
+    content["points"][0]["code"] = "XM-1"
+    world.framework.content = content
+    world.session.add(world.framework)
+    world.session.commit()
+    officer = browse(cast.OFFICER)
+    typed = form(world, title="本地标准", compulsory="xm-1", only="普通教室、xm-1", only_coach="XM-1、c4、普通教室")
+    answer = officer.post("/curate/programmes/new", typed)
+    assert answer.status_code == 303
+    page = officer.get(answer.headers["Location"]).text
+    assert "只能从这些里选：普通教室、XM-1。" in page
+    assert "必选：XM-1。" in page
+    assert "培训者：只能选XM-1、C4、普通教室里的。" in page

@@ -10,8 +10,10 @@ import competencies
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.flow import curate, review
+from lms_plugin.web import programme_form
 from tests import people as cast
 from tests.factories import district
+from tests.flow.earned import earn
 from tests.flow.handed_in import hand_in
 from tests.gradebooks import column
 
@@ -363,3 +365,46 @@ def test_an_officer_of_one_county_makes_no_round_for_another_district(browse, wo
     answer = browse(cast.OFFICER).post("/curate/programmes/new", form(world, unit=county.uuid))
     assert answer.status_code == 422
     assert programme(world) is None
+
+
+def test_the_form_is_folded_and_says_what_stands_in_each_part(browse, world):
+    """Name, standard, unit and days are asked of everybody; rules are read in words, and opened to be changed."""
+    officer = browse(cast.OFFICER)
+    page = officer.get("/curate/programmes/new").text
+    assert page.count('<details class="more part">') == len(programme_form.PARTS)
+    asked, _fold, folded = page.partition('<details class="more part">')
+    assert 'name="closes_on"' in asked
+    for fields in programme_form.PARTS.values():
+        for name in fields:
+            assert f'name="{name}"' in folded, name
+    assert "选 3 个能力点，来自至少 2 个维度" in page
+    refused = officer.post("/curate/programmes/new", form(world, min_dimensions="4"))
+    assert refused.status_code == 422
+    assert refused.text.count('<details class="more part" open>') == 1
+    opened = refused.text.partition('<details class="more part" open>')[2].partition("</details>")[0]
+    assert "min_dimensions-error" in opened
+
+
+def test_each_field_of_the_form_stands_in_one_part(world):
+    said = [name for fields in programme_form.PARTS.values() for name in fields]
+    everybody = ("title", "framework_version", "unit", "settings", *programme_form.DATES)
+    assert sorted([*said, *everybody]) == sorted(programme_form.typed_values({}))
+
+
+def test_hours_are_told_as_credit_points_where_the_rules_say_how_many_make_one(browse, world):
+    earn(world, cast.CHEN, "A3", "A5", "A6")
+    world.session.commit()
+    officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}"
+    record = f"/record/{world.programme.uuid}"
+    assert "学分" not in browse(cast.CHEN).get(record).text
+    typed = form(
+        world,
+        title=world.programme.title,
+        per_credit_point="10",
+        version=programme(world, world.programme.title).version,
+    )
+    assert officer.post(f"{url}/edit", typed).status_code == 303
+    assert "每 10 学时合 1 学分。" in officer.get(url).text
+    assert "合 2.5 学分" in browse(cast.CHEN).get(record).text
+    wrong = officer.post(f"{url}/edit", {**typed, "excellent_cap_percent": "30"})
+    assert "学校结批时才能按它检查" in wrong.text

@@ -11,7 +11,7 @@ from competencies import Rules
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import curate, curate_views, enter, submit, submit_views
-from lms_plugin.web import programme_form, province_words
+from lms_plugin.web import programme_form, programme_words, province_words
 from tests import people as cast
 from tests.factories import Browser, World
 from tests.flow.earned import earn
@@ -41,6 +41,7 @@ OTHERS: dict[str, Any] = {
 NEEDED = {  # a setting that says something only beside another one
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
+    "chain.excellent_cap_percent": {"chain": {"check": True}},
     "chain.check_percent": {"chain": {"check": True}},
     "chain.check_excellent": {"chain": {"check": True}},
     **{
@@ -63,7 +64,7 @@ def with_setting(place: str, value: Any, beside: dict[str, Any]) -> Rules:
 def told(world: World, rules: Rules) -> list[tuple[str, str]]:
     competencies.set_rules(world.session, world.programme, rules, None, world.now)
     view = curate_views.programme(world.session, world.actor(cast.OFFICER), world.programme.uuid, world.now)
-    return programme_form.teacher_words(view)
+    return programme_words.teacher_words(view)
 
 
 @pytest.mark.parametrize("language", ["zh-Hans", "en"])

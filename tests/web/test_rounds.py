@@ -26,7 +26,7 @@ def test_a_round_is_opened_again_from_its_page(browse, world):
     days = {"submit_by_on": "2026-12-01", "review_by_on": "2026-12-08", "closes_on": "2026-12-15"}
     refused = officer.post(f"{url}/make-up", {**days, "submit_by_on": "2.12.", "reason": "县字9号", "version": version})
     assert refused.status_code == 422
-    assert "2.12." not in refused.text or "县字9号" in refused.text
+    assert "县字9号" in refused.text
     assert officer.post(f"{url}/make-up", {**days, "reason": "县字9号", "version": version}).status_code == 303
     page = officer.get(url).text
     for words in ("第 1 次补训", "共 1 条", "项目结束 2026年11月1日 → 2026年12月15日", "县字9号"):
