@@ -13,7 +13,7 @@ from competencies import FrameworkVersion, Programme, ProgrammeState, Rules, Sel
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import booking, report, units
+from lms_plugin.flow import booking, curators, report, units
 from lms_plugin.people import OrgUnit, Tenant
 
 
@@ -61,6 +61,7 @@ def publish_version(session: Session, actor: Actor, uuid: str, now: datetime, se
 def load_pack(session: Session, actor: Actor, name: str, now: datetime) -> FrameworkVersion:
     """Loads a shipped pack as a draft of this district; the same pack again gives the same draft."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=actor.tenant_id))
+    curators.in_turn(session, actor.tenant_id)
     return competencies.draft_from_pack(session, actor.tenant_id, competencies.packs.load(name), now)
 
 

@@ -13,8 +13,7 @@ from competencies import CompetencyFramework, FrameworkVersion, VersionState
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, hold, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound
-from lms_plugin.flow import crosswalk, succession
-from lms_plugin.people import Tenant
+from lms_plugin.flow import crosswalk, curators, succession
 
 Content = dict[str, Any]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
@@ -97,7 +96,7 @@ def begin_own(
     wrong |= {f"title_{key}": ("form.too_long", {"longest": 500}) for key, text in title.items() if len(text) > 500}
     if wrong:
         raise Invalid(wrong)
-    session.exec(select(Tenant.id).where(col(Tenant.id) == actor.tenant_id).with_for_update(key_share=True)).one()
+    curators.in_turn(session, actor.tenant_id)
     new = competencies.editing.of_its_own(content, code, title)
     taken = session.exec(owned(CompetencyFramework, actor.tenant_id).where(CompetencyFramework.code == code)).first()
     if taken is not None:

@@ -10,7 +10,7 @@ from competencies import CompetencyFramework, FrameworkVersion, ReferenceVersion
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import crosswalk, framework_files
+from lms_plugin.flow import crosswalk, curators, framework_files
 from lms_plugin.people import Tenant
 
 MOST_SHOWN = 200
@@ -138,6 +138,7 @@ def commit(session: Session, actor: Actor, data: bytes, now: datetime) -> Framew
     reference framework as it is. The same content again gives the edition that is there. Raises Refused as reading."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
     pack = framework_files.read(data)
+    curators.in_turn(session, actor.tenant_id)
     if isinstance(pack, competencies.Reference):
         return competencies.references.take_in(session, actor.tenant_id, pack, actor.person_id, now)
     version = competencies.draft_from_pack(session, actor.tenant_id, pack, now)

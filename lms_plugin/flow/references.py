@@ -13,7 +13,7 @@ from competencies import CrosswalkLink, FrameworkEvent, LinkState, ReferenceVers
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, owned
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import framework_files
+from lms_plugin.flow import curators, framework_files
 from lms_plugin.flow.exchange import Download
 from lms_plugin.people import Person
 
@@ -116,6 +116,7 @@ def take_in_shipped(session: Session, actor: Actor, name: str, now: datetime) ->
     """Takes in one that ships, or all for "all"; a second click changes nothing. Gives the uuid of the last one."""
     require(actor, Permission.FRAMEWORK_CURATE, Scope(actor.tenant_id))
     names = domain.reference_packs.NAMES if name == "all" else (name,)
+    curators.in_turn(session, actor.tenant_id)
     rows = [
         domain.take_in(session, actor.tenant_id, domain.reference_packs.load(one), actor.person_id, now)
         for one in names

@@ -4,11 +4,13 @@ Every answer must be one that a person can live with (done, or "somebody was fas
 """
 
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from lms_plugin.db import pk
 from lms_plugin.flow import award, cases, courses, curate, editing, enter, invitations, reversal, review, sessions
 from lms_plugin.people import Course, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from tests import people as cast
+from tests.competencies import packs_made
 from tests.factories import Browser, World, course_of, member_row, programme_of, world_in
 from tests.flow.handed_in import all_marks, cast_of, hand_in, judgement, reviews_of, version_of
 from tests.serving import application
@@ -447,6 +450,17 @@ def test_a_draft_thrown_away_twice_in_one_moment_goes_once(house: House) -> None
     assert at_once(*[lambda: house.post(cast.OFFICER, url, seen)] * TOGETHER) == [303] * TOGETHER
     events = house.look().exec(select(competencies.FrameworkEvent)).all()
     assert [one.kind for one in events].count("discarded") == 1
+
+
+def test_files_taken_in_twice_in_one_moment_are_there_once(house: House) -> None:
+    house.enter(cast.OFFICER)
+    house.session.rollback()
+    file = (BytesIO(json.dumps(packs_made.least()).encode()), "a.json")
+    sent = house.browsers["officer"].post("/curate/import", {"file": file}, content_type="multipart/form-data")
+    for url in (sent.headers["Location"], "/curate/references/shipped/all"):
+        assert at_once(*[lambda url=url: house.post(cast.OFFICER, url, {})] * TOGETHER) == [303] * TOGETHER
+    assert len(house.look().exec(select(competencies.FrameworkVersion)).all()) == 2
+    assert len(house.session.exec(select(competencies.ReferenceVersion)).all()) == 3
 
 
 def test_teachers_who_choose_while_their_round_goes_over(house: House) -> None:
