@@ -17,6 +17,7 @@ import lti
 from competencies import CreditEntry
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import as_it_stands, pk
+from lms_plugin.erasures import Erasure
 from lms_plugin.flow import (
     attendance,
     audit,
@@ -118,6 +119,8 @@ class Around:
     decided_by: str = ""
     rows: tuple[int, ...] = ()
     rule: RuleProof | None = None
+    erased_at: datetime | None = None  # their personal data were taken out at their word
+    erased_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,6 +238,7 @@ def _around(session: Session, tenant_id: int, entry: Written) -> Around:
             *competencies.raw(policy, "number", "made_at", "content_hash", "rules"),
             *(col(programme.title).label("title"), col(programme.uuid).label("programme_uuid")),
             *(col(OrgUnit.name).label("school"), col(_Decider.name).label("decider"), col(_Maker.name).label("maker")),
+            *(col(Erasure.erased_at).label("erased_at"), col(Erasure.reason).label("erased_why")),
         )
         .select_from(CreditEntry)
         .join(programme, (col(programme.id) == col(CreditEntry.programme_id)) & (col(programme.tenant_id) == own))
@@ -244,6 +248,7 @@ def _around(session: Session, tenant_id: int, entry: Written) -> Around:
         .join(OrgUnit, col(OrgUnit.id) == col(CreditEntry.org_unit_id), isouter=True)
         .join(_Decider, col(_Decider.id) == col(CreditEntry.decided_by_id), isouter=True)
         .join(_Maker, col(_Maker.id) == col(policy.made_by_id), isouter=True)
+        .join(Erasure, col(Erasure.person_id) == col(_Today.id), isouter=True)
         .where(own == tenant_id, col(CreditEntry.id) == entry.number)
     )
     row = session.exec(statement).one()
@@ -258,6 +263,8 @@ def _around(session: Session, tenant_id: int, entry: Written) -> Around:
         decided_by=row.decider or "",
         rows=humans.rows_of(today),
         rule=_rule(row) if row.number is not None else None,
+        erased_at=row.erased_at,
+        erased_why=row.erased_why or "",
     )
 
 

@@ -9,6 +9,7 @@ from sqlmodel import select
 
 import competencies
 from lms_plugin.db import pk
+from lms_plugin.flow import erasing
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
@@ -78,6 +79,24 @@ def test_one_entry_after_the_other_until_the_report_says_all(browse, sealed: Wor
         "<code>s</code>",
     ):
         assert words in report, words
+
+
+def test_what_was_taken_out_at_somebody_s_word_is_said_with_the_word(browse, sealed: World) -> None:
+    """Nobody is sent to look for a backup of files that a rule deleted."""
+    auditor = browse(cast.AUDITOR)
+    drawn = auditor.post("/audit/draws", {"key": "k", "wanted": "5", "seed": "s"}).headers["Location"]
+    earned = next(url for url in (f"{drawn}/1", f"{drawn}/2") if "陈晓芳" in auditor.get(url).text)
+    erasing.erase(sealed.session, sealed.person(cast.CHEN), "本人书面要求", sealed.now)
+    for file in sealed.session.exec(select(competencies.StoredFile)):
+        file.state = competencies.FileState.GONE
+    sealed.session.commit()
+    page = auditor.get(earned).text
+    assert "和前后两次接得上" in page  # the chain is whole
+    assert "按本人的要求清除了个人信息（本人书面要求）" in page
+    assert "成绩回传的记录已按本人的要求清除" in page
+    assert "陈晓芳" not in page
+    assert "请技术管理员查备份" not in page
+    assert "文件不在了" not in page
 
 
 @pytest.mark.browser
