@@ -222,12 +222,17 @@ def view(session: Session, actor: Actor, uuid: str, now: datetime) -> View:
         here=here,
         waiting=waiting,
         unbooked=unbooked if is_closed else 0,
-        is_booking=is_closed and unbooked > 0 and bool(outbox.open_jobs(session, outbox.TRAINING, f"{pk(training)}:")),
+        is_booking=is_closed and unbooked > 0 and _is_under_way(session, training),
         booked_hundredths=int(total or 0),
         takes_sign_ins=takes_sign_ins(training, now),
         is_over=now >= training.ends_at,
         may_hold=_may_hold(actor, unit),
     )
+
+
+def _is_under_way(session: Session, training: Training) -> bool:
+    """Whether a job books, and does not stumble: then who holds the training may press the button again."""
+    return any(not job.last_error for job in outbox.open_jobs(session, outbox.TRAINING, f"{pk(training)}:"))
 
 
 def _may_hold(actor: Actor, unit: OrgUnit) -> bool:

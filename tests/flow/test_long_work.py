@@ -90,6 +90,10 @@ def test_a_large_training_is_booked_part_by_part(house: House, monkeypatch: pyte
     assert closed(house, uuid).people == 1  # a second click goes on as well
     assert house.run(outbox.TRAINING, 1) == 1  # and here the worker was stopped
     assert stands() == (2, True)
+    with transaction(house.worker.sessions) as session:
+        job = session.exec(select(Job).where(Job.kind == outbox.TRAINING)).one()
+        job.last_error = "job.broken"
+    assert stands() == (2, False)  # the button is there again
     house.run(outbox.TRAINING)
     assert stands() == (1, False)
     assert {row.person_id for row in entries(world)} == {
