@@ -8,7 +8,7 @@ import competencies
 from competencies.levels import own_words
 from lms_plugin.db import pk
 from lms_plugin.flow import cases, curate, curate_views, editing, review, transfers
-from lms_plugin.web import programme_form
+from lms_plugin.web import programme_words
 from tests import people as cast
 from tests.factories import programme_of
 from tests.flow.earned import earn
@@ -44,7 +44,7 @@ def test_a_published_version_gives_its_words_to_its_points(world):
     ).all()
     assert [point.level_words for point in points] == [OWN] * 30
     made = programme_of(session, world.tenant, world.county, draft, "新的一期", world.now)
-    words = dict(programme_form.teacher_words(curate_views.programme(session, actor, made.uuid, world.now)))
+    words = dict(programme_words.teacher_words(curate_views.programme(session, actor, made.uuid, world.now)))
     assert "示范、达标、待提高" in words["等次的叫法"]
     assert world.point("A3").level_words is None
 
