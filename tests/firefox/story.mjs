@@ -79,6 +79,16 @@ try {
 
   await page.evaluate(() => history.back());
   said.back = await until("名单 by Back", async () => (await current()) === "名单" && current());
+  if (said.borne) {
+    await click("nav.menu a", "进度");
+    await until("进度 once more", async () => (await current()) === "进度");
+    await page.setOfflineMode(true);
+    await page.evaluate(() => history.back());
+    said.cut = await until("what a cut line says", () => inside(() => document.querySelector("[data-cut-said]")?.textContent));
+    await page.setOfflineMode(false);
+    await click("[data-cut-said] a", "再试一次");
+    said.mended = await until("名单 by trying again", async () => (await current()) === "名单" && current());
+  }
   await inside(() => {
     const link = (words) => [...document.querySelectorAll("nav.menu a")].find((one) => one.textContent === words);
     for (const words of ["进度", "进度", "项目"]) link(words).click();

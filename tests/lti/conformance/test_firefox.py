@@ -44,11 +44,15 @@ def test_P07_firefox(
     scene: Scene, tmp_path: Path, prefs: dict[str, Any], target: str, asked: bool, borne: bool
 ) -> None:
     """Firefox as installed: in at once. All third-party cookies blocked: by the host's storage, else one question;
-    a reload and Back stay in, a tab of its own and a download come through, and what is clicked last counts."""
+    a reload and Back stay in, also once a cut line is mended, a tab of its own and a download come through, and what is
+    clicked last counts."""
     said = visit(scene.host.course(sub="officer", target=target), tmp_path, prefs)
     assert (said["asked"], said["borne"]) == (asked, borne)
     assert said["who"] == said["tab"] == "褚员"
     assert said["reloaded"] == "名单"
     assert said["sheet"].endswith(".xlsx")
     assert (said["back"], said["last"]) == ("名单", "项目")
+    if borne:  # else it is Firefox itself that says so
+        assert "没有连上" in said["cut"]
+        assert said["mended"] == "名单"
     assert said["tabsLeft"] == 0  # what was taken away left none behind
