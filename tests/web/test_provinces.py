@@ -139,6 +139,9 @@ def test_henan_begins_only_when_the_dropped_point_is_named(browse: Any, made: An
     with pytest.raises(Refused, match=r"programme\.points_unnamed"):
         begin(world, programme)
     assert officer.post(f"{url}/state", {"state": "open"}).status_code == 422
+    edit = officer.get(f"{url}/edit").text  # where the page leads to: the part with the field is open, and no other
+    assert edit.count('<details class="more part" open>') == 1
+    assert '<details class="more part" open><summary><b>选能力点' in edit
     world.session.rollback()
     view = curate_views.programme(world.session, world.actor(cast.OFFICER), programme.uuid, world.now)
     typed = {**programme_form.values_of(view), "not_offered": "a12", "version": view.version}
