@@ -63,6 +63,7 @@ class ReviewPolicy(_Rule):
     withdraw_minutes: int = Field(default=30, ge=0, le=7 * 24 * 60)
     minutes_per_review: int = Field(default=15, ge=1, le=120)
     self_marks: bool = True
+    score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
 
 
 class Hours(_Rule):
@@ -147,6 +148,7 @@ CAME_LATER = (
     ("chain", "excellent_cap_percent"),
     ("review", "course_groups"),
     ("review", "lease_hours"),
+    ("review", "score"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),

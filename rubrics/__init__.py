@@ -13,6 +13,7 @@ from rubrics.allocation import (
     third_reviewer,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
+from rubrics.doubt import Budget, CriterionMarks, Doubt, Policy, Reason, budgets, chance_of, doubt_of, grouped
 from rubrics.leases import HANDED_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
 from rubrics.models import (
     Allocation,
@@ -67,7 +68,7 @@ from rubrics.scoring import (
     differ_on_pass,
     mark_problems,
 )
-from rubrics.severity import ENOUGH_MARKED, Rated, beside_others, spread
+from rubrics.severity import ENOUGH_MARKED, Rated, beside_others, leanings, spread
 
 __all__ = [
     # what criteria say
@@ -150,6 +151,17 @@ __all__ = [
     "Rated",
     "spread",
     "beside_others",
+    "leanings",
+    # which works are uncertain
+    "Doubt",
+    "CriterionMarks",
+    "Reason",
+    "Policy",
+    "Budget",
+    "grouped",
+    "chance_of",
+    "doubt_of",
+    "budgets",
     # the trainer's desk
     "CaseOpening",
     "Phrase",

@@ -90,7 +90,7 @@ def queue(
     What a trainer returned comes back to that trainer: first in their queue, last in their colleagues'; else the oldest
     comes first.
     """
-    _may_read(session, actor)
+    may_read(session, actor)
     programmes = session.exec(
         owned(competencies.Programme, actor.tenant_id).order_by(col(competencies.Programme.id).desc())
     ).all()
@@ -110,7 +110,7 @@ def queue(
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
-    rows = _listed(session, actor, wanted, now, page)
+    rows = listed(session, actor, wanted, now, page)
     return Queue(
         programmes=tuple((one.uuid, one.title) for one in programmes if one.archived_at is None or one is chosen),
         programme=chosen.uuid if chosen is not None else "",
@@ -140,7 +140,7 @@ def _words_of(
     return competencies.frameworks.words_of_levels(session, chosen.framework_version_id)
 
 
-def _may_read(session: Session, actor: Actor) -> None:
+def may_read(session: Session, actor: Actor) -> None:
     require(actor, Permission.SETTINGS_CHOOSE, own(actor))
     if not actor.has(*READERS):
         raise Forbidden(permission=Permission.CASE_READ.value)
@@ -150,7 +150,7 @@ def _count(session: Session, wanted: ColumnElement[bool]) -> int:
     return int(session.exec(joined(select(func.count(col(competencies.Submission.id)))).where(wanted)).one())
 
 
-def _listed(
+def listed(
     session: Session, actor: Actor, wanted: ColumnElement[bool], now: datetime, page: int = 1, size: int = PAGE
 ) -> Any:
     """Works with all that a row shows, in their order: one query for them and one for who has them open."""
@@ -250,24 +250,24 @@ def agreed_list(
     session: Session, actor: Actor, programme: str, agreed: int | None, seed: int, now: datetime
 ) -> AgreedList:
     """The agreed works of a programme that one act may confirm; those below pass are left to single decisions."""
-    _may_read(session, actor)
+    may_read(session, actor)
     row = find(session, competencies.Programme, actor.tenant_id, programme)
     require(actor, Permission.CASE_DECIDE, _desk_scope(actor))
     wanted = and_(within(actor, row), FILTERS["agreed"], decided_by(actor))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
-    found = _listed(session, actor, wanted, now, size=100_000)
+    found = listed(session, actor, wanted, now, size=100_000)
     passing = [one for one in found if (one.agreed_level or 0) >= competencies.Level.PASS]
-    listed = passing[: cases.MOST_AT_ONCE]
-    drawn = random.Random(seed).sample(listed, min(3, len(listed)))  # noqa: S311 - a look, not a secret
-    levels = [one.agreed_level for one in listed]
+    at_once = passing[: cases.MOST_AT_ONCE]
+    drawn = random.Random(seed).sample(at_once, min(3, len(at_once)))  # noqa: S311 - a look, not a secret
+    levels = [one.agreed_level for one in at_once]
     return AgreedList(
         programme=row.uuid,
         title=row.title,
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
         below=len(found) - len(passing),
-        uuids=tuple(one.uuid for one in listed),
-        left_over=len(passing) - len(listed),
+        uuids=tuple(one.uuid for one in at_once),
+        left_over=len(passing) - len(at_once),
         sample=tuple(drawn),
         level_words=found[0].level_words if found else None,
     )

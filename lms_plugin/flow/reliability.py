@@ -118,7 +118,7 @@ class _Work(NamedTuple):
     unit_id: int | None
 
 
-def _graded(statement: Select[Any]) -> Select[Any]:
+def graded(statement: Select[Any]) -> Select[Any]:
     """From reviews over their graded marks, without those that only say 有效 or not, and to who reviews today."""
     return (
         statement.select_from(Review)
@@ -132,20 +132,20 @@ def _graded(statement: Select[Any]) -> Select[Any]:
     )
 
 
-_TODAY = func.coalesce(col(Person.merged_into_id), col(Person.id))
+TODAY = func.coalesce(col(Person.merged_into_id), col(Person.id))
 
 
-def _reviewed(session: Session, programme: Programme) -> list[_Work]:
+def reviewed(session: Session, programme: Programme) -> list[_Work]:
     """All submitted reviews of the programme, each with the mean of its graded criteria: one query."""
     keys: tuple[Any, ...] = (
         col(Review.submission_version_id),
-        _TODAY,
+        TODAY,
         col(Review.point_level),
         col(Submission.point_id),
         col(SubmissionVersion.org_unit_id),
     )
     rows: Any = session.connection().execute(
-        _graded(columns(*keys, func.sum(col(CriterionMark.level)), func.count(col(CriterionMark.level))))
+        graded(columns(*keys, func.sum(col(CriterionMark.level)), func.count(col(CriterionMark.level))))
         .join(Submission, col(Submission.id) == col(Review.submission_id))
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Review.submission_version_id))
         .where(col(Review.programme_id) == pk(programme), col(Review.point_level).is_not(None))
@@ -194,7 +194,7 @@ def _programme(session: Session, actor: Actor, uuid: str) -> Programme:
 def programme_page(session: Session, actor: Actor, uuid: str) -> Page:
     """The whole programme, and each of its points."""
     programme = _programme(session, actor, uuid)
-    works, decided = _reviewed(session, programme), _decided(session, programme)
+    works, decided = reviewed(session, programme), _decided(session, programme)
     by_point: dict[str, list[Given]] = defaultdict(list)
     points = by_id(session, CompetencyPoint, sorted({one.point_id for one in works}))
     names = {point.code: point.name for point in points.values()}
@@ -216,7 +216,7 @@ def programme_page(session: Session, actor: Actor, uuid: str) -> Page:
 def schools_page(session: Session, actor: Actor, uuid: str, page: int) -> Page:
     """The schools whose works were reviewed, those with most works first, 50 a page."""
     programme = _programme(session, actor, uuid)
-    works, decided = _reviewed(session, programme), _decided(session, programme)
+    works, decided = reviewed(session, programme), _decided(session, programme)
     by_unit: dict[int, list[Given]] = defaultdict(list)
     for one in works:
         if one.unit_id is not None:
@@ -253,7 +253,7 @@ def point_page(session: Session, actor: Actor, uuid: str, code: str) -> Page:
     rows: Any = session.connection().execute(
         columns(
             col(Review.submission_version_id),
-            _TODAY,
+            TODAY,
             col(Review.point_level),
             col(CriterionMark.requirement_key),
             col(CriterionMark.criterion_key),
@@ -279,6 +279,9 @@ def point_page(session: Session, actor: Actor, uuid: str, code: str) -> Page:
             sums[version, reviewer, level].append(mark)
     of_point = [Given(*key, sum(marks) / len(marks)) for key, marks in sums.items()]
     whole, decided = _decided_criteria(session, programme, ids)
+    asked: dict[rubrics.MarkKey, tuple[Mapping[str, str], Mapping[str, str]]] = {}
+    for (_point, key), words in criteria_asked(session, ids).items():
+        asked.setdefault(key, words)
     return Page(
         programme=programme.uuid,
         title=programme.title,
@@ -286,7 +289,7 @@ def point_page(session: Session, actor: Actor, uuid: str, code: str) -> Page:
         objections=None,
         lines=tuple(
             Line(question, code, figures(given[key], decided.get(key, {})), about)
-            for key, (about, question) in _criteria(session, ids).items()
+            for key, (about, question) in asked.items()
             if key in given
         ),
     )
@@ -314,21 +317,24 @@ def _decided_criteria(
     return whole, found
 
 
-def _criteria(
+def criteria_asked(
     session: Session, points: Sequence[int]
-) -> dict[rubrics.MarkKey, tuple[Mapping[str, str], Mapping[str, str]]]:
-    """By criterion, in the order of the sheet: the title of its evidence item, and what it asks."""
+) -> dict[tuple[int, rubrics.MarkKey], tuple[Mapping[str, str], Mapping[str, str]]]:
+    """By point and criterion, in the order of the sheet: the title of the evidence item, and what is asked. Two
+    queries."""
     kind = competencies.EvidenceRequirement
     requirements = session.exec(
         select(kind).where(col(kind.point_id).in_(points)).order_by(col(kind.point_id).desc(), col(kind.position))
     ).all()
     texts = rubrics.criteria_of(session, [row.rubric_version_id for row in requirements if row.rubric_version_id])
-    found: dict[rubrics.MarkKey, tuple[Mapping[str, str], Mapping[str, str]]] = {}
-    for row in requirements:
-        for line in texts.get(row.rubric_version_id or 0, ()):
-            question = line.texts[min(line.texts)] if line.texts else {}
-            found.setdefault(rubrics.MarkKey(row.key, line.key), (row.title, question))
-    return found
+    return {
+        (row.point_id, rubrics.MarkKey(row.key, line.key)): (
+            row.title,
+            line.texts[min(line.texts)] if line.texts else {},
+        )
+        for row in requirements
+        for line in texts.get(row.rubric_version_id or 0, ())
+    }
 
 
 class OwnLeaning(NamedTuple):
@@ -353,7 +359,7 @@ def own_leaning(session: Session, actor: Actor) -> tuple[OwnLeaning, ...]:
         col(Review.reviewer_id),
     )
     rows: Any = session.connection().execute(
-        _graded(columns(*keys, func.sum(col(CriterionMark.level)), func.count(col(CriterionMark.level))))
+        graded(columns(*keys, func.sum(col(CriterionMark.level)), func.count(col(CriterionMark.level))))
         .join(Programme, col(Programme.id) == col(Review.programme_id))
         .where(col(Review.tenant_id) == actor.tenant_id, col(Review.submission_version_id).in_(seen))
         .group_by(col(Review.id), *keys)

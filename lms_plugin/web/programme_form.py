@@ -11,7 +11,7 @@ from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolic
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats
+from lms_plugin.web import category_form, chain_form, formats, uncertain
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -46,6 +46,7 @@ CHOICES = {
     "change_until": ("opened", "decided"),
     "pool": ("own_school", "own_group", "district"),
     "course_groups": ("off", "first", "only"),
+    "score": ("severity", "mean", "median"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
 }
 PARTS = {
@@ -58,7 +59,7 @@ PARTS = {
     "review": (
         *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "withdraw_minutes"),
-        *("minutes_per_review", "self_marks"),
+        *("minutes_per_review", "self_marks", "score"),
     ),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
     "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
@@ -78,6 +79,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
         ],
         "change_until": [("opened", _("有人打开评审以前")), ("decided", _("第一次评定以前"))],
         "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
+        "score": uncertain.policies(),
         "course_groups": [
             ("off", _("不看小组")),
             ("first", _("先找同小组的人，不够再从上面的范围里找")),
@@ -160,6 +162,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "withdraw_minutes",
                 "minutes_per_review",
                 "self_marks",
+                "score",
             )
         },
         "hours_kind": hours.kind,
@@ -252,6 +255,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             withdraw_minutes=numbers["withdraw_minutes"],
             minutes_per_review=numbers["minutes_per_review"],
             self_marks=values["self_marks"],
+            score=values["score"],
         ),
         hours=Hours(
             kind=values["hours_kind"],

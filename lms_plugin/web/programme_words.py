@@ -5,7 +5,7 @@ from types import MappingProxyType
 import competencies
 from competencies import Rules
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats, marks
+from lms_plugin.web import category_form, chain_form, formats, marks, uncertain
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.programme_form import choice_words
 
@@ -101,6 +101,7 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         ]
         if review.lease_hours:
             peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
+        peers.append(uncertain.rule(review.score))
         if review.course_groups == "first":
             peers.append(_("平台课程分了小组的，先由同小组的人评，不够再请组外的人。"))
         if review.course_groups == "only":

@@ -42,6 +42,7 @@ def form(world, **changes):
         "pool": "own_group",
         "prefer_same_subject": "1",
         "course_groups": "off",
+        "score": "severity",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "lease_hours": "72",

@@ -144,6 +144,7 @@ PAGES = (
     One("review.page", "{review_allotted_by}", at("/reviews/{review_allotted}"), "allotted"),
     One("review.apart", "officer", at("/reviews/conflicts")),
     One("review.allocation", "officer", at("/reviews/allocation/{P}")),
+    One("uncertain.page", "trainer", at("/cases/uncertain/{P}")),
     One("reliability.programme", "officer", at("/reliability/{P}")),
     One("reliability.schools", "trainer", at("/reliability/{P}/schools")),
     One("reliability.point", "auditor", at("/reliability/{P}/points/A3")),

@@ -30,6 +30,7 @@ OTHERS: dict[str, Any] = {
     "choice.points_in_paper": 29,
     "review.pool": "district",
     "review.course_groups": "only",
+    "review.score": "median",
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
