@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import String, cast, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
@@ -25,7 +25,6 @@ from lms_plugin.flow import (
     audit_moves,
     audit_works,
     booking,
-    categories,
     humans,
     training_files,
 )
@@ -33,7 +32,7 @@ from lms_plugin.flow.audit_entries import Written, unless_damaged
 from lms_plugin.flow.audit_moves import MoveProof
 from lms_plugin.flow.audit_works import WorkProof
 from lms_plugin.flow.stuck import Cell, cell_of, is_lost
-from lms_plugin.people import Course, OrgUnit, Person
+from lms_plugin.people import Course, OrgUnit, Person, RosterEntry
 
 BY_POINTS = frozenset({"award", "rule", "reversal", "merge", "unmerge"})
 """Reasons of entries that follow what points the person held."""
@@ -121,6 +120,7 @@ class Around:
     rule: RuleProof | None = None
     erased_at: datetime | None = None  # their personal data were taken out at their word
     erased_why: str = ""
+    category: str = ""  # as the roster says today
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,8 @@ class CategoryProof:
 @dataclass(frozen=True)
 class ProofPage:
     """The page of one drawn entry. `entry` None: it was deleted past the product. `unread`: the parts of the page
-    ("around", "works", "attendance", "move", "category",
-    "deliveries", "related") behind which something stands that cannot be read; `is_new`:
-    this auditor has not opened it before. `unit_path`: what the draw was drawn from."""
+    ("around", "works", "attendance", "move", "deliveries", "related") behind which something stands that cannot be
+    read; `is_new`: this auditor has not opened it before. `unit_path`: what the draw was drawn from."""
 
     draw: str
     position: int
@@ -215,7 +214,7 @@ def _parts(session: Session, tenant_id: int, entry: Written | None) -> tuple[dic
     rows = parts["around"].rows
     rule = parts["around"].rule
     if rule is not None and rule.rules is not None and rule.rules.categories and entry.reason in BY_POINTS:
-        take("category", lambda: _category(session, entry, rows))
+        parts["category"] = _category(entry, parts["around"].category)
     if entry.award_id is not None or entry.reason in BY_POINTS:
         take("works", lambda: audit_works.works(session, tenant_id, entry, rows))
     if entry.import_key.startswith("training:"):
@@ -227,6 +226,19 @@ def _parts(session: Session, tenant_id: int, entry: Written | None) -> tuple[dic
 
 
 _Today, _Decider, _Maker = aliased(Person), aliased(Person), aliased(Person)
+_Row = aliased(Person)
+_CATEGORY = (
+    columns(func.coalesce(cast(col(RosterEntry.category), String), competencies.Category.TEACHER.value))
+    .join(_Row, col(_Row.id) == col(RosterEntry.person_id))
+    .where(
+        col(RosterEntry.removed_at).is_(None),
+        or_(col(_Row.id) == col(_Today.id), col(_Row.merged_into_id) == col(_Today.id)),
+    )
+    .limit(1)
+    .correlate(_Today)
+    .scalar_subquery()
+)
+"""Of whoever stands on the roster, under whichever row."""
 
 
 def _around(session: Session, tenant_id: int, entry: Written) -> Around:
@@ -239,6 +251,7 @@ def _around(session: Session, tenant_id: int, entry: Written) -> Around:
             *(col(programme.title).label("title"), col(programme.uuid).label("programme_uuid")),
             *(col(OrgUnit.name).label("school"), col(_Decider.name).label("decider"), col(_Maker.name).label("maker")),
             *(col(Erasure.erased_at).label("erased_at"), col(Erasure.reason).label("erased_why")),
+            _CATEGORY.label("category"),
         )
         .select_from(CreditEntry)
         .join(programme, (col(programme.id) == col(CreditEntry.programme_id)) & (col(programme.tenant_id) == own))
@@ -265,6 +278,7 @@ def _around(session: Session, tenant_id: int, entry: Written) -> Around:
         rule=_rule(row) if row.number is not None else None,
         erased_at=row.erased_at,
         erased_why=row.erased_why or "",
+        category=row.category or "",
     )
 
 
@@ -292,12 +306,11 @@ def _readable(rules: Any) -> competencies.Rules | None:
         return None
 
 
-def _category(session: Session, entry: Written, rows: Sequence[int]) -> CategoryProof:
-    """One query where the entry does not say it: it is from before entries did, or follows what was taken back."""
+def _category(entry: Written, today: str) -> CategoryProof:
+    """Where the entry does not say it, it is from before entries did, or follows what was taken back."""
     if entry.reason in booking.NAME_CATEGORY and entry.source in tuple(competencies.Category):
         return CategoryProof(entry.source, is_noted=True)
-    found = categories.category_of(session, rows)
-    return CategoryProof(found.value if found is not None else "", is_noted=False)
+    return CategoryProof(today, is_noted=False)
 
 
 def _attendance(session: Session, tenant_id: int, entry: Written) -> AttendanceProof | None:

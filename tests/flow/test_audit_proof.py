@@ -208,4 +208,8 @@ def test_an_entry_without_a_category_says_that_it_is_of_today(world: World) -> N
     add_entry(world, 100)
     world.session.flush()
     seal(world)
-    assert proof(world, draw(world)).category == audit_proof.CategoryProof("principal", is_noted=False)
+    drawn, bind = draw(world), world.session.get_bind()
+    with count_queries(bind) as asked:  # type: ignore[arg-type]
+        page = proof(world, drawn)
+    assert page.category == audit_proof.CategoryProof("principal", is_noted=False)
+    assert not [one for one in asked if "roster_entry" in one and "credit_entry" not in one]  # asked with the rest
