@@ -16,12 +16,13 @@ from lms_plugin.flow import (
     drafts,
     notices,
     point_view,
+    result_view,
     submit,
     submit_views,
     uploads,
     waiting_school,
 )
-from lms_plugin.web import category_form, slots
+from lms_plugin.web import category_form, marks, slots, uncertain
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.forms import whole
 
@@ -102,6 +103,18 @@ def save_choice(programme: str) -> BaseResponse | str:
             raise
         return make_response(_choosing(programme, picked, slots.sentence_of(error)), 422)
     return redirect(url_for("submit.home", programme=programme), 303)
+
+
+@blueprint.get("/submissions/<submission>/result")
+def result(submission: str) -> str:
+    """结果是怎么来的: what was said and decided of each criterion, and how that makes a level."""
+    return render_template(
+        "submit/result.html",
+        view=result_view.result_page(db(), actor(), submission),
+        point_word=marks.point_word,
+        level_word=marks.level_word,
+        counts_word=uncertain.counts_word,
+    )
 
 
 @blueprint.get("/submissions/<submission>")

@@ -40,9 +40,9 @@ def reason_word(reason: rubrics.Reason) -> str:
     return words[reason]
 
 
-def counts_word(counts: Mapping[int, int], own: marks.OwnWords) -> str:
+def counts_word(counts: Mapping[int, int], own: marks.OwnWords, is_validity: bool = False) -> str:
     """2 人合格，1 人未达到: how many gave each level, the best first."""
-    said = (_("%(n)s 人%(level)s", n=n, level=marks.level_word(level, own=own)) for level, n in counts.items())
+    said = (_("%(n)s 人%(level)s", n=n, level=marks.level_word(level, is_validity, own)) for level, n in counts.items())
     return _("，").join(said)
 
 

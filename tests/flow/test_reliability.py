@@ -7,7 +7,7 @@ import pytest
 import competencies
 from lms_plugin.access import Permission, can
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import cases, reliability, review
+from lms_plugin.flow import cases, reliability, result_view, review
 from lms_plugin.flow.reliability import Given, figures
 from lms_plugin.flow.scopes import programme_scope
 from tests import people as cast
@@ -99,3 +99,19 @@ def test_a_reviewer_alone_is_told_how_far_they_are_from_others_and_only_with_fiv
     assert line.above.n >= 5
     assert line.above.value == pytest.approx(1.0)
     assert reliability.own_leaning(world.session, world.actor(cast.TRAINER)) == ()
+
+
+def test_an_author_reads_counts_levels_and_reasons_once_the_result_is_out(
+    world: World, reviewed: list[competencies.Submission]
+) -> None:
+    returned, waiting = reviewed[1], reviewed[2]
+    author = world.actor(cast.WANG)
+    page = result_view.result_page(world.session, author, returned.uuid)
+    assert (page.level, page.reviews) == (None, 2)
+    below = [line for line in page.lines if line.level == 0]
+    assert [(sum(line.counts.values()), line.reason) for line in below] == [(2, "这里还没有做到。")]
+    with pytest.raises(NotFound):  # nothing was told yet
+        result_view.result_page(world.session, world.actor(cast.LI), waiting.uuid)
+    for other in (cast.LI, cast.OFFICER):
+        with pytest.raises(Forbidden):
+            result_view.result_page(world.session, world.actor(other), returned.uuid)

@@ -131,6 +131,8 @@ PAGES = (
     One("submit.point", "chen", at("/submissions/{earned}"), "earned"),
     One("submit.point", "zhao", at("/submissions/{taken_back}"), "taken_back"),
     One("submit.point", "sun", at("/submissions/{again}"), "again"),
+    One("submit.result", "wang", at("/submissions/{returned}/result")),
+    One("submit.result", "chen", at("/submissions/{earned}/result"), "earned"),
     One("submit.text", "wang", at("/submissions/{A6}/reflection/text")),
     One("submit.link", "wang", at("/submissions/{A6}/clip/link")),
     One("submit.photos", "wang", at("/submissions/{A6}/reflection/photos")),
