@@ -14,7 +14,7 @@ from sqlmodel import col, func, select
 
 import competencies
 import lti
-from lms_plugin import db, leaving, outbox, parcel
+from lms_plugin import db, leaving, migrate, outbox, parcel
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import archive_export, intake_making, intakes
@@ -220,6 +220,22 @@ def test_it_fails_with_a_reason_and_nothing_stays(
         intakes.go_on(session, code, now)
     worker.run_due()
     assert row_of(worker).state is IntakeState.DONE
+
+
+def test_what_is_refused_half_way_leaves_no_files(
+    worker: Worker, file: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product is upgraded between two runs: the archive is of another version by then."""
+    begun(worker, file, now)
+    ticks = iter(range(1_000_000))
+    worker.clock = lambda: now + timedelta(seconds=40) * next(ticks)
+    while not brought(worker):
+        with worker.sessions() as session:
+            worker.run_job(outbox.due(session, worker.clock())[0])
+    monkeypatch.setattr(migrate, "heads", lambda: ["9999"])
+    worker.run_due()
+    assert (row_of(worker).state, row_of(worker).problem) == (IntakeState.FAILED, "archive.other_schema")
+    assert brought(worker) == []
 
 
 def test_what_keeps_breaking_is_given_up(
