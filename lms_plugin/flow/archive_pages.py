@@ -35,7 +35,7 @@ from lms_plugin.flow import archive_overview
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
 _Other = aliased(Person)  # who decided
-_AT_ONCE = 40  # people whose pages are put together at a time
+_AT_ONCE = 15  # people whose pages are put together at a time, each perhaps with hundreds of entries
 _STATES = {
     "draft": "准备中 / being prepared",
     "submitted": "已提交 / handed in",
