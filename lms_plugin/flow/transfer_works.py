@@ -13,11 +13,11 @@ from sqlmodel import Session, select
 
 import competencies
 from competencies import Level, StoredFile
+from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import arrivals, transfer_package, transfer_reach
-from lms_plugin.media import clean_filename
 from lms_plugin.people import Person
 
 domain = competencies.transfers
@@ -135,7 +135,7 @@ def works_in(data: bytes, titles: Mapping[str, str]) -> tuple[Work, ...]:
                 pieces=tuple(
                     Piece(
                         piece.kind,
-                        clean_filename(piece.name) if piece.kind == "file" else "",
+                        media.clean_filename(piece.name) if piece.kind == "file" else "",
                         piece.sha256,
                         piece.size_bytes,
                         piece.url if piece.kind == "link" else said.texts.get(piece.sha256, ""),

@@ -17,6 +17,7 @@ NOT_SHOWN = {
     "ledger_draw_event": "an act of the auditor's office",
     "erasure": "the receipt that what was personal is gone: its day stands on the page",
     "plan_event": "an act of the school's office",
+    "counted_as": "by which rules hours were booked: the entries are named",
     "review_event": "a step of a review, which is named",
 }
 
