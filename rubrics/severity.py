@@ -5,9 +5,9 @@ marked little is hardly corrected. Variances are estimated from the marks themse
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 from rubrics.reliability import Estimate, spread_interval, student
@@ -19,6 +19,7 @@ MOST = 0.5
 """No mark is ever corrected by more than this many levels."""
 
 _SWEEPS, _STILL, _LEAST_CHANCE = 60, 1e-4, 1e-6
+_NEVER = (0.0, 0.0)
 
 
 class Rated(NamedTuple):
@@ -47,33 +48,44 @@ class Variances:
 
 
 def _by_work(rated: Iterable[Rated]) -> list[list[Rated]]:
-    found: dict[int, dict[int, Rated]] = defaultdict(dict)
+    found: dict[int, list[Rated]] = {}
     for one in rated:
-        found[one.work].setdefault(one.reviewer, one)  # a human being speaks once
-    return [list(of_work.values()) for of_work in found.values() if len(of_work) > 1]
+        of_work = found.setdefault(one[0], [])
+        if not any(one[1] == other[1] for other in of_work):  # a human being speaks once
+            of_work.append(one)
+    return [of_work for of_work in found.values() if len(of_work) > 1]
 
 
 class _Sums:
     """Products of a reviewer's differences from the others over pairs of works; the mean is the leanings' variance."""
 
     def __init__(self, works: Sequence[Sequence[Rated]]) -> None:
-        apart: dict[int, list[float]] = defaultdict(list)
-        shared: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        # Of each reviewer's differences from the others: how many, their sum, the sum of their squares.
+        apart: dict[int, list[float]] = {}
+        # Of two reviewers, for both ways round: the weights of the works that both saw, summed, and their squares.
+        shared: dict[tuple[int, int], tuple[float, float]] = {}
         for of_work in works:
-            others, total = len(of_work) - 1, sum(one.value for one in of_work)
-            for one in of_work:
-                apart[one.reviewer].append(one.value - (total - one.value) / others)
-                for other in of_work:
-                    if other.reviewer != one.reviewer:
-                        shared[one.reviewer][other.reviewer].append(1 / others)
-        self.products: dict[int, tuple[float, float]] = {}
-        for reviewer, differences in apart.items():
-            # Two who always meet differ by both their leanings: such pairs of works weigh more.
-            weight = len(differences) * (len(differences) - 1) + sum(
-                _pairs(weights) for weights in shared[reviewer].values()
-            )
-            self.products[reviewer] = (_pairs(differences), weight)
-        self.counts = {reviewer: len(differences) for reviewer, differences in apart.items()}
+            others, total = len(of_work) - 1, sum([one[2] for one in of_work])
+            weight, reviewers = 1 / others, sorted([one[1] for one in of_work])
+            for _work, reviewer, value in of_work:
+                difference, sums = value - (total - value) / others, apart.setdefault(reviewer, [0, 0.0, 0.0])
+                sums[0] += 1
+                sums[1] += difference
+                sums[2] += difference * difference
+            for pair in combinations(reviewers, 2):
+                met, squares = shared.get(pair, _NEVER)
+                shared[pair] = met + weight, squares + weight * weight
+        # Two who always meet differ by both their leanings: such pairs of works weigh more.
+        together = dict.fromkeys(apart, 0.0)
+        for (one, other), (met, squares) in shared.items():
+            again = met * met - squares
+            together[one] += again
+            together[other] += again
+        self.products = {
+            reviewer: (total * total - squares, n * (n - 1) + together[reviewer])
+            for reviewer, (n, total, squares) in apart.items()
+        }
+        self.counts = {reviewer: int(n) for reviewer, (n, _total, _squares) in apart.items()}
 
     def variance(self) -> tuple[float, list[float]]:
         """The variance of leanings, and what it is without each reviewer who has marked enough, in turn."""
@@ -88,10 +100,6 @@ class _Sums:
         return whole, without
 
 
-def _pairs(values: Sequence[float]) -> float:
-    return sum(values) ** 2 - sum(one * one for one in values)
-
-
 def variances(rated: Iterable[Rated]) -> Variances:
     """The three variances, from works with at least two reviewers; all 0 where there are none."""
     return _variances(_by_work(rated))
@@ -100,8 +108,9 @@ def variances(rated: Iterable[Rated]) -> Variances:
 def _variances(works: Sequence[Sequence[Rated]]) -> Variances:
     if not works:
         return Variances(0.0, 0.0, 0.0)
-    means = [sum(one.value for one in of_work) / len(of_work) for of_work in works]
-    inside = sum((one.value - mean) ** 2 for of_work, mean in zip(works, means, strict=True) for one in of_work)
+    values = [[one[2] for one in of_work] for of_work in works]
+    means = [sum(marks) / len(marks) for marks in values]
+    inside = sum((mark - mean) ** 2 for marks, mean in zip(values, means, strict=True) for mark in marks)
     within = inside / sum(len(of_work) - 1 for of_work in works)
     middle = sum(means) / len(means)
     between = sum((mean - middle) ** 2 for mean in means) / max(1, len(means) - 1)
@@ -124,30 +133,45 @@ def leanings(rated: Iterable[Rated]) -> dict[int, Leaning]:
     works = _by_work(rated)
     spread_by = _variances(works)
     chance, of_works, of_reviewers = max(spread_by.chance, _LEAST_CHANCE), spread_by.works, spread_by.reviewers
-    counts: dict[int, int] = defaultdict(int)
-    for of_work in works:
-        for one in of_work:
-            counts[one.reviewer] += 1
+    place: dict[int, int] = {}  # of each reviewer in the lists below
+    totals: list[float] = []  # of what a reviewer gave
+    marked: list[list[int]] = []  # which works a reviewer marked
+    sheets = []  # of each work: whose marks, how many, their sum, and how far their mean counts
+    for number, of_work in enumerate(works):
+        n, total = len(of_work), 0.0
+        for _work, reviewer, value in of_work:
+            at = place.setdefault(reviewer, len(place))
+            if at == len(marked):
+                marked.append([])
+                totals.append(0.0)
+            marked[at].append(number)
+            totals[at] += value
+            total += value
+        sheets.append((tuple([place[one[1]] for one in of_work]), n, total, n * of_works / (n * of_works + chance)))
+    counts = {reviewer: len(marked[at]) for reviewer, at in place.items()}
     if of_reviewers <= _LEAST_CHANCE:
         return {reviewer: Leaning(0.0, 0.0, n) for reviewer, n in counts.items()}
-    middle = sum(one.value for of_work in works for one in of_work) / sum(map(len, works))
-    shift = dict.fromkeys(counts, 0.0)
+    middle = sum(totals) / sum(counts.values())
+    books = [
+        (tuple(of_reviewer), total, len(of_reviewer) + chance / of_reviewers)
+        for of_reviewer, total in zip(marked, totals, strict=True)
+    ]
+    shift = [0.0] * len(place)
     for _ in range(_SWEEPS):
-        rest = dict.fromkeys(counts, 0.0)
-        for of_work in works:
-            n = len(of_work)
-            mean = sum(one.value - shift[one.reviewer] for one in of_work) / n
-            worth = middle + n * of_works / (n * of_works + chance) * (mean - middle)
-            for one in of_work:
-                rest[one.reviewer] += one.value - worth
-        new = {reviewer: rest[reviewer] / (n + chance / of_reviewers) for reviewer, n in counts.items()}
-        moved = max(abs(new[reviewer] - shift[reviewer]) for reviewer in new)
+        of = shift.__getitem__
+        worth = [
+            middle + trust * ((total - sum(map(of, reviewers))) / n - middle) for reviewers, n, total, trust in sheets
+        ]
+        of = worth.__getitem__
+        new = [(total - sum(map(of, of_reviewer))) / by for of_reviewer, total, by in books]
+        moved = max(abs(one - before) for one, before in zip(new, shift, strict=True))
         shift = new
         if moved < _STILL:
             break
+    found = dict(zip(place, shift, strict=True))
     return {
         reviewer: Leaning(
-            max(-MOST, min(MOST, shift[reviewer])), of_reviewers * chance / (n * of_reviewers + chance), n
+            max(-MOST, min(MOST, found[reviewer])), of_reviewers * chance / (n * of_reviewers + chance), n
         )
         if n >= ENOUGH_MARKED
         else Leaning(0.0, of_reviewers, n)

@@ -77,6 +77,13 @@ def test_a_large_training_is_measured() -> None:
     assert ", 60 entries in " in run.stdout
 
 
+def test_scores_without_strictness_are_measured() -> None:
+    run = measured("scoring", "--works", "300", "--rounds", "1")
+    assert run.returncode == 0, run.stderr
+    assert "plain means" in run.stdout
+    assert run.stdout.strip().endswith(" ok")
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""
