@@ -141,7 +141,7 @@ def keep_apart(session: Session, actor: Actor, said: Said, now: datetime) -> rub
 def _person(session: Session, actor: Actor, typed: str) -> Person | None:
     """The confirmed person with this 工号, where the actor looks after them."""
     number = staff_number_as_kept(typed)
-    if not number:
+    if not number or not number.isprintable():
         return None
     found = session.exec(
         owned(Person, actor.tenant_id)
