@@ -57,7 +57,17 @@ def said_of(session: Session, programme_id: int, person_ids: Collection[int]) ->
         .where(CountedAs.programme_id == programme_id, col(CountedAs.person_id).in_(person_ids))
         .order_by(col(CountedAs.since_at), col(CountedAs.id))
     )
-    return [Said(row.since_at, row.category) for row in rows]
+    return _of_one(list(rows))
+
+
+def _of_one(rows: Sequence[CountedAs]) -> list[Said]:
+    """What is noted of one human being: that one of several rows stood on no roster says nothing of who did."""
+    on_roster = {row.person_id for row in rows if row.category is not None}
+    return [
+        Said(row.since_at, row.category)
+        for row in rows
+        if row.category is not None or not on_roster or row.person_id in on_roster
+    ]
 
 
 def at(said: Sequence[Said], moment: datetime) -> Category | None:

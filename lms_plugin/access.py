@@ -187,7 +187,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
     Permission.RELIABILITY_READ: [[_officer], [_auditor], [_confirmed_trainer]],  # asked of the whole programme
-    Permission.REVIEW_KEEP_APART: [[_lead], [_officer]],  # of both people
+    Permission.REVIEW_KEEP_APART: [[_lead, _is_not_own], [_officer, _is_not_own]],  # of both people
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],

@@ -333,7 +333,7 @@ def run(settings: Settings, threads: int = 2) -> None:
     """Runs until it is told to stop (SIGINT, SIGTERM finish the job under way)."""
     queue = queue_of(settings)
     worker = Worker(settings)
-    tasks_of(queue, lambda: worker)
+    wake = tasks_of(queue, lambda: worker)
     worker.tick()
-    worker.run_due()
+    wake()  # by the queue: a job of an hour must not keep the clock from ticking
     queue.create_consumer(workers=threads, worker_type="thread", max_delay=1.0).run()

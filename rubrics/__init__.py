@@ -14,7 +14,7 @@ from rubrics.allocation import (
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
 from rubrics.doubt import Budget, CriterionMarks, Doubt, Policy, Reason, budgets, chance_of, doubt_of, grouped
-from rubrics.leases import HANDED_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
+from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
 from rubrics.models import (
     Allocation,
     CaseOpening,
@@ -119,6 +119,7 @@ __all__ = [
     "is_late",
     "is_handed_on",
     "HANDED_ON",
+    "MAY_GO_ON",
     "state_word",
     "hand_on",
     "take_up_again",

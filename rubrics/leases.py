@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import Session
+from sqlmodel import Session, col
 
 from lms_plugin.db import pk, table
 from rubrics.models import Review, ReviewState
-from rubrics.reviews import record_event
+from rubrics.reviews import UNFINISHED, record_event
 
 
 def lease_until(review: Review, lease: timedelta) -> datetime | None:
@@ -37,6 +37,10 @@ def is_handed_on(review: Review) -> bool:
 
 
 HANDED_ON = "handed_on"
+MAY_GO_ON: "ColumnElement[bool]" = col(Review.state).in_(UNFINISHED) | (
+    (col(Review.state) == ReviewState.VOID) & col(Review.handed_on_at).is_not(None)
+)
+"""The condition of reviews that somebody works on, or may take up again."""
 
 
 def state_word(review: Review) -> str:
@@ -45,22 +49,33 @@ def state_word(review: Review) -> str:
 
 
 def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
-    """Somebody else was found for these: they are owed no more. What was written stays."""
+    """Somebody else was found for these: they are owed no more. What was written stays; what was saved or handed in
+    at this very moment is left as it is."""
     for review in rows:
-        _turn(session, review, state=ReviewState.VOID, handed_on_at=now)
-        record_event(session, review.submission_version_id, review.reviewer_id, "handed_on", now, pk(review))
+        if _turn(session, review, state=ReviewState.VOID, handed_on_at=now):
+            record_event(session, review.submission_version_id, review.reviewer_id, "handed_on", now, pk(review))
     session.flush()
 
 
 def take_up_again(session: Session, review: Review, now: datetime) -> None:
     """Its reviewer goes on after all: it counts like any other."""
-    _turn(session, review, state=ReviewState.OPEN, handed_on_at=None, opened_at=review.opened_at or now)
-    record_event(session, review.submission_version_id, review.reviewer_id, "taken_up_again", now, pk(review))
+    if _turn(session, review, state=ReviewState.OPEN, handed_on_at=None, opened_at=review.opened_at or now):
+        record_event(session, review.submission_version_id, review.reviewer_id, "taken_up_again", now, pk(review))
     session.flush()
 
 
-def _turn(session: Session, review: Review, **values: Any) -> None:
-    """Changes the row and leaves its version: a page on which somebody is writing meanwhile is not out of date."""
-    session.connection().execute(update(table(Review)).where(table(Review).c.id == pk(review)).values(**values))
+def _turn(session: Session, review: Review, **values: Any) -> bool:
+    """Changes the row and leaves its version: a page on which somebody is writing meanwhile is not out of date. False
+    where somebody else changed it since it was read."""
+    row = table(Review).c
+    changed: Any = session.connection().execute(
+        update(table(Review))
+        .where(row.id == pk(review), row.state == review.state, row.version == review.version)
+        .values(**values)
+    )
+    if changed.rowcount != 1:
+        session.refresh(review)
+        return False
     for name, value in values.items():
         set_committed_value(review, name, value)
+    return True

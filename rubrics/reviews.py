@@ -145,7 +145,7 @@ def void_reviews(session: Session, submission_version_id: int, now: datetime, on
 def end_reviews(session: Session, rows: Iterable[Review], now: datetime, why: str = "") -> None:
     """Makes these reviews void; `why` stands in the audit where it is not the version that ended."""
     for row in rows:
-        row.state = ReviewState.VOID
+        row.state, row.handed_on_at = ReviewState.VOID, None
         session.add(row)
         record_event(session, row.submission_version_id, row.reviewer_id, "void", now, pk(row), why)
     session.flush()

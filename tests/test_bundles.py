@@ -192,6 +192,10 @@ def test_officers_of_the_place_alone_have_it(world: World) -> None:
     for act in (certificate_bundles.ready, lambda s, a, u: certificate_bundles.cancel(s, a, u, world.now)):
         with pytest.raises(Forbidden):
             act(world.session, actor, made.uuid)
+    with pytest.raises(Forbidden):  # statements of work are read by who looks after the whole round
+        certificate_bundles.ask(
+            world.session, actor, world.programme.uuid, elsewhere.uuid, world.now, paper_kinds.STATEMENTS
+        )
     with pytest.raises(Refused, match=r"bundle\.nothing"):  # nobody of that school holds one
         asked(world, cast.SUN.school)
 

@@ -368,6 +368,7 @@ def correct(
     if wrong:
         raise Invalid(wrong)
     training_hours.take_turn(session, training)
+    session.refresh(training)
     session.refresh(row)
     minutes = None if minutes == training.minutes else minutes
     if (row.minutes, row.removed_at is None) == (minutes, is_here):

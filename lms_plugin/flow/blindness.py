@@ -56,7 +56,7 @@ def end_reviews(
 
     `people`: rows of anybody, None for everybody of the programme. The places are filled at the next allotment.
     """
-    wanted: list[ColumnElement[bool]] = [col(rubrics.Review.state).in_(rubrics.UNFINISHED)]
+    wanted: list[ColumnElement[bool]] = [rubrics.MAY_GO_ON]
     if people is not None:
         rows_of_them = rows_by_row(session, people).values()
         wanted.append(col(rubrics.Review.reviewer_id).in_({row for rows in rows_of_them for row in rows}))

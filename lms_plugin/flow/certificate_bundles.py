@@ -16,6 +16,7 @@ from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
 from lms_plugin.flow import certificates, paper_kinds
 from lms_plugin.flow.paper_kinds import CERTIFICATES, STATEMENTS, PaperKind
+from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgMembership, OrgUnit, Person
 from lms_plugin.storage import new_key
 
@@ -49,7 +50,7 @@ def page(
     session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, kind: PaperKind = CERTIFICATES
 ) -> BundlePage:
     """Five queries at most. Raises NotFound, Forbidden."""
-    programme, unit = _place(session, actor, programme_uuid, unit_uuid)
+    programme, unit = _place(session, actor, programme_uuid, unit_uuid, kind)
     bundle = domain.newest(session, pk(programme), pk(unit), kind.name)
     by = by_id(session, Person, [bundle.asked_by_id]) if bundle is not None else {}
     return BundlePage(
@@ -66,11 +67,20 @@ def page(
     )
 
 
-def _place(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str) -> tuple[Programme, OrgUnit]:
+def _place(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, kind: PaperKind
+) -> tuple[Programme, OrgUnit]:
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
+    _may_read(session, actor, programme, kind)
     return programme, unit
+
+
+def _may_read(session: Session, actor: Actor, programme: Programme, kind: PaperKind) -> None:
+    """工作量证明 are read by who looks after the whole round: what somebody did for others is of no one unit."""
+    if kind is STATEMENTS:
+        require(actor, Permission.CERTIFICATE_READ, programme_scope(session, programme))
 
 
 def ask(
@@ -83,7 +93,7 @@ def ask(
 ) -> domain.CertificateBundle:
     """Asks the worker for the file; the one that is being made already where there is one. What was made of
     this unit before goes. Raises Refused `bundle.nothing`."""
-    programme, unit = _place(session, actor, programme_uuid, unit_uuid)
+    programme, unit = _place(session, actor, programme_uuid, unit_uuid, kind)
     certificates.take_turn(session, actor.tenant_id)
     before = domain.newest(session, pk(programme), pk(unit), kind.name)
     if before is not None and before.state in domain.OPEN:
@@ -126,7 +136,9 @@ def _held(session: Session, actor: Actor, bundle_uuid: str) -> tuple[domain.Cert
     bundle = find(session, domain.CertificateBundle, actor.tenant_id, bundle_uuid)
     unit = get(session, OrgUnit, bundle.org_unit_id)
     require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    return bundle, get(session, Programme, bundle.programme_id), unit
+    programme = get(session, Programme, bundle.programme_id)
+    _may_read(session, actor, programme, paper_kinds.KINDS[bundle.kind])
+    return bundle, programme, unit
 
 
 def ready(session: Session, actor: Actor, bundle_uuid: str) -> tuple[str, str]:

@@ -194,7 +194,7 @@ def _end_reviews(session: Session, one: Collection[int], other: Collection[int],
         select(review)
         .join(work, col(work.id) == col(review.submission_id))
         .where(
-            col(review.state).in_(rubrics.UNFINISHED),
+            rubrics.MAY_GO_ON,
             (col(review.reviewer_id).in_(one) & col(work.person_id).in_(other))
             | (col(review.reviewer_id).in_(other) & col(work.person_id).in_(one)),
         )

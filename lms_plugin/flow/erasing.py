@@ -239,7 +239,7 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
     code = competencies.PersonalCode
     apart = rubrics.ReviewConflict
     told = session.exec(select(Notice).where(col(Notice.tenant_id) == tenant_id)).all()
-    naming = [one.id for one in told if any(word in str(one.params) for word in known)]
+    naming = [one.id for one in told if set(known) & {str(value) for value in one.params.values()}]
     return {
         "requests": _blank(session, asked, col(asked.person_id).in_(rows), text="", reply=""),
         "objections": _blank(session, raised, col(raised.raised_by_id).in_(rows), text="", said_by=""),

@@ -178,7 +178,14 @@ def _of_a_training(session: Session, file: competencies.StoredFile) -> Scope | N
 def _handed_in(
     session: Session, actor: Actor, file: competencies.StoredFile
 ) -> Sequence[tuple[competencies.Submission, competencies.Evidence, rubrics.Review | None]]:
-    """The versions with this file that stand, each with the actor's own live review of it: one query."""
+    """The versions with this file that stand, each with the actor's own review of it that counts or may still: one
+    query."""
+    may_go_on = (
+        (col(rubrics.Review.state) == rubrics.ReviewState.VOID)
+        & col(rubrics.Review.handed_on_at).is_not(None)
+        & (col(competencies.Submission.state) == competencies.SubmissionState.SUBMITTED)
+        & (col(competencies.Submission.current_version_id) == col(competencies.SubmissionVersion.id))
+    )
     return session.exec(
         select(competencies.Submission, competencies.Evidence, rubrics.Review)
         .join(competencies.Evidence, col(competencies.Evidence.submission_id) == col(competencies.Submission.id))
@@ -190,7 +197,7 @@ def _handed_in(
             rubrics.Review,
             (col(rubrics.Review.submission_version_id) == col(competencies.SubmissionVersion.id))
             & col(rubrics.Review.reviewer_id).in_(actor.person_ids)
-            & col(rubrics.Review.state).in_(rubrics.LIVE),
+            & (col(rubrics.Review.state).in_(rubrics.LIVE) | may_go_on),
             isouter=True,
         )
         .where(

@@ -403,6 +403,7 @@ def own_files(session: Session, actor: Actor, submission_uuid: str, key: str) ->
         .where(
             col(competencies.StoredFile.person_id).in_(actor.person_ids),
             competencies.StoredFile.state == competencies.FileState.READY,
+            col(competencies.StoredFile.extension) != "",  # those that came with a transfer stay where they lie
         )
         .order_by(col(competencies.StoredFile.id).desc())
         .limit(200)

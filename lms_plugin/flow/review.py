@@ -368,6 +368,9 @@ def _take_up_again(session: Session, review: rubrics.Review, now: datetime) -> N
     if _is_kept_apart(session, work, rows):
         return
     rubrics.take_up_again(session, review, now)
+    version = get(session, competencies.SubmissionVersion, review.submission_version_id)
+    version.opened_at = version.opened_at or now  # from now on its author cannot withdraw it
+    session.add(version)
 
 
 def _is_kept_apart(session: Session, work: competencies.Submission, rows: tuple[int, ...]) -> bool:

@@ -205,7 +205,8 @@ def bring(sessions: "sessionmaker[Session]", storage: Storage, ids: dict[str, in
     ]
     with transaction(sessions) as session:
         row = session.exec(select(domain.Arrival).where(domain.Arrival.id == ids["arrival_id"]).with_for_update()).one()
-        if row.state in arrivals.SHOWN and not _known(session, row):
+        is_kept = bool(arrivals.content_of(session, row))  # else its person was erased meanwhile
+        if row.state in arrivals.SHOWN and is_kept and not _known(session, row):
             _note(session, row, made, now)
             made = []
     for kept in made:

@@ -1,7 +1,7 @@
 """发布: what will happen, three cases to look at, one button."""
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -56,9 +56,9 @@ def _moment(text: str, latest: datetime) -> datetime:
     """When the page was shown, as its form says; `latest` where it says nothing that can be read."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return min(found.astimezone(UTC), latest) if found.tzinfo is not None else latest
+    except (ValueError, OverflowError):  # the year 1 in a zone east of Greenwich is before all years
         return latest
-    return found if found.tzinfo is not None and found <= latest else latest
 
 
 @blueprint.post("/release/<programme>/stop")

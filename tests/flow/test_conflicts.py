@@ -97,6 +97,15 @@ def test_a_school_lead_speaks_for_two_people_of_the_own_school_alone(world: Worl
             conflicts.pairs(world.session, world.actor(who), 1)
 
 
+def test_nobody_speaks_for_themselves(world: World) -> None:
+    mine = next(who for who in cast.TEACHERS if who.school == cast.LEAD.school)
+    with pytest.raises(Invalid):
+        said(world, mine, cast.LEAD, by=cast.LEAD)
+    uuid = said(world, mine, cast.LEAD)
+    with pytest.raises(Forbidden):
+        conflicts.end(world.session, world.actor(cast.LEAD), uuid, world.now)
+
+
 def test_what_is_wrong_is_said_beside_its_field(world: World) -> None:
     number = world.person(cast.CHEN).staff_number
     with pytest.raises(Invalid) as refused:

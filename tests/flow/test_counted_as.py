@@ -135,6 +135,23 @@ def test_the_days_of_versions_and_categories_are_laid_into_each_other(world: Wor
     assert [one.category for one in in_force(days[:2], [])] == [None, None]
 
 
+def test_of_two_rows_of_one_human_being_the_one_on_the_roster_speaks(world: World) -> None:
+    """That a duplicate stood on no roster says nothing of who did; where neither did, both say so."""
+    chen, wang = pk(world.person(cast.CHEN)), pk(world.person(cast.WANG))
+    noted = [(chen, Category.PRINCIPAL, 0), (wang, None, 1)]
+    for person, category, days in noted:
+        since = world.now + timedelta(days=days)
+        row = {"programme_id": pk(world.programme), "person_id": person, "category": category, "since_at": since}
+        world.session.add(CountedAs(**row))
+    world.session.flush()
+
+    def told(*people: int) -> list[Category | None]:
+        return [one.category for one in competencies.counted_as.said_of(world.session, pk(world.programme), people)]
+
+    assert told(chen, wang) == [Category.PRINCIPAL]
+    assert told(wang) == [None]
+
+
 def test_it_is_noted_once_and_never_changed(world: World, entry: RosterEntry) -> None:
     become(world, entry, Category.COACH)  # holds nothing yet, but was asked for
     earn(world, cast.CHEN, "A3")

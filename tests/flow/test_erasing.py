@@ -114,6 +114,12 @@ def test_the_bytes_go_with_the_next_clearing(full: World) -> None:
     assert "k" * 32 in clearing.let_go(full.session, full.now, timedelta(days=30))
 
 
+def test_notices_of_somebody_with_a_longer_name_stay(full: World) -> None:
+    enter.raise_notice(full.session, pk(full.tenant), "roster.claimed", "k2", {"name": f"{cast.CHEN.name}华"}, full.now)
+    erasing.erase(full.session, full.person(cast.CHEN), WHY, full.now)
+    assert [one.key for one in full.session.exec(select(Notice).where(Notice.kind == "roster.claimed"))] == ["k2"]
+
+
 def test_others_lose_nothing(full: World) -> None:
     before = tables_that_say(full, cast.WANG.name, full.person(cast.WANG).staff_number)
     erasing.erase(full.session, full.person(cast.CHEN), WHY, full.now)

@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 from sqlmodel import col, select
 
 import competencies
 import rubrics
-from lms_plugin.db import pk
+from lms_plugin.db import pk, table
 from lms_plugin.errors import Refused
-from lms_plugin.flow import cases, review, review_views
+from lms_plugin.flow import cases, conflicts, review, review_views
 from tests import people as cast
 from tests.factories import World
-from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
+from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
 LEASE = timedelta(hours=72)
@@ -163,6 +164,42 @@ def test_unopened_ones_wait_until_their_last_day(world: World, works: dict[str, 
     assert one.state is rubrics.ReviewState.VOID
     others = [row for row in live(world, works["chen"]) if row.state is rubrics.ReviewState.ALLOTTED]
     assert [row.due_at for row in others] != [one.due_at]
+
+
+def test_what_is_handed_in_at_the_same_moment_stays(world: World, works: dict[str, competencies.Submission]) -> None:
+    """The allotment has read it as late; its reviewer commits before the allotment writes."""
+    allot(world)
+    one = begun(world, works["chen"])
+    review_table = table(rubrics.Review)
+    world.session.connection().execute(
+        update(review_table)
+        .where(review_table.c.id == pk(one))
+        .values(state=rubrics.ReviewState.SUBMITTED, version=one.version + 1)
+    )
+    rubrics.hand_on(world.session, [one], world.now)
+    assert one.state is rubrics.ReviewState.SUBMITTED
+    assert one.handed_on_at is None
+    assert "handed_on" not in {event.kind for event in events_of(world, one)}
+
+
+def test_taking_it_up_unopened_ends_withdrawing(world: World, works: dict[str, competencies.Submission]) -> None:
+    allot(world)
+    one = reviews_of(world, works["chen"])[0]
+    rubrics.hand_on(world.session, [one], world.now)
+    actor = world.actor(cast_of(world, one.reviewer_id))
+    review.save(world.session, actor, one.uuid, {}, one.version, world.now)
+    assert version_of(world, works["chen"]).opened_at == world.now
+
+
+def test_who_must_not_review_the_author_any_more_has_it_no_longer(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    allot(world)
+    one = begun(world, works["chen"])
+    rubrics.hand_on(world.session, [one], world.now)
+    numbers = [world.person(who).staff_number for who in (cast.CHEN, cast_of(world, one.reviewer_id))]
+    conflicts.keep_apart(world.session, world.actor(cast.OFFICER), conflicts.Said(*numbers, "family"), world.now)
+    assert not tasks_of(world, one).handed_on
 
 
 def test_a_programme_without_the_rule_waits_for_ever(world: World, works: dict[str, competencies.Submission]) -> None:

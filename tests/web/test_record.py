@@ -188,6 +188,8 @@ def test_a_release_says_how_many_remain(browse, world, monkeypatch):
     for words in ("2 份定好的材料等着发布", "发布这 1 份", "发布后还有 1 份"):
         assert words in page
     assert page.count('name="case"') == 1
+    assert officer.post(f"{url}/all", {"shown_at": "0001-01-01T00:00+14:00"}).status_code == 303
+    assert officer.post(f"{url}/stop").status_code == 303
     (shown_at,) = re.findall(r'name="shown_at" value="([^"]+)"', page)
     assert officer.post(f"{url}/all", {"shown_at": shown_at}).status_code == 303
     for words in ("正在发布", "<b>0</b> / 2"):
