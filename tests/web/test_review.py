@@ -70,6 +70,7 @@ def test_a_review_that_went_on_to_somebody_else_is_taken_up_by_saving(
     one, who = first_review(world, works)
     browser = browse(who)
     browser.get(f"/reviews/{one.uuid}")
+    world.session.refresh(one)
     rubrics.hand_on(world.session, [one], world.now)
     world.session.commit()
     listed = browser.get("/reviews").text
