@@ -266,7 +266,7 @@ def hold(session: Session, row: Model) -> None:
     saved. Raises NotFound where somebody has deleted it meanwhile."""
     found = session.exec(
         select(type(row))
-        .where(col(type(row).id) == pk(row))  # type: ignore[attr-defined]
+        .where(table(type(row)).c.id == pk(row))
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
-from lms_plugin.access import Actor, Permission, Scope, can, require
+from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.humans import rows_by_row, today_of
-from lms_plugin.flow.people import person_scope, reach
-from lms_plugin.people import OrgMembership, OrgUnit, Person, RoleKind, staff_number_as_kept
+from lms_plugin.flow.people import by_number, person_scope, reach
+from lms_plugin.flow.scopes import person_in
+from lms_plugin.people import Person, RoleKind, staff_number_as_kept
 
 LONGEST_NOTE = 200
 CONFLICT = "conflict"  # why a review ended, in the audit
@@ -62,8 +63,7 @@ def pairs(session: Session, actor: Actor, page: int) -> tuple[list[Pair], int]:
         .join(by, col(by.id) == col(row.said_by_id))
         .where(row.tenant_id == actor.tenant_id, col(row.ended_at).is_(None))
     )
-    if "" not in paths:
-        statement = statement.where(_within(col(row.one_id), paths), _within(col(row.other_id), paths))
+    statement = statement.where(person_in(paths, row.one_id), person_in(paths, row.other_id))
     total = session.exec(select(func.count()).select_from(statement.subquery())).one()
     found = session.exec(
         statement.order_by(col(row.said_at).desc(), col(row.id).desc()).offset((page - 1) * SIZE).limit(SIZE)
@@ -72,19 +72,6 @@ def pairs(session: Session, actor: Actor, page: int) -> tuple[list[Pair], int]:
         Pair(pair.uuid, first, second, pair.kind.value, pair.note, name, pair.said_at)
         for pair, first, second, name in found
     ], total
-
-
-def _within(person: Any, paths: Collection[str]) -> "ColumnElement[bool]":
-    return (
-        select(OrgMembership.id)
-        .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
-        .where(
-            col(OrgMembership.person_id) == person,
-            col(OrgMembership.ends_on).is_(None),
-            or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in paths)),
-        )
-        .exists()
-    )
 
 
 def keep_apart(session: Session, actor: Actor, said: Said, now: datetime) -> rubrics.ReviewConflict:
@@ -103,7 +90,7 @@ def keep_apart(session: Session, actor: Actor, said: Said, now: datetime) -> rub
         wrong["note"] = "form.unprintable"
     people = {}
     for field, typed in (("one", said.one), ("other", said.other)):
-        person = _person(session, actor, typed)
+        person = by_number(session, actor, Permission.REVIEW_KEEP_APART, [typed]).get(staff_number_as_kept(typed))
         if person is None:
             wrong[field] = "conflict.nobody"
         else:
@@ -136,26 +123,6 @@ def keep_apart(session: Session, actor: Actor, said: Said, now: datetime) -> rub
     session.flush()
     _end_reviews(session, rows[one], rows[other], now)
     return row
-
-
-def _person(session: Session, actor: Actor, typed: str) -> Person | None:
-    """The confirmed person with this 工号, where the actor looks after them."""
-    number = staff_number_as_kept(typed)
-    if not number or not number.isprintable():
-        return None
-    found = session.exec(
-        owned(Person, actor.tenant_id)
-        .where(
-            Person.staff_number == number,
-            col(Person.merged_into_id).is_(None),
-            col(Person.confirmed_at).is_not(None),
-        )
-        .order_by(col(Person.id))
-    ).all()
-    return next(
-        (one for one in found if can(actor, Permission.REVIEW_KEEP_APART, person_scope(session, one))),
-        None,
-    )
 
 
 def end(session: Session, actor: Actor, uuid: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import by_id, find, owned, pk
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import humans, invitations
-from lms_plugin.flow.scopes import current_unit_paths
+from lms_plugin.flow.people import by_number
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind, staff_number_as_kept
 
 LEAST, MOST = 2, 5
@@ -132,21 +132,7 @@ def _asked_in(session: Session, actor: Actor, unit: OrgUnit, numbers: str) -> li
     require(
         actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=(unit.path.rpartition(f"{pk(unit)}/")[0],))
     )
-    rows = session.exec(
-        owned(Person, actor.tenant_id)
-        .where(
-            col(Person.staff_number).in_(wanted),
-            col(Person.merged_into_id).is_(None),
-            col(Person.confirmed_at).is_not(None),
-        )
-        .order_by(col(Person.id))
-    ).all()
-    paths = current_unit_paths(session, [pk(one) for one in rows])
-    found = {
-        one.staff_number: one
-        for one in rows
-        if can(actor, Permission.ROLE_INVITE, Scope(actor.tenant_id, unit_paths=tuple(paths.get(pk(one), ()))))
-    }
+    found = by_number(session, actor, Permission.ROLE_INVITE, wanted)
     missing = [number for number in wanted if number not in found]
     if missing:
         raise Invalid({"asked_in": ("panel.nobody", {"numbers": "、".join(missing)})})

@@ -4,10 +4,10 @@ Every function takes lists and asks the database a constant number of times, so 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import literal, union_all
+from sqlalchemy import ColumnElement, exists, false, func, literal, or_, true, union_all
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -97,6 +97,26 @@ def submission_scopes(
         )
         for row in submissions
     }
+
+
+def person_in(paths: Collection[str], person_id: Any) -> ColumnElement[bool]:
+    """The condition that a person, by the id of any of their rows, belongs today to a unit within these paths ("" = the
+    whole district)."""
+    if "" in paths:
+        return true()
+    unit, row = aliased(OrgUnit), aliased(Person)
+    return exists().where(
+        col(row.id) == person_id,
+        col(OrgMembership.person_id) == func.coalesce(col(row.merged_into_id), col(row.id)),
+        col(OrgMembership.ends_on).is_(None),
+        col(unit.id) == col(OrgMembership.org_unit_id),
+        is_below(unit, paths),
+    )
+
+
+def is_below(unit: Any, paths: Collection[str]) -> ColumnElement[bool]:
+    """The condition that an alias of OrgUnit lies within one of these paths."""
+    return or_(false(), *(col(unit.path).startswith(path, autoescape=True) for path in paths))
 
 
 def person_scope(session: Session, tenant_id: int, person_id: int, programme_id: int | None = None) -> Scope:

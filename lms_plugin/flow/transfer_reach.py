@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, false, func, or_, true
+from sqlalchemy import ColumnElement, exists, or_, true
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -14,8 +14,8 @@ import competencies
 from lms_plugin.access import Scope
 from lms_plugin.db import get, pk
 from lms_plugin.flow import humans
-from lms_plugin.flow.scopes import person_scope
-from lms_plugin.people import OrgMembership, OrgUnit, Person
+from lms_plugin.flow.scopes import is_below, person_in, person_scope
+from lms_plugin.people import OrgUnit, Person
 
 domain = competencies.transfers
 
@@ -34,17 +34,6 @@ def within(paths: Collection[str], kind: Any) -> ColumnElement[bool]:
     """The condition by which rows of `kind` are within these paths of units ("" = the whole district)."""
     if "" in paths:
         return true()
-    unit, first = aliased(OrgUnit), aliased(Person)
-
-    def below() -> ColumnElement[bool]:
-        return or_(false(), *(col(unit.path).startswith(path, autoescape=True) for path in paths))
-
-    now_in = exists().where(
-        col(first.id) == kind.person_id,
-        col(OrgMembership.person_id) == func.coalesce(col(first.merged_into_id), col(first.id)),
-        col(OrgMembership.ends_on).is_(None),
-        col(unit.id) == col(OrgMembership.org_unit_id),
-        below(),
-    )
-    then_in = exists().where(col(unit.id) == kind.org_unit_id, below())
-    return or_(now_in, then_in)
+    unit = aliased(OrgUnit)
+    then_in = exists().where(col(unit.id) == kind.org_unit_id, is_below(unit, paths))
+    return or_(person_in(paths, kind.person_id), then_in)
