@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rubrics.reliability import Estimate, spread_interval, student
@@ -19,7 +20,11 @@ MOST = 0.5
 """No mark is ever corrected by more than this many levels."""
 
 _SWEEPS, _STILL, _LEAST_CHANCE = 60, 1e-4, 1e-6
+_BULK = 20_000  # marks from which arrays are quicker than loading what computes with them takes
 _NEVER = (0.0, 0.0)
+
+Gold = Mapping[int, tuple[int, float]]
+"""Reviewer → how many examples with an agreed mark they marked, and by how many levels they lay above it, summed."""
 
 
 class Rated(NamedTuple):
@@ -128,8 +133,38 @@ def spread(rated: Iterable[Rated], least: int) -> Estimate:
     return spread_interval(whole, without) if len(without) >= least else Estimate(len(without))
 
 
-def leanings(rated: Iterable[Rated]) -> dict[int, Leaning]:
-    """Every reviewer's leaning (BLUP). At most MOST levels, and none for who has marked fewer than ENOUGH_MARKED."""
+def leanings(
+    rated: Iterable[Rated], gold: Mapping[int, tuple[int, float]] = MappingProxyType({})
+) -> dict[int, Leaning]:
+    """Every reviewer's leaning (BLUP), of those who marked works that somebody else marked too. At most MOST levels,
+    and none for who has marked fewer than ENOUGH_MARKED, examples with an agreed mark among them.
+
+    What an example is worth is known, so it tells a leaning without detour: b = (Σ(mark − worth) + Σ above) ÷
+    (marks + examples + chance / variance of leanings).
+    """
+    given = rated if isinstance(rated, Sequence) else list(rated)
+    if len(given) >= _BULK:
+        from rubrics import severity_bulk  # noqa: PLC0415 - numpy is loaded for many marks alone
+
+        ids, counts, shifts, of_reviewers, chance = severity_bulk.settled(given, gold, _SWEEPS, _STILL, _LEAST_CHANCE)
+    else:
+        ids, counts, shifts, of_reviewers, chance = _settled(given, gold)
+    found = {}
+    for reviewer, works, shift in zip(ids, counts, shifts, strict=True):
+        if of_reviewers <= _LEAST_CHANCE:
+            found[reviewer] = Leaning(0.0, 0.0, works)
+            continue
+        n = works + gold[reviewer][0] if reviewer in gold else works
+        if n < ENOUGH_MARKED:
+            found[reviewer] = Leaning(0.0, of_reviewers, works)
+        else:
+            unsure = of_reviewers * chance / (n * of_reviewers + chance)
+            found[reviewer] = Leaning(MOST if shift > MOST else -MOST if shift < -MOST else shift, unsure, works)
+    return found
+
+
+def _settled(rated: Iterable[Rated], gold: Gold) -> tuple[list[int], list[int], list[float], float, float]:
+    """As `severity_bulk.settled`, in plain Python."""
     works = _by_work(rated)
     spread_by = _variances(works)
     chance, of_works, of_reviewers = max(spread_by.chance, _LEAST_CHANCE), spread_by.works, spread_by.reviewers
@@ -148,14 +183,14 @@ def leanings(rated: Iterable[Rated]) -> dict[int, Leaning]:
             totals[at] += value
             total += value
         sheets.append((tuple([place[one[1]] for one in of_work]), n, total, n * of_works / (n * of_works + chance)))
-    counts = {reviewer: len(marked[at]) for reviewer, at in place.items()}
+    ids, counts = list(place), [len(of_reviewer) for of_reviewer in marked]
     if of_reviewers <= _LEAST_CHANCE:
-        return {reviewer: Leaning(0.0, 0.0, n) for reviewer, n in counts.items()}
-    middle = sum(totals) / sum(counts.values())
-    books = [
-        (tuple(of_reviewer), total, len(of_reviewer) + chance / of_reviewers)
-        for of_reviewer, total in zip(marked, totals, strict=True)
-    ]
+        return ids, counts, [0.0] * len(ids), of_reviewers, chance
+    middle = sum(totals) / sum(counts)
+    books = []
+    for reviewer, of_reviewer, total in zip(ids, marked, totals, strict=True):
+        examples, above = gold.get(reviewer, (0, 0.0))
+        books.append((tuple(of_reviewer), total + above, len(of_reviewer) + examples + chance / of_reviewers))
     shift = [0.0] * len(place)
     for _ in range(_SWEEPS):
         of = shift.__getitem__
@@ -168,15 +203,7 @@ def leanings(rated: Iterable[Rated]) -> dict[int, Leaning]:
         shift = new
         if moved < _STILL:
             break
-    found = dict(zip(place, shift, strict=True))
-    return {
-        reviewer: Leaning(
-            max(-MOST, min(MOST, found[reviewer])), of_reviewers * chance / (n * of_reviewers + chance), n
-        )
-        if n >= ENOUGH_MARKED
-        else Leaning(0.0, of_reviewers, n)
-        for reviewer, n in counts.items()
-    }
+    return ids, counts, shift, of_reviewers, chance
 
 
 def beside_others(differences: Sequence[float]) -> Estimate:

@@ -6,7 +6,7 @@ import sys
 from lms_plugin import media
 
 LARGE = (
-    *("PIL", "lxml", "pi_heif", "pikepdf", "pypdfium2", "bleach", "alembic", "xlsxwriter", "python_calamine"),
+    *("PIL", "lxml", "pi_heif", "pikepdf", "pypdfium2", "bleach", "alembic", "xlsxwriter", "python_calamine", "numpy"),
     *("weasyprint", "fontTools", "segno"),
 )
 

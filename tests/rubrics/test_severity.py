@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rubrics import severity
 from rubrics.severity import MOST, Rated, adjusted, beside_others, leanings, spread, variances
 
 
@@ -121,3 +122,50 @@ def test_leanings_stay_within_bounds_and_do_not_change_when_all_marks_move(
         assert abs(one.shift) <= MOST
         assert one.variance >= 0
         assert one.shift == pytest.approx(other[reviewer].shift, abs=0.01)
+
+
+MARKS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6), st.integers(0, 2)), max_size=80)
+EXAMPLES = st.dictionaries(st.integers(0, 6), st.tuples(st.integers(0, 4), st.floats(-4, 4)), max_size=4)
+
+
+@given(MARKS, EXAMPLES)
+def test_over_arrays_the_leanings_are_the_same(
+    given_marks: list[tuple[int, int, int]], gold: dict[int, tuple[int, float]]
+) -> None:
+    rated = [Rated(work, who, float(level)) for work, who, level in given_marks]
+    with pytest.MonkeyPatch.context() as limits:
+        limits.setattr(severity, "_BULK", 0)
+        by_arrays = leanings(rated, gold)
+    known = leanings(rated, gold)
+    assert by_arrays.keys() == known.keys()
+    for reviewer, one in known.items():
+        assert by_arrays[reviewer].works == one.works
+        assert by_arrays[reviewer].shift == pytest.approx(one.shift, abs=1e-9)
+        assert by_arrays[reviewer].variance == pytest.approx(one.variance, abs=1e-9)
+
+
+def test_examples_with_an_agreed_mark_bring_leanings_nearer_to_the_truth() -> None:
+    chance = random.Random(11)
+    rated, _worth = marked(600, 3, 0.5, 0.7, seed=11)
+    known = leanings(rated)
+    drawn = random.Random(11)  # the same leanings as in `marked`
+    _worth = [drawn.gauss(2.0, 0.8) for _ in range(600)]
+    lean = {reviewer: drawn.gauss(0.0, 0.5) for reviewer in range(150)}
+    gold = {who: (3, sum(one + chance.gauss(0, 0.7) for _ in range(3))) for who, one in lean.items()}
+    with_gold = leanings(rated, gold)
+
+    def far(found: dict[int, severity.Leaning]) -> float:
+        return sum((found[who].shift - max(-MOST, min(MOST, lean[who]))) ** 2 for who in lean)
+
+    assert far(with_gold) < 0.9 * far(known)
+    assert all(with_gold[who].variance < known[who].variance for who in lean)
+
+
+def test_examples_count_towards_the_five_marks_from_which_anything_is_corrected() -> None:
+    chance = random.Random(12)
+    pairs = [(work, who) for work in range(40) for who in (work % 7 + 2, work % 3 + 9)]
+    rated = [Rated(work, who, 1 + 0.8 * (who % 2) + chance.gauss(0, 0.2)) for work, who in pairs]
+    rated += [Rated(work, 1, 2.2 + chance.gauss(0, 0.2)) for work in range(3)]
+    assert leanings(rated)[1].shift == 0.0
+    assert leanings(rated, {1: (1, 0.6)})[1].shift == 0.0
+    assert leanings(rated, {1: (2, 1.2)})[1].shift > 0.1
