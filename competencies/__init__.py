@@ -1,6 +1,5 @@
 """WHAT was learned: the front door of the competencies part."""
 
-from competencies import append_only as append_only
 from competencies import (
     batches,
     certificates,

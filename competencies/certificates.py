@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, select
 
 from competencies import papers
-from competencies.append_only import guard, refusing
 from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
 from competencies.models import CreditEntry, CreditKind, LedgerUnsealed
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import pk, table
 
 for _kind in (Certificate, CertificateEnd, CertificateTerms, UnitSeal, SealUse):

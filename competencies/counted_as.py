@@ -12,8 +12,8 @@ from typing import NamedTuple
 from sqlalchemy import Index
 from sqlmodel import Field, Session, col, select
 
-from competencies.append_only import guard, refusing
 from competencies.rules import Category
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model, choice, table
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import JSON, Column, ColumnElement, UniqueConstraint, exists
 from sqlmodel import Field, Session, col, func, select
 
-from competencies.append_only import guard, refusing
 from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
 from competencies.seals import named_in
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model, Owned
 
 MOST_DRAWN = 200

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, or_
 from sqlmodel import Session, col, func, select
 
 from competencies import counted_as
-from competencies.append_only import guard, refusing
 from competencies.hours import HoursKind, HoursRule, Passed, RuleSince, Step, booked_steps
 from competencies.levels import Level
 from competencies.models import Award, CreditEntry, CreditKind, Programme, ProgrammePolicy
 from competencies.rules import Category, Rules
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 

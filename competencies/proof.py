@@ -12,11 +12,11 @@ from sqlalchemy import Row
 from sqlalchemy import select as columns
 from sqlmodel import Session, func, select
 
-from competencies.append_only import missing_guards
 from competencies.certificate_models import Certificate
 from competencies.draws import LedgerDraw
 from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
 from competencies.seals import FORMS, MOST_IN_A_SEAL, Head, hash_of, named_in, raw
+from lms_plugin.append_only import missing_guards
 from lms_plugin.db import table
 
 _SEALS_AT_ONCE = 20

@@ -15,9 +15,9 @@ from sqlmodel import Field, Session, col, func, select
 
 from competencies import pack as packs
 from competencies import reference_packs
-from competencies.append_only import guard, refusing
 from competencies.exchange.reference_case import item_identifier
 from competencies.reference_schema import Reference, outline
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Owned, Versioned, choice, owned
 
 __all__ = [

@@ -21,8 +21,8 @@ from sqlalchemy import Label, bindparam, delete, insert, type_coerce
 from sqlalchemy.types import NullType
 from sqlmodel import Session, col, func, select
 
-from competencies.append_only import guard, refusing
 from competencies.models import CreditEntry, LedgerSeal, LedgerUnsealed
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model, table
 
 MOST_IN_A_SEAL = 1000

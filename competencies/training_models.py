@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field
 
-from competencies.append_only import guard, refusing
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model, Owned, Versioned, choice
 
 

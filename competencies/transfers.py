@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, or_
 from sqlmodel import Session, col, select
 
-from competencies.append_only import guard, refusing
 from competencies.certificates import code_as_kept as code_as_kept
 from competencies.certificates import code_as_printed as code_as_printed
 from competencies.certificates import new_code as new_code
@@ -44,6 +43,7 @@ from competencies.transfer_models import TransferFile as TransferFile
 from competencies.transfer_models import TransferKey as TransferKey
 from competencies.transfer_models import TransferPackage as TransferPackage
 from competencies.transfer_models import TransferState as TransferState
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import new_uuid, pk, table
 
 guard(TransferEvent, refusing(table(TransferEvent).name))

@@ -7,9 +7,9 @@ from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field
 
 from competencies import papers
-from competencies.append_only import guard, refusing
 from competencies.certificate_models import Paper, PaperEnd, PaperSeal
 from competencies.certificates import Standing
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import table
 
 KINDS = ("reviews", "decisions", "trainings")

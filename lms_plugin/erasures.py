@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import JSON, Column
 from sqlmodel import Field
 
-import competencies
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model
 
 
@@ -22,4 +22,4 @@ class Erasure(Model, table=True):
     erased_at: datetime
 
 
-competencies.append_only.guard(Erasure, competencies.append_only.refusing("erasure"))
+guard(Erasure, refusing("erasure"))

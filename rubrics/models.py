@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field
 
+from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import Model, Owned, Versioned, choice
 
 
@@ -43,6 +44,11 @@ class CriterionLevel(Model, table=True):
     criterion_id: int = Field(foreign_key="criterion.id", index=True)
     level: int
     text: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+
+
+# What was published is what people were judged by: the database refuses to change or delete it.
+for _kind in (RubricVersion, Criterion, CriterionLevel):
+    guard(_kind, refusing(str(_kind.__tablename__)))
 
 
 class Allocation(Owned, table=True):

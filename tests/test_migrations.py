@@ -9,8 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 import competencies
-from competencies.append_only import missing_guards
 from lms_plugin import db, migrate
+from lms_plugin.append_only import missing_guards
 from lms_plugin.db import Model, get, pk
 from lms_plugin.flow import merges
 from lms_plugin.people import Person, Role, RoleKind, RosterEntry
@@ -131,6 +131,22 @@ def test_the_ledger_is_append_only_in_the_database_itself(made: Engine, now: obj
             connection.execute(text(change))
     with made.connect() as connection:
         assert connection.execute(text("SELECT credit_hundredths FROM credit_entry")).scalar_one() == 100
+
+
+@pytest.mark.parametrize("name", ["rubric_version", "criterion", "criterion_level"])
+def test_a_published_rubric_is_changed_by_nobody(made: Engine, now: object, name: str) -> None:
+    with Session(made) as session:
+        db.writes(session)
+        build_world(session, now)
+        session.commit()
+    with made.connect() as connection:
+        before = connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+    assert before > 50
+    for change in (f"UPDATE {name} SET id = id + 100000", f"DELETE FROM {name}"):
+        with made.connect() as connection, pytest.raises(DBAPIError, match="append-only"), connection.begin():
+            connection.execute(text(change))
+    with made.connect() as connection:
+        assert connection.execute(text(f"SELECT count(*) FROM {name} WHERE id < 100000")).scalar_one() == before
 
 
 def test_entries_from_before_the_seals_wait_for_one(made: Engine, own_database_url: str, now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 import competencies
 from competencies import Fault
-from competencies.append_only import missing_guards
+from lms_plugin.append_only import missing_guards
 from lms_plugin.db import pk
 from lms_plugin.flow import audit
 from tests import people as cast
