@@ -7,9 +7,10 @@ import enum
 from collections.abc import Collection
 from datetime import date, datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, and_, or_
 from sqlmodel import Field, Session, col, select
 
+from competencies.levels import Level
 from competencies.models import Programme, Submission, SubmissionState
 from competencies.rules import Chain
 from competencies.sampling import Candidate, DrawnFor, draw
@@ -120,6 +121,36 @@ def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[i
         )
     )
     return found | dict.fromkeys(upheld, DrawnFor.APPEAL.value)
+
+
+def levels_in(session: Session, rounds: Collection[SchoolBatch]) -> list[int]:
+    """The levels that these earlier rounds of a school stand with, one for each work: what was released, and what is
+    held in 公示 or for its release. Works that came back, or are prepared again, count in a later round. One query."""
+    stands = [pk(one) for one in rounds if one.state in {BatchState.SHOWN, BatchState.READY, BatchState.RELEASED}]
+    rows = session.exec(
+        select(BatchWork.submission_id, BatchWork.level)
+        .join(Submission, col(Submission.id) == col(BatchWork.submission_id))
+        .where(
+            col(BatchWork.batch_id).in_(stands),
+            col(BatchWork.level).is_not(None),
+            or_(
+                col(Submission.state) == SubmissionState.RELEASED,
+                and_(
+                    col(Submission.state) == SubmissionState.DECIDED,
+                    col(Submission.batch_id) == col(BatchWork.batch_id),
+                ),
+            ),
+        )
+        .order_by(col(BatchWork.batch_id))
+    )
+    return [level or 0 for level in dict(list(rows)).values()]  # of a work in two rounds the later one
+
+
+def excellent_left(percent: int, levels: Collection[int], earlier: Collection[int]) -> int:
+    """How many of these works may be 优秀: `percent` of all that passed in these and the earlier ones, rounded up, less
+    those that are 优秀 already. However a school divides its works into rounds, it comes to the same."""
+    passed = sum(level >= Level.PASS for level in (*levels, *earlier))
+    return max(0, -(-passed * percent // 100) - sum(level == Level.EXCELLENT for level in earlier))
 
 
 def draw_of(batch: SchoolBatch, works: Collection[tuple[BatchWork, Submission]]) -> dict[str, str]:

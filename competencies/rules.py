@@ -108,7 +108,7 @@ class Chain(_Rule):
     check: bool = False  # 县级抽查
     check_percent: int = Field(default=10, ge=1, le=100)  # of the passed works of a batch, rounded up
     check_excellent: bool = True  # and all 优秀
-    excellent_cap_percent: int = Field(default=0, ge=0, le=100)  # 优秀 of the passed works of a batch, at most; 0 = any
+    excellent_cap_percent: int = Field(default=0, ge=0, le=100)  # 优秀 of a school's passed works, at most; 0 = any
     publicity: bool = False  # 公示
     publicity_days: int = Field(default=5, ge=1, le=30)  # working days
     shown_to: Literal["school", "district", "public"] = "school"

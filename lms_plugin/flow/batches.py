@@ -80,7 +80,7 @@ def close(
     if not decided:
         raise Refused("batch.nothing_decided")
     chain = competencies.rules_of(session, programme).chain
-    _require_within_cap(chain, [row.point_level or 0 for _work, row in decided])
+    _require_within_cap(session, chain, earlier, [row.point_level or 0 for _work, row in decided], now)
     batch = SchoolBatch(
         tenant_id=actor.tenant_id,
         programme_id=pk(programme),
@@ -104,13 +104,31 @@ def close(
     return batch
 
 
-def _require_within_cap(chain: competencies.Chain, levels: Sequence[int]) -> None:
-    """Of the passed works of a batch no more than the rules say may be 优秀, rounded up."""
-    passed = sum(level >= competencies.Level.PASS for level in levels)
+def _require_within_cap(
+    session: Session, chain: competencies.Chain, earlier: Sequence[SchoolBatch], levels: Sequence[int], now: datetime
+) -> None:
+    """Of the passed works of a school no more than the rules say may be 优秀, rounded up: over all its rounds in the
+    programme that were closed in the same 学时周期."""
+    if not chain.excellent_cap_percent or not levels:
+        return
+    tenant = get(session, Tenant, earlier[0].tenant_id) if earlier else None
+    if tenant is not None:
+        rule = competencies.cycle_rule(tenant.cycle)
+        this = rule.cycle_of(competencies.local_day(now, tenant.timezone).year)
+        earlier = [
+            one for one in earlier if rule.cycle_of(competencies.local_day(one.closed_at, tenant.timezone).year) == this
+        ]
+    before = competencies.batches.levels_in(session, earlier) if earlier else []
+    most = competencies.batches.excellent_left(chain.excellent_cap_percent, levels, before)
     excellent = sum(level == competencies.Level.EXCELLENT for level in levels)
-    most = -(-passed * chain.excellent_cap_percent // 100)
-    if chain.excellent_cap_percent and excellent > most:
-        numbers = {"excellent": excellent, "most": most, "passed": passed, "left": excellent - most}
+    if excellent > most:
+        numbers = {
+            "excellent": excellent,
+            "most": most,
+            "passed": sum(level >= competencies.Level.PASS for level in (*levels, *before)),
+            "before": sum(level == competencies.Level.EXCELLENT for level in before),
+            "left": excellent - most,
+        }
         raise Refused("batch.excellent_too_many", percent=chain.excellent_cap_percent, **numbers)
 
 

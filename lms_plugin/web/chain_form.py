@@ -101,7 +101,12 @@ def words(chain: Chain) -> list[str]:
     if chain.goes_by_batch:
         said.append(_("学校全部定完后结批；没定完的要写明原因，留到下一批。"))
     if chain.goes_by_batch and chain.excellent_cap_percent:
-        said.append(_("一批里优秀最多占合格以上的 %(n)s%%，不足 1 份按 1 份。", n=chain.excellent_cap_percent))
+        said.append(
+            _(
+                "一所学校的优秀最多占合格以上的 %(n)s%%（同一学时周期里各批合在一起算），不足 1 份按 1 份。",
+                n=chain.excellent_cap_percent,
+            )
+        )
     if chain.check:
         said.append(
             _("结批时抽签，县里抽查合格的 %(percent)s%%，至少 1 份", percent=chain.check_percent)

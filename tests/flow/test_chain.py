@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlmodel import select
 
 import competencies
@@ -186,9 +188,50 @@ def test_a_batch_with_more_excellent_works_than_the_rules_allow_is_not_closed(wo
     decided(world, cast.LI, "A3")
     with pytest.raises(Refused, match=r"batch\.excellent_too_many") as refused:
         close(world)
-    assert refused.value.params == {"excellent": 2, "most": 1, "passed": 3, "left": 1, "percent": 30}
+    assert refused.value.params == {"excellent": 2, "most": 1, "passed": 3, "before": 0, "left": 1, "percent": 30}
     decide(world, best[0], 1)
     assert close(world).state is BatchState.CHECKING
+
+
+def test_the_most_that_may_be_excellent_counts_over_all_batches_of_a_school_in_a_cycle(world: World) -> None:
+    world.set_rules(chain={"publicity": True, "excellent_cap_percent": 50})
+    decided(world, cast.CHEN, "A3", 2)
+    first = close(world)
+    assert first.state is BatchState.SHOWN
+    decided(world, cast.CHEN, "A6", 2)
+    with pytest.raises(Refused, match=r"batch\.excellent_too_many") as refused:
+        close(world)  # by itself it could be: one of one, rounded up
+    assert refused.value.params == {"excellent": 1, "most": 0, "passed": 2, "before": 1, "left": 1, "percent": 50}
+    decided(world, cast.WANG, "A3")
+    batch = close(world)
+    assert {work.level for work, _row in competencies.works_of(world.session, batch)} == {1, 2}
+    batches.release_due(world.session, pk(first), world.now + 30 * DAY)
+    batches.release_due(world.session, pk(batch), world.now + 30 * DAY)
+    decided(world, cast.LI, "A3", 2)
+    with pytest.raises(Refused, match=r"batch\.excellent_too_many"):
+        close(world)
+    for one in (first, batch):  # closed in a cycle of years before this one
+        one.closed_at = one.closed_at.replace(year=2020)
+        world.session.add(one)
+    world.session.flush()
+    assert close(world).state is BatchState.SHOWN
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6), st.integers(1, 100))
+def test_however_a_school_divides_its_works_no_more_are_excellent_in_the_end(
+    rounds: list[list[int]], percent: int
+) -> None:
+    earlier: list[int] = []
+    for levels in rounds:
+        most = competencies.batches.excellent_left(percent, levels, earlier)
+        kept = list(levels)
+        for place, level in enumerate(levels):
+            if level == 2 and sum(one == 2 for one in kept[: place + 1]) > most:
+                kept[place] = 1
+        assert competencies.batches.excellent_left(percent, kept, earlier) == most
+        earlier += kept
+    passed = sum(level >= 1 for level in earlier)
+    assert sum(level == 2 for level in earlier) <= -(-passed * percent // 100)
 
 
 def test_who_had_a_hand_in_it_does_not_check(world: World) -> None:
