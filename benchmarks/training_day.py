@@ -28,8 +28,7 @@ import competencies  # noqa: E402 - found over the path above
 from lms_plugin import outbox  # noqa: E402
 from lms_plugin.access import Actor  # noqa: E402
 from lms_plugin.db import engine, new_uuid, pk, session_factory, table, transaction  # noqa: E402
-from lms_plugin.flow import report, sign_in, training_hours, trainings  # noqa: E402
-from lms_plugin.net import Http  # noqa: E402
+from lms_plugin.flow import sign_in, training_hours, trainings  # noqa: E402
 from lms_plugin.people import OrgUnit, Person, RosterEntry  # noqa: E402
 
 NOW = made_by.NOW
@@ -98,9 +97,8 @@ def closed(
         officer = session.exec(select(Person).where(Person.name == "褚员", Person.tenant_id == 1)).one()
         training_hours.close(session, made_by.actor_of(officer), training.uuid, later)
     click = time.perf_counter() - began
-    post = report.Post(factory, Http(), "", "")
     while ids := waiting(factory):
-        training_hours.book_rest(post, ids, later)
+        training_hours.book_rest(factory, ids, lambda: later)
     seconds = time.perf_counter() - began
     is_over.set()
     beside.join()

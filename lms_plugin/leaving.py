@@ -74,6 +74,8 @@ class IntakeState(enum.Enum):
 
 
 BEING_TAKEN_IN = (IntakeState.WAITING, IntakeState.CHECKING, IntakeState.FILES, IntakeState.RECORDS)
+BROKEN = "intake.broken"
+"""The `problem` of one that a fault ended, time after time: what came of it stays, and going on takes it up again."""
 
 
 class ArchiveIntake(Model, table=True):

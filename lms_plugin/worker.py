@@ -8,6 +8,7 @@ from typing import Any
 
 from huey import Huey, PostgresHuey, SqliteHuey, crontab
 from sqlalchemy.engine import make_url
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, delete
 
 import competencies
@@ -46,11 +47,15 @@ HANDLERS: dict[str, Handler] = {
     report.COLUMNS_JOB: report.make_columns,
     outbox.MEMBERS: host_list.read,
     outbox.NOTICES: host_notices.subscribe,
+    outbox.DIGEST: digest.gather,
+}
+Parts = Callable[[sessionmaker[Session], dict[str, int], Callable[[], datetime]], None]
+BY_PARTS: dict[str, Parts] = {
     outbox.RULES: booking.apply_rules,
     outbox.TRAINING: training_hours.book_rest,
     outbox.RELEASE: award.release_rest,
-    outbox.DIGEST: digest.gather,
 }
+"""Long ones, with many transactions in a run: each looks at the clock for itself."""
 CLEARING = timedelta(hours=1)
 TRIES = 5
 """So often a part of an archive is tried, within some minutes, before its page says that it failed."""
@@ -85,6 +90,7 @@ class Worker:
         self.cleared_at: datetime | None = None
         self.handlers: dict[str, Handler] = {
             **HANDLERS,
+            **{kind: self._by_parts(parts) for kind, parts in BY_PARTS.items()},
             outbox.BUNDLE: self.make_bundle,
             outbox.TRANSFER_FILES: self.bring_files,
             outbox.ARCHIVE: self.pack,
@@ -137,6 +143,9 @@ class Worker:
     def bring_files(self, _post: report.Post, ids: dict[str, int], now: datetime) -> None:
         """The files of a record that has arrived from another district."""
         transfer_files.bring(self.sessions, self.storage, ids, now)
+
+    def _by_parts(self, parts: Parts) -> Handler:
+        return lambda _post, ids, _now: parts(self.sessions, ids, self.clock)
 
     def pack(self, _post: report.Post, ids: dict[str, int], _now: datetime) -> None:
         """A part of the archive of a district."""

@@ -13,7 +13,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 from lms_plugin.db import get, table
-from lti import checks, log
+from lti import checks, log, tokens
 from lti.checks import Kept, Place
 from lti.claims import Binding, Launch
 from lti.log import LaunchRefused, Trail
@@ -169,7 +169,7 @@ def receive_launch(
     """
     trail = Trail()
     try:
-        kept = _consume(session, form.get("state", ""), proof, now, trail)
+        kept = _consume(session, form, proof, now, trail)
         if isinstance(kept, Replayed):
             return kept
         return checks.check(
@@ -226,9 +226,13 @@ def sweep(session: Session, now: datetime, keep_log: timedelta) -> int:
     return int(getattr(gone, "rowcount", 0))
 
 
-def _consume(session: Session, given: str, proof: Proof, now: datetime, trail: Trail) -> Kept | Replayed:
+def _consume(session: Session, form: Mapping[str, str], proof: Proof, now: datetime, trail: Trail) -> Kept | Replayed:
     """The login that this state belongs to, taken once: of two requests at once exactly one gets it. A launch in
-    another browser than the login's is refused here."""
+    another browser than the login's is refused here.
+
+    A double click goes to the session that is there; that of a launch which names nobody is checked like the first: it
+    opens no session, so there is nothing to be had twice."""
+    given = form.get("state", "")
     if not given:
         raise trail.refusal("state", "launch.state_missing")
     if not STATE.fullmatch(given):
@@ -244,9 +248,12 @@ def _consume(session: Session, given: str, proof: Proof, now: datetime, trail: T
     if not taken:
         if row.consumed_at is None:
             raise trail.refusal("state", "launch.state_expired")
-        if same and same_moment_or_later(row.consumed_at, now - DOUBLE_CLICK) and row.web_session_id is not None:
+        is_double = same and same_moment_or_later(row.consumed_at, now - DOUBLE_CLICK)
+        if is_double and row.web_session_id is not None:
             return Replayed(row.web_session_id)
-        raise trail.refusal("state", "launch.state_used")
+        said = tokens.unchecked(form.get("id_token", "")) if is_double else {}
+        if not said or said.get("sub"):
+            raise trail.refusal("state", "launch.state_used")
     trail.ok("state")
     if platform.is_disabled:
         raise trail.refusal("platform", "launch.platform_disabled", name=platform.title)

@@ -489,11 +489,11 @@ def test_the_job_of_changed_rules_runs_twice_and_after_a_crash(post: Post, monke
 
     monkeypatch.setattr(booking, "bring_up", breaks)
     with pytest.raises(RuntimeError):
-        booking.apply_rules(worker.post, ids, datetime.now(UTC))
+        booking.apply_rules(worker.sessions, ids, worker.clock)
     booked = [practice(post, who) for who in (cast.CHEN, cast.WANG)]
     assert sorted(booked) == [[], [("rule", 2500)]]
     for _run in range(2):
-        booking.apply_rules(worker.post, ids, datetime.now(UTC))
+        booking.apply_rules(worker.sessions, ids, worker.clock)
         assert [practice(post, who) for who in (cast.CHEN, cast.WANG)] == [[("rule", 2500)]] * 2
     post.drain()
     assert post.grades(cast.CHEN)["hours"] > 0

@@ -5,7 +5,7 @@ once, wherever they go.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -218,10 +218,20 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     send_scores(session, [programme], person, now)
     if transfer is not None:
         count_again(session, transfer, None, now, blocks=offered - blocks)
-        held_here = {held.key for held, _point in points}
-        transfer.points = [{**one, "back": one["point"] not in held_here} for one in transfer.points]
+        stay = {held.key for held, _point in points} | _left_without(package, blocks, points)
+        transfer.points = [{**one, "back": one["point"] not in stay} for one in transfer.points]
         what = "arrived_part" if is_part else "arrived"
         come_to(session, transfer, domain.TransferState.ARRIVED, what, None, now, reason)
+
+
+def _left_without(
+    package: Package, blocks: Collection[str], points: Collection[tuple[Held, CompetencyPoint]]
+) -> set[str]:
+    """The points whose hours were taken in without any of them: they follow their hours and do not leave the sender
+    again, or the rule of whoever holds them next would bring the same hours once more."""
+    with_hours = {line.programme for line in package.lines if line.of_points and line.block in blocks}
+    with_hours -= {held.programme for held, _point in points}
+    return {held.key for held in package.points if held.programme in with_hours}
 
 
 def is_of_sender(session: Session, package: Package) -> bool:

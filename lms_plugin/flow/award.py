@@ -1,11 +1,12 @@
 """发布: a released decision becomes award, hours in the ledger, and scores in the host's gradebook."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, func, select
 
 import competencies
@@ -106,57 +107,81 @@ def release_all(
     session: Session, actor: Actor, programme: competencies.Programme, shown_at: datetime, now: datetime
 ) -> None:
     """Asks for the release of all works that the actor reaches and that were decided when the page was shown: a job
-    does it, part by part. A second click finds it asked for. Raises as `release`."""
+    does it, part by part. What somebody asked for already is not asked for again; what only this actor may release
+    gets a job of its own. Raises as `release`."""
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
     if programme.goes_by_batch:
         raise Refused("chain.releases_batches")
     until = min(shown_at, now)
-    total = count_decided(session, programme, may_release(actor), col(competencies.Decision.decided_at) <= until)
-    if total and under_way(session, programme) is None:
+    asked = [_asked(session, job) for job in open_jobs(session, programme)]
+    mine = and_(may_release(actor), col(competencies.Decision.decided_at) <= until)
+    total = count_decided(session, programme, mine, *(~theirs for theirs in asked))
+    if total:
         ids = {"programme_id": pk(programme), "by_id": actor.person_id, "total": total, "until": _as_number(until)}
-        outbox.put(session, programme.tenant_id, outbox.RELEASE, key_of(programme), ids, now)
+        key = f"{key_of(programme)}{actor.person_id}"
+        job = outbox.put(session, programme.tenant_id, outbox.RELEASE, key, ids, now)
+        if job.ids["until"] < ids["until"]:  # asked for before: what was decided meanwhile comes to it
+            job.ids = {**ids, "total": total + job.ids["total"]}
+            session.add(job)
+
+
+def open_jobs(session: Session, programme: competencies.Programme) -> Sequence[outbox.Job]:
+    """The releases of everything that are under way, one for each who asked. One query."""
+    return outbox.open_jobs(session, outbox.RELEASE, key_of(programme))
+
+
+def _asked(session: Session, job: outbox.Job) -> ColumnElement[bool]:
+    """What such a job releases, as a condition: as far as who asked reaches now. Two queries."""
+    actor = sessions.as_actor(session, humans.today_of(session, get(session, Person, job.ids["by_id"])))
+    return and_(may_release(actor), col(competencies.Decision.decided_at) <= _as_moment(job.ids["until"]))
 
 
 def stop(session: Session, actor: Actor, programme: competencies.Programme, now: datetime) -> None:
-    """No more of it is released; what was, stays. It can be asked for again. Twice is harmless."""
+    """No more of it is released, whoever asked; what was, stays. It can be asked for again. Twice is harmless."""
     require(actor, Permission.AWARD_RELEASE, programme_scope(session, programme))
-    outbox.take_back(session, outbox.RELEASE, key_of(programme), now)
+    for job in open_jobs(session, programme):
+        outbox.take_back(session, outbox.RELEASE, job.key, now)
 
 
 def under_way(session: Session, programme: competencies.Programme) -> UnderWay | None:
-    """How far a release of everything is; None while there is none. Two queries."""
-    for job in outbox.open_jobs(session, outbox.RELEASE, key_of(programme)):
-        is_old = col(competencies.Decision.decided_at) <= _as_moment(job.ids["until"])
-        left = count_decided(session, programme, is_old)
-        return UnderWay(min(left, job.ids["total"]), job.ids["total"])
-    return None
+    """How far the releases of everything are; None while there is none. Two queries, and two for each who asked."""
+    jobs = open_jobs(session, programme)
+    if not jobs:
+        return None
+    left = count_decided(session, programme, or_(*(_asked(session, job) for job in jobs)))
+    total = sum(job.ids["total"] for job in jobs)
+    return UnderWay(min(left, total), total)
 
 
-def release_rest(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+def release_rest(factory: "sessionmaker[Session]", ids: dict[str, int], clock: Callable[[], datetime]) -> None:
     """The job: releases what was asked for in the name of who asked, as far as their roles still reach. Stopped or
     broken off, what is released stays; run twice it releases nothing twice."""
-    is_old = col(competencies.Decision.decided_at) <= _as_moment(ids["until"])
     for _ in range(PARTS_A_RUN):
-        with transaction(post.sessions) as session:
+        with transaction(factory) as session:
             programme = get(session, competencies.Programme, ids["programme_id"])
             booking.take_turn(session, programme)
-            is_wanted = bool(outbox.open_jobs(session, outbox.RELEASE, key_of(programme)))
+            now, job = clock(), _still_wanted(session, programme, ids)
             tenant = get(session, Tenant, programme.tenant_id)
-            if not is_wanted or programme.goes_by_batch or leaving.is_read_only(tenant, now):
+            if job is None or programme.goes_by_batch or leaving.is_read_only(tenant, now):
                 return
-            actor = sessions.as_actor(session, humans.today_of(session, get(session, Person, ids["by_id"])))
-            rows = decided(session, programme, may_release(actor), is_old, most=PART)
+            rows = decided(session, programme, _asked(session, job), most=PART)
             release_rows(session, programme, rows, now)
         if len(rows) < PART:
             return
-        give_way(post.sessions)
-    with transaction(post.sessions) as session:
-        if outbox.open_jobs(session, outbox.RELEASE, key_of(programme)):
-            outbox.put(session, programme.tenant_id, outbox.RELEASE, key_of(programme), ids, now)
+        give_way(factory)
+    with transaction(factory) as session:
+        job = _still_wanted(session, programme, ids)
+        if job is not None:
+            outbox.put(session, programme.tenant_id, outbox.RELEASE, job.key, job.ids, clock())
+
+
+def _still_wanted(session: Session, programme: competencies.Programme, ids: dict[str, int]) -> outbox.Job | None:
+    """The job as it is now: stopped, it is there no more; asked for again, it reaches further."""
+    return next((job for job in open_jobs(session, programme) if job.ids["by_id"] == ids["by_id"]), None)
 
 
 def key_of(programme: competencies.Programme) -> str:
-    """By which the job of a programme is known."""
+    """With which the keys of all releases of a programme begin."""
     return f"{pk(programme)}:"
 
 

@@ -1,10 +1,11 @@
 """记学时: practice hours follow the programme's rule. They rise with passes and with better rules; a lowered rule takes
 nothing back. Only 冲销 (`reversal`) does."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from operator import attrgetter
 
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select, union
 
 import competencies
@@ -148,21 +149,22 @@ def rules_changed(
         outbox.put(session, programme.tenant_id, outbox.RULES, str(pk(programme)), ids, now)
 
 
-def apply_rules(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+def apply_rules(sessions: "sessionmaker[Session]", ids: dict[str, int], clock: Callable[[], datetime]) -> None:
     """The job after a change of rules: everybody who holds a point gets what the rule of now gives more, and everybody
     with points or hours their scores again. Run twice it books nothing the second time."""
     last = 0
     while True:
-        with transaction(post.sessions) as session:
+        with transaction(sessions) as session:
             programme = get(session, competencies.Programme, ids["programme_id"])
             take_turn(session, programme)
+            now = clock()
             people = _concerned(session, programme, last)
             if not people:
                 return
             bring_up(session, programme, people, now)
             report.queue_scores(session, programme, people, now)
             last = people[-1]
-        give_way(post.sessions)
+        give_way(sessions)
 
 
 def _concerned(session: Session, programme: competencies.Programme, after: int) -> list[int]:

@@ -74,7 +74,7 @@ def give_up(sessions: "sessionmaker[Session]", storage: Storage, ids: dict[str, 
     with transaction(sessions) as session:
         row = session.get(ArchiveIntake, ids["intake_id"], with_for_update=True, populate_existing=True)
         if row is not None and row.state in leaving.BEING_TAKEN_IN:
-            row.state, row.problem, row.problem_params = IntakeState.FAILED, "intake.broken", {}
+            row.state, row.problem, row.problem_params = IntakeState.FAILED, leaving.BROKEN, {}
             row.ended_at = now
             session.add(row)
     return True

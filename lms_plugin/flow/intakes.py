@@ -87,8 +87,9 @@ def go_on(session: Session, code: str, now: datetime) -> None:
 
 def _ask(session: Session, intake: ArchiveIntake, now: datetime) -> None:
     if intake.state not in leaving.BEING_TAKEN_IN:
+        if intake.problem != leaving.BROKEN:  # who stops or refuses it takes its files away; a fault leaves them
+            intake.files = 0
         intake.state, intake.ended_at, intake.problem, intake.problem_params = IntakeState.WAITING, None, "", {}
-        intake.files = 0  # what had come may be gone again
     session.add(intake)
     session.flush()
     _put(session, intake, now)

@@ -4,12 +4,13 @@ An entry names the attendance it stands for; the ledger takes it once. What is p
 new entry. One human being is booked once for a training, under however many rows they were there.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import String, cast, insert, literal, update
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
 
 import competencies
@@ -71,12 +72,13 @@ def close(session: Session, actor: Actor, uuid: str, now: datetime) -> Booked:
     return Booked(len(made), hundredths, _is_owed(session, actor, training), bool(last))
 
 
-def book_rest(post: report.Post, ids: dict[str, int], now: datetime) -> None:
+def book_rest(sessions: "sessionmaker[Session]", ids: dict[str, int], clock: Callable[[], datetime]) -> None:
     """The job after somebody closed a large training: books the others in their name, `AT_ONCE` in a transaction.
     Broken off it goes on where it stopped, and run twice it books nothing twice."""
     last = ids["after"]
     for _ in range(PARTS_A_RUN):
-        with transaction(post.sessions) as session:
+        with transaction(sessions) as session:
+            now = clock()
             training = get(session, Training, ids["training_id"])
             if leaving.is_read_only(get(session, Tenant, training.tenant_id), now):
                 return  # it is booked where the district goes on
@@ -86,9 +88,9 @@ def book_rest(post: report.Post, ids: dict[str, int], now: datetime) -> None:
             _made, last = _book_part(session, actor, training, last, now)
         if not last:
             return
-        give_way(post.sessions)
-    with transaction(post.sessions) as session:
-        _ask_for_rest(session, training, ids["by_id"], last, now)
+        give_way(sessions)
+    with transaction(sessions) as session:
+        _ask_for_rest(session, training, ids["by_id"], last, clock())
 
 
 def _ask_for_rest(session: Session, training: Training, by_id: int, after: int, now: datetime) -> None:

@@ -19,7 +19,7 @@ from lms_plugin.people import Role, RoleKind, Tenant
 from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.conftest import NOW
-from tests.factories import World, world_in
+from tests.factories import World, grant, world_in
 from tests.flow.test_award import decided
 from tests.flow.test_trainings import entries, planned
 from tests.rosters import put_on_roster
@@ -157,6 +157,43 @@ def test_everything_is_released_part_by_part_and_can_be_stopped(house: House, mo
     assert house.run(outbox.RELEASE) >= 2
     assert award.decided(house.look().session, world.programme) == []
     assert len(world.session.exec(select(competencies.Award)).all()) == 3
+
+
+def test_two_officers_who_press_at_once_are_both_heard(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the second may release and the first may not (here the first's own work) is not dropped; what both may is
+    released once. Each part has a time of its own."""
+    monkeypatch.setattr(award, "PART", 1)
+    monkeypatch.setattr(award, "PARTS_A_RUN", 2)
+    world = house.world
+    grant(world.session, world.person(cast.CHEN), RoleKind.OFFICER, world.county, NOW)
+    for who in (cast.CHEN, cast.WANG, cast.LI):
+        decided(world, who, "A3")
+    world.session.commit()
+    ticks = iter(range(1000))
+    house.worker.clock = lambda: AFTER + timedelta(seconds=next(ticks))
+    release_all(house, cast.CHEN)  # two of the three: one is hers
+    release_all(house)
+    under = award.under_way(house.look().session, world.programme)
+    assert under == award.UnderWay(3, 3)
+    assert house.run(outbox.RELEASE) >= 2
+    awards = house.look().session.exec(select(competencies.Award)).all()
+    assert len(awards) == len({one.point_id and one.person_id for one in awards}) == 3
+    assert len({one.awarded_at for one in awards}) == 3
+    assert award.under_way(world.session, world.programme) is None
+
+
+def test_stopping_stops_everybodys_release(house: House) -> None:
+    world = house.world
+    grant(world.session, world.person(cast.CHEN), RoleKind.OFFICER, world.county, NOW)
+    for who in (cast.CHEN, cast.WANG):
+        decided(world, who, "A3")
+    world.session.commit()
+    release_all(house, cast.CHEN)
+    release_all(house)
+    with transaction(house.worker.sessions) as session:
+        award.stop(session, world.actor(cast.OFFICER), world.programme, AFTER)
+    assert house.run(outbox.RELEASE) == 0
+    assert len(award.decided(house.look().session, world.programme)) == 2
 
 
 def test_who_has_lost_the_role_releases_nothing_more(house: House) -> None:

@@ -15,9 +15,11 @@ from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import (
     arrivals,
     attendance,
+    humans,
     passport,
     reversal,
     training_hours,
+    transfer_package,
     transfer_views,
     transfers,
     verification,
@@ -43,6 +45,11 @@ def earned_here(world: World) -> There:
     earn(world, cast.CHEN, "A3", "A5", "B1")
     imported(world)
     return there_of(world)
+
+
+def left_of(world: World) -> transfer_package.Leaving:
+    rows = humans.rows_of(world.person(cast.CHEN))
+    return transfer_package.leaving(world.session, world.tenant, rows)
 
 
 def here(world: World) -> tuple[int, int]:
@@ -385,6 +392,29 @@ def test_points_come_with_the_hours_they_brought_or_not_at_all(world: World) -> 
     assert fault.value.fields == {"points": "transfer.points_without_hours"}
     accepted(there, blocks=online, points={}, reason="实践学时没有证明材料")
     assert (here(world), there.hours()) == ((25_00, 0), {CreditKind.ONLINE: 12_00})
+
+
+def test_points_whose_hours_were_taken_in_alone_do_not_follow_to_bring_them_twice(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    accepted(there, points={}, reason="能力点另评")
+    assert there.hours() == {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00}
+    with pytest.raises(Refused, match=r"transfer\.nothing"):
+        released(there)
+    earn(world, cast.CHEN, "B2")  # a better result later leaves with what it brought, and that alone
+    assert [held.code for held in left_of(world).points] == ["B2"]
+
+
+def test_a_point_that_came_with_its_hours_lets_the_others_follow_for_nothing(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    kept = {key: code for key, code in everything(there).points.items() if code == "A3"}
+    accepted(there, points=kept, reason="两个点另评")
+    assert [held.code for held in left_of(world).points] == ["A5", "B1"]
+    released(there)
+    accepted(there)
+    assert there.held() == {"A3": 1, "A5": 1, "B1": 1}
+    assert there.hours() == {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00}
 
 
 def test_programmes_of_both_sides_take_turns_in_one_order(world: World) -> None:

@@ -255,6 +255,26 @@ def test_what_keeps_breaking_is_given_up(
     assert TRIES < 9
 
 
+def test_what_broke_goes_on_with_the_files_that_came(
+    worker: Worker, file: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = begun(worker, file, now)
+    with monkeypatch.context() as patched:
+        patched.setattr(intake_making._Run, "ending", lambda _run, _secret: lambda _session, _taken: 1 / 0)
+        for minute in range(0, 90, 10):
+            later(worker, now, minute)
+            worker.run_due()
+    came = row_of(worker).files
+    assert (row_of(worker).problem, came, len(brought(worker))) == (leaving.BROKEN, len(KEYS), len(KEYS))
+    with db.transaction(worker.sessions) as session:
+        intakes.go_on(session, code, worker.clock())
+    assert row_of(worker).files == came  # the page goes on from there, and no byte of them is read again
+    stored: list[str] = []
+    monkeypatch.setattr(worker.storage, "commit", lambda key: stored.append(key))
+    worker.run_due()
+    assert (row_of(worker).state, stored) == (IntakeState.DONE, [])
+
+
 def test_the_same_command_again_goes_on_with_a_new_address(worker: Worker, file: Path, now: datetime) -> None:
     first = begun(worker, file, now)
     second = begun(worker, file, now)

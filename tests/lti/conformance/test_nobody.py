@@ -69,6 +69,34 @@ def test_B38_may_look(open_to_all: Platform) -> None:
     assert jar.ask("GET", bench.url + "/").status_code == 401  # nothing else is theirs
 
 
+def test_B38_double_click(open_to_all: Platform) -> None:
+    """The same browser sends it twice: the second answer is the first one. Another browser, or a later click, is told
+    that it was used."""
+    platform, bench, jar = open_to_all, open_to_all.bench, Jar()
+    sent = platform.login(jar)
+    form = platform.signed(sent["nonce"], sent["state"], **ALL)
+    first, second = platform.post(jar, form), platform.post(jar, form)
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert platform.post(Jar(), form).status_code >= 400
+    assert bench.last_log().outcome == "launch.state_used"
+    bench.clock[0] += timedelta(seconds=11)
+    assert platform.post(jar, form).status_code >= 400
+    assert bench.last_log().outcome == "launch.state_used"
+
+
+def test_B38_a_name_in_the_second_click(open_to_all: Platform) -> None:
+    """What somebody puts in place of the first one is checked as strictly, and one with a name goes nowhere."""
+    platform, jar = open_to_all, Jar()
+    sent = platform.login(jar)
+    platform.post(jar, platform.signed(sent["nonce"], sent["state"], **ALL))
+    for changed in ({**ALL, "sub": "4711"}, {**ALL, "nonce": "another"}):
+        nonce = str(changed.pop("nonce", sent["nonce"]))
+        answer = platform.post(jar, platform.signed(nonce, sent["state"], **changed))
+        assert answer.status_code >= 400
+        assert SESSION_COOKIE + "=" not in answer.headers.get("Set-Cookie", "")
+
+
 def test_B38_nothing_begun(open_to_all: Platform) -> None:
     """A course that nobody has begun says so, and stays unmade."""
     jar, before = Jar(), open_to_all.bench.counts()["course"]
