@@ -84,6 +84,7 @@ class Permission(enum.Enum):
     REVIEW_KEEP_APART = "review.keep_apart"
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
+    TRAIL_READ = "trail.read"
     AWARD_RELEASE = "award.release"
     CHOICE_CHANGE = "choice.change"
     PANEL_NAME = "panel.name"
@@ -190,6 +191,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.REVIEW_KEEP_APART: [[_lead, _is_not_own], [_officer, _is_not_own]],  # of both people
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
+    Permission.TRAIL_READ: [[_auditor, _is_not_own]],  # names of reviewers are open to auditors alone
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
     Permission.CHOICE_CHANGE: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PANEL_NAME: [[_lead], [_officer]],

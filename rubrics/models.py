@@ -151,6 +151,9 @@ class ReviewEvent(Model, table=True):
     at: datetime
 
 
+guard(ReviewEvent, refusing("review_event"))
+
+
 class ReviewSummary(Model, table=True):
     """What the submitted reviews of one version say together, kept so that queues can filter and count by it.
 

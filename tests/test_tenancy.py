@@ -590,6 +590,7 @@ def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
         "review.page",
         "cases.page",
         "evidence.file",
+        "evidence.preview",
         "archives.file",
         "audit.entry",
     }

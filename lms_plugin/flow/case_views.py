@@ -99,6 +99,7 @@ class CasePage:
     waiting: int
     is_held: bool  # the school has closed its batch
     sees_record: bool
+    sees_trail: bool
 
 
 def case_page(
@@ -175,6 +176,7 @@ def case_page(
         waiting=following[1],
         is_held=is_held,
         sees_record=can(actor, Permission.RECORD_READ, scope),
+        sees_trail=can(actor, Permission.TRAIL_READ, scope),
     )
 
 

@@ -115,6 +115,27 @@ def readable(session: Session, actor: Actor, file_uuid: str) -> Readable:
     return _look(session, actor, file_uuid)[0]
 
 
+def preview(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, bool]:
+    """As `readable`, with whether it is to be kept (`open_file`) that the actor saw it: the first time only."""
+    found, versions = _look(session, actor, file_uuid)
+    return found, bool({version for version, _review in versions} - _seen(session, actor, file_uuid, versions))
+
+
+def _seen(session: Session, actor: Actor, file_uuid: str, versions: Sequence[tuple[int, int | None]]) -> set[int]:
+    if not versions:
+        return set()
+    return set(
+        session.exec(
+            select(rubrics.ReviewEvent.submission_version_id).where(
+                rubrics.ReviewEvent.person_id == actor.person_id,
+                rubrics.ReviewEvent.kind == "viewed",
+                rubrics.ReviewEvent.detail == file_uuid,
+                col(rubrics.ReviewEvent.submission_version_id).in_([version for version, _review in versions]),
+            )
+        )
+    )
+
+
 def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, list[tuple[int, int | None]]]:
     """The file, and (version id, review id) of each version through which somebody else than the author sees it."""
     file = find(session, competencies.StoredFile, actor.tenant_id, file_uuid)
@@ -212,18 +233,7 @@ def _handed_in(
 def open_file(session: Session, actor: Actor, file_uuid: str, now: datetime) -> Readable:
     """As `readable`, and keeps who saw which material of somebody else: once a person, version and file."""
     found, versions = _look(session, actor, file_uuid)
-    if not versions:
-        return found
-    seen = set(
-        session.exec(
-            select(rubrics.ReviewEvent.submission_version_id).where(
-                rubrics.ReviewEvent.person_id == actor.person_id,
-                rubrics.ReviewEvent.kind == "viewed",
-                rubrics.ReviewEvent.detail == file_uuid,
-                col(rubrics.ReviewEvent.submission_version_id).in_([version for version, _review in versions]),
-            )
-        )
-    )
+    seen = _seen(session, actor, file_uuid, versions)
     for version_id, review_id in versions:
         if version_id not in seen:
             rubrics.record_event(session, version_id, actor.person_id, "viewed", now, review_id, detail=file_uuid)

@@ -7,10 +7,11 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
+import rubrics
 from lms_plugin.db import new_uuid, writes
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views
-from lms_plugin.web import ledger_words, messages
+from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views, blindness, conflicts, review_trail
+from lms_plugin.web import ledger_words, marks, messages
 from lms_plugin.web.category_form import category_words
 from lms_plugin.web.chain import drawn_word, state_words
 from lms_plugin.web.deliveries import kind_word as column_word
@@ -156,6 +157,47 @@ def entry(draw: str, position: int) -> BaseResponse | tuple[str, int]:
         db().rollback()
         audit.opened(writes(db()), who, view.draw_id, view.unit_path, position, edge().now)
     return _readable(page), 422 if errors else 200
+
+
+@blueprint.get("/audit/works/<submission>")
+def trail(submission: str) -> str:
+    """评审留痕 of one work: every review of every version, and who saw what when."""
+    return render_template(
+        "audit/trail.html",
+        view=review_trail.trail(db(), actor(), submission),
+        review_word=review_word,
+        level_word=marks.level_word,
+        event_word=done_word,
+    )
+
+
+def done_word(event: review_trail.EventLine) -> str:
+    """What somebody did with a work, in words, and why a review ended."""
+    if event.file:
+        return str(_("看了材料：%(name)s", name=event.file))
+    why = {
+        rubrics.OWN: _("是本人，或是同一份的另一位评审人"),
+        blindness.SAW_THE_AUTHOR: _("以别的身份看得到作者"),
+        conflicts.CONFLICT: _("登记了回避关系"),
+        "agreed": _("成批确认互评一致的"),
+    }.get(event.detail, event.detail)
+    words = {
+        "viewed": _("打开了这份材料"),
+        "opened": _("打开了评审"),
+        "submitted": _("交了评审"),
+        "recused": _("回避"),
+        "void": _("评审作废"),
+        "handed_on": _("没有按时评，转给别人"),
+        "taken_up_again": _("接着评"),
+        "brought_back": _("评审恢复"),
+        "decided": _("定了等级"),
+        "returned": _("退回修改"),
+        "decision_void": _("等级作废"),
+        "late_accepted": _("接收迟交的"),
+        "late_declined": _("不接收迟交的"),
+    }
+    done = str(words.get(event.kind, event.kind))
+    return f"{done}{_('：')}{why}" if why else done
 
 
 def _told(faults: Iterable[competencies.Fault]) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file
 
+from lms_plugin.db import writes
 from lms_plugin.flow import evidence
 from lms_plugin.web.edge import actor, db, edge, parts
 
@@ -44,8 +45,8 @@ def file(file: str) -> Response:
 
 @blueprint.get("/evidence/<file>")
 def preview(file: str) -> Response:
-    """The material readable on the page, without a download; htmx gets the inside alone."""
-    found = evidence.readable(db(), actor(), file)
+    """The material readable on the page, without a download; htmx gets the inside alone. Who saw it is kept."""
+    found, is_new = evidence.preview(db(), actor(), file)
     storage = parts().storage
     is_part = "HX-Request" in request.headers
     page = render_template(
@@ -53,6 +54,10 @@ def preview(file: str) -> Response:
         file=found,
         blocks=found.blocks(storage) if found.kind in {"document", "slides", "sheet"} else [],
     )
+    if is_new:  # all that was read is read: one line is written, and the edge commits it
+        who = actor()
+        db().rollback()
+        evidence.open_file(writes(db()), who, file, edge().now)
     return make_response(page)
 
 
