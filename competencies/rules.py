@@ -63,6 +63,9 @@ class ReviewPolicy(_Rule):
     withdraw_minutes: int = Field(default=30, ge=0, le=7 * 24 * 60)
     minutes_per_review: int = Field(default=15, ge=1, le=120)
     self_marks: bool = True
+    returned_to: Literal["trainer", "peers"] = (
+        "trainer"  # who sees first what was returned and comes back (users.md 26)
+    )
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
 
 
@@ -149,6 +152,7 @@ CAME_LATER = (
     ("review", "course_groups"),
     ("review", "lease_hours"),
     ("review", "score"),
+    ("review", "returned_to"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),

@@ -13,6 +13,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import owned, pk
 from lms_plugin.flow import cases, marking
+from lms_plugin.flow.differences import Differences, differences, latest_decided
 from lms_plugin.flow.queue_views import OPEN_FOR
 from lms_plugin.flow.reach import FILTERS, OTHERS, filters_of, first_of, joined, place_of, within
 from lms_plugin.flow.review_views import ItemView, item_views
@@ -59,7 +60,8 @@ class CasePage:
     `person`: uuid of the author, for their record.
     `base`: the version of the decision that stands (0 = none), to be sent back with the next one. `agreed`: field →
     level on which all reviewers agree. `can_return`: not once the programme is over. `squares`: field → what everybody
-    says. `changes`: item key → "new", "changed", "same" against the version that was returned.
+    says. `changes`: item key → "new", "changed", "same" against the version that was returned, and `since`: what became
+    of it in detail, None where none came before.
     """
 
     uuid: str
@@ -85,6 +87,7 @@ class CasePage:
     squares: Mapping[str, tuple[Square, ...]]
     agreed: Mapping[str, int]
     changes: Mapping[str, str]
+    since: Differences | None
     reviews: int
     peer_levels: tuple[int | None, ...]
     differs: bool
@@ -115,7 +118,10 @@ def case_page(
     """One case. `typed` stands in for the prefilled marks when a form was refused; `case`: what `open_case` gave."""
     case = case or cases.load_case(session, actor, uuid, Permission.CASE_READ)
     submission, version, scope = case.submission, case.version, case.scope
-    sheet = marking.sheet(session, pk(version), submission.point_id)
+    before = latest_decided(case.versions, case.decisions, version)
+    wanted = {pk(row): submission.point_id for row in (version, before) if row is not None}
+    sheets = marking.sheets(session, wanted)
+    sheet = sheets[pk(version)]
     reviews, together = cases.agreements(session, [pk(version)])[pk(version)]
     versions, decisions, names = case.versions, case.decisions, case.deciders
     standing = decisions.get(pk(version))
@@ -158,6 +164,7 @@ def case_page(
             for item in version.manifest.get("items", [])
             if version.number > 1
         },
+        since=differences(sheets[pk(before)], sheet, decisions[pk(before)], before.number) if before else None,
         reviews=together.reviewers,
         peer_levels=tuple(level for level, _drafts in reviews),
         differs=together.differ_on_pass,

@@ -1,6 +1,6 @@
 """A draft and what lies in it: typed text, addresses, files used again, own marks, ticks; each is its author's."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -204,12 +204,16 @@ _SCHOOLS = (
 
 
 def own_traits(session: Session, actor: Actor) -> Traits:
-    """All by which the actor may be known: names and staff numbers of every row that is theirs and as the roster has
-    them, schools of today and before; today's first. Two queries."""
+    """All by which the actor may be known. Two queries."""
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
-    mine = {"rows": actor.person_ids, "today": actor.person_id}
-    said = session.execute(_SAID, mine).all()
-    schools = session.execute(_SCHOOLS, mine).scalars().all()
+    return traits_of(session, actor.person_ids)
+
+
+def traits_of(session: Session, rows: Sequence[int]) -> Traits:
+    """By what a human being may be known: names and staff numbers of their rows (today's first) and as the roster has
+    them, schools of today and before. Two queries."""
+    of = {"rows": rows, "today": rows[0]}
+    said, schools = session.execute(_SAID, of).all(), session.execute(_SCHOOLS, of).scalars().all()
     return Traits(
         _each_once([name for name, _number, _listed, _theirs in said], [listed for _n, _s, listed, _t in said]),
         _each_once([number for _n, number, _l, _t in said], [theirs for _n, _s, _l, theirs in said]),

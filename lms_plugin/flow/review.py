@@ -83,6 +83,7 @@ def _changed_since(
 ) -> bool:
     """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free; or a
     host was asked for its groups again, where works are short because of them."""
+    rules = competencies.rules_of(session, programme)
     ripe = session.exec(
         select(competencies.Submission.id)
         .join(
@@ -92,7 +93,7 @@ def _changed_since(
         .where(
             competencies.Submission.programme_id == pk(programme),
             competencies.Submission.state == competencies.SubmissionState.SUBMITTED,
-            col(competencies.Submission.trainer_id).is_(None),
+            col(competencies.Submission.trainer_id).is_(None) | (rules.review.returned_to == "peers"),
             col(competencies.SubmissionVersion.withdrawn_at).is_(None),
             col(competencies.SubmissionVersion.submitted_at) <= now - wait,
             (col(competencies.SubmissionVersion.submitted_at) > since - wait)

@@ -156,7 +156,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     open_to_peers = {
         key
         for key, submission in submissions.items()
-        if submission.state is competencies.SubmissionState.SUBMITTED and submission.trainer_id is None
+        if submission.state is competencies.SubmissionState.SUBMITTED
+        and (submission.trainer_id is None or rules.review.returned_to == "peers")
     }
     ripe = {key for key in open_to_peers if versions[key].submitted_at <= over}
     needy = frozenset(key for key in ripe if counts[key] < enough)

@@ -11,10 +11,13 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
+from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import marking
+from lms_plugin.flow import drafts, marking
+from lms_plugin.flow.differences import Differences, differences
 from lms_plugin.flow.evidence_views import PieceView, piece_views
+from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review, waits_for
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
@@ -99,6 +102,7 @@ class ReviewPage:
     due_at: datetime | None
     saved_at: datetime | None
     items: tuple[ItemView, ...]
+    since: Differences | None  # what became of it since it came back, without names; None where it did not
 
     @property
     def is_open(self) -> bool:
@@ -223,7 +227,10 @@ def review_page(
         .where(competencies.Submission.id == review.submission_id)
     ).one()
     marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
-    sheet = marking.sheet(session, review.submission_version_id, pk(point))
+    before = _came_back(session, review)
+    wanted = dict.fromkeys([review.submission_version_id, *([pk(before[0])] if before is not None else [])], pk(point))
+    sheets = marking.sheets(session, wanted)
+    sheet = sheets[review.submission_version_id]
     is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
     state = review.state.value
     if rubrics.is_handed_on(review) and waits_for(get(session, competencies.Submission, review.submission_id), review):
@@ -240,6 +247,38 @@ def review_page(
         due_at=review.due_at,
         saved_at=review.saved_at,
         items=() if is_gone else item_views(sheet, marks, blind=True),
+        since=_since(session, review, sheets, before) if before is not None and not is_gone else None,
+    )
+
+
+_Before = tuple[competencies.SubmissionVersion, competencies.Decision]
+
+
+def _came_back(session: Session, review: rubrics.Review) -> _Before | None:
+    """The version before the reviewed one on which somebody decided, with that decision: one query."""
+    version, decision = competencies.SubmissionVersion, competencies.Decision
+    rows = session.exec(
+        select(version, decision)
+        .join(decision, col(decision.submission_version_id) == col(version.id))
+        .where(version.submission_id == review.submission_id, col(version.id) < review.submission_version_id)
+        .order_by(col(version.number).desc())
+    )
+    return rows.first()
+
+
+def _since(
+    session: Session, review: rubrics.Review, sheets: Mapping[int, marking.Sheet], before: _Before
+) -> Differences:
+    """What became of the work, with everything blotted out by which its author may be known: three queries."""
+    version, decision = before
+    author = get(session, competencies.Submission, review.submission_id).person_id
+    needles = drafts.traits_of(session, rows_by_row(session, {author})[author]).needles
+    return differences(
+        sheets[pk(version)],
+        sheets[review.submission_version_id],
+        decision,
+        version.number,
+        mask=lambda text: media.mask(text, needles),
     )
 
 

@@ -364,7 +364,8 @@ def _line(
         phase=phases.get(work.state, work.state.value),
         reviews_done=done,
         reviews_total=total,
-        awaits_peers=rules.review.reviews_per_work > 0 and work.trainer_id is None,
+        awaits_peers=rules.review.reviews_per_work > 0
+        and (work.trainer_id is None or rules.review.returned_to == "peers"),
         level=int(row.level) if is_released and row.level is not None else None,
         level_words=row.point.level_words,
         failed_before=not is_released and row.level is competencies.Level.FAIL,

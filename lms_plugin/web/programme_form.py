@@ -47,6 +47,7 @@ CHOICES = {
     "pool": ("own_school", "own_group", "district"),
     "course_groups": ("off", "first", "only"),
     "score": ("severity", "mean", "median"),
+    "returned_to": ("trainer", "peers"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
 }
 PARTS = {
@@ -59,7 +60,7 @@ PARTS = {
     "review": (
         *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "withdraw_minutes"),
-        *("minutes_per_review", "self_marks", "score"),
+        *("minutes_per_review", "self_marks", "score", "returned_to"),
     ),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
     "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
@@ -80,6 +81,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
         "change_until": [("opened", _("有人打开评审以前")), ("decided", _("第一次评定以前"))],
         "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
         "score": uncertain.policies(),
+        "returned_to": [("trainer", _("退回的那位评审员")), ("peers", _("先由同行再互评"))],
         "course_groups": [
             ("off", _("不看小组")),
             ("first", _("先找同小组的人，不够再从上面的范围里找")),
@@ -163,6 +165,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "minutes_per_review",
                 "self_marks",
                 "score",
+                "returned_to",
             )
         },
         "hours_kind": hours.kind,
@@ -256,6 +259,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             minutes_per_review=numbers["minutes_per_review"],
             self_marks=values["self_marks"],
             score=values["score"],
+            returned_to=values["returned_to"],
         ),
         hours=Hours(
             kind=values["hours_kind"],

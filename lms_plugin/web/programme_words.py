@@ -108,6 +108,8 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("平台课程分了小组的，只由同小组的人评。"))
         if review.third_when_differing:
             peers.append(_("两人意见不同时再请第三人。"))
+        if review.returned_to == "peers":
+            peers.append(_("退回以后重交的，先由同行再评。"))
         if review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
     worth = {

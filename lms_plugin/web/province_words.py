@@ -55,6 +55,7 @@ def labels() -> dict[str, str]:
         "review.withdraw_minutes": _("提交后至少几分钟可撤回"),
         "review.minutes_per_review": _("评一份大约几分钟"),
         "review.self_marks": _("提交前先自评"),
+        "review.returned_to": _("退回以后重交的给谁看"),
         "review.score": _("怎样看出哪份作业拿不准"),
         "hours.kind": _("怎样记实践应用学时"),
         "hours.practice_hundredths": _("一共记多少学时"),

@@ -43,6 +43,7 @@ def form(world, **changes):
         "prefer_same_subject": "1",
         "course_groups": "off",
         "score": "severity",
+        "returned_to": "trainer",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "lease_hours": "72",

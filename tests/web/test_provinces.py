@@ -31,6 +31,7 @@ OTHERS: dict[str, Any] = {
     "review.pool": "district",
     "review.course_groups": "only",
     "review.score": "median",
+    "review.returned_to": "peers",
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
