@@ -1,5 +1,6 @@
 """改了什么: a version beside the one that came back: what was asked for, what was written anew, which files changed."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -8,8 +9,9 @@ from typing import Literal
 import competencies
 from lms_plugin.flow import marking
 
-LONGEST_LINE = 2000
-"""Longer lines are shown whole, old above new: marking letter by letter would cost more than it shows."""
+MOST_PAIRS, MOST_IN_ALL = 20_000, 300_000
+"""How many pairs of equal letters (of a line) or equal lines (of a text) are weighed against each other, and how many
+of letters in a whole text; beyond it old stands above new. A text that repeats itself must not keep a page busy."""
 ALIKE = 0.4  # below this likeness two lines are two lines, not one that was changed
 
 Kind = Literal["same", "gone", "new"]
@@ -145,13 +147,15 @@ def lines_of(before: str, after: str) -> tuple[tuple[Run, ...], ...]:
     gives the text before, what is not "gone" the text after, without their empty lines."""
     old, new = ([line for line in text.split("\n") if line.strip()] for text in (before, after))
     found: list[tuple[Run, ...]] = []
-    for act, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    left = MOST_IN_ALL
+    for act, a, b, c, d in _acts(old, new):
         if act == "equal":
             found += [(Run("same", line),) for line in old[a:b]]
             continue
         pairs = min(b - a, d - c)
         for one, other in zip(old[a : a + pairs], new[c : c + pairs], strict=True):
-            found += _line(one, other)
+            left -= min(_cost(one, other), MOST_PAIRS)
+            found += _line(one, other) if left > 0 else _apart(one, other)
         found += [(Run("gone", line),) for line in old[a + pairs : b]]
         found += [(Run("new", line),) for line in new[c + pairs : d]]
     return tuple(found)
@@ -159,14 +163,12 @@ def lines_of(before: str, after: str) -> tuple[tuple[Run, ...], ...]:
 
 def _line(before: str, after: str) -> list[tuple[Run, ...]]:
     """A line that was changed: in one line where the two are alike, else the old one and the new one."""
-    apart: list[tuple[Run, ...]] = [(Run("gone", before),), (Run("new", after),)]
-    if max(len(before), len(after)) > LONGEST_LINE:
-        return apart
-    compared = SequenceMatcher(None, before, after, autojunk=False)
-    if compared.ratio() < ALIKE:
-        return apart
+    acts = _acts(before, after)
+    same = sum(b - a for act, a, b, _c, _d in acts if act == "equal")
+    if 2 * same < ALIKE * (len(before) + len(after)):
+        return _apart(before, after)
     runs: list[Run] = []
-    for act, a, b, c, d in compared.get_opcodes():
+    for act, a, b, c, d in acts:
         if act == "equal":
             runs.append(Run("same", before[a:b]))
             continue
@@ -175,6 +177,38 @@ def _line(before: str, after: str) -> list[tuple[Run, ...]]:
         if d > c:
             runs.append(Run("new", after[c:d]))
     return [tuple(runs)]
+
+
+def _apart(before: str, after: str) -> list[tuple[Run, ...]]:
+    return [(Run("gone", before),), (Run("new", after),)]
+
+
+def _acts(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    """What makes the new one of the old one, as `SequenceMatcher.get_opcodes` says it. What stands between a common
+    beginning and a common end is compared member by member, unless that would cost too much: then it was replaced."""
+    head, tail = _ends(old, new)
+    a, c = len(old) - tail, len(new) - tail
+    if _cost(old, new) > MOST_PAIRS:
+        middle = [("replace", 0, a - head, 0, c - head)]
+    else:
+        middle = list(SequenceMatcher(None, old[head:a], new[head:c], autojunk=False).get_opcodes())
+    acts = [(act, i + head, j + head, k + head, n + head) for act, i, j, k, n in middle]
+    acts = [("equal", 0, head, 0, head), *acts, ("equal", a, len(old), c, len(new))]
+    return [one for one in acts if one[1] < one[2] or one[3] < one[4]]
+
+
+def _ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
+    """How many members two rows have in common at their beginning, and then at their end."""
+    shorter = min(len(old), len(new))
+    head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
+    return head, next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
+
+
+def _cost(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many pairs of equal members are to be weighed between the common ends: what comparing costs at the least."""
+    head, tail = _ends(old, new)
+    there = Counter(old[head : len(old) - tail])
+    return sum(times * there[one] for one, times in Counter(new[head : len(new) - tail]).items())
 
 
 def latest_decided(

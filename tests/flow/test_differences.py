@@ -36,12 +36,18 @@ def test_the_same_text_shows_nothing_new_or_gone(text: str) -> None:
     assert {run.kind for line in lines_of(text, text) for run in line} <= {"same"}
 
 
-def test_long_lines_are_shown_whole() -> None:
+def test_a_change_within_a_long_line_is_found_between_its_ends() -> None:
     before, after = "长" * 5000, "长" * 4999 + "短"
-    assert [[(run.kind, len(run.text)) for run in line] for line in lines_of(before, after)] == [
-        [("gone", 5000)],
-        [("new", 5000)],
-    ]
+    (line,) = lines_of(before, after)
+    assert [(run.kind, run.text) for run in line if run.kind != "same"] == [("gone", "长"), ("new", "短")]
+
+
+@pytest.mark.parametrize("made_of", ["\n", ""])
+def test_a_text_that_repeats_itself_is_shown_whole_instead_of_being_weighed_for_minutes(made_of: str) -> None:
+    before, after = (made_of.join(part * 20_000) for part in (["甲", "乙"], ["乙", "甲", "甲"]))
+    lines = lines_of(before, after)
+    assert all(len(line) == 1 for line in lines)
+    assert "".join(run.text for line in lines for run in line if run.kind != "new") == before.replace("\n", "")
 
 
 @dataclass
