@@ -35,6 +35,8 @@ class Balance:
     duty: list[int]
     limit: list[int]
     new: list[set[int]] = field(default_factory=list)
+    # People who are full and whose new works only such people may take: no path that comes there leads out again.
+    _closed: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.new = [set() for _ in self.load]
@@ -48,6 +50,7 @@ class Balance:
         for round_ in range(1, max(self.goal, default=0) + 1):
             needy = [w for w in range(len(self.may)) if self.count[w] < min(round_, self.goal[w])]
             for may in (*tiers, self.may):
+                self._closed = 0
                 needy = [w for w in needy if not self.place(w, may)]
         for may in (*tiers, self.may):  # among those who are liked first: what is even there need not go elsewhere
             while self.level(may):
@@ -59,6 +62,11 @@ class Balance:
     def dev(self, person: int) -> int:
         """How many reviews more than their duty the person gives."""
         return self.load[person] - self.duty[person]
+
+    def begin(self, work: int, person: int) -> None:
+        """A new review from elsewhere, before the run."""
+        self._give(work, person)
+        self.count[work] += 1
 
     def _give(self, work: int, person: int) -> None:
         self.new[person].add(work)
@@ -72,7 +80,7 @@ class Balance:
 
     def place(self, work: int, may: Sequence[int]) -> bool:
         """Give the work one more reviewer, moving new assignments of others along a shortest path where needed."""
-        first = may[work] & ~self.on[work]
+        first = may[work] & ~self.on[work] & ~self._closed
         path = self._path(first, may, lambda person: self.load[person] < self.limit[person])
         if path is None:
             return False
@@ -94,7 +102,7 @@ class Balance:
         """A shortest chain of hand-overs from one of `first` (or from `start`) to the least loaded fitting end."""
         came: dict[int, tuple[int, int]] = {}
         layer = list(_bits(first)) if start is None else [start]
-        seen = first if start is None else 1 << start
+        seen = first | self._closed if start is None else 1 << start
         while layer:
             ends = [person for person in layer if person != start and is_end(person)]
             if ends:
@@ -115,25 +123,30 @@ class Balance:
                         came[taker] = (person, work)
                         following.append(taker)
             layer = following
+        if start is None:
+            self._closed = seen
         return None
 
     def level(self, may: Sequence[int]) -> bool:
         """Hand reviews from people above their duty to people further below it; True when something moved."""
         moved = False
-        for person in sorted(range(len(self.load)), key=self.dev, reverse=True):
-            while self.new[person]:
+        people = range(len(self.load))
+        lowest = min((self.dev(one) for one in people if self.load[one] < self.limit[one]), default=None)
+        for person in sorted(people, key=self.dev, reverse=True):
+            while self.new[person] and lowest is not None:
                 bound = self.dev(person) - 2
 
                 def is_end(other: int, bound: int = bound) -> bool:
                     return self.dev(other) <= bound and self.load[other] < self.limit[other]
 
-                if not any(is_end(other) for other in range(len(self.load))):
-                    break
+                if bound < lowest:
+                    return moved  # nor has anybody after this one more
                 path = self._path(0, may, is_end, start=person)
                 if path is None:
                     break
                 self._shift(path)
                 moved = True
+                lowest = min((self.dev(one) for one in people if self.load[one] < self.limit[one]), default=None)
         return moved
 
     def liking(self, work: int, person: int) -> int:

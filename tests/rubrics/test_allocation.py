@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 
@@ -362,6 +362,7 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
             frozenset(draw(st.lists(st.integers(100, 100 + most), max_size=1))),
             frozenset(draw(st.lists(st.integers(1, most), max_size=1))),
             draw(GROUPS),
+            draw(st.sampled_from(["", "小学", "初中"])),
         )
         for number in range(1, draw(st.integers(1, most)) + 1)
     ]
@@ -369,7 +370,7 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
     for number in range(100, 100 + draw(st.integers(0, most))):
         author = draw(st.sampled_from(people))
         groups = draw(st.sampled_from([author.course_groups, author.course_groups, None]))
-        works.append(Work(number, author.id, author.school_id, author.group_id, author.subject, groups))
+        works.append(Work(number, author.id, author.school_id, author.group_id, author.subject, groups, author.stage))
     rule = AllocationRule(
         reviews_per_work=draw(st.integers(1, 3)),
         max_reviews=draw(st.integers(1, 6)),
@@ -378,6 +379,9 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
         prefer_same_subject=draw(st.booleans()),
         course_groups=draw(st.sampled_from(CourseGroups)),
         duty_slack=draw(st.sampled_from([None, 0, 1, 1])),
+        exclude_own_group=draw(st.sampled_from([False, False, True])),
+        only_same_subject=draw(st.sampled_from([False, False, True])),
+        only_same_stage=draw(st.sampled_from([False, False, True])),
     )
     existing = [
         Assignment(work.id, person.id)
@@ -388,17 +392,24 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
     return works, people, rule, existing
 
 
-def may_review(work: Work, person: Reviewer, people: Sequence[Reviewer], rule: AllocationRule) -> bool:
+def may_review(work: Work, person: Reviewer, people: Mapping[int, Reviewer], rule: AllocationRule) -> bool:
     """The rules once more, in plain words, for one pair."""
     own = work.school_id is not None and work.school_id == person.school_id
-    moved_to = next(p.school_id for p in people if p.id == work.author_id)
+    author = people.get(work.author_id)
+    moved_to = author.school_id if author is not None else None
     group = work.group_id is not None and work.group_id == person.group_id
     in_pool = {Pool.OWN_SCHOOL: own, Pool.OWN_GROUP: own or group, Pool.DISTRICT: True}[rule.pool]
     excluded = rule.exclude_own_school and (own or (moved_to is not None and moved_to == person.school_id))
     refused = work.id in person.refused_works or work.author_id in person.recused_authors
     bound = rule.course_groups is CourseGroups.ONLY and work.course_groups is not None
     outside = bound and not work.course_groups & person.course_groups
-    return in_pool and not excluded and not refused and not outside and person.id != work.author_id
+    if rule.exclude_own_group:
+        now_in = author.group_id if author is not None else None
+        colleague = own or (moved_to is not None and moved_to == person.school_id)
+        excluded = colleague or group or (now_in is not None and now_in == person.group_id)
+    other = rule.only_same_subject and (not work.subject or work.subject != person.subject)
+    other |= rule.only_same_stage and (not work.stage or work.stage != person.stage)
+    return in_pool and not excluded and not refused and not outside and not other and person.id != work.author_id
 
 
 def limit_of(person: Reviewer, works: Sequence[Work], rule: AllocationRule) -> int:
@@ -420,7 +431,7 @@ def test_every_rule_is_kept_and_every_missing_review_is_told(
     assert len(set(outcome.assignments)) == len(outcome.assignments)
     assert not set(outcome.assignments) & set(existing)
     for one in outcome.assignments:
-        assert may_review(by_work[one.work_id], by_person[one.reviewer_id], people, rule)
+        assert may_review(by_work[one.work_id], by_person[one.reviewer_id], by_person, rule)
 
     load = Counter(one.reviewer_id for one in (*outcome.assignments, *existing))
     added = Counter(one.reviewer_id for one in outcome.assignments)
@@ -474,7 +485,7 @@ def plans(
     options = []
     for work in works:
         on = {one.reviewer_id for one in existing if one.work_id == work.id}
-        able = [p.id for p in people if p.id not in on and may_review(work, p, people, rule)]
+        able = [p.id for p in people if p.id not in on and may_review(work, p, {one.id: one for one in people}, rule)]
         most = max(0, rule.reviews_per_work - len(on))
         options.append([chosen for size in range(most + 1) for chosen in combinations(able, size)])
     start = Counter({person.id: person.owed_now for person in people})
