@@ -115,6 +115,7 @@ class Programme(Owned, Versioned, table=True):
     closes_on: date
     policy_id: int | None = None  # programme_policy.id; the foreign key stands on the other side (no circle of tables)
     allotted_at: datetime | None = None
+    weighed_at: datetime | None = None  # when it was last worked out over all marks which works are uncertain
     make_up: int = Field(default=0)  # how many make-up rounds (补训) there were; the dates above are the last one's
     extended_until_on: date | None = None  # the latest day that an extension (延期) gives anybody; None = there is none
     archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before

@@ -67,6 +67,7 @@ class ReviewPolicy(_Rule):
         "trainer"  # who sees first what was returned and comes back (users.md 26)
     )
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
+    decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
 
 
 class Hours(_Rule):
@@ -153,6 +154,7 @@ CAME_LATER = (
     ("review", "lease_hours"),
     ("review", "score"),
     ("review", "returned_to"),
+    ("review", "decide_days"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),

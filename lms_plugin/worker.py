@@ -25,6 +25,7 @@ from lms_plugin.flow import (
     bundle_making,
     clearing,
     digest,
+    doubts,
     host_list,
     host_notices,
     intake_making,
@@ -186,6 +187,7 @@ class Worker:
         with self._alone("beat") as session:
             outbox.beat(session, now)
         self._sweep(review.to_allot, review.allocate_due, now)
+        self._sweep(doubts.to_weigh, doubts.weigh_due, now)
         self._sweep(award.to_release, award.release_due, now)
         self.release_batches(now)
         self.seal(now)

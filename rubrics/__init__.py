@@ -13,7 +13,19 @@ from rubrics.allocation import (
     third_reviewer,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
-from rubrics.doubt import Budget, CriterionMarks, Doubt, Policy, Reason, budgets, chance_of, doubt_of, grouped
+from rubrics.doubt import (
+    UNKNOWN_RANK,
+    Budget,
+    Conclusion,
+    CriterionMarks,
+    Doubt,
+    Policy,
+    Reason,
+    budgets,
+    chance_of,
+    doubt_of,
+    grouped,
+)
 from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
 from rubrics.models import (
     Allocation,
@@ -159,6 +171,8 @@ __all__ = [
     "Reason",
     "Policy",
     "Budget",
+    "Conclusion",
+    "UNKNOWN_RANK",
     "grouped",
     "chance_of",
     "doubt_of",

@@ -21,7 +21,11 @@ CUT = PASS - 0.5
 APART = 2
 """Levels between two reviewers of one criterion from which the work is uncertain, whatever the score says."""
 
-_USUAL_CHANCE, _LEAST_CHANCE, _KNOWN_FROM = 0.25, 0.05, 30
+UNKNOWN_RANK = 600_000
+"""Where works stand that fewer than two have reviewed: after the uncertain ones, before those that are clear."""
+
+_UNCERTAIN = 1_000_000
+USUAL_CHANCE, _LEAST_CHANCE, _KNOWN_FROM = 0.25, 0.05, 30
 _OF_MEDIAN = math.sqrt(math.pi / 2)  # by how much a median of chance is wider than a mean
 
 
@@ -33,7 +37,7 @@ class Policy(StrEnum):
     SEVERITY = "severity"  # the mean without the reviewers' leanings
 
 
-class Outcome(StrEnum):
+class Conclusion(StrEnum):
     """What the reviewers of a work come to."""
 
     PASS = "clear_pass"  # noqa: S105 - no password
@@ -61,7 +65,7 @@ class Doubt:
     """`chance`: how likely the reviewers' conclusion is wrong, 0 to .5. `key`, `score`, `error`: the criterion that is
     least sure, its score in levels and the standard error of that."""
 
-    outcome: Outcome
+    outcome: Conclusion
     reasons: tuple[Reason, ...]
     chance: float
     key: str
@@ -72,6 +76,12 @@ class Doubt:
     def passes(self) -> bool:
         """Which way the reviewers lean: whether the work would pass by their scores."""
         return self.score > CUT
+
+    @property
+    def rank(self) -> int:
+        """The higher, the sooner to be looked at: the chance of a wrong conclusion in millionths (at most half of
+        them), and whatever is uncertain for some reason above all that is clear."""
+        return round(self.chance * 1_000_000) + (_UNCERTAIN if self.reasons else 0)
 
 
 def chance_of(works: Iterable[Sequence[CriterionMarks]], leanings: Mapping[int, Leaning]) -> float:
@@ -85,7 +95,7 @@ def chance_of(works: Iterable[Sequence[CriterionMarks]], leanings: Mapping[int, 
                 mean = sum(values) / len(values)
                 inside += sum((value - mean) ** 2 for value in values)
                 freedom += len(values) - 1
-    return max(_LEAST_CHANCE, inside / freedom) if freedom >= _KNOWN_FROM else _USUAL_CHANCE
+    return max(_LEAST_CHANCE, inside / freedom) if freedom >= _KNOWN_FROM else USUAL_CHANCE
 
 
 def _values(one: CriterionMarks, leanings: Mapping[int, Leaning]) -> list[float]:
@@ -124,8 +134,8 @@ def doubt_of(
     margin, key, score, error = least
     told = ((Reason.BORDER, abs(margin) < 1), (Reason.APART, apart), (Reason.DIFFER, differ))
     reasons = tuple(reason for reason, holds in told if holds)
-    clear = Outcome.PASS if margin > 0 else Outcome.NOT_YET
-    return Doubt(Outcome.UNCERTAIN if reasons else clear, reasons, _beyond(abs(margin)), key, score, error)
+    clear = Conclusion.PASS if margin > 0 else Conclusion.NOT_YET
+    return Doubt(Conclusion.UNCERTAIN if reasons else clear, reasons, _beyond(abs(margin)), key, score, error)
 
 
 def _beyond(margin: float) -> float:
@@ -142,8 +152,9 @@ class Budget(NamedTuple):
 
 
 def budgets(chances: Sequence[float], percents: Sequence[int] = (0, 10, 20, 30, 50)) -> tuple[Budget, ...]:
-    """What looking at the most doubtful N % leaves: expected wrong conclusions among the others. Who looks is taken to
-    be right, so these are the best that one can hope for."""
+    """What looking at the most doubtful N % (rounded up to whole works) leaves: expected wrong conclusions among the
+    others, which is the sum of their chances. Who looks is taken to be right, so these are the best that one can hope
+    for."""
     ordered = sorted(chances, reverse=True)
     found = []
     for percent in percents:

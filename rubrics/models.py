@@ -158,7 +158,8 @@ class ReviewSummary(Model, table=True):
     """What the submitted reviews of one version say together, kept so that queues can filter and count by it.
 
     `is_agreed`: enough reviews are in and every criterion has one level from all. `agreed_level`: the point level that
-    all of them give.
+    all of them give. `doubt_millionths`: how unsure they leave it whether the work passes (`Doubt.rank`); empty with
+    fewer than two reviews.
     """
 
     __tablename__ = "review_summary"
@@ -168,6 +169,7 @@ class ReviewSummary(Model, table=True):
     is_agreed: bool
     differs_on_pass: bool
     agreed_level: int | None = None
+    doubt_millionths: int | None = None
     changed_at: datetime
 
 

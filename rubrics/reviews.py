@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Refused
 from rubrics.authoring import VALIDITY_KEY
+from rubrics.doubt import USUAL_CHANCE, Policy, doubt_of, grouped
 from rubrics.models import CriterionMark, Review, ReviewEvent, ReviewState, ReviewSummary
 from rubrics.scoring import Mark, MarkKey, Marks, agreement
 
@@ -285,9 +286,23 @@ def summarise(session: Session, submission_version_id: int, enough: int, now: da
     row.submitted, row.changed_at = len(reviews), now
     row.is_agreed = len(reviews) >= max(1, enough) and together.is_unanimous
     row.differs_on_pass, row.agreed_level = together.differ_on_pass, together.agreed_level
+    row.doubt_millionths = _rank(reviews, drafts, together.differ_on_pass)
     session.add(row)
     session.flush()
     return row
+
+
+def _rank(reviews: Sequence[Review], drafts: Mapping[int, Mapping[MarkKey, DraftMark]], differ: bool) -> int | None:
+    """What these reviews leave in doubt by themselves, at once; who leans to which side is worked out over all marks,
+    later."""
+    given = [
+        (0, f"{key.item_key}.{key.criterion_key}", review.reviewer_id, draft.level)
+        for review in reviews
+        for key, draft in drafts[pk(review)].items()
+        if draft.level is not None and key.criterion_key != VALIDITY_KEY
+    ]
+    doubt = doubt_of(grouped(given).get(0, []), Policy.MEAN, USUAL_CHANCE, {}, differ=differ)
+    return None if doubt is None else doubt.rank
 
 
 def live_reviews(session: Session, submission_version_ids: Collection[int]) -> dict[int, list[Review]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, or_
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy import case as when
 from sqlmodel import Session, col, func, select
 
@@ -12,10 +12,10 @@ import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import owned, pk
-from lms_plugin.flow import cases, marking
+from lms_plugin.flow import cases, marking, promised, queue_views
 from lms_plugin.flow.differences import Differences, differences, latest_decided
 from lms_plugin.flow.queue_views import OPEN_FOR
-from lms_plugin.flow.reach import FILTERS, OTHERS, filters_of, first_of, joined, place_of, within
+from lms_plugin.flow.reach import DOUBT, FILTERS, OTHERS, filters_of, first_of, joined, place_of, within
 from lms_plugin.flow.review_views import ItemView, item_views
 
 
@@ -44,10 +44,12 @@ class DecisionView:
 
 @dataclass(frozen=True)
 class Desk:
-    """Which part of the queue a trainer works through: a filter of it, and the level on which reviewers agree."""
+    """Which part of the queue a trainer works through: a filter of it, the level on which reviewers agree, and whether
+    the most doubtful comes first, or the oldest."""
 
     state: str = "pending"
     agreed: int | None = None
+    by_doubt: bool = True
 
 
 USUAL = Desk()
@@ -128,7 +130,7 @@ def case_page(
     marks = dict(typed) if typed is not None else _prefill(sheet, version, together, standing, decisions, versions)
     opened = _others(actor, case, now)
     computed = sheet.compute(marks)
-    following = _next(session, actor, case, desk)
+    following = _next(session, actor, case, desk, now)
     is_held = case.programme.goes_by_batch and competencies.is_held(submission)
     can_decide = can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None)
     can_decide = can_decide and not is_held
@@ -280,12 +282,12 @@ def _others(actor: Actor, case: cases.Case, now: datetime) -> tuple[str, datetim
     )
 
 
-def next_case(session: Session, actor: Actor, uuid: str, desk: Desk = USUAL) -> str:
+def next_case(session: Session, actor: Actor, uuid: str, now: datetime, desk: Desk = USUAL) -> str:
     """The uuid of the case that opens after this one; "" when none waits."""
-    return _next(session, actor, cases.load_case(session, actor, uuid, Permission.CASE_READ), desk)[0]
+    return _next(session, actor, cases.load_case(session, actor, uuid, Permission.CASE_READ), desk, now)[0]
 
 
-def _next(session: Session, actor: Actor, case: cases.Case, desk: Desk) -> tuple[str, int]:
+def _next(session: Session, actor: Actor, case: cases.Case, desk: Desk, now: datetime) -> tuple[str, int]:
     """The next case of this part of the queue, in the queue's order (the first one again after the last), and how many
     others are in it.
 
@@ -293,15 +295,23 @@ def _next(session: Session, actor: Actor, case: cases.Case, desk: Desk) -> tuple
     """
     submission, at = case.submission, col(competencies.SubmissionVersion.submitted_at)
     key, whose = col(competencies.Submission.id), first_of(actor)
+    asks_promise = desk.state == "overdue"
+    promises = promised.promises_of(session, [case.programme]) if asks_promise else {}
+    filters = {**filters_of(actor), **queue_views.overdue_of(promises, now)}
     wanted = and_(
         within(actor, case.programme),
-        filters_of(actor).get(desk.state, FILTERS["pending"]),
+        filters.get(desk.state, FILTERS["pending"]),
         key != pk(submission),
     )
     if desk.agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == desk.agreed)
     place, since = place_of(actor, submission), case.version.submitted_at
-    follows = or_(whose > place, and_(whose == place, or_(at > since, and_(at == since, key > pk(submission)))))
+    later = or_(at > since, and_(at == since, key > pk(submission)))
+    by_doubt = desk.by_doubt and desk.state not in queue_views.IN_ORDER_OF_TIME
+    if by_doubt:
+        rank = _rank(case)
+        later = or_(rank > DOUBT, and_(rank == DOUBT, later))
+    follows = or_(whose > place, and_(whose == place, later))
     row = session.exec(
         joined(select(competencies.Submission.uuid, func.count().over()))
         .where(col(competencies.Submission.tenant_id) == actor.tenant_id, wanted)
@@ -309,9 +319,18 @@ def _next(session: Session, actor: Actor, case: cases.Case, desk: Desk) -> tuple
             when((whose == OTHERS, 1), else_=0),
             when((follows, 0), else_=1),
             whose,
+            *([DOUBT.desc()] if by_doubt else []),
             at,
             key,
         )
         .limit(1)
     ).first()
     return (row[0], int(row[1])) if row is not None else ("", 0)
+
+
+def _rank(case: cases.Case) -> ColumnElement[int]:
+    """How soon this case is to be looked at, as `reach.DOUBT` has it: a part of the query for the next one."""
+    kept = select(rubrics.ReviewSummary.doubt_millionths).where(
+        rubrics.ReviewSummary.submission_version_id == pk(case.version)
+    )
+    return func.coalesce(kept.scalar_subquery(), rubrics.UNKNOWN_RANK)

@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case
@@ -16,13 +17,15 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import cases
-from lms_plugin.flow.reach import DECIDERS, FILTERS, READERS, decided_by, filters_of, first_of, joined, within
+from lms_plugin.flow import cases, promised
+from lms_plugin.flow.reach import DECIDERS, DOUBT, FILTERS, READERS, decided_by, filters_of, first_of, joined, within
 from lms_plugin.people import OrgUnit, Person, RoleKind
 
 PAGE = 50
 _Returner = aliased(Person)
 OPEN_FOR = timedelta(minutes=30)
+IN_ORDER_OF_TIME = frozenset({"late", "decided", "returned", "declined"})
+"""Parts of the queue in which nothing is to be weighed."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,16 @@ class CaseRow:
     submitted_at: datetime
     returned_by: str  # who returned it and gets it back; "" when nobody did
     is_mine: bool  # that is the person who looks
+    doubt: str  # "unsure", "clear"; "" where fewer than two reviews are in
+    waits_since: datetime | None  # for its decision, where the programme promises one in so many days
+    is_overdue: bool
 
 
 @dataclass(frozen=True)
 class Queue:
     """One page of the queue and the counts of all filters.
 
+    `by_doubt`: the most doubtful first, else the oldest; `overdue`: how many wait longer than promised.
     `yours`, `yours_late`, `confirmable`: how many wait for this very person, who may only look at others: pending,
     late, and agreed among the pending ones. `decides`: whether there is anything that the person could decide.
     """
@@ -65,6 +72,8 @@ class Queue:
     programme: str
     state: str
     agreed: int | None
+    by_doubt: bool
+    overdue: int
     counts: Mapping[str, int]
     rows: tuple[CaseRow, ...]
     page: int
@@ -83,12 +92,20 @@ class Queue:
 
 
 def queue(
-    session: Session, actor: Actor, programme: str, state: str, agreed: int | None, page: int, now: datetime
+    session: Session,
+    actor: Actor,
+    programme: str,
+    state: str,
+    agreed: int | None,
+    page: int,
+    now: datetime,
+    *,
+    by_doubt: bool = True,
 ) -> Queue:
     """The works within the actor's reach that wait for a trainer; never the actor's own.
 
-    What a trainer returned comes back to that trainer: first in their queue, last in their colleagues'; else the oldest
-    comes first.
+    What a trainer returned comes back to that trainer: first in their queue, last in their colleagues'; else the most
+    doubtful comes first (`by_doubt`), or the oldest.
     """
     may_read(session, actor)
     programmes = session.exec(
@@ -98,7 +115,8 @@ def queue(
     if programme and chosen is None:
         raise NotFound
     reached = within(actor, chosen)
-    filters = filters_of(actor)
+    promises = promised.promises_of(session, programmes if chosen is None else [chosen])
+    filters = {**filters_of(actor), **overdue_of(promises, now)}
     own_desk = decided_by(actor)
     asked = [*filters.values(), *(and_(own_desk, FILTERS[name]) for name in ("pending", "late", "agreed"))]
     sums = [func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in asked]
@@ -106,16 +124,19 @@ def queue(
     counts = dict(zip(filters, counted, strict=False))
     yours, yours_late, confirmable = counted[len(filters) :]
     state = state if state in filters else "pending"
+    by_doubt = by_doubt and state not in IN_ORDER_OF_TIME
     wanted = and_(reached, filters[state])
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     total = counts[state] if agreed is None else _count(session, wanted)
-    rows = listed(session, actor, wanted, now, page)
+    rows = listed(session, actor, wanted, now, page, by_doubt=by_doubt, promises=promises)
     return Queue(
         programmes=tuple((one.uuid, one.title) for one in programmes if one.archived_at is None or one is chosen),
         programme=chosen.uuid if chosen is not None else "",
         state=state,
         agreed=agreed,
+        by_doubt=by_doubt,
+        overdue=counts.get("overdue", 0),
         counts=counts,
         rows=rows,
         page=page,
@@ -127,6 +148,12 @@ def queue(
         on_chain=any(one.goes_by_batch or one.panel_decides for one in programmes),
         level_words=_words_of(session, chosen, rows),
     )
+
+
+def overdue_of(promises: promised.Promises, now: datetime) -> dict[str, ColumnElement[bool]]:
+    """The filter of those that wait longer than promised; none where nothing is promised."""
+    condition = promised.overdue(promises, now)
+    return {} if condition is None else {"overdue": condition}
 
 
 def _words_of(
@@ -151,7 +178,15 @@ def _count(session: Session, wanted: ColumnElement[bool]) -> int:
 
 
 def listed(
-    session: Session, actor: Actor, wanted: ColumnElement[bool], now: datetime, page: int = 1, size: int = PAGE
+    session: Session,
+    actor: Actor,
+    wanted: ColumnElement[bool],
+    now: datetime,
+    page: int = 1,
+    size: int = PAGE,
+    *,
+    by_doubt: bool = False,
+    promises: promised.Promises = MappingProxyType({}),
 ) -> Any:
     """Works with all that a row shows, in their order: one query for them and one for who has them open."""
     rows = session.exec(
@@ -183,16 +218,26 @@ def listed(
             isouter=True,
         )
         .where(wanted)
-        .order_by(first_of(actor), col(competencies.SubmissionVersion.submitted_at), col(competencies.Submission.id))
+        .order_by(
+            first_of(actor),
+            *([DOUBT.desc()] if by_doubt else []),
+            col(competencies.SubmissionVersion.submitted_at),
+            col(competencies.Submission.id),
+        )
         .offset((page - 1) * size)
         .limit(size)
     ).all()
     openings = _openings(session, [pk(row[0]) for row in rows], now)
-    return tuple(_row(actor, row, openings.get(pk(row[0]))) for row in rows)
+    return tuple(_row(actor, row, openings.get(pk(row[0])), promises, now) for row in rows)
 
 
-def _row(actor: Actor, row: Any, opened: tuple[str, datetime] | None) -> CaseRow:
+def _row(
+    actor: Actor, row: Any, opened: tuple[str, datetime] | None, promises: promised.Promises, now: datetime
+) -> CaseRow:
     submission, version, summary, point, decision, author, person, school, returner, programme = row
+    is_pending = submission.state is competencies.SubmissionState.SUBMITTED
+    since = promised.waits_since(promises, submission, version, summary) if is_pending else None
+    rank = summary.doubt_millionths if summary is not None and is_pending else None
     return CaseRow(
         uuid=submission.uuid,
         programme=programme,
@@ -215,6 +260,9 @@ def _row(actor: Actor, row: Any, opened: tuple[str, datetime] | None) -> CaseRow
         submitted_at=version.submitted_at,
         returned_by=returner or "",
         is_mine=submission.trainer_id is not None and actor.is_author(submission.trainer_id),
+        doubt="" if rank is None else "unsure" if rank > rubrics.UNKNOWN_RANK else "clear",
+        waits_since=since if since is not None and since <= now else None,
+        is_overdue=promised.is_overdue(promises, submission, since, now),
     )
 
 

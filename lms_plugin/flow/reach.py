@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, or_, true
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
 from sqlmodel import col, select
 
 import competencies
@@ -20,6 +20,9 @@ LOOKS_AFTER = (RoleKind.TRAINER, RoleKind.OFFICER, RoleKind.IT)  # of courses an
 _state = col(competencies.Submission.state)
 _summary = rubrics.ReviewSummary
 _trainer = col(competencies.Submission.trainer_id)
+DOUBT: ColumnElement[int] = func.coalesce(col(_summary.doubt_millionths), rubrics.UNKNOWN_RANK)
+"""How soon a work is to be looked at, the higher the sooner, over `joined`."""
+
 _late = _state == competencies.SubmissionState.LATE
 _pending = _state == competencies.SubmissionState.SUBMITTED
 _has_split = and_(col(_summary.submitted) >= 2, col(_summary.is_agreed).is_(False))

@@ -9,22 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_
-from sqlalchemy import select as columns
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
-import competencies
 import rubrics
-from competencies import Programme, Submission, SubmissionVersion
+from competencies import Programme, Submission
 from lms_plugin.access import Actor
 from lms_plugin.db import by_id, find
-from lms_plugin.flow import queue_views, reliability
-from lms_plugin.flow.reach import FILTERS, joined, within
-from lms_plugin.flow.reliability import TODAY
-from lms_plugin.people import Person
-from rubrics import CriterionMark, Review, ReviewState
+from lms_plugin.flow import doubts, queue_views, reliability
+from lms_plugin.flow.reach import FILTERS, within
 
 A_PAGE = 50
+USUAL_LOOK = 10
+"""Per cent of the works that the page says something of before anybody moves the slider."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,8 @@ class Line:
 @dataclass(frozen=True)
 class Page:
     """The works that are uncertain, or (`why`) those that are for one reason. `compared`: pending works with two
-    reviews; `counts`: how many are uncertain for each reason; `budgets`: what looking at the first N % leaves."""
+    reviews; `counts`: how many are uncertain for each reason. `look`: what looking at the first N % leaves, for the N
+    that was asked; `budgets`: the same for 0, 5, … 100 %."""
 
     programme: str
     title: str
@@ -50,6 +47,7 @@ class Page:
     compared: int
     uncertain: int
     counts: Mapping[rubrics.Reason, int]
+    look: rubrics.Budget
     budgets: tuple[rubrics.Budget, ...]
     lines: tuple[Line, ...]
     page: int
@@ -62,83 +60,40 @@ class Page:
 
 
 def uncertain_page(
-    session: Session, actor: Actor, programme_uuid: str, why: rubrics.Reason | None, page: int, now: datetime
+    session: Session,
+    actor: Actor,
+    programme_uuid: str,
+    why: rubrics.Reason | None,
+    page: int,
+    now: datetime,
+    look: int = USUAL_LOOK,
 ) -> Page:
     """Pending works within the actor's reach that are uncertain; never the actor's own, nor one they still review."""
     queue_views.may_read(session, actor)
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
-    policy = rubrics.Policy(competencies.rules_of(session, programme).review.score)
     reached = and_(within(actor, programme), FILTERS["pending"])
-    marks = _marks(session, reached)
-    by_work = rubrics.grouped((work, key, who, level) for work, key, who, level, _passes in marks)
-    sides: dict[int, set[bool]] = {}
-    for work, _key, _who, _level, passes in marks:
-        sides.setdefault(work, set()).add(passes)
-    known = (
-        rubrics.leanings(
-            rubrics.Rated(one.given.work, one.given.reviewer, one.given.value)
-            for one in reliability.reviewed(session, programme)
-        )
-        if policy is rubrics.Policy.SEVERITY
-        else {}
-    )
-    chance = rubrics.chance_of(by_work.values(), known)
-    found = {
-        work: doubt
-        for work, criteria in by_work.items()
-        if (doubt := rubrics.doubt_of(criteria, policy, chance, known, differ=len(sides[work]) > 1)) is not None
-    }
+    counted = doubts.found_in(session, programme, reached)
+    found, by_work = counted.doubts, counted.by_work
     uncertain = {work: doubt for work, doubt in found.items() if doubt.reasons}
     wanted = [work for work, doubt in uncertain.items() if why is None or why in doubt.reasons]
     wanted.sort(key=lambda work: (-uncertain[work].chance, -len(uncertain[work].reasons), work))
     page = min(page, max(1, -(-len(wanted) // A_PAGE)))
+    chances = [doubt.chance for doubt in found.values()]
     shown = wanted[(page - 1) * A_PAGE : page * A_PAGE]
     return Page(
         programme=programme.uuid,
         title=programme.title,
-        policy=policy,
+        policy=counted.policy,
         why=why,
         compared=len(found),
         uncertain=len(uncertain),
         counts={reason: sum(reason in one.reasons for one in uncertain.values()) for reason in rubrics.Reason},
-        budgets=rubrics.budgets([doubt.chance for doubt in found.values()]),
+        look=rubrics.budgets(chances, [max(0, min(100, look))])[0],
+        budgets=rubrics.budgets(chances, range(0, 101, 5)),
         lines=_lines(session, actor, reached, shown, uncertain, by_work, now),
         page=page,
         total=len(wanted),
     )
-
-
-def _marks(session: Session, reached: Any) -> list[tuple[int, str, int, int, bool]]:
-    """(work, criterion as "item.criterion", who reviews today, level, whether that review passes the work) of all
-    graded marks of these works' current versions: one query."""
-    given = aliased(Review)  # what is within reach asks after reviews of its own
-    rows: Any = session.connection().execute(
-        joined(
-            columns(
-                col(Submission.id),
-                col(CriterionMark.requirement_key),
-                col(CriterionMark.criterion_key),
-                TODAY,
-                col(CriterionMark.level),
-                col(given.point_level),
-            )
-        )
-        .join(given, col(given.submission_version_id) == col(SubmissionVersion.id))
-        .join(Person, col(Person.id) == col(given.reviewer_id))
-        .join(CriterionMark, col(CriterionMark.review_id) == col(given.id))
-        .where(
-            reached,
-            col(given.state) == ReviewState.SUBMITTED,
-            col(CriterionMark.criterion_key) != rubrics.VALIDITY_KEY,
-            col(CriterionMark.level).is_not(None),
-            col(given.point_level).is_not(None),
-        )
-        .order_by(col(given.id), col(CriterionMark.id))
-    )
-    return [
-        (work, f"{item}.{criterion}", who, level, point_level >= competencies.Level.PASS)
-        for work, item, criterion, who, level, point_level in rows
-    ]
 
 
 def _lines(
@@ -146,7 +101,7 @@ def _lines(
     actor: Actor,
     reached: Any,
     shown: Collection[int],
-    doubts: Mapping[int, rubrics.Doubt],
+    doubtful: Mapping[int, rubrics.Doubt],
     by_work: Mapping[int, list[rubrics.CriterionMarks]],
     now: datetime,
 ) -> tuple[Line, ...]:
@@ -163,7 +118,7 @@ def _lines(
     by_uuid = {row.uuid: row for row in rows}
     found = []
     for work in shown:
-        doubt, row = doubts[work], by_uuid.get(works[work].uuid)
+        doubt, row = doubtful[work], by_uuid.get(works[work].uuid)
         if row is None:
             continue
         levels = next(list(one.levels.values()) for one in by_work[work] if one.key == doubt.key)

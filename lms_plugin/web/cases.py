@@ -19,6 +19,7 @@ from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("cases", __name__)
 
+BY_AGE = "age"
 AGREED = {"0": 0, "1": 1, "2": 2}
 
 
@@ -27,6 +28,7 @@ def state_word(state: str) -> str:
     words = {
         "mine": _("退给我的"),
         "pending": _("待定"),
+        "overdue": _("超过答应的天数"),
         "agreed": _("已一致"),
         "split": _("分歧"),
         "late": _("迟交"),
@@ -49,6 +51,7 @@ def queue() -> str:
         AGREED.get(request.args.get("agreed", "")),
         whole(request.args.get("page"), 1),
         edge().now,
+        by_doubt=request.args.get("order") != BY_AGE,
     )
     return render_template(
         "cases/queue.html",
@@ -59,6 +62,8 @@ def queue() -> str:
         sees_chain=can(actor(), Permission.CHAIN_READ, somewhere(actor())),
         state_word=state_word,
         minutes_ago=_minutes_ago,
+        days_since=lambda at: (edge().now - at).days,
+        BY_AGE=BY_AGE,
         runs_it=any(
             role.kind is RoleKind.OFFICER or (role.kind is RoleKind.TRAINER and not role.is_provisional)
             for role in actor().roles
@@ -74,6 +79,7 @@ def _filters(view: queue_views.Queue) -> dict[str, Any]:
         "programme": view.programme or None,
         "state": view.state,
         "agreed": view.agreed if view.agreed is not None else None,
+        "order": None if request.args.get("order") != BY_AGE else BY_AGE,
     }
 
 
@@ -92,12 +98,17 @@ def page(uuid: str) -> str:
 def _desk() -> case_views.Desk:
     """The part of the queue that the trainer works through, as the address says."""
     agreed = request.args.get("agreed", "")
-    return case_views.Desk(request.args.get("state", "pending"), AGREED.get(agreed))
+    by_doubt = request.args.get("order") != BY_AGE
+    return case_views.Desk(request.args.get("state", "pending"), AGREED.get(agreed), by_doubt)
 
 
 def _desk_address(desk: case_views.Desk) -> dict[str, Any]:
     """What an address carries of it: nothing for the usual desk."""
-    return {"state": desk.state if desk.state != "pending" else None, "agreed": desk.agreed}
+    return {
+        "state": desk.state if desk.state != "pending" else None,
+        "agreed": desk.agreed,
+        "order": None if desk.by_doubt else BY_AGE,
+    }
 
 
 def _render(
@@ -150,7 +161,8 @@ def decide(uuid: str) -> BaseResponse | tuple[str, int]:
     act = cases.return_work if request.form.get("act") == "return" else cases.decide
     base, number = whole(request.form.get("base"), 0, 0), whole(request.form.get("number"), 0, 0)
     desk = _desk()
-    following = case_views.next_case(db(), actor(), uuid, desk)  # asked before: the act moves the work in the queue
+    # Asked before: the act moves the work in the queue.
+    following = case_views.next_case(db(), actor(), uuid, edge().now, desk)
     try:
         act(db(), actor(), uuid, _judgement(), base, number, edge().now)
     except (NotFound, Forbidden):

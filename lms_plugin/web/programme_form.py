@@ -24,6 +24,7 @@ NUMBERS = {
     "lease_hours": (0, 720),
     "withdraw_minutes": (0, 7 * 24 * 60),
     "minutes_per_review": (1, 120),
+    "decide_days": (0, 90),
     "after_days": (0, 90),
     "goal_percent": (1, 100),
     "minutes_per_hour": (1, 240),
@@ -60,7 +61,7 @@ PARTS = {
     "review": (
         *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "withdraw_minutes"),
-        *("minutes_per_review", "self_marks", "score", "returned_to"),
+        *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days"),
     ),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
     "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
@@ -166,6 +167,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "self_marks",
                 "score",
                 "returned_to",
+                "decide_days",
             )
         },
         "hours_kind": hours.kind,
@@ -260,6 +262,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             self_marks=values["self_marks"],
             score=values["score"],
             returned_to=values["returned_to"],
+            decide_days=numbers["decide_days"],
         ),
         hours=Hours(
             kind=values["hours_kind"],

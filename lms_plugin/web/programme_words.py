@@ -112,6 +112,10 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("退回以后重交的，先由同行再评。"))
         if review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
+    if review.decide_days:
+        peers.append(
+            _("互评评完（没有互评的，交上来）以后，评审员 %(n)s 天内认定；超过的单独列出来。", n=review.decide_days)
+        )
     worth = {
         "per_set": _("要求的能力点都合格后，记实践应用 %(n)s 学时。", n=write(hours.practice_hundredths)),
         "per_point_cumulative": _(

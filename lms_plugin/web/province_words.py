@@ -57,6 +57,7 @@ def labels() -> dict[str, str]:
         "review.self_marks": _("提交前先自评"),
         "review.returned_to": _("退回以后重交的给谁看"),
         "review.score": _("怎样看出哪份作业拿不准"),
+        "review.decide_days": _("评完以后几天内认定"),
         "hours.kind": _("怎样记实践应用学时"),
         "hours.practice_hundredths": _("一共记多少学时"),
         "hours.pass_hundredths": _("按等次计：一个合格记多少"),

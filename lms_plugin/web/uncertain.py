@@ -1,6 +1,6 @@
 """拿不准的先看: the pending works that the reviewers leave in doubt, why, and what looking at them spares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -12,6 +12,7 @@ from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
 
 blueprint = Blueprint("uncertain", __name__)
+LOOKS = (0, 10, 20, 30, 50)
 
 
 def policies() -> list[tuple[str, str]]:
@@ -46,12 +47,20 @@ def counts_word(counts: Mapping[int, int], own: marks.OwnWords, is_validity: boo
     return _("，").join(said)
 
 
+def curve(budgets: Sequence[rubrics.Budget]) -> str:
+    """The points of the picture, 0 to 100 each way: how many wrong ones are left (of the most) after looking at so
+    many per cent."""
+    most = max((one.wrong for one in budgets), default=0.0) or 1.0
+    return " ".join(f"{one.percent},{100 - 100 * one.wrong / most:.1f}" for one in budgets)
+
+
 @blueprint.get("/cases/uncertain/<programme>")
 def page(programme: str) -> str:
     """The most doubtful first, or those that are for one reason."""
     asked = request.args.get("why", "")
     why = rubrics.Reason(asked) if asked in list(rubrics.Reason) else None
-    view = uncertain.uncertain_page(db(), actor(), programme, why, whole(request.args.get("page"), 1), edge().now)
+    look = whole(request.args.get("look"), uncertain.USUAL_LOOK, 0)
+    view = uncertain.uncertain_page(db(), actor(), programme, why, whole(request.args.get("page"), 1), edge().now, look)
     return render_template(
         "cases/uncertain.html",
         view=view,
@@ -60,5 +69,10 @@ def page(programme: str) -> str:
         counts_word=counts_word,
         way=dict(policies())[view.policy.value],
         level_word=lambda passes, own: marks.level_word(int(passes), own=own),
+        curve=curve(view.budgets),
+        looks=LOOKS,
+        look_at=lambda percent: url_for(
+            "uncertain.page", programme=programme, why=asked or None, look=percent, _anchor="look"
+        ),
         address=lambda number: url_for("uncertain.page", programme=programme, why=asked or None, page=number),
     )

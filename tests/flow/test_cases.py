@@ -148,7 +148,7 @@ def test_a_return_needs_a_reason_and_comes_back_to_the_same_trainer(
     assert queued(cast.OTHER_TRAINER, "mine") == []
     assert queued(cast.OTHER_TRAINER, "pending") == [*rest, theirs]
     for one in others:
-        following = case_views.next_case(world.session, world.actor(cast.OTHER_TRAINER), one.uuid)
+        following = case_views.next_case(world.session, world.actor(cast.OTHER_TRAINER), one.uuid, world.now)
         assert following in {other.uuid for other in others}
 
 
@@ -162,7 +162,7 @@ def test_the_next_case_follows_the_queue(world: World) -> None:
     order = [row.uuid for row in rows]
     assert [row.author for row in rows] == [cast.WANG.name, cast.ZHAO.name, cast.LI.name, cast.CHEN.name]
     for here, following in zip(order, [*order[1:], order[0]], strict=True):
-        assert case_views.next_case(world.session, trainer, here) == following
+        assert case_views.next_case(world.session, trainer, here, world.now) == following
     late = world.session.exec(
         select(competencies.Submission).where(col(competencies.Submission.uuid).in_(order[1:3]))
     ).all()
@@ -171,9 +171,9 @@ def test_the_next_case_follows_the_queue(world: World) -> None:
         world.session.add(one)
     world.session.flush()
     desk = case_views.Desk("late")
-    assert case_views.next_case(world.session, trainer, order[1], desk) == order[2]
-    assert case_views.next_case(world.session, trainer, order[2], desk) == order[1]
-    assert case_views.next_case(world.session, trainer, order[0]) == order[3]
+    assert case_views.next_case(world.session, trainer, order[1], world.now, desk) == order[2]
+    assert case_views.next_case(world.session, trainer, order[2], world.now, desk) == order[1]
+    assert case_views.next_case(world.session, trainer, order[0], world.now) == order[3]
 
 
 def test_returned_work_goes_to_no_peer_again(world: World, work: competencies.Submission) -> None:

@@ -27,8 +27,14 @@ def test_the_most_doubtful_come_first_with_their_reasons(world: World) -> None:
     chances = [line.doubt.chance for line in found.lines]
     assert chances == sorted(chances, reverse=True)
     assert all(line.doubt.reasons and line.asks and sum(line.counts.values()) == 3 for line in found.lines)
-    assert [one.percent for one in found.budgets] == [0, 10, 20, 30, 50]
-    assert found.budgets[2].wrong < found.budgets[0].wrong
+    assert [one.percent for one in found.budgets] == list(range(0, 101, 5))
+    assert found.budgets[4].wrong < found.budgets[0].wrong
+    assert found.budgets[-1].wrong == 0
+    assert found.look == found.budgets[2]
+    page = uncertain.uncertain_page(
+        world.session, world.actor(cast.TRAINER), world.programme.uuid, None, 1, world.now, 999
+    )
+    assert page.look == found.budgets[-1]
     differing = page_of(world, world.actor(cast.TRAINER), rubrics.Reason.DIFFER)
     assert differing.total == found.counts[rubrics.Reason.DIFFER]
     assert all(rubrics.Reason.DIFFER in line.doubt.reasons for line in differing.lines)

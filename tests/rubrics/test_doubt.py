@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rubrics.doubt import CriterionMarks, Outcome, Policy, Reason, budgets, chance_of, doubt_of, grouped
+from rubrics.doubt import Conclusion, CriterionMarks, Policy, Reason, budgets, chance_of, doubt_of, grouped
 from rubrics.severity import Leaning, Rated, leanings
 
 
@@ -19,16 +19,16 @@ def work(*criteria: tuple[int, ...]) -> list[CriterionMarks]:
 @pytest.mark.parametrize(
     ("criteria", "outcome", "reasons"),
     [
-        (work((1, 1, 1), (2, 1, 1)), Outcome.PASS, ()),
-        (work((1, 1, 1), (0, 0, 0)), Outcome.NOT_YET, ()),
-        (work((1, 1, 0)), Outcome.UNCERTAIN, (Reason.BORDER,)),
-        (work((1, 1, 1, 1, 1), (2, 2, 2, 2, 0)), Outcome.UNCERTAIN, (Reason.APART,)),
-        (work((1, 0)), Outcome.UNCERTAIN, (Reason.BORDER,)),
+        (work((1, 1, 1), (2, 1, 1)), Conclusion.PASS, ()),
+        (work((1, 1, 1), (0, 0, 0)), Conclusion.NOT_YET, ()),
+        (work((1, 1, 0)), Conclusion.UNCERTAIN, (Reason.BORDER,)),
+        (work((1, 1, 1, 1, 1), (2, 2, 2, 2, 0)), Conclusion.UNCERTAIN, (Reason.APART,)),
+        (work((1, 0)), Conclusion.UNCERTAIN, (Reason.BORDER,)),
     ],
 )
 @pytest.mark.parametrize("policy", [Policy.MEAN, Policy.SEVERITY])
 def test_outcomes(
-    criteria: list[CriterionMarks], outcome: Outcome, reasons: tuple[Reason, ...], policy: Policy
+    criteria: list[CriterionMarks], outcome: Conclusion, reasons: tuple[Reason, ...], policy: Policy
 ) -> None:
     found = doubt_of(criteria, policy, 0.25, {})
     assert found is not None
@@ -87,7 +87,7 @@ def test_doubt_is_at_most_a_half_and_all_one_level_is_less_doubtful(
     found = doubt_of(work(*criteria), policy, chance, {})
     assert found is not None
     assert 0 <= found.chance <= 0.5
-    assert (found.outcome is Outcome.UNCERTAIN) == bool(found.reasons)
+    assert (found.outcome is Conclusion.UNCERTAIN) == bool(found.reasons)
 
 
 def test_the_most_doubtful_fifth_spares_far_more_wrong_decisions_than_a_fifth_by_lot() -> None:

@@ -46,6 +46,7 @@ def form(world, **changes):
         "returned_to": "trainer",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
+        "decide_days": "0",
         "lease_hours": "72",
         "self_marks": "1",
         "hours_kind": "per_set",

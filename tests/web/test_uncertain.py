@@ -21,4 +21,22 @@ def test_a_trainer_walks_from_the_queue_to_the_most_doubtful_case(world: World, 
     assert trainer.get(first).status_code == 200
     assert trainer.get(f"{here}?why=differ&page=7").status_code == 200
     assert trainer.get(f"{here}?why=anything").status_code == 200
+    asked = trainer.get(f"{here}?look=50&why=differ").text
+    assert 'value="50"' in asked
+    assert "先看最拿不准的 50%（24 份）" in asked
+    assert trainer.get(f"{here}?look=anything").status_code == 200
     assert browse(cast.WANG).get(here).status_code == 403
+
+
+def test_the_queue_is_ordered_by_doubt_or_by_age_and_cases_keep_the_order(world: World, browse: Browse) -> None:
+    many_reviewed(world, codes=("A1",))
+    world.set_rules(review={"decide_days": 1})
+    trainer = browse(cast.TRAINER)
+    page = trainer.get("/cases").text
+    assert "互评拿不准的在前。" in page
+    assert "order=age" in page
+    by_age = trainer.get("/cases?order=age").text
+    assert "先交的在前。" in by_age
+    case = by_age.split('<th role="rowheader"')[1].split('href="')[1].split('"')[0]
+    assert "order=age" in case
+    assert "order=age" in trainer.get(case.replace("&amp;", "&")).text
