@@ -296,6 +296,9 @@ class Decision(Owned, Versioned, table=True):
     reason: str = Field(default="", max_length=4000)
     decided_at: datetime
     released_at: datetime | None = None
+    retake_opened_at: datetime | None = None  # 再给一次机会: beyond the number that the rules give
+    retake_opened_by_id: int | None = Field(default=None, foreign_key="person.id")
+    retake_reason: str = Field(default="", max_length=300)
 
 
 class Award(Owned, table=True):

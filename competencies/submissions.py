@@ -345,10 +345,12 @@ def can_withdraw(submission: Submission, version: SubmissionVersion | None, rule
     )
 
 
-def has_retake(rules: Rules, earlier: Sequence[Decision], award: Award | None) -> bool:
-    """Whether a released 不合格 may be prepared again by the number that the rules give; `earlier`: decisions on the
-    versions before it. What an officer took back (冲销) may always."""
+def has_retake(rules: Rules, decision: Decision | None, earlier: Sequence[Decision], award: Award | None) -> bool:
+    """Whether a released 不合格 (`decision`) may be prepared again by the number that the rules give; `earlier`:
+    decisions on the versions before it. What an officer took back (冲销), or opened once more, may always."""
     if rules.result.retakes is None or (award is not None and award.revoked_at is not None):
+        return True
+    if decision is not None and decision.retake_opened_at is not None:
         return True
     return sum(one.released_at is not None for one in earlier) < rules.result.retakes
 

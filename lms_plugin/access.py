@@ -94,6 +94,7 @@ class Permission(enum.Enum):
     OBJECTION_RAISE = "objection.raise"
     OBJECTION_ANSWER = "objection.answer"
     CREDIT_REVERSE = "credit.reverse"
+    RETAKE_OPEN = "retake.open"
     RECORD_READ = "record.read"
     CERTIFICATE_READ = "certificate.read"
     CERTIFICATE_ISSUE = "certificate.issue"
@@ -201,6 +202,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.OBJECTION_RAISE: [[_is_own]],
     Permission.OBJECTION_ANSWER: [[_officer, _is_not_own]],
     Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
+    Permission.RETAKE_OPEN: [[_officer, _is_not_own]],
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],
     Permission.CERTIFICATE_READ: [[_is_own], [_lead], [_officer], [_auditor]],
     Permission.CERTIFICATE_ISSUE: [[_officer, _is_not_own]],

@@ -219,6 +219,7 @@ def _works(session: Session, rows: Collection[int]) -> dict[str, int]:
     left = columns(col(moves.Transfer.id)).where(col(moves.Transfer.person_id).in_(rows))
     _gone(session, moves.TransferFile, col(moves.TransferFile.arrival_id).in_(came))
     packages = or_(col(moves.TransferPackage.arrival_id).in_(came), col(moves.TransferPackage.transfer_id).in_(left))
+    _blank(session, competencies.Decision, col(competencies.Decision.submission_id).in_(own), retake_reason="")
     return {
         "works": _gone(session, Evidence, col(Evidence.submission_id).in_(own)),
         "packages": _blank(session, moves.TransferPackage, packages, content=b""),

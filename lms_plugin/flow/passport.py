@@ -28,7 +28,8 @@ class RecordPoint:
     """One chosen point. `level` only once released; it holds until the next one is. `phase`: where the work stands.
 
     `why`: a `competencies.Why`: why its hours do (counted) or do not count. `award`: what a
-    reversal names, "" where nothing is awarded. `failings`: the trainer's reasons where it failed; `taken_back`: why
+    reversal names, "" where nothing is awarded. `retake`: the work, where the rules may give no more preparation and an
+    officer may open one. `failings`: the trainer's reasons where it failed; `taken_back`: why
     the award was taken back, where it was.
     """
 
@@ -40,6 +41,7 @@ class RecordPoint:
     phase: str
     why: str
     award: str = ""
+    retake: str = ""
     failings: tuple[str, ...] = ()
     taken_back: str | None = None
 
@@ -99,6 +101,7 @@ class Record:
     can_resend: bool
     can_reverse: bool
     can_change_choice: bool
+    can_open_retake: bool
     printed_at: datetime
     certificates: certificate_views.OfPerson
     seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
@@ -210,6 +213,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         can_resend=can(actor, Permission.SCORE_RESEND, acts),
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         can_change_choice=not shown.is_over and can(actor, Permission.CHOICE_CHANGE, acts),
+        can_open_retake=not shown.is_over and can(actor, Permission.RETAKE_OPEN, acts),
         certificates=certificate_views.in_record(session, actor, programme, holder, acts, timezone),
         printed_at=now,
         seal=seal,
@@ -332,6 +336,7 @@ def _points(
                 phase="declined" if row.is_declined else row.work.state.value if row.work is not None else "draft",
                 why=why.value,
                 award=row.award.uuid if row.award is not None and row.award.revoked_at is None else "",
+                retake=_to_reopen(row, rules),
                 failings=competencies.failings(row.decision)
                 if why is competencies.Why.FAILED and taken_back is None
                 else (),
@@ -339,3 +344,11 @@ def _points(
             )
         )
     return tuple(found)
+
+
+def _to_reopen(row: ChosenPoint, rules: competencies.Rules) -> str:
+    """The work, where it failed, the rules limit how often it may be prepared again, and nobody has opened one more."""
+    if row.work is None or row.decision is None or row.award is not None or rules.result.retakes is None:
+        return ""
+    is_failed = row.level is competencies.Level.FAIL and row.work.state is competencies.SubmissionState.RELEASED
+    return row.work.uuid if is_failed and row.decision.retake_opened_at is None else ""

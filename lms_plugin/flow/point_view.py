@@ -148,6 +148,8 @@ class PointPage:
     is_again: bool
     can_prepare_again: bool
     retakes: int | None  # how many the rules give, where they are used up
+    is_compulsory: bool  # everybody has to choose it: it cannot be exchanged for another
+    reopened: str | None  # why an officer opened one more preparation, where one did
     declined: str | None  # why a late work was not let in
     goes_by_batch: bool  # what is decided waits for 公示
     publicity: str  # the batch in whose 公示 it is, "" in none; until when
@@ -199,7 +201,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         and work.submission.state is competencies.SubmissionState.RELEASED
         and work.level is competencies.Level.FAIL
     )
-    has_retake = competencies.has_retake(work.rules, [one.decision for one in work.earlier], work.award)
+    has_retake = competencies.has_retake(work.rules, work.decision, [one.decision for one in work.earlier], work.award)
     comes_again = work.returned is not None or begins_again
     extended = extensions.own_extension(session, actor, work.programme)
     ends_on = competencies.last_day(work.programme, comes_again, extended.until_on if extended is not None else None)
@@ -233,6 +235,10 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
         is_again=work.returned is not None and work.returned.is_again,
         can_prepare_again=begins_again and has_retake,
         retakes=work.rules.result.retakes if begins_again and not has_retake else None,
+        is_compulsory=work.point.code in work.rules.choice.compulsory,
+        reopened=work.decision.retake_reason
+        if begins_again and work.decision is not None and work.decision.retake_opened_at is not None
+        else None,
         declined=version.declined_reason if version is not None and version.declined_at is not None else None,
         goes_by_batch=work.programme.goes_by_batch,
         publicity=batch.uuid if batch is not None else "",

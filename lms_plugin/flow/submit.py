@@ -227,7 +227,7 @@ def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: dat
         raise Refused("submit.not_failed")
     if not competencies.is_chosen(session, submission):
         raise Refused("submit.point_not_chosen")
-    if not competencies.has_retake(work.rules, [one.decision for one in work.earlier], work.award):
+    if not competencies.has_retake(work.rules, work.decision, [one.decision for one in work.earlier], work.award):
         raise Refused("submit.no_retake", most=work.rules.result.retakes)
     if work.decision is not None:
         competencies.prepare_again(session, submission, work.decision, now)

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import deliveries, passport, reversal, sign_in, submit_views, whole_record
+from lms_plugin.flow import deliveries, passport, retakes, reversal, sign_in, submit_views, whole_record
 from lms_plugin.people import RoleKind
 from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.category_form import category_words
@@ -113,6 +113,23 @@ def reverse(programme: str, person: str, credit: str = "", award: str = "") -> B
             return redirect(url_for("passport.of_person", programme=programme, person=person), 303)
     view = reversal.preview(db(), actor(), programme, person, what, award or credit)
     page = render_template("passport/reverse.html", view=view, reason=reason[:2000], errors=errors)
+    return page, 422 if errors else 200
+
+
+@blueprint.route("/record/<programme>/<person>/retake/<submission>", methods=["GET", "POST"])
+def retake(programme: str, person: str, submission: str) -> BaseResponse | tuple[str, int]:
+    """再给一次机会: what the rules give, then the reason and the button. A second click changes nothing."""
+    reason, errors = request.form.get("reason", ""), dict[str, str]()
+    if request.method == "POST":
+        try:
+            retakes.open_one(db(), actor(), submission, reason, edge().now)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+        else:
+            return redirect(url_for("passport.of_person", programme=programme, person=person), 303)
+    view = retakes.view(db(), actor(), submission, edge().now)
+    page = render_template("passport/retake.html", view=view, reason=reason[:2000], errors=errors)
     return page, 422 if errors else 200
 
 

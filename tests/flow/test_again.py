@@ -8,7 +8,7 @@ from sqlmodel import select
 import competencies
 from lms_plugin.access import Actor
 from lms_plugin.db import pk
-from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
+from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import (
     award,
     case_views,
@@ -17,6 +17,7 @@ from lms_plugin.flow import (
     oversee_lists,
     passport,
     point_view,
+    retakes,
     reversal,
     submit,
     submit_views,
@@ -319,6 +320,37 @@ def test_the_rules_may_say_how_often_a_failed_point_is_prepared_again(world: Wor
     with pytest.raises(Refused, match=r"submit\.no_retake"):
         submit.prepare_again(world.session, chen, work.uuid, world.now)
     submit.choose_points(world.session, chen, world.programme.uuid, ["A5"], world.now)  # another one instead
+
+
+def test_an_officer_opens_one_more_where_the_rules_give_none(world: World, chen: Actor) -> None:
+    """A compulsory point that failed would else be the end: it can neither be prepared again nor exchanged."""
+    world.set_rules(result={"retakes": 0}, choice={"compulsory": ["A3"]})
+    officer, work = world.actor(cast.OFFICER), fail(world)
+    page = point_view.point_page(world.session, chen, work.uuid, world.now)
+    assert (page.can_prepare_again, page.retakes, page.is_compulsory) == (False, 0, True)
+    seen = passport.record(world.session, officer, world.programme.uuid, world.person(cast.CHEN).uuid, world.now)
+    assert [(point.retake, seen.can_open_retake) for point in seen.points] == [(work.uuid, True)]
+    assert retakes.view(world.session, officer, work.uuid, world.now).used_up
+    for who in (cast.CHEN, cast.WANG, cast.LEAD, cast.TRAINER):
+        with pytest.raises(Forbidden):
+            retakes.open_one(world.session, world.actor(who), work.uuid, "病假", world.now)
+    with pytest.raises(Invalid):
+        retakes.open_one(world.session, officer, work.uuid, " ", world.now)
+    for _twice in range(2):
+        retakes.open_one(world.session, officer, work.uuid, "病假，材料没来得及换", world.now)
+    page = point_view.point_page(world.session, chen, work.uuid, world.now)
+    assert (page.can_prepare_again, page.reopened) == (True, "病假，材料没来得及换")
+    assert not recorded(world, chen).retake
+    submit.prepare_again(world.session, chen, work.uuid, world.now)
+    hand_in(world, cast.CHEN, "A3", world.now - HOUR, text="换上了自己拍的图。")
+    with pytest.raises(Conflict, match=r"submit\.not_failed"):
+        retakes.open_one(world.session, officer, work.uuid, "再来", world.now)
+    marks = judgement(all_marks(world, work, 0), "还是老课件")
+    cases.decide(world.session, world.actor(cast.TRAINER), work.uuid, marks, 0, 2, world.now)
+    award.release(world.session, officer, world.programme, [work.uuid], world.now)
+    with pytest.raises(Refused, match=r"submit\.no_retake"):  # one was opened, and it is used up
+        submit.prepare_again(world.session, chen, work.uuid, world.now)
+    assert retakes.view(world.session, officer, work.uuid, world.now).used_up
 
 
 def test_what_was_taken_back_may_always_be_prepared_again(world: World, chen: Actor) -> None:

@@ -161,6 +161,8 @@ def _populate(pages: Pages) -> None:
     uuids["taken_back"] = work_of(world, cast.ZHAO, "B1")
     earn(world, cast.SUN, "A7", level=0)
     uuids["again"] = work_of(world, cast.SUN, "A7")
+    earn(world, cast.SUN, "B3", level=0)
+    uuids["failed"] = work_of(world, cast.SUN, "B3")
     _certificates(pages)
     submit.prepare_again(world.session, world.actor(cast.SUN), uuids["again"], NOW)
     marks = all_marks(world, works["sun"], 1)
@@ -198,7 +200,7 @@ def _populate(pages: Pages) -> None:
     world.set_rules(review={"exclude_own_school": True, "max_reviews": 1})
     hand_in(world, cast.ZHOU, "A7", NOW - 2 * HOUR, TEXT)
     review.allocate(world.session, officer, world.programme, 6, NOW)
-    world.set_rules(review={"course_groups": "first"})
+    world.set_rules(review={"course_groups": "first"}, result={"retakes": 0})
 
 
 def _draws(pages: Pages) -> None:
