@@ -138,7 +138,7 @@ class Work:
             number=1,
             org_unit_id=pk(self.district.school(self.index)),
             manifest=manifest,
-            content_hash=competencies.canonical_hash(manifest),
+            content_hash=competencies.manifests.canonical_hash(manifest),
             self_marks=own_marks,
             is_late=self.state is S.LATE,
             submitted_at=self.now - timedelta(days=1),

@@ -19,6 +19,7 @@ from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import ledger as ledger
+from competencies import manifests as manifests
 from competencies import papers as papers
 from competencies import put_right as put_right
 from competencies import references as references
@@ -184,7 +185,6 @@ from competencies.submissions import (
     HANDED_IN,
     Tie,
     can_withdraw,
-    canonical_hash,
     edition,
     has_retake,
     is_chosen,
@@ -319,7 +319,6 @@ __all__ = [
     "last_day",
     "is_late",
     "take_snapshot",
-    "canonical_hash",
     "edition",
     "withdraw_ends_at",
     "can_withdraw",

@@ -1,9 +1,7 @@
 """What a teacher hands in: choosing points, the window, immutable versions, withdrawing."""
 
 import enum
-import hashlib
 import json
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,6 +13,7 @@ from competencies.choosing import Effort, PointFacts
 from competencies.decisions import level_that_stands
 from competencies.drafts import Item, Piece, ReturnedWork, overrun_seconds
 from competencies.levels import Level
+from competencies.manifests import canonical_hash, hash_of, seal_names
 from competencies.models import (
     Award,
     CompetencyPoint,
@@ -223,12 +222,6 @@ def is_late(items: Sequence[Item], ends_at: datetime, now: datetime) -> bool:
     return not finished or now > max(finished) + UPLOAD_GRACE
 
 
-def canonical_hash(content: Any) -> str:
-    """SHA-256 of canonical JSON: sorted keys, no spaces, NFC, UTF-8."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()
-
-
 def edition(content: Any) -> str:
     """Names what a draft's marks or ticks hold, so that a page can say what it was made from; "" for nothing yet."""
     return canonical_hash(content)[:16] if content else ""
@@ -266,12 +259,13 @@ def take_snapshot(
         "ticks": submission.ticks,
         "self_marks": submission.self_marks,
     }
+    manifest = seal_names(manifest)
     version = SubmissionVersion(
         submission_id=pk(submission),
         number=manifest["number"],
         org_unit_id=org_unit_id,
         manifest=manifest,
-        content_hash=canonical_hash(manifest),
+        content_hash=hash_of(manifest),
         self_marks=json.loads(json.dumps(submission.self_marks)),
         is_late=late,
         submitted_at=now,

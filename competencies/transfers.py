@@ -20,6 +20,7 @@ from competencies.certificates import code_as_printed as code_as_printed
 from competencies.certificates import new_code as new_code
 from competencies.ledger import CAME, Basis, credit
 from competencies.levels import Level
+from competencies.manifests import canonical_hash
 from competencies.models import (
     Award,
     CompetencyPoint,
@@ -33,7 +34,6 @@ from competencies.models import (
     SubmissionState,
     SubmissionVersion,
 )
-from competencies.submissions import canonical_hash
 from competencies.transfer_models import OUT as OUT
 from competencies.transfer_models import Arrival as Arrival
 from competencies.transfer_models import ArrivalState as ArrivalState

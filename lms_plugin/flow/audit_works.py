@@ -95,8 +95,9 @@ class BatchProof:
 class WorkProof:
     """A point that the person held when the entry was made, from the material to the release.
 
-    `is_basis`: the award that the entry itself names. `hash_holds`: what was handed in still has its hash. `by_panel`:
-    whoever decided was in the school's 考核小组 at that moment. `batches`: the rounds of the school in which it was.
+    `is_basis`: the award that the entry itself names. `hash_holds`: what was handed in still has its hash, None =
+    nobody can tell any more (`manifests.holds`). `by_panel`: whoever decided was in the school's 考核小组 at that
+    moment. `batches`: the rounds of the school in which it was.
     """
 
     submission: str
@@ -113,7 +114,7 @@ class WorkProof:
     is_late: bool
     school: str
     content_hash: str
-    hash_holds: bool
+    hash_holds: bool | None
     came: Mapping[str, str]  # from where, of a point that was earned elsewhere; {} = handed in here
     files: tuple[FileProof, ...]
     reviews: tuple[ReviewProof, ...]
@@ -190,7 +191,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             is_late=version.is_late,
             school=school or "",
             content_hash=version.content_hash,
-            hash_holds=competencies.canonical_hash(version.manifest) == version.content_hash,
+            hash_holds=competencies.manifests.holds(version.manifest, version.content_hash),
             came=came_from(version.manifest),
             files=tuple(_pieces(version, files)),
             reviews=tuple(reviews.get(pk(version), ())),

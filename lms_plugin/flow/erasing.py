@@ -2,7 +2,8 @@
 
 Gone: name, number, subject, accounts, course memberships, the row of the roster, works with their files and texts, what
 they wrote in requests and objections, sessions. Stays, and names nobody: points, hours and seals, decisions and
-reviews (theirs and of them), the list of what was handed in with its hashes. Stays as it is: papers that were given out
+reviews (theirs and of them), the list of what was handed in with its hashes, without
+names of files and addresses. Stays as it is: papers that were given out
 (certificates, statements of work) and packages that went to another county; these are held by others too.
 """
 
@@ -17,7 +18,7 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 import rubrics
-from competencies import Evidence, StoredFile, Submission, SubmissionState
+from competencies import Evidence, StoredFile, Submission, SubmissionState, SubmissionVersion
 from lms_plugin import outbox
 from lms_plugin.db import new_uuid, pk
 from lms_plugin.erasures import Erasure
@@ -218,6 +219,10 @@ def _works(session: Session, rows: Collection[int]) -> dict[str, int]:
     came = columns(col(moves.Arrival.id)).where(col(moves.Arrival.person_id).in_(rows))
     left = columns(col(moves.Transfer.id)).where(col(moves.Transfer.person_id).in_(rows))
     _gone(session, moves.TransferFile, col(moves.TransferFile.arrival_id).in_(came))
+    for version in session.exec(select(SubmissionVersion).where(col(SubmissionVersion.submission_id).in_(own))):
+        version.manifest = competencies.manifests.without_names(version.manifest)
+        session.add(version)
+    session.flush()
     packages = or_(col(moves.TransferPackage.arrival_id).in_(came), col(moves.TransferPackage.transfer_id).in_(left))
     _blank(session, competencies.Decision, col(competencies.Decision.submission_id).in_(own), retake_reason="")
     return {

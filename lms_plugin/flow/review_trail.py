@@ -48,12 +48,13 @@ class ReviewTrail:
 
 @dataclass(frozen=True)
 class VersionTrail:
-    """One version as it was handed in. `hash_holds`: what was handed in still has its hash."""
+    """One version as it was handed in. `hash_holds`: what was handed in still has its hash
+    (None = `manifests.holds` cannot tell)."""
 
     number: int
     submitted_at: datetime
     withdrawn_at: datetime | None
-    hash_holds: bool
+    hash_holds: bool | None
     reviews: tuple[ReviewTrail, ...]
 
 
@@ -118,7 +119,7 @@ def trail(session: Session, actor: Actor, uuid: str) -> Trail:
                 number=version.number,
                 submitted_at=version.submitted_at,
                 withdrawn_at=version.withdrawn_at,
-                hash_holds=competencies.canonical_hash(version.manifest) == version.content_hash,
+                hash_holds=competencies.manifests.holds(version.manifest, version.content_hash),
                 reviews=tuple(reviews.get(pk(version), ())),
             )
             for version in versions
