@@ -31,8 +31,8 @@ migration: venv-test  ## Write a migration from the models: make migration m="wh
 	@test -n '$(m)' || { echo 'say what it does: make migration m="add the column x"' >&2; exit 2; }
 	@$(PY) tools/migration.py "$(m)"
 
-strings: venv-test  ## Collect the pages' Chinese sentences into the English catalogue
-	@$(PY) tools/strings.py
+strings: venv-test  ## Collect the pages' Chinese sentences into the English catalogue (and the block's into its Chinese)
+	@$(PY) tools/strings.py ; $(PY) tools/block_strings.py
 
 bench: venv-test  ## Measure a speed promise: make bench NAME=pages (or launch, ledger)
 	@$(PY) $(firstword $(wildcard benchmarks/$(NAME)/__main__.py) benchmarks/$(NAME).py)

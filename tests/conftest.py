@@ -92,7 +92,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = []
 
 
-PARTS = {"tests/web/test_every_page.py": ("zh-Hans", "en"), "tests/lti/test_stock_consumer.py": stock.GENERATIONS}
+PARTS = {
+    "tests/web/test_every_page.py": ("zh-Hans", "en"),
+    "tests/lti/test_stock_consumer.py": stock.GENERATIONS,
+    "tests/xblock/test_live.py": stock.GENERATIONS,
+}
 
 
 LONGEST = (  # begin first, so that nobody waits for them at the end

@@ -64,11 +64,11 @@ class Tool:
 
 
 @contextmanager
-def tool_on_loopback(folder: Path) -> Iterator[Tool]:
-    """The tool over a SQLite database of its own."""
+def tool_on_loopback(folder: Path, name: str = "localhost") -> Iterator[Tool]:
+    """The tool over a SQLite database of its own; `name` of the machine, as browsers know it."""
     url = f"sqlite:///{folder / 'tool.db'}"
     migrate.upgrade(url)
-    with serving.tool_on_loopback(url, folder, utc_now) as tool, tool.sessions() as session:
+    with serving.tool_on_loopback(url, folder, utc_now, name) as tool, tool.sessions() as session:
         db.writes(session)
         world = build_world(session, utc_now())
         world.course.programme_id = None  # that course is on no host that runs: no score goes there
@@ -79,13 +79,16 @@ def tool_on_loopback(folder: Path) -> Iterator[Tool]:
 
 
 @contextmanager
-def consumer_on_loopback(python: Path, tool: str, folder: Path) -> Iterator[str]:
-    """The published consumer as a process of its own; gives its address. It ends with us, however we end."""
-    log = folder / "host.log"
+def consumer_on_loopback(
+    python: Path, tool: str, folder: Path, beside: Path | None = None, name: str = "localhost"
+) -> Iterator[str]:
+    """The published consumer as a process of its own; gives its address. It ends with us, however we end. `beside`: a
+    folder of packages to be there too; `name`: of the machine, as browsers know it."""
+    log, paths = folder / "host.log", [stock.HOST, *([beside] if beside else [])]
     with log.open("wb") as errors:
         host = subprocess.Popen(
-            [str(python), "-I", "-c", BEGIN, str(stock.HOST), tool, str(folder)],
-            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+            [str(python), "-I", "-c", BEGIN, os.pathsep.join(map(str, paths)), tool, str(folder)],
+            env={"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "LC_ALL": "C.UTF-8", "STOCK_HOST": name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -113,9 +116,10 @@ def consumer_on_loopback(python: Path, tool: str, folder: Path) -> Iterator[str]
         host.stdout.close()
 
 
-# -I keeps our own folders out of that process; only the host's folder is let in.
+# -I keeps our own folders out of that process; only the host's folder is let in, and what it is tested with.
 BEGIN = (
-    "import runpy, sys; del sys.argv[0]; sys.path.insert(0, sys.argv[0]); runpy.run_module('serve', None, '__main__')"
+    "import os, runpy, sys; del sys.argv[0]; sys.path[:0] = sys.argv[0].split(os.pathsep); "
+    "runpy.run_module('serve', None, '__main__')"
 )
 
 

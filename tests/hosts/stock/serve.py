@@ -8,6 +8,7 @@ import os
 import socketserver
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -73,6 +74,9 @@ def furnish(tool: str) -> None:
     add_block("bare", **{**common, "lti_1p3_enable_nrps": False, "ask_to_send_full_name": False})
     picked = {"lti_advantage_deep_linking_enabled": True}
     add_block("picked", **common, **picked, lti_advantage_deep_linking_launch_url=f"{tool}/lti/launch")
+    if find_spec("nengli_xblock"):
+        for name in ("first", "second", "third", "late", "blank"):
+            add_block(name, kind="nengli", display_name=f"校本应用考核 {name}")
 
 
 def main(tool: str, folder: Path) -> None:
@@ -80,8 +84,9 @@ def main(tool: str, folder: Path) -> None:
     server = Server(("127.0.0.1", 0), Quiet)
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "settings",
-        "STOCK_ROOT": f"http://localhost:{server.server_port}",
+        "STOCK_ROOT": f"http://{os.environ.get('STOCK_HOST', 'localhost')}:{server.server_port}",
         "STOCK_DATABASE": str(folder / "host.sqlite3"),
+        "STOCK_TOOL": tool,
     }
     django.setup()
     call_command("migrate", verbosity=0, run_syncdb=True)

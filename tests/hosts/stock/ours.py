@@ -1,0 +1,220 @@
+"""The pages around our own block: a unit of the course, Studio's pages, the handlers, and what came of it."""
+
+import gettext
+import json
+import threading
+import time
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import workbench
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import path, re_path
+from django.utils import translation
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from edx import COURSE, DELETED, PUBLISHED, ROLES, ROOT, block_at
+from nengli_xblock import compat
+from opaque_keys.edx.keys import UsageKey
+from webob import Request
+
+STUDIO = threading.Lock()  # the settings are one for all threads
+PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>{head}<body style="font-family: sans-serif; margin: 1rem"><main><h2>{title}</h2>
+<div id="block" data-usage="{usage}">{body}</div></main><script>
+$.ajaxSetup({{ headers: {{ "X-CSRFToken": "{token}" }} }});
+const block = document.getElementById("block");
+const runtime = {{
+  handlerUrl: (_, name) => "{root}/{handlers}/{usage}/" + name + "/",
+  notify: (name, data) => {{ document.body.dataset[name] = JSON.stringify(data); }},
+}};
+{init}
+</script></html>"""
+
+
+class Sentences:
+    """Translates as edx-platform does: by the block's own catalogue of the active language."""
+
+    def gettext(self, words: str) -> str:
+        locale = translation.to_locale(translation.get_language() or "en")
+        folder = files("nengli_xblock") / "translations"
+        return gettext.translation("text", folder, [locale], fallback=True).gettext(words)
+
+
+def ours(name: str, account: Any = None) -> Any:
+    """A block of ours in the one course."""
+    return spoken(block_at(COURSE.make_usage_key("nengli", name), account))
+
+
+def spoken(block: Any) -> Any:
+    """With the service that translates."""
+    block.runtime._services["i18n"] = Sentences()
+    return block
+
+
+def shown(request: HttpRequest, name: str, view: str) -> HttpResponse:
+    """A view of the block on a page as bare as can be."""
+    block = ours(name, request.user)
+    with translation.override(request.GET.get("lang", "zh-cn")):
+        fragment = getattr(block, view)({})
+    head = f'<script src="{ROOT}/jquery.js"></script>'
+    for resource in fragment.resources:
+        is_script = "javascript" in resource.mimetype
+        head += (
+            f'<script src="{resource.data}"></script>'
+            if is_script
+            else f'<link rel="stylesheet" href="{resource.data}">'
+        )
+    init = f"{fragment.js_init_fn}(runtime, block);" if fragment.js_init_fn else ""
+    page = PAGE.format(
+        language=request.GET.get("lang", "zh-cn"),
+        title=name,
+        head=head,
+        usage=block.scope_ids.usage_id,
+        body=fragment.content,
+        token=get_token(request),
+        root=ROOT,
+        handlers="studio" if view == "studio_view" else "handler",
+        init=init,
+    )
+    return HttpResponse(page)
+
+
+def unit(request: HttpRequest, name: str) -> HttpResponse:
+    """The course page."""
+    return shown(request, name, "student_view")
+
+
+def author(request: HttpRequest, name: str) -> HttpResponse:
+    """Studio's page of the unit."""
+    return shown(request, name, "author_view")
+
+
+def editor(request: HttpRequest, name: str) -> HttpResponse:
+    """Studio's editor. Its link to the picker is a handler there."""
+    answer = shown(request, name, "studio_view")
+    answer.content = answer.content.replace(f"{ROOT}/handler/".encode(), f"{ROOT}/studio/".encode())
+    return answer
+
+
+@xframe_options_sameorigin
+def handler(request: HttpRequest, usage: str, name: str, suffix: str = "") -> HttpResponse:
+    """A handler of the LMS: for whoever is signed in; a change needs the page's token."""
+    block = spoken(block_at(UsageKey.from_string(usage), request.user))
+    asked = Request.blank("/", method=request.method)
+    asked.body = request.body
+    answer = block.runtime.handle(block, name, asked, suffix)
+    block.save()
+    return HttpResponse(
+        answer.body,
+        status=answer.status_code,
+        headers={key: value for key, value in answer.headerlist if key != "Content-Length"},
+    )
+
+
+def studio(request: HttpRequest, usage: str, name: str, suffix: str = "") -> HttpResponse:
+    """A handler of Studio."""
+    with STUDIO, override_settings(SERVICE_VARIANT="cms"):
+        return handler(request, usage, name, suffix)
+
+
+def resource(_request: HttpRequest, name: str) -> HttpResponse:
+    """A public file of the block."""
+    kind = "text/javascript" if name.endswith(".js") else "text/css"
+    return HttpResponse((files("nengli_xblock") / "public" / name).read_bytes(), content_type=kind)
+
+
+def jquery(_request: HttpRequest) -> HttpResponse:
+    """The library that every page of Open edX has."""
+    found = files(workbench) / "static" / "workbench" / "js" / "vendor" / "jquery.min.js"
+    return HttpResponse(found.read_bytes(), content_type="text/javascript")
+
+
+def site(_request: HttpRequest) -> HttpResponse:
+    """The site's registration, as the author's page prints it."""
+    return JsonResponse(vars(compat.registration()))
+
+
+def begin(request: HttpRequest, name: str) -> HttpResponse:
+    """The frame's address."""
+    return handler(request, str(COURSE.make_usage_key("nengli", name)), "launch")
+
+
+def pick(request: HttpRequest, name: str) -> HttpResponse:
+    """Studio's window to choose in."""
+    return studio(request, str(COURSE.make_usage_key("nengli", name)), "choose")
+
+
+def kept(_request: HttpRequest, name: str, who: str) -> HttpResponse:
+    """What the block keeps of a learner, and what it has published."""
+    from django.contrib.auth import get_user_model  # noqa: PLC0415 - only once Django is set up
+
+    block = ours(name, get_user_model().objects.get(username=who))
+    fields = ("module_score", "points_given", "points_maximum", "hours_given", "hours_maximum", "next_step")
+    state = {field: getattr(block, field) for field in fields}
+    events = [event for event in PUBLISHED if event["block"] == name]
+    return JsonResponse({"state": state, "events": events, "target": block.target(), "weight": block.weight})
+
+
+def fields(request: HttpRequest, name: str) -> HttpResponse:
+    """What an author sets without the editor."""
+    block = ours(name)
+    for field, value in json.loads(request.GET["set"]).items():
+        setattr(block, field, datetime.fromisoformat(value) if field == "due" else value)
+    block.save()
+    return JsonResponse({})
+
+
+def leave(_request: HttpRequest, who: str) -> HttpResponse:
+    """An account is no longer in the course."""
+    ROLES.pop(who, None)
+    return JsonResponse({})
+
+
+def delete(_request: HttpRequest, name: str) -> HttpResponse:
+    """A block is gone from the course."""
+    DELETED.add(name)
+    return JsonResponse({})
+
+
+def timed(request: HttpRequest, name: str) -> HttpResponse:
+    """Server time of the learner's view in milliseconds, each of many, and the queries that it made."""
+    times = []
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(int(request.GET.get("times", "200"))):
+            block = ours(name, request.user)
+            began = time.perf_counter()
+            block.student_view({})
+            times.append(1000 * (time.perf_counter() - began))
+    return JsonResponse({"times": times, "queries": len(queries)})
+
+
+def stranger(_request: HttpRequest, name: str) -> HttpResponse:
+    """The block as a visitor who has not signed in is shown it."""
+    return HttpResponse(ours(name, AnonymousUser()).student_view({}).content)
+
+
+urlpatterns = [
+    path("unit/<name>", unit),
+    path("author/<name>", author),
+    path("editor/<name>", editor),
+    path("stranger/<name>", stranger),
+    re_path(r"^handler/(?P<usage>[^/]+)/(?P<name>\w+)/(?P<suffix>.*)$", handler),
+    re_path(r"^studio/(?P<usage>[^/]+)/(?P<name>\w+)/(?P<suffix>.*)$", studio),
+    path("resource/public/<name>", resource),
+    path("jquery.js", jquery),
+    path("site", site),
+    path("begin/<name>", begin),
+    path("pick/<name>", pick),
+    path("kept/<name>/<who>", kept),
+    path("fields/<name>", fields),
+    path("leave/<who>", leave),
+    path("delete/<name>", delete),
+    path("timed/<name>", timed),
+]

@@ -1,0 +1,22 @@
+"""The block's distribution, installed as a site installs it, for processes of other environments."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+import stock
+
+SOURCE = stock.HOUSE / "lms_plugin" / "xblock"
+
+
+@cache
+def installed_for(generation: str, folder: Path) -> Path:
+    """The folder that such a process puts first among its paths: a wheel is built from a copy and unpacked there."""
+    python = stock.python_of(generation)
+    assert python is not None
+    copy, target = folder / "source", folder / "installed"
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    failure = stock.run([*pip, "--no-build-isolation", "--target", str(target), str(copy)], 120)
+    assert not failure, failure
+    return target

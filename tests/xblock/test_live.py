@@ -1,0 +1,213 @@
+"""Our block against the published consumer, live, of two generations: one registration, points, hours, the picker."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import stock
+from sqlmodel import select
+
+import lti
+from lms_plugin.db import pk
+from lms_plugin.people import Course, Role, RoleKind
+from tests import people as cast
+from tests.lti.consumer import form_in
+from tests.lti.test_stock_consumer import send, states
+from tests.xblock.site import Learner, Site, site_of
+
+pytestmark = pytest.mark.stock
+GENERATIONS = stock.GENERATIONS
+
+
+@pytest.fixture(scope="module", params=GENERATIONS)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site of that generation; its blocks `first` and `second` open the world's programme."""
+    if stock.python_of(request.param) is None:
+        pytest.skip(f"lti-consumer-xblock {request.param} is not installed: python tools/stock.py")
+    with site_of(request.param, tmp_path_factory.mktemp("site")) as made:
+        made.opens("first")
+        made.opens("second", weight=5.0)
+        yield made
+
+
+def test_one_registration_serves_every_block(site: Site) -> None:
+    """Two blocks, one client id, one course here; what the author's page prints is what the tool derives. The stock
+    consumer's blocks beside them are other registrations."""
+    for block in ("first", "second"):
+        visitor = Learner(site, "lin")
+        assert visitor.see(visitor.launch(block)).status_code == 200
+    assert len({site.register(block) for block in ("first", "second")}) == 1
+    assert site.register("whole") != site.register("first")
+    page = Learner(site, "admin").host.ask("GET", f"{site.root}/author/first")
+    with site.tool.sessions() as session:
+        courses = session.exec(
+            select(Course).join(lti.Deployment).where(lti.Deployment.platform_id == site.register("first"))
+        ).all()
+        platform = session.get(lti.Platform, site.register("first"))
+    assert platform is not None
+    assert platform.product == "openedx"
+    assert [course.title for course in courses] == ["信息技术应用能力提升"]
+    for printed in (platform.client_id, platform.jwks_url, platform.token_url, platform.auth_url):
+        assert printed in page.text
+    assert "BEGIN" not in page.text
+
+
+def test_the_link_opens_what_the_author_chose(site: Site) -> None:
+    """And sends no name: the tool asks for it itself."""
+    site.opens("third", view="point", point="B2")
+    site.register("third")
+    visitor = Learner(site, "lin")
+    visitor.launch("first")
+    site.runs()
+    answer = visitor.launch("third")
+    visitor.see(answer)
+    assert visitor.address.endswith("/points?pick=B2")
+    member = site.member("first", "lin")
+    assert (member.is_learner, member.is_instructor, member.has_name) == (True, False, False)
+
+
+@pytest.mark.parametrize("account", ["team", "admin"])
+def test_a_course_admin_is_at_most_a_provisional_trainer(site: Site, account: str) -> None:
+    """Whatever Open edX calls somebody, a launch makes nobody an officer."""
+    visitor = Learner(site, account)
+    assert visitor.launch("first").status_code == 303
+    member = site.member("first", account)
+    with site.tool.sessions() as session:
+        roles = session.exec(select(Role).where(Role.person_id == member.person_id)).all()
+    assert [(role.kind, role.is_provisional, role.course_id) for role in roles] == [
+        (RoleKind.TRAINER, True, pk(site.course("first")))
+    ]
+
+
+def test_points_and_hours_arrive(site: Site) -> None:
+    """Points in the gradebook, once for each block by its weight; hours on the card, as an event and at the credit
+    service, and in no gradebook; the card tells both."""
+    assert Learner(site, "lin").launch("first").status_code == 303
+    site.runs()
+    site.earned(cast.CHEN, "A1", "A3")
+    site.work_until(lambda: states(site, "first") == {"points": "delivered", "hours": "delivered"})
+    for block, weight in (("first", 10), ("second", 5)):
+        kept = site.kept(block, "lin")["state"]
+        assert (kept["points_given"], kept["points_maximum"]) == (2, 3)
+        assert kept["module_score"] == pytest.approx(2 / 3 * weight)
+        assert kept["hours_given"] == pytest.approx(hours_of(site))
+        (grade,) = site.events(block, "lin", "grade")
+        assert (grade["value"], grade["max_value"]) == (pytest.approx(2 / 3 * weight), weight)
+        (told,) = site.events(block, "lin", "nengli.credit_hours.recorded")
+        assert (told["hours"], told["hours_needed"]) == (kept["hours_given"], kept["hours_maximum"])
+        (credit,) = site.events(block, "lin", "credit")
+        assert (credit["namespace"], credit["status"]) == ("nengli", "failed")
+    card = Learner(site, "lin").calls("first", "state").json()
+    assert (card["points"]["given"], card["points"]["maximum"]) == ("2", "3")
+    assert site.kept("first", "mei")["state"]["points_given"] is None
+    assert "2 / 3" in Learner(site, "lin").host.ask("GET", f"{site.root}/unit/first").text
+
+
+def hours_of(site: Site) -> float:
+    """The hours that the tool has sent of 陈晓芳."""
+    with site.tool.sessions() as session:
+        row = session.exec(
+            select(lti.ScoreDelivery)
+            .join(lti.LineItem)
+            .where(lti.LineItem.course_id == pk(site.course("first")), lti.LineItem.kind == lti.LineItemKind.HOURS)
+        ).one()
+        return row.given_hundredths / 100
+
+
+def test_a_block_that_was_added_later_catches_up(site: Site) -> None:
+    """Its column was not there when the score came; the learner's page brings it."""
+    site.opens("late")
+    learner = Learner(site, "lin")
+    assert learner.launch("late").status_code == 303
+    assert site.kept("late", "lin")["state"]["points_given"] is None
+    for _again in range(2):
+        card = learner.calls("late", "state").json()
+        assert card["points"]["given"] == "2"
+        assert card["hours"] is not None
+    assert site.kept("late", "lin")["state"]["module_score"] == pytest.approx(20 / 3)
+    assert len(site.events("late", "lin", "grade")) == 1
+
+
+def test_a_grade_of_zero_and_one_after_the_learner_left(site: Site) -> None:
+    """Nothing earned is a grade. A score on its way to somebody who has left the course arrives and breaks nothing."""
+    site.register("first")
+    Learner(site, "mei").launch("first")
+    client, url, subject = site.client("first"), site.course("first").lineitem_url, site.subject("mei")
+    assert send(client, url, subject, 0, 300).outcome is lti.Outcome.DELIVERED
+    assert site.events("first", "mei", "grade")[-1]["value"] == 0
+    site.ask("leave/mei")
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    assert send(client, url, subject, 100, 300, later).outcome is lti.Outcome.DELIVERED
+
+
+def test_a_token_of_another_registration_is_refused(site: Site) -> None:
+    """A stock block's token opens no column of ours, nor ours one of the stock block's."""
+    Learner(site, "lin").launch("first")
+    Learner(site, "lin").launch("whole")
+    own, stocks = site.course("first").lineitem_url, site.course("whole").lineitem_url
+    for client, url in ((site.client("whole"), own), (site.client("first"), stocks)):
+        refused = send(client, url, site.subject("lin"), 300, 300)
+        assert refused.outcome is lti.Outcome.PERMANENT
+        assert refused.words.startswith("HTTP 403")
+
+
+def test_after_the_due_date_it_is_as_the_author_said(site: Site) -> None:
+    """A block that takes no grades after it keeps its grade, one that takes them gets the new one."""
+    due = "2026-01-01T00:00:00+00:00"
+    site.opens("first", due=due, accept_grades_past_due=True)
+    site.opens("second", due=due, accept_grades_past_due=False)
+    before = [len(site.events(block, "lin", "grade")) for block in ("first", "second")]
+    assert "已经截止：" in Learner(site, "lin").host.ask("GET", f"{site.root}/unit/second").text
+    url, now = site.course("first").lineitem_url, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    assert send(site.client("first"), url, site.subject("lin"), 150, 300, now).outcome is lti.Outcome.DELIVERED
+    after = [len(site.events(block, "lin", "grade")) for block in ("first", "second")]
+    assert after == [before[0] + 1, before[1]]
+
+
+def test_a_visitor_sees_no_frame(site: Site) -> None:
+    page = Learner(site, "lin").tool.ask("GET", f"{site.root}/stranger/first").text
+    assert "登录以后才能打开这个任务。" in page
+    assert "<iframe" not in page
+
+
+def test_what_is_chosen_in_the_tool_is_what_the_form_saves(site: Site) -> None:
+    """Studio's window, the tool's own picker, the host takes the answer, the form shows it, saving keeps it."""
+    author = Learner(site, "admin")
+    assert author.calls("blank", "chosen", at="studio").json() == {"chosen": None}
+    page = author.see(author.launch("blank", "pick"))
+    assert page.status_code == 200
+    wanted = next(item for item in re.findall(r'name="item" value="([^"]+)"', page.text) if item.endswith("/point/B2"))
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert token is not None
+    answer = author.tool.ask("POST", author.address, {"csrf_token": token.group(1), "item": wanted})
+    found = re.search(r"<form\b(?:(?!</form>).)*name=\"JWT\".*?</form>", answer.text, re.S)
+    assert found is not None, answer.text
+    sent = form_in(found.group(0))
+    assert author.host.ask("POST", sent.action, sent.fields).status_code == 200
+    chosen = author.calls("blank", "chosen", at="studio").json()["chosen"]
+    assert (chosen["view"], chosen["point"]) == ("point", "B2")
+    assert chosen["programme"] == site.tool.world.programme.uuid
+    form = {"display_name": "B2", "weight": "3", "accept_grades_past_due": True, "chosen_title": chosen["title"]}
+    named = {name: chosen[name] for name in ("programme", "view", "point")}
+    assert author.calls("blank", "submit_studio_edits", {**form, **named}, at="studio").status_code == 200
+    kept = site.kept("blank", "lin")
+    assert kept["weight"] == 3
+    assert kept["target"]["nengli_point"] == "B2"
+
+
+def test_a_learner_cannot_choose(site: Site) -> None:
+    """Neither in the LMS, where the handler refuses, nor by an answer: it counts only from who may write the course."""
+    learner = Learner(site, "lin")
+    assert learner.calls("blank", "chosen").status_code == 403
+    assert learner.calls("blank", "submit_studio_edits", {"weight": "1000"}).status_code == 403
+
+
+def test_a_block_that_is_gone_keeps_nothing_from_the_others(site: Site) -> None:
+    """Deleted in Studio while the consumer still has its columns: the other blocks get what comes."""
+    Learner(site, "lin").launch("first")
+    site.ask("delete/second")
+    url, later = site.course("first").lineitem_url, datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    before = len(site.events("third", "lin", "grade"))
+    assert send(site.client("first"), url, site.subject("lin"), 300, 300, later).outcome is lti.Outcome.DELIVERED
+    assert len(site.events("third", "lin", "grade")) == before + 1
