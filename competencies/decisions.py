@@ -32,7 +32,8 @@ Marks = Mapping[str, Mapping[str, int | None]]
 
 @dataclass(frozen=True, slots=True)
 class ItemSheet:
-    """What computing a level needs to know of one evidence item of a point, and whether it was handed in."""
+    """What computing a level needs to know of one evidence item of a point, and whether it was handed in. `weights` by
+    criterion, where the rubric has them."""
 
     key: str
     is_core: bool
@@ -40,6 +41,7 @@ class ItemSheet:
     is_present: bool
     criteria: tuple[str, ...] = ()
     excellent_only: frozenset[str] = frozenset()
+    weights: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Judgement:
 
 
 def compute(items: Sequence[ItemSheet], marks: Marks) -> Computed:
-    """The levels of items and point from marks: a minimum, never a sum."""
+    """The levels of items and point from marks: a minimum, never a sum; by weights within an item that has them."""
     results = [_result(item, marks.get(item.key, {})) for item in items]
     levels = {one.key: one.level if one.is_core else _validity(one) for one in results if one.is_present}
     failed = [
@@ -117,7 +119,7 @@ def _result(item: ItemSheet, marks: Mapping[str, int | None]) -> ItemResult:
     is_valid: bool | None = None
     if item.is_present and item.is_core:
         given = {key: Level(value) for key, value in marks.items() if value is not None}
-        level = item_level(given, item.criteria, item.excellent_only)
+        level = item_level(given, item.criteria, item.excellent_only, item.weights)
     elif item.is_present:
         validity = marks.get(VALID)
         is_valid = None if validity is None else bool(validity)

@@ -152,8 +152,8 @@ def _item(old: _Thing, new: _Thing) -> Difference:
 
 def _criterion(old: _Thing, new: _Thing) -> Difference:
     changes = _plain_changes(old["levels"], new["levels"], ("pass", "excellent"))
-    changes += _plain_changes(old, new, ("proposed", "source"))
-    told = {"key", "levels", "proposed", "source"}
+    changes += _plain_changes(old, new, ("weight", "proposed", "source"))
+    told = {"key", "levels", "weight", "proposed", "source"}
     more = _differ_beyond(old, new, told) or not changes
     return Difference(new["key"], _name_of(new), "changed", tuple(changes), more, kind="criterion")
 

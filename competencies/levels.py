@@ -6,6 +6,7 @@ Words are not here: a criterion below pass reads 未达到, an item or a point b
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 
 class Level(IntEnum):
@@ -50,9 +51,16 @@ class ItemResult:
 
 
 def item_level(
-    marks: Mapping[str, Level], criteria: Collection[str], excellent_only: Collection[str] = ()
+    marks: Mapping[str, Level],
+    criteria: Collection[str],
+    excellent_only: Collection[str] = (),
+    weights: Mapping[str, int] = MappingProxyType({}),
 ) -> Level | None:
     """The level of a core item: a level needs every criterion of that level, so the lowest mark decides.
+
+    `weights` (of a rubric that is not 2.0's): then the mean of the marks, each by its weight, decides instead: 合格
+    from a mean of 1 on (all 合格, or what 优秀 makes up for), 优秀 from 1.5 on. A criterion that asks nothing for a
+    pass counts as 1 or 2. Computed in whole numbers, so that nobody lands on the wrong side of a border by rounding.
 
     `criteria` are the keys of the item's criteria; marks under other keys are ignored. `excellent_only` are those of
     them that ask nothing for a pass: a mark below excellent there keeps the item from 优秀 but never from 合格.
@@ -60,7 +68,13 @@ def item_level(
     """
     if not criteria or any(key not in marks for key in criteria):
         return None
-    return min(max(marks[key], Level.PASS) if key in excellent_only else marks[key] for key in criteria)
+    levels = {key: max(marks[key], Level.PASS) if key in excellent_only else marks[key] for key in criteria}
+    if not weights:
+        return min(levels.values())
+    total, whole = sum(weights[key] * level for key, level in levels.items()), sum(weights[key] for key in levels)
+    if 2 * total >= 3 * whole:
+        return Level.EXCELLENT
+    return Level.PASS if total >= whole else Level.FAIL
 
 
 def point_level(items: Iterable[ItemResult]) -> Level | None:

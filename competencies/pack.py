@@ -217,6 +217,11 @@ def twice(values: Iterable[Hashable]) -> list[str]:
     return [str(value) for value, number in Counter(values).items() if number > 1]
 
 
+NORM_2_0 = "cn-ict-2.0"
+"""How ids of frameworks that are project 2.0's own begin: there a level is a minimum, never a sum (competency.md 2.1).
+A district that takes them as a framework of its own answers for what it makes of them."""
+
+
 def _problems(pack: Pack) -> Iterator[PackProblem]:
     """What types cannot say: names that must be unique or known, and rules between fields."""
     framework = pack.framework
@@ -237,6 +242,9 @@ def _problems(pack: Pack) -> Iterator[PackProblem]:
         for code in suggested:
             if code not in known:
                 yield PackProblem(f"framework.selection_defaults.suggested_sets[{number}]", "pack.unknown_point", code)
+    is_weighted = framework.scoring.rule == "weighted"
+    if is_weighted and framework.id.startswith(NORM_2_0):
+        yield PackProblem("framework.scoring.rule", "pack.weights_not_allowed", framework.id)
     for point in pack.points:
         where = f"points[{point.code}]"
         if point.environment not in {one.code for one in framework.environments}:
@@ -244,6 +252,7 @@ def _problems(pack: Pack) -> Iterator[PackProblem]:
         if point.dimension not in {one.code for one in framework.dimensions}:
             yield PackProblem(f"{where}.dimension", "pack.unknown_dimension", point.dimension)
         yield from _evidence_problems(where, point)
+        yield from _weight_problems(where, point, is_weighted)
     if framework.counts is not None:
         yield from _count_problems(pack, framework.counts)
 
@@ -271,6 +280,18 @@ def _evidence_problems(where: str, point: PointDef) -> Iterator[PackProblem]:
         for criterion in item.criteria:
             if criterion.excellent_only != (criterion.levels.pass_ is None):
                 yield PackProblem(f"{place}.criteria[{criterion.key}].levels.pass", "pack.excellent_only_wrong")
+
+
+def _weight_problems(where: str, point: PointDef, is_weighted: bool) -> Iterator[PackProblem]:
+    """Weights only where the framework says that they count; then an item has them all or none."""
+    for item in point.evidence:
+        weights = [criterion.weight for criterion in item.criteria]
+        if any(weight is not None for weight in weights):
+            place = f"{where}.evidence[{item.key}].criteria"
+            if not is_weighted:
+                yield PackProblem(place, "pack.weights_not_allowed")
+            elif None in weights:
+                yield PackProblem(place, "pack.weight_missing")
 
 
 def _count_problems(pack: Pack, said: CountsDef) -> Iterator[PackProblem]:

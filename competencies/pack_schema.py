@@ -69,6 +69,13 @@ class SelectionDefaults(_Part):
     suggested_sets: list[Members[Code]] = Field(default_factory=list, max_length=MOST_MEMBERS)
 
 
+class ScoringDef(_Part):
+    """How the criteria of an item make its level: the lowest decides (as the norm of project 2.0 wants it), or their
+    weights do. What else a pack says of its scoring is for people to read."""
+
+    rule: Literal["minimum", "weighted"] = "minimum"
+
+
 class CountsDef(_Part):
     """What the pack says of itself; checked against what it holds."""
 
@@ -91,6 +98,7 @@ class FrameworkDef(_Part):
     environments: Annotated[list[EnvironmentDef], Field(min_length=1, max_length=MOST_MEMBERS)]
     dimensions: Annotated[list[DimensionDef], Field(min_length=1, max_length=MOST_MEMBERS)]
     selection_defaults: SelectionDefaults = Field(default_factory=SelectionDefaults)
+    scoring: ScoringDef = Field(default_factory=ScoringDef)
     counts: CountsDef | None = None
 
 
@@ -151,6 +159,7 @@ class CriterionDef(_Part):
     proposed: bool
     source: Text | None = None
     excellent_only: bool = False
+    weight: Annotated[int, Field(ge=1, le=100)] | None = None  # beside the others of its item; see ScoringDef
 
 
 class EvidenceDef(_Part):

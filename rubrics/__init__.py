@@ -12,7 +12,7 @@ from rubrics.allocation import (
     allocate,
     third_reviewer,
 )
-from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_of, publish_rubric
+from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric
 from rubrics.doubt import (
     UNKNOWN_RANK,
     Budget,
@@ -26,6 +26,7 @@ from rubrics.doubt import (
     doubt_of,
     grouped,
 )
+from rubrics.edits import EditClass, RubricEdit, edit_of
 from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
 from rubrics.models import (
     Allocation,
@@ -34,6 +35,8 @@ from rubrics.models import (
     Criterion,
     CriterionLevel,
     CriterionMark,
+    JudgedBy,
+    MarkBefore,
     Phrase,
     Review,
     ReviewConflict,
@@ -44,6 +47,21 @@ from rubrics.models import (
 )
 from rubrics.reliability import ENOUGH as ENOUGH_WORKS
 from rubrics.reliability import GOOD, GOOD_TOGETHER, Estimate, alpha, icc, share
+from rubrics.remarks import (
+    REOPENED,
+    Carried,
+    GivenMark,
+    ItemEdit,
+    MarkThen,
+    carried,
+    carry_over,
+    judge_alike,
+    judge_by,
+    judged_by,
+    marks_before,
+    recount,
+    reopen,
+)
 from rubrics.reviews import (
     LIVE,
     OWN,
@@ -90,7 +108,27 @@ __all__ = [
     "CriterionText",
     "VALIDITY_KEY",
     "publish_rubric",
+    "criteria_from",
     "criteria_of",
+    # what another version of it means for marks that were given
+    "EditClass",
+    "RubricEdit",
+    "edit_of",
+    "JudgedBy",
+    "MarkBefore",
+    "GivenMark",
+    "ItemEdit",
+    "Carried",
+    "carried",
+    "carry_over",
+    "judged_by",
+    "judge_by",
+    "judge_alike",
+    "REOPENED",
+    "reopen",
+    "recount",
+    "MarkThen",
+    "marks_before",
     # who reviews what
     "Allocation",
     "AllocationRule",

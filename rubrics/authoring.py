@@ -28,6 +28,7 @@ class CriterionText:
     """One line of a published rubric. `texts` has what each level asks: 1 合格 (or 有效), 2 优秀.
 
     A criterion without a text for level 1 asks nothing for a pass: leaving it out keeps a work from 优秀 alone.
+    `weight`: how much it counts beside the others of its item; None where the lowest criterion decides (as under 2.0).
     """
 
     key: str
@@ -35,6 +36,7 @@ class CriterionText:
     is_validity: bool
     is_proposed: bool
     texts: Mapping[int, Text]
+    weight: int | None = None
 
     @property
     def is_excellent_only(self) -> bool:
@@ -59,9 +61,10 @@ def publish_rubric(
     """Makes an immutable rubric version of one evidence requirement.
 
     `criteria`: a list of {"key", "proposed", "levels": {"pass": {zh, en} or None, "excellent": {zh, en}}} for a core
-    item, or the validity statement {zh, en} of an item that is not core. Raises Invalid naming the criterion.
+    item, or the validity statement {zh, en} of an item that is not core. A criterion may have a "weight" (1 to 100),
+    then all of the item have one. Raises Invalid naming the criterion.
     """
-    lines = _lines(criteria)
+    lines = criteria_from(criteria)
     canonical = {
         "title": _normal(title),
         "criteria": [
@@ -70,6 +73,7 @@ def publish_rubric(
                 "validity": line.is_validity,
                 "proposed": line.is_proposed,
                 "levels": {str(level): _normal(text) for level, text in line.texts.items()},
+                **({"weight": line.weight} if line.weight is not None else {}),
             }
             for line in lines
         ],
@@ -90,6 +94,7 @@ def publish_rubric(
             position=line.position,
             is_validity=line.is_validity,
             is_proposed=line.is_proposed,
+            weight=line.weight,
         )
         for line in lines
     ]
@@ -125,12 +130,13 @@ def criteria_of(session: Session, rubric_version_ids: Collection[int]) -> dict[i
             of_row[level.level] = level.text
     for row in {pk(row): row for row, _level in rows}.values():
         found[row.rubric_version_id].append(
-            CriterionText(row.key, row.position, row.is_validity, row.is_proposed, texts[pk(row)])
+            CriterionText(row.key, row.position, row.is_validity, row.is_proposed, texts[pk(row)], row.weight)
         )
     return {key: tuple(lines) for key, lines in found.items()}
 
 
-def _lines(criteria: Sequence[Mapping[str, Any]] | Mapping[str, str]) -> list[CriterionText]:
+def criteria_from(criteria: Sequence[Mapping[str, Any]] | Mapping[str, str]) -> list[CriterionText]:
+    """The criteria that publishing this (as `publish_rubric` takes it) would make. Raises as that."""
     if isinstance(criteria, Mapping):
         if not _is_text(criteria):
             raise Invalid({VALIDITY_KEY: "rubric.text_missing"})
@@ -145,7 +151,9 @@ def _lines(criteria: Sequence[Mapping[str, Any]] | Mapping[str, str]) -> list[Cr
             wrong[f"criteria.{position}"] = ("rubric.key_unusable", {"key": key})
         elif LEVEL_NAMES["excellent"] not in texts or not all(_is_text(text) for text in texts.values()):
             wrong[key] = "rubric.text_missing"
-        lines.append(CriterionText(key, position, False, bool(given.get("proposed", True)), texts))
+        lines.append(CriterionText(key, position, False, bool(given.get("proposed", True)), texts, given.get("weight")))
+    if len({line.weight is None for line in lines}) > 1:
+        wrong["criteria"] = "rubric.weight_missing"
     if not lines:
         wrong["criteria"] = "rubric.criteria_missing"
     if wrong:

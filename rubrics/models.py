@@ -33,6 +33,7 @@ class Criterion(Model, table=True):
     position: int
     is_validity: bool = Field(default=False)
     is_proposed: bool = Field(default=True)
+    weight: int | None = None  # how much it counts beside the others; empty: the lowest criterion decides
 
 
 class CriterionLevel(Model, table=True):
@@ -113,6 +114,36 @@ class CriterionMark(Model, table=True):
     criterion_key: str = Field(max_length=64)
     level: int | None = None
     reason: str = Field(default="", max_length=4000)
+
+
+class JudgedBy(Model, table=True):
+    """按新标准评: this item of a submitted version is judged by another rubric version than the one that its
+    requirement has. No row: by that of its requirement."""
+
+    __tablename__ = "judged_by"
+    __table_args__ = (UniqueConstraint("submission_version_id", "requirement_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id")
+    requirement_id: int = Field(foreign_key="evidence_requirement.id")
+    rubric_version_id: int = Field(foreign_key="rubric_version.id")
+
+
+class MarkBefore(Model, table=True):
+    """以前的评分: a mark that stands no more since the criteria changed; what it was given by is `rubric_version_id`.
+    Append-only: who gave it, the trainer and auditors read it as it was."""
+
+    __tablename__ = "mark_before"
+    id: int | None = Field(default=None, primary_key=True)
+    review_id: int = Field(foreign_key="review.id", index=True)
+    rubric_version_id: int = Field(foreign_key="rubric_version.id")
+    requirement_key: str = Field(max_length=64)
+    criterion_key: str = Field(max_length=64)
+    level: int | None = None
+    reason: str = Field(default="", max_length=4000)
+    set_aside_at: datetime
+
+
+guard(MarkBefore, refusing("mark_before"))
 
 
 class ConflictKind(enum.Enum):

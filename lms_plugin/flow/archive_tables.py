@@ -75,6 +75,8 @@ KEPT: dict[str, tuple[str, str]] = {
     "review_event": ("submission_version_id", "submission_version"),
     "review_summary": ("submission_version_id", "submission_version"),
     "criterion_mark": ("review_id", "review"),
+    "mark_before": ("review_id", "review"),
+    "judged_by": ("submission_version_id", "submission_version"),
     "batch_work": ("batch_id", "school_batch"),
     "ledger_draw_event": ("draw_id", "ledger_draw"),
     "certificate_end": ("certificate_id", "certificate"),

@@ -103,6 +103,7 @@ class CasePage:
     next_uuid: str
     waiting: int
     is_held: bool  # the school has closed its batch
+    before: tuple[rubrics.MarkThen, ...]  # marks of its reviewers that stand no more since the criteria changed
     sees_record: bool
     sees_trail: bool
 
@@ -184,6 +185,7 @@ def case_page(
         next_uuid=following[0],
         waiting=following[1],
         is_held=is_held,
+        before=tuple(rubrics.marks_before(session, pk(version))) if sheet.is_judged_anew else (),
         sees_record=can(actor, Permission.RECORD_READ, scope),
         sees_trail=can(actor, Permission.TRAIL_READ, scope),
     )

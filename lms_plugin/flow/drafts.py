@@ -258,7 +258,7 @@ def save_text(
     item = work.open_item(key)
     if not item.takes("text"):
         raise Refused("evidence.kind_not_taken")
-    lines = criteria_of_item(session, actor, item)
+    lines = criteria_by_key(session, actor, [item], work.submission).get(key, ())
     allowed = {line.key for line in lines} or {rubrics.VALIDITY_KEY}
     if sum(len(text) for text in parts.values()) > MOST_CHARACTERS:
         length = sum(len(text) for text in parts.values())
@@ -299,13 +299,6 @@ def _joined(lines: tuple[rubrics.CriterionText, ...], parts: Mapping[str, str]) 
             asked = dict(line.texts.get(1) or line.texts.get(2) or {}).get("zh", "")
             pieces.append(f"{asked}\n{written}" if asked else written)
     return "\n\n".join(pieces)
-
-
-def criteria_of_item(session: Session, actor: Actor, item: competencies.Item) -> tuple[rubrics.CriterionText, ...]:
-    """The criteria of one requirement, as everybody who takes part may read them."""
-    require(actor, Permission.POINTS_CHOOSE, own(actor))
-    key = item.requirement.rubric_version_id
-    return rubrics.criteria_of(session, [key])[key] if key is not None else ()
 
 
 def add_link(
@@ -385,7 +378,7 @@ def save_self_marks(
     work = load_work(session, actor, submission_uuid, to_change=True)
     if work.submission.state not in competencies.EDITABLE:
         raise Conflict("submit.already_handed_in")
-    lines = criteria_by_key(session, actor, work.items)
+    lines = criteria_by_key(session, actor, work.items, work.submission)
     kept: dict[str, dict[str, int]] = {key: dict(value) for key, value in work.submission.self_marks.items()}
     for key, given in marks.items():
         choices = {line.key: line.choices for line in lines.get(key, ())}
@@ -435,11 +428,18 @@ def _require_edition(code: str, theirs: Mapping[str, Any], mine: Mapping[str, An
 
 
 def criteria_by_key(
-    session: Session, actor: Actor, items: Collection[competencies.Item]
+    session: Session, actor: Actor, items: Collection[competencies.Item], submission: competencies.Submission
 ) -> dict[str, tuple[rubrics.CriterionText, ...]]:
-    """Requirement key → its criteria: two queries."""
+    """Requirement key → its criteria, as everybody who takes part may read them: of a work that came back, those that
+    it was judged by. Two queries."""
     require(actor, Permission.POINTS_CHOOSE, own(actor))
-    versions = {i.requirement.key: i.requirement.rubric_version_id for i in items if i.requirement.rubric_version_id}
+    last = submission.current_version_id
+    judged = rubrics.judged_by(session, [last]) if last is not None else {}
+    versions = {
+        i.requirement.key: judged.get((last or 0, pk(i.requirement)), i.requirement.rubric_version_id)
+        for i in items
+        if i.requirement.rubric_version_id
+    }
     found = rubrics.criteria_of(session, [key for key in versions.values() if key is not None])
     return {key: found[version] for key, version in versions.items() if version is not None}
 

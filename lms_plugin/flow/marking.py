@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import and_, bindparam
-from sqlmodel import Session, col, select
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
 
 import competencies
 import rubrics
@@ -20,6 +22,7 @@ class SheetItem:
     requirement: competencies.EvidenceRequirement
     pieces: tuple[competencies.Piece, ...]
     criteria: tuple[rubrics.CriterionText, ...]
+    is_judged_anew: bool = False  # by the criteria of a later version than the work was handed in under
 
     @property
     def key(self) -> str:
@@ -36,6 +39,7 @@ class SheetItem:
             is_present=bool(self.pieces),
             criteria=tuple(line.key for line in self.criteria if not line.is_validity),
             excellent_only=frozenset(line.key for line in self.criteria if line.is_excellent_only),
+            weights={line.key: line.weight for line in self.criteria if line.weight is not None},
         )
 
 
@@ -49,6 +53,11 @@ class Sheet:
     def facts(self) -> tuple[competencies.ItemSheet, ...]:
         """The items as computing takes them."""
         return tuple(item.facts for item in self.items)
+
+    @property
+    def is_judged_anew(self) -> bool:
+        """Whether any item is judged by other criteria than those it was handed in under."""
+        return any(item.is_judged_anew for item in self.items)
 
     @cached_property
     def expected(self) -> dict[rubrics.MarkKey, tuple[int | bool, ...]]:
@@ -80,8 +89,14 @@ def require_readable(reasons: Mapping[str, str]) -> None:
 
 
 # From the versions by keys alone: evidence is found through its index (submission, version, requirement).
-_HANDED_IN = (
-    select(competencies.EvidenceRequirement, competencies.Evidence, competencies.StoredFile)
+_HANDED_IN: Any = (
+    columns(
+        competencies.EvidenceRequirement,
+        competencies.Evidence,
+        competencies.StoredFile,
+        col(competencies.SubmissionVersion.id),
+        col(rubrics.JudgedBy.rubric_version_id),
+    )
     .select_from(competencies.SubmissionVersion)
     .join(
         competencies.Submission,
@@ -105,6 +120,14 @@ _HANDED_IN = (
         col(competencies.StoredFile.id) == col(competencies.Evidence.stored_file_id),
         isouter=True,
     )
+    .join(
+        rubrics.JudgedBy,
+        and_(
+            col(rubrics.JudgedBy.submission_version_id) == col(competencies.SubmissionVersion.id),
+            col(rubrics.JudgedBy.requirement_id) == col(competencies.EvidenceRequirement.id),
+        ),
+        isouter=True,
+    )
     .where(col(competencies.SubmissionVersion.id).in_(bindparam("versions", expanding=True)))
     .order_by(
         col(competencies.EvidenceRequirement.position),
@@ -120,21 +143,31 @@ def sheets(session: Session, versions: Mapping[int, int]) -> dict[int, Sheet]:
         return {}
     requirements: dict[int, competencies.EvidenceRequirement] = {}
     pieces: dict[tuple[int, int], list[competencies.Piece]] = {}
-    for requirement, evidence, file in session.exec(_HANDED_IN, params={"versions": list(versions)}):
+    rubric_of: dict[tuple[int, int], int] = {}
+    anew: set[tuple[int, int]] = set()
+    for requirement, evidence, file, version, judged_by in session.exec(
+        _HANDED_IN, params={"versions": list(versions)}
+    ):
         requirements[pk(requirement)] = requirement
+        rubric_of[version, pk(requirement)] = judged_by or requirement.rubric_version_id or 0
+        if judged_by is not None:
+            anew.add((version, pk(requirement)))
         if evidence is not None:
             place = (evidence.version_id or 0, evidence.requirement_id)
             pieces.setdefault(place, []).append(competencies.Piece(evidence, file))
-    criteria = rubrics.criteria_of(
-        session, [row.rubric_version_id for row in requirements.values() if row.rubric_version_id is not None]
-    )
+    criteria = rubrics.criteria_of(session, {rubric for rubric in rubric_of.values() if rubric})
     of_point: dict[int, list[competencies.EvidenceRequirement]] = {}
     for row in requirements.values():
         of_point.setdefault(row.point_id, []).append(row)
     return {
         version: Sheet(
             tuple(
-                SheetItem(row, tuple(pieces.get((version, pk(row)), ())), criteria.get(row.rubric_version_id or 0, ()))
+                SheetItem(
+                    row,
+                    tuple(pieces.get((version, pk(row)), ())),
+                    criteria.get(rubric_of.get((version, pk(row)), 0), ()),
+                    (version, pk(row)) in anew,
+                )
                 for row in of_point.get(point, ())
             )
         )

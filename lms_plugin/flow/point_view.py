@@ -174,7 +174,7 @@ def point_page(session: Session, actor: Actor, submission_uuid: str, now: dateti
     """The point page of the actor's own submission: at most six queries. Raises NotFound, Forbidden."""
     work = drafts.load_work(session, actor, submission_uuid)
     require(actor, Permission.EVIDENCE_EDIT, own(actor))
-    criteria = drafts.criteria_by_key(session, actor, work.items)
+    criteria = drafts.criteria_by_key(session, actor, work.items, work.submission)
     editable = work.submission.state in competencies.EDITABLE
     tells = work.texts_that_tell(drafts.own_traits(session, actor)) if editable else {}
     found: dict[str, list[competencies.Problem]] = {}

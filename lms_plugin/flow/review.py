@@ -248,11 +248,11 @@ def _allot(
     enough = competencies.rules_of(session, programme).review.reviews_per_work
     rubrics.hand_on(session, handed_on(pool, slots, enough), now)
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
-    due_at = _due_at(session, programme, now)
-    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
+    due = due_at(session, programme, now)
+    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due, now, same)
 
 
-def _due_at(session: Session, programme: competencies.Programme, now: datetime) -> datetime:
+def due_at(session: Session, programme: competencies.Programme, now: datetime) -> datetime:
     """The last day of reviews; of work that comes after it (an extension reaches so far) some days from today on, but
     never beyond the end of the programme."""
     timezone = get(session, Tenant, programme.tenant_id).timezone

@@ -103,6 +103,13 @@ class ReviewPage:
     saved_at: datetime | None
     items: tuple[ItemView, ...]
     since: Differences | None  # what became of it since it came back, without names; None where it did not
+    before: tuple[rubrics.MarkThen, ...]  # own marks that stand no more since the criteria changed
+    is_changed: bool  # the work is judged by other criteria than those it was handed in under
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it was begun or handed in under other criteria, and something is to be marked under those of now."""
+        return self.is_changed and self.is_open and self.marked < self.total
 
     @property
     def is_open(self) -> bool:
@@ -248,6 +255,10 @@ def review_page(
         saved_at=review.saved_at,
         items=() if is_gone else item_views(sheet, marks, blind=True),
         since=_since(session, review, sheets, before) if before is not None and not is_gone else None,
+        before=tuple(rubrics.marks_before(session, review.submission_version_id, pk(review)))
+        if sheet.is_judged_anew
+        else (),
+        is_changed=sheet.is_judged_anew,
     )
 
 

@@ -137,7 +137,8 @@ def open_problems(session: Session, actor: Actor, work: drafts.Work) -> list[com
         Scope(tenant_id=work.submission.tenant_id, owner_id=work.submission.person_id),
     )
     criteria = {
-        key: [line.key for line in lines] for key, lines in drafts.criteria_by_key(session, actor, work.items).items()
+        key: [line.key for line in lines]
+        for key, lines in drafts.criteria_by_key(session, actor, work.items, work.submission).items()
     }
     return competencies.problems(
         work.submission,
@@ -174,7 +175,8 @@ def submit(session: Session, actor: Actor, submission_uuid: str, now: datetime) 
         work.programme, work.timezone, work.returned is not None, extended.until_on if extended is not None else None
     )
     school = drafts.school_of(session, actor)
-    competencies.take_snapshot(
+    before = submission.current_version_id
+    version = competencies.take_snapshot(
         session,
         submission,
         work.items,
@@ -183,6 +185,8 @@ def submit(session: Session, actor: Actor, submission_uuid: str, now: datetime) 
         late=competencies.is_late(work.items, ends_at, now),
         now=now,
     )
+    if before is not None:
+        rubrics.judge_alike(session, before, pk(version))
     return submission
 
 

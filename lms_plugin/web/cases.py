@@ -124,6 +124,7 @@ def _render(
         refusal=refusal,
         declining=marks.plain(request.form.get("declined", "")),
         choices=lambda line: marks.choices(line, view.level_words),
+        level_word=lambda level, is_validity: marks.level_word(level, is_validity, view.level_words),
         squares=lambda line: [
             (
                 _who(one),

@@ -34,6 +34,7 @@ def field_word(field: str, own: marks.OwnWords = None) -> str:
         "minutes_tolerance": _("超过几分钟以内只提醒评审员"),
         "min_students": _("至少几名学生"),
         "students_on_camera": _("需学生出镜"),
+        "weight": _("权重"),
         "evidence_order": _("材料的顺序"),
         "criteria_order": _("评价标准的顺序"),
         "checks_order": _("核对的顺序"),

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import cohorts, extensions, rounds
+from lms_plugin.flow import cohorts, extensions, remarking, rounds
 from lms_plugin.web import formats, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -134,6 +134,11 @@ def event_word(line: rounds.EventLine) -> str:
             title=formats.told(line.details["after_title"]),
             number=line.details["after_number"],
             **{name: line.details[name] for name in ("moves", "stays", "people")},
+        )
+    if line.kind == remarking.REMARKED:
+        return _(
+            "已交未定的 %(works)s 份改按第 %(number)s 版评：%(again)s 份评审要补评，%(aside)s 条评分不再算",
+            **{name: line.details[name] for name in ("works", "number", "again", "aside")},
         )
     words = {
         "cohorts": _("给 %(n)s 人定了参加的年份", n=line.details.get("people", 0)),

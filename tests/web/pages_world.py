@@ -1,6 +1,7 @@
 """A district in the middle of its work, served on loopback: every page has something to show, in each of its states."""
 
 import copy
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ from lms_plugin.flow import (
     extensions,
     host_list,
     invitations,
+    moving,
+    remarking,
     reversal,
     review,
     sessions,
@@ -591,6 +594,7 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     world.session.commit()
     uuids["jyt"] = references.newest(world.session, pk(world.tenant), ["jyt-0646-2022"])["jyt-0646-2022"].uuid
     uuids["next"] = _next_version(pages)
+    _going_over(pages, uuids["next"])
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
@@ -671,6 +675,13 @@ def _next_version(pages: Pages) -> str:
         world.session, actor, world.framework.uuid, "pingan-next", {"zh": "平安县标准（新）"}, NOW
     )
     content = competencies.editing.drop_point(draft.content, "A9")
+    item = competencies.editing.item_of(competencies.editing.point_of(content, "A1"), "plan")
+    first, second, *rest = item["criteria"]
+    levels = {"pass": {"zh": "写明用在哪一课"}, "excellent": {"zh": "写明每一步用在哪里"}}
+    fresh = {"key": "fresh", "levels": levels, "proposed": True}
+    reworded = {**second, "levels": levels}
+    content = competencies.editing.put_item(content, "A1", {**item, "criteria": [reworded, *rest, fresh]})
+    assert first["key"] not in {one["key"] for one in rest}
     words = competencies.editing.own_words(competencies.editing.point_of(content, "A7"))
     content = competencies.editing.put_point(content, "A7", {**words, "code": "A7x"})
     competencies.editing.keep_draft(world.session, draft, content)
@@ -679,6 +690,30 @@ def _next_version(pages: Pages) -> str:
     succession.decide(world.session, actor, draft.uuid, world.framework.uuid, decided, 1, NOW)
     world.session.commit()
     return draft.uuid
+
+
+def _going_over(pages: Pages, next_uuid: str) -> None:
+    """Two rounds that use the next version, with a work of the old one each; one of them is judged by the new one."""
+    world, session = pages.world, pages.world.session
+    actor = world.actor(cast.OFFICER)
+    for key, title in (("over", "2025年考核（换版）"), ("remarked", "2025年考核（重评）")):
+        programme = programme_of(session, world.tenant, world.county, world.framework, title, NOW)
+        programme.state = competencies.ProgrammeState.OPEN
+        session.add(programme)
+        competencies.set_rules(session, programme, competencies.Rules(), None, NOW)
+        enter.enrol(session, pk(programme), pk(world.person(cast.CHEN)), NOW)
+        there = dataclasses.replace(world, programme=programme)
+        work = hand_in(there, cast.CHEN, "A1", NOW - 2 * HOUR, TEXT)
+        slot = rubrics.Slot(pk(work), work.current_version_id or 0, pk(world.person(cast.WANG)))
+        (one,) = rubrics.allot(session, pk(world.tenant), pk(programme), [slot], None, NOW + 200 * HOUR, NOW)
+        finish_review(there, one, NOW)
+        moving.move(session, actor, programme.uuid, next_uuid, programme.version, NOW)
+        pages.uuids[key] = programme.uuid
+        if key == "remarked":
+            session.refresh(programme)
+            remarking.remark(session, actor, programme.uuid, (), programme.version, NOW)
+            pages.uuids["comes_back"], pages.uuids["case_before"] = one.uuid, work.uuid
+    session.commit()
 
 
 def _sheet(browser: Browser, url: str, rows: list[tuple[object, ...]]) -> str:
