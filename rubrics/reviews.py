@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Session, col, func, select
 
-from lms_plugin.db import pk
+from lms_plugin.db import insert_many, pk
 from lms_plugin.errors import Conflict, Refused
 from rubrics.authoring import VALIDITY_KEY
 from rubrics.doubt import USUAL_CHANCE, Policy, doubt_of, grouped
@@ -72,7 +72,7 @@ def allot(
     due_at: datetime | None,
     now: datetime,
     same_as: Mapping[int, Collection[int]] | None = None,
-) -> list[Review]:
+) -> None:
     """Makes the reviews of one allotment. `same_as`: reviewer → all ids under which that human being reviews.
 
     The blind number counts within one reviewer's own list, so that it says nothing of the author, of the order of
@@ -86,29 +86,27 @@ def allot(
         ).all()
     )
     last: dict[int, int] = {}
-    made = []
+    made: list[dict[str, Any]] = []
     for slot in slots:
         one = slot.reviewer_id
         if one not in last:
             last[one] = max(highest.get(row, 0) for row in {one, *(same_as or {}).get(one, ())})
         number = last[one] = last[one] + 1
         made.append(
-            Review(
-                tenant_id=tenant_id,
-                programme_id=programme_id,
-                submission_id=slot.submission_id,
-                submission_version_id=slot.submission_version_id,
-                reviewer_id=slot.reviewer_id,
-                allocation_id=allocation_id,
-                is_third=slot.is_third,
-                blind_number=number,
-                due_at=due_at,
-                allotted_at=now,
-            )
+            {
+                "tenant_id": tenant_id,
+                "programme_id": programme_id,
+                "submission_id": slot.submission_id,
+                "submission_version_id": slot.submission_version_id,
+                "reviewer_id": slot.reviewer_id,
+                "allocation_id": allocation_id,
+                "is_third": slot.is_third,
+                "blind_number": number,
+                "due_at": due_at,
+                "allotted_at": now,
+            }
         )
-    session.add_all(made)
-    session.flush()
-    return made
+    insert_many(session, Review, made)
 
 
 def number_apart(session: Session, reviewer_ids: Sequence[int]) -> None:

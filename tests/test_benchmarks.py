@@ -84,6 +84,18 @@ def test_scores_without_strictness_are_measured() -> None:
     assert run.stdout.strip().endswith(" ok")
 
 
+@pytest.mark.postgresql
+def test_the_allotment_of_reviews_is_measured() -> None:
+    run = measured("allocation", "--works", "3000", "--large", "9000", "--rounds", "1", "--written", "300")
+    assert run.returncode in {0, 1}, run.stderr  # so few say nothing about growth
+    lines = run.stdout.strip().splitlines()
+    assert "none short, every load 3" in lines[1]
+    closing = [line for line in lines if line.startswith("allocation ")]
+    assert len(closing) == 6
+    assert all(line.endswith((" ok", " short")) for line in closing)
+    assert closing[0].endswith(" ok")
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""
