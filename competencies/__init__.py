@@ -23,6 +23,7 @@ from competencies import manifests as manifests
 from competencies import papers as papers
 from competencies import put_right as put_right
 from competencies import references as references
+from competencies import revisions as revisions
 from competencies import succession as succession
 from competencies import training_files as training_files
 from competencies import workloads as workloads

@@ -4,7 +4,7 @@ import enum
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from lms_plugin.db import Model, Owned, Versioned, choice
@@ -302,10 +302,19 @@ class Decision(Owned, Versioned, table=True):
 
 
 class Award(Owned, table=True):
-    """认定: this person holds this point at this level; made at release only, from one decision."""
+    """认定: this person holds this point at this level; made from one decision, at release or after an appeal."""
 
     __tablename__ = "award"
-    __table_args__ = (UniqueConstraint("decision_id"), UniqueConstraint("tenant_id", "id"))
+    __table_args__ = (
+        Index(
+            "uq_award_decision",
+            "decision_id",
+            unique=True,
+            sqlite_where=text("NOT is_replaced"),
+            postgresql_where=text("NOT is_replaced"),
+        ),
+        UniqueConstraint("tenant_id", "id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     programme_id: int = Field(foreign_key="programme.id", index=True)
     person_id: int = Field(foreign_key="person.id", index=True)
@@ -316,6 +325,7 @@ class Award(Owned, table=True):
     awarded_at: datetime
     revoked_at: datetime | None = None
     revoked_reason: str = Field(default="", max_length=300)  # why it was taken back, for the person to read
+    is_replaced: bool = Field(default=False)  # the decision was appealed, and another award of it stands since
 
 
 class CreditKind(enum.Enum):

@@ -97,6 +97,15 @@ class Release(_Rule):
     after_days: int = Field(default=0, ge=0, le=90)
 
 
+class Appeals(_Rule):
+    """申请复核 of a released result (review.md 2.5, competency.md 7; no paper that we read says how many days)."""
+
+    days: int = Field(default=0, ge=0, le=90)  # after the release, to 24:00 of the last one; 0 = there is none
+    answer_days: int = Field(default=15, ge=1, le=90)  # by when it is to be settled
+    panel: Literal["two", "trainer"] = "two"  # two fresh reviewers, or one fresh trainer
+    may_fall: bool = False  # a result may also go down; the form says so
+
+
 class Trainings(_Rule):
     """培训: how many minutes make one 学时, and how many trainings a school holds in a term."""
 
@@ -165,6 +174,7 @@ CAME_LATER = (
     ("choice", "only"),
     ("", "concerns"),
     ("", "categories"),
+    ("", "appeals"),
 )
 """Settings, by their part of the rules, that older rule versions do not know: a part after what came into it later."""
 
@@ -177,6 +187,7 @@ class Rules(_Rule):
     hours: Hours = Hours()
     result: ResultRule = ResultRule()
     release: Release = Release()
+    appeals: Appeals = Appeals()
     trainings: Trainings = Trainings()
     chain: Chain = Chain()
     goal_percent: int = Field(default=90, ge=1, le=100)
@@ -204,9 +215,10 @@ class Rules(_Rule):
 
     @classmethod
     def begun(cls) -> "Rules":
-        """What a new programme begins with: a choice may be changed until its first decision (users.md 20). Rules that
-        were stored before that was a setting say nothing of it, so its default stays what held for them."""
-        return cls(choice=Choice(change_until="decided"))
+        """What a new programme begins with: a choice may be changed until its first decision (users.md 20), and a
+        result appealed for ten days. Rules that were stored before these were settings say nothing of them, so their
+        defaults stay what held for them."""
+        return cls(choice=Choice(change_until="decided"), appeals=Appeals(days=10))
 
     def is_for(self, category: Category | None) -> bool:
         """Whether somebody of the category is meant; None (on no roster: nobody knows) is not turned away."""

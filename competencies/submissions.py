@@ -74,7 +74,7 @@ def ties(
         )
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Submission.current_version_id), isouter=True)
         .join(Decision, col(Decision.id) == latest, isouter=True)
-        .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
+        .join(Award, (col(Award.decision_id) == col(Decision.id)) & ~col(Award.is_replaced), isouter=True)
         .where(
             col(Selection.programme_id) == pk(programme),
             col(Selection.person_id).in_(person_ids),

@@ -93,6 +93,10 @@ class Permission(enum.Enum):
     BATCH_CHECK = "batch.check"
     OBJECTION_RAISE = "objection.raise"
     OBJECTION_ANSWER = "objection.answer"
+    APPEAL_RAISE = "appeal.raise"
+    APPEAL_REVIEW = "appeal.review"
+    APPEAL_READ = "appeal.read"
+    APPEAL_PANEL = "appeal.panel"
     CREDIT_REVERSE = "credit.reverse"
     RETAKE_OPEN = "retake.open"
     RECORD_READ = "record.read"
@@ -201,6 +205,10 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.BATCH_CHECK: [[_officer, _is_not_own], [_confirmed_trainer, _is_not_own]],  # asked of the whole county
     Permission.OBJECTION_RAISE: [[_is_own]],
     Permission.OBJECTION_ANSWER: [[_officer, _is_not_own]],
+    Permission.APPEAL_RAISE: [[_is_own]],
+    Permission.APPEAL_REVIEW: [[_is_reviewer, _is_not_own]],
+    Permission.APPEAL_READ: [[_officer, _is_not_own], [_auditor, _is_not_own]],
+    Permission.APPEAL_PANEL: [[_officer, _is_not_own]],
     Permission.CREDIT_REVERSE: [[_officer, _is_not_own]],
     Permission.RETAKE_OPEN: [[_officer, _is_not_own]],
     Permission.RECORD_READ: [[_is_own], [_lead], [_officer], [_auditor], [_trainer]],

@@ -13,11 +13,13 @@ from sqlmodel import Session, col, delete
 
 import competencies
 import lti
+import rubrics
 from lms_plugin import leaving, outbox
 from lms_plugin.config import Settings
 from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow import (
+    appeal_panel,
     archive_making,
     award,
     batches,
@@ -89,6 +91,7 @@ class Worker:
         )
         self.storage = Storage(settings.storage_dir)
         self.cleared_at: datetime | None = None
+        self.looked_at: datetime | None = None
         self.handlers: dict[str, Handler] = {
             **HANDLERS,
             **{kind: self._by_parts(parts) for kind, parts in BY_PARTS.items()},
@@ -190,6 +193,7 @@ class Worker:
         self._sweep(doubts.to_weigh, doubts.weigh_due, now)
         self._sweep(award.to_release, award.release_due, now)
         self.release_batches(now)
+        self.look_for_panels(now)
         self.seal(now)
         with self._alone("ask_due") as session:
             host_list.ask_due(session, now)
@@ -221,6 +225,18 @@ class Worker:
         for batch_id in due:
             with self._alone(f"release of batch {batch_id}") as session:
                 batches.release_due(session, batch_id, now)
+
+    def look_for_panels(self, now: datetime) -> None:
+        """Asks once an hour whom the panels of appeals lack: one transaction for each appeal."""
+        if self.looked_at is not None and now - self.looked_at < CLEARING:
+            return
+        self.looked_at = now
+        due: list[int] = []
+        with self._alone("appeals") as session:
+            due = leaving.still_open(session, rubrics.appeals.Appeal, appeal_panel.due(session, now), now)
+        for appeal_id in due:
+            with self._alone(f"panel of appeal {appeal_id}") as session:
+                appeal_panel.look_again(session, appeal_id, now)
 
     def seal(self, now: datetime) -> None:
         """Puts every district's new entries of the ledger under a seal: one transaction for each seal."""

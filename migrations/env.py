@@ -13,6 +13,7 @@ import lms_plugin.erasures
 import lms_plugin.outbox
 import lms_plugin.people
 import lti.models
+import rubrics.appeals
 import rubrics.models
 from lms_plugin.db import Model, engine
 
@@ -25,6 +26,7 @@ TABLES = (
     lms_plugin.outbox,
     lms_plugin.people,
     lti.models,
+    rubrics.appeals,
     rubrics.models,
 )
 

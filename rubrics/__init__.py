@@ -1,5 +1,6 @@
 """HOW work is judged: the front door of the rubrics part."""
 
+from rubrics import appeals as appeals
 from rubrics.allocation import (
     AllocationRule,
     Assignment,
@@ -11,6 +12,18 @@ from rubrics.allocation import (
     Work,
     allocate,
     third_reviewer,
+)
+from rubrics.appeals import (
+    AT_WORK,
+    COUNTING,
+    TRAINER,
+    TWO,
+    Appeal,
+    AppealPoint,
+    AppealReview,
+    AppealState,
+    Given,
+    MemberState,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric
 from rubrics.doubt import (
@@ -215,6 +228,17 @@ __all__ = [
     "chance_of",
     "doubt_of",
     "budgets",
+    # a result is looked at anew
+    "Appeal",
+    "AppealPoint",
+    "AppealReview",
+    "AppealState",
+    "MemberState",
+    "Given",
+    "AT_WORK",
+    "COUNTING",
+    "TWO",
+    "TRAINER",
     # the trainer's desk
     "CaseOpening",
     "Phrase",

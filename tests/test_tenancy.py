@@ -115,6 +115,7 @@ OWN_PAGES = {
     "chain.programmes",
     "chain.publicities",
     "asks.inbox",
+    "appeals.inbox",
     "transfers.mine",
     "transfers.ask",
     "transfers.code",
@@ -300,10 +301,41 @@ def things(world: World) -> Things:
         "draw": drawn.uuid,
         "ask": asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", "少记了一条", now).uuid,
     }
+    ids |= appeal_and_member(world)
     ids |= transfer_and_arrival(world)
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def appeal_and_member(world: World) -> dict[str, str]:
+    """A released result is looked at anew, by one person."""
+    session, decision = world.session, world.session.exec(select(competencies.Decision)).one()
+    decided = {"submission_id": decision.submission_id, "submission_version_id": decision.submission_version_id}
+    appeal = rubrics.Appeal(
+        tenant_id=pk(world.tenant),
+        programme_id=pk(world.programme),
+        decision_id=pk(decision),
+        person_id=pk(world.person(cast.ZHOU)),
+        panel=rubrics.TWO,
+        may_fall=False,
+        before=competencies.revisions.as_it_stands(decision),
+        raised_at=world.now,
+        due_at=world.now + timedelta(days=9),
+        **decided,
+    )
+    session.add(appeal)
+    session.flush()
+    member = rubrics.AppealReview(
+        tenant_id=pk(world.tenant),
+        appeal_id=pk(appeal),
+        reviewer_id=pk(world.person(cast.CHEN)),
+        asked_at=world.now,
+        due_at=world.now + timedelta(days=5),
+    )
+    session.add(member)
+    session.flush()
+    return {"appeal": appeal.uuid, "member": member.uuid}
 
 
 def mapped(world: World) -> tuple[str, str]:
@@ -588,6 +620,7 @@ def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
     readers = {rule.endpoint for rule, method in routes(tool) if method == "GET"}
     assert GETS_THAT_COMMIT - {"lti.login", "lti.download"} <= {
         "review.page",
+        "appeals.review",
         "cases.page",
         "evidence.file",
         "evidence.preview",

@@ -148,7 +148,11 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
     held = and_(
         col(Award.person_id).in_(rows),
         col(Award.awarded_at) <= entry.entered_at,
-        col(Award.revoked_at).is_(None) | (col(Award.revoked_at) >= entry.entered_at),
+        or_(
+            col(Award.revoked_at).is_(None),
+            col(Award.revoked_at) > entry.entered_at,
+            (col(Award.revoked_at) == entry.entered_at) & ~col(Award.is_replaced),  # another stands in its place
+        ),
     )
     statement: Any = (
         columns(

@@ -144,7 +144,7 @@ _VERSIONS = (
         col(competencies.Decision.submission_version_id) == col(competencies.SubmissionVersion.id),
         isouter=True,
     )
-    .join(competencies.Award, col(competencies.Award.decision_id) == col(competencies.Decision.id), isouter=True)
+    .join(competencies.Award, competencies.revisions.AWARD_OF_DECISION, isouter=True)
     .where(
         competencies.SubmissionVersion.submission_id == bindparam("submission"),
         col(competencies.SubmissionVersion.withdrawn_at).is_(None),

@@ -114,7 +114,11 @@ def _must_be_free(session: Session, rows: Collection[int]) -> None:
     review = select(rubrics.Review.id).where(
         col(rubrics.Review.reviewer_id).in_(rows), col(rubrics.Review.state).in_(rubrics.UNFINISHED)
     )
-    if session.exec(review).first() is not None:
+    rule = rubrics.appeals
+    asked_to = select(rule.AppealReview.id).where(
+        col(rule.AppealReview.reviewer_id).in_(rows), col(rule.AppealReview.state).in_(rule.AT_WORK)
+    )
+    if session.exec(review).first() is not None or session.exec(asked_to).first() is not None:
         raise Refused("erase.open_review")
     asked, raised, going, coming = (
         competencies.HoursRequest,
@@ -133,6 +137,9 @@ def _must_be_free(session: Session, rows: Collection[int]) -> None:
         select(coming.id).where(
             col(coming.person_id).in_(rows),
             col(coming.state).in_((state.ArrivalState.OPEN, state.ArrivalState.WAITING)),
+        ),
+        select(rule.Appeal.id).where(
+            col(rule.Appeal.person_id).in_(rows), col(rule.Appeal.state) == rule.AppealState.OPEN
         ),
     ):
         if session.exec(question).first() is not None:
@@ -250,6 +257,14 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
         "requests": _blank(session, asked, col(asked.person_id).in_(rows), text="", reply=""),
         "objections": _blank(session, raised, col(raised.raised_by_id).in_(rows), text="", said_by=""),
         "conflicts": _blank(session, apart, or_(col(apart.one_id).in_(rows), col(apart.other_id).in_(rows)), note=""),
+        "appeals": _blank(
+            session,
+            rubrics.appeals.AppealPoint,
+            col(rubrics.appeals.AppealPoint.appeal_id).in_(
+                select(rubrics.appeals.Appeal.id).where(col(rubrics.appeals.Appeal.person_id).in_(rows))
+            ),
+            reason="",
+        ),
         "phrases": _gone(session, phrase, col(phrase.person_id).in_(rows)),
         "codes": _gone(session, code, col(code.person_id).in_(rows)),
         "notices": _gone(session, Notice, col(Notice.id).in_(naming)),

@@ -142,7 +142,7 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
     if file.state is not competencies.FileState.READY:
         raise NotFound
     rows = [] if actor.is_author(file.person_id) else _handed_in(session, actor, file)
-    blind = next((row for row in rows if row[2] is not None), None)
+    blind = next((row for row in rows if row[2] is not None), None) or _of_a_panel(session, actor, rows)
     scopes = submission_scopes(session, [submission for submission, _evidence, _review in rows])
     reached = [row for row in rows if can(actor, Permission.EVIDENCE_READ, scopes[pk(row[0])])]
     bare = Scope(tenant_id=file.tenant_id, owner_id=file.person_id)
@@ -168,6 +168,29 @@ def _look(session: Session, actor: Actor, file_uuid: str) -> tuple[Readable, lis
         (evidence.version_id, None) for _submission, evidence, _review in reached if evidence.version_id is not None
     ]
     return _as(file, file.filename, False), seen
+
+
+def _of_a_panel(
+    session: Session,
+    actor: Actor,
+    rows: Sequence[tuple[competencies.Submission, competencies.Evidence, rubrics.Review | None]],
+) -> tuple[competencies.Submission, competencies.Evidence, rubrics.Review | None] | None:
+    """The version that the actor looks at, or looked at, on the fresh panel of an appeal: as blind as a reviewer."""
+    if not rows:
+        return None
+    rule = rubrics.appeals
+    asked = set(
+        session.exec(
+            select(rule.Appeal.submission_version_id)
+            .join(rule.AppealReview, col(rule.AppealReview.appeal_id) == col(rule.Appeal.id))
+            .where(
+                col(rule.Appeal.submission_version_id).in_([evidence.version_id for _work, evidence, _review in rows]),
+                col(rule.AppealReview.reviewer_id).in_(actor.person_ids),
+                col(rule.AppealReview.state).in_(rule.COUNTING),
+            )
+        )
+    )
+    return next((row for row in rows if row[1].version_id in asked), None)
 
 
 def _of_a_plan(session: Session, file: competencies.StoredFile) -> Scope | None:

@@ -362,7 +362,7 @@ def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, li
         )
         .join(Submission, col(Submission.person_id) == who.c.person_id)
         .join(Decision, col(Decision.submission_id) == col(Submission.id))
-        .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
+        .join(Award, competencies.revisions.AWARD_OF_DECISION, isouter=True)
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
         .join(
             Selection,

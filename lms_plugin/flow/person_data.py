@@ -41,6 +41,7 @@ MOST_NAMED = 3  # officers whom to ask
 OF = "data/"  # in what a session wants, before the uuid of the person whose data a host asks for
 _Programme, _Point = competencies.Programme, competencies.CompetencyPoint
 _Work = competencies.workloads.WorkStatement
+_Appeal, _Asked, _Member = rubrics.Appeal, rubrics.AppealPoint, rubrics.AppealReview
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,17 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
         "objections": columns(col(raised.text), col(raised.raised_at), col(raised.answer)).where(
             col(raised.raised_by_id).in_(ids)
         ),
+        "appeals": columns(
+            *(col(_Programme.title), col(_Appeal.raised_at), col(_Appeal.settled_at)),
+            *(col(_Asked.reason), col(_Asked.before), col(_Asked.after), col(_Asked.answer)),
+        )
+        .select_from(_Appeal)
+        .join(_Programme, col(_Programme.id) == col(_Appeal.programme_id))
+        .join(_Asked, col(_Asked.appeal_id) == col(_Appeal.id))
+        .where(col(_Appeal.person_id).in_(ids)),
+        "appeal_reviews": columns(col(_Member.asked_at), col(_Member.submitted_at)).where(
+            col(_Member.reviewer_id).in_(ids)
+        ),  # of whose work is not theirs to know
         "phrases": columns(col(rubrics.Phrase.text), col(rubrics.Phrase.created_at)).where(
             col(rubrics.Phrase.person_id).in_(ids)
         ),

@@ -157,14 +157,21 @@ def _looked_after(actor: Actor, role: RoleScope, by_members: bool) -> ColumnElem
 
 
 def owes_review(actor: Actor) -> ColumnElement[bool]:
-    """Whether this person has an unfinished blind review of a work's current version: then its author's name shows
-    nowhere, and the work is as if it were not there.
+    """Whether this person has an unfinished blind review of a work's current version, or is on the fresh panel of an
+    appeal about it: then its author's name shows nowhere, and the work is as if it were not there.
     """
-    return exists().where(
+    review = exists().where(
         col(rubrics.Review.submission_version_id) == col(competencies.Submission.current_version_id),
         col(rubrics.Review.reviewer_id).in_(actor.person_ids),
         col(rubrics.Review.state).in_(rubrics.UNFINISHED),
     )
+    member = exists().where(
+        col(rubrics.appeals.AppealReview.appeal_id) == col(rubrics.appeals.Appeal.id),
+        col(rubrics.appeals.Appeal.submission_version_id) == col(competencies.Submission.current_version_id),
+        col(rubrics.appeals.AppealReview.reviewer_id).in_(actor.person_ids),
+        col(rubrics.appeals.AppealReview.state).in_(rubrics.appeals.AT_WORK),
+    )
+    return or_(review, member)
 
 
 def within(actor: Actor, programme: competencies.Programme | None) -> ColumnElement[bool]:

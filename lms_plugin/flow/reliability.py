@@ -18,6 +18,7 @@ from competencies import CompetencyPoint, Decision, Programme, Submission, Submi
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import by_id, find, pk
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import appeals
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 from rubrics import CriterionMark, Estimate, Review, ReviewState
@@ -94,13 +95,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Page:
-    """互评可靠性 of a programme: all of it, or its points, schools or the criteria of a point as `lines`."""
+    """互评可靠性 of a programme: all of it, or its points, schools or the criteria of a point as `lines`. `objections`,
+    `appeals`: how many answered ones were upheld, or gave another level; None where there are none."""
 
     programme: str
     title: str
     whole: Figures
     objections: Estimate | None
     lines: tuple[Line, ...]
+    appeals: Estimate | None = None
     page: int = 1
     total: int = 0
 
@@ -206,6 +209,7 @@ def programme_page(session: Session, actor: Actor, uuid: str) -> Page:
         title=programme.title,
         whole=figures([one.given for one in works], decided),
         objections=_objections(session, programme),
+        appeals=changed if (changed := appeals.share_changed(session, pk(programme))).n else None,
         lines=tuple(
             Line(names[code], code, figures(by_point[code], decided))
             for code in sorted(by_point, key=places.__getitem__)

@@ -55,7 +55,7 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
     ).one_or_none()
     if decision is None or (decision.released_at is None and decision.outcome is not Outcome.RETURNED):
         raise NotFound
-    award = session.exec(select(Award).where(Award.decision_id == decision.id)).one_or_none()
+    award = session.exec(select(Award).where(Award.decision_id == decision.id, ~col(Award.is_replaced))).one_or_none()
     if award is not None and award.revoked_at is not None:
         raise NotFound  # what was decided holds no more: the point's page says why
     version = decision.submission_version_id

@@ -1,7 +1,7 @@
 """Choosing points, handing in, withdrawing: the acts of a teacher that others depend on."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -10,7 +10,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import categories, drafts, extensions
+from lms_plugin.flow import appeals, categories, drafts, extensions
 from lms_plugin.people import Enrolment, Tenant
 
 
@@ -218,7 +218,8 @@ def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: dat
     """重新准备: a work that was released as 不合格, or whose award was taken back, can be edited and handed in again.
 
     Only what failed needs new material; the next version goes to who decided. A second time changes nothing. Raises
-    Refused `submit.not_failed`, `submit.point_not_chosen`, `submit.no_retake`, `submit.programme_over`.
+    Refused `submit.not_failed`, `submit.point_not_chosen`, `submit.no_retake`, `submit.programme_over`, and
+    `appeal.under_way` while the result is being looked at anew.
     """
     submission = find(session, competencies.Submission, actor.tenant_id, submission_uuid)
     require(actor, Permission.SUBMISSION_SUBMIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
@@ -229,6 +230,9 @@ def prepare_again(session: Session, actor: Actor, submission_uuid: str, now: dat
     competencies.require_open(work.programme, work.timezone, now)
     if submission.state is not competencies.SubmissionState.RELEASED or work.level is not competencies.Level.FAIL:
         raise Refused("submit.not_failed")
+    if (appeal := appeals.is_under_way(session, submission)) is not None:
+        last = competencies.local_day(appeal.due_at - timedelta(seconds=1), work.timezone)
+        raise Refused("appeal.under_way", day=last.isoformat())
     if not competencies.is_chosen(session, submission):
         raise Refused("submit.point_not_chosen")
     if not competencies.has_retake(work.rules, work.decision, [one.decision for one in work.earlier], work.award):

@@ -265,7 +265,7 @@ _CHOSEN: Any = (
     .join(competencies.Decision, col(competencies.Decision.id) == _LATEST_RELEASED, isouter=True)
     .join(
         competencies.Award,
-        col(competencies.Award.decision_id) == col(competencies.Decision.id),
+        competencies.revisions.AWARD_OF_DECISION,
         isouter=True,
     )
     .where(

@@ -75,7 +75,7 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
         .join(competencies.SubmissionVersion, col(competencies.SubmissionVersion.submission_id) == col(Submission.id))
         .join(Decision, col(Decision.submission_version_id) == col(competencies.SubmissionVersion.id))
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
-        .join(Award, col(Award.decision_id) == col(Decision.id), isouter=True)
+        .join(Award, competencies.revisions.AWARD_OF_DECISION, isouter=True)
         .join(OrgUnit, col(OrgUnit.id) == col(competencies.SubmissionVersion.org_unit_id), isouter=True)
         .where(col(Submission.person_id).in_(rows), col(Decision.released_at).is_not(None))
         .order_by(col(Submission.id), col(competencies.SubmissionVersion.number))

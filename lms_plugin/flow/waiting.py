@@ -1,4 +1,5 @@
-"""What of a county waits for somebody, as parts of one query: batches to check, objections to answer, plans to review.
+"""What of a county waits for somebody, as parts of one query: batches to check, objections to answer, plans
+to review, appeals under way.
 
 Counted from what is so, never kept: nothing of it can be stale. `notices` puts the parts beside its own lines.
 """
@@ -17,16 +18,18 @@ import competencies
 from competencies import BatchState, Objection, Programme, SchoolBatch
 from lms_plugin.access import Actor
 from lms_plugin.people import OrgUnit, RoleKind
+from rubrics import Appeal, AppealState
 
-CHECK, ANSWER, REVIEW = "batch.check", "objection.answer", "plan.review"
+CHECK, ANSWER, REVIEW, APPEALS = "batch.check", "objection.answer", "plan.review", "appeal.open"
 _Plan = competencies.plans.SchoolPlan
 
 
 @dataclass(frozen=True)
 class CountyMatter:
-    """`number` things of one kind (`CHECK`, `ANSWER`, `REVIEW`) in one programme; the first of them is in `school`.
+    """`number` things of one kind (`CHECK`, `ANSWER`, `REVIEW`, `APPEALS`) in one programme; the first of them is in
+    `school`, "" for appeals.
 
-    `batch`: of that first one, "" for a plan; `since_at`: when the oldest came. uuids.
+    `batch`: of that first one, "" for others than batches; `since_at`: when the oldest came. uuids.
     """
 
     kind: str
@@ -85,6 +88,7 @@ def county_parts(actor: Actor) -> list[Select[Any]]:
         )
         parts.append(_of_batches(ANSWER, rows.group_by(col(SchoolBatch.programme_id)).subquery(), offices))
         parts.append(_plans(actor, offices))
+        parts.append(_appeals(actor, offices))
     return parts
 
 
@@ -111,6 +115,41 @@ def _of_batches(kind: str, counted: Any, tops: tuple[str, ...]) -> Select[Any]:
             col(Programme.goes_by_batch).is_(True),  # else the stages were switched off, and nobody goes on with these
             _below(col(above.path), tops),
         )
+    )
+
+
+def _appeals(actor: Actor, tops: tuple[str, ...]) -> Select[Any]:
+    """Appeals that wait to be settled, one line a programme; the actor's own are not theirs to look at."""
+    counted = (
+        columns(
+            col(Appeal.programme_id).label("programme_id"),
+            func.count().label("number"),
+            func.min(col(Appeal.raised_at)).label("since"),
+        )
+        .where(
+            col(Appeal.tenant_id) == actor.tenant_id,
+            col(Appeal.state) == AppealState.OPEN,
+            col(Appeal.person_id).not_in(actor.person_ids),
+        )
+        .group_by(col(Appeal.programme_id))
+        .subquery()
+    )
+    above = aliased(OrgUnit)
+    return (
+        columns(
+            literal(APPEALS, String).label("kind"),
+            col(Programme.uuid).label("programme"),
+            col(Programme.title).label("title"),
+            counted.c.number.label("number"),
+            literal("", String).label("batch"),
+            literal("", String).label("unit"),
+            literal("", String).label("school"),
+            counted.c.since.label("since"),
+        )
+        .select_from(counted)
+        .join(Programme, col(Programme.id) == counted.c.programme_id)
+        .join(above, col(above.id) == col(Programme.org_unit_id))
+        .where(col(Programme.archived_at).is_(None), _below(col(above.path), tops))
     )
 
 

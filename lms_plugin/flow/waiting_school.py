@@ -322,7 +322,11 @@ def chain_places(session: Session, actor: Actor, now: datetime) -> tuple[ChainPl
         if unit.kind is UnitKind.SCHOOL
         and can(actor, Permission.CHAIN_READ, Scope(actor.tenant_id, unit_paths=(unit.path,), panel_path=unit.path))
     ]
-    waits = {one.programme for one in waiting.county_matters(session, actor) if one.kind != waiting.REVIEW}
+    waits = {
+        one.programme
+        for one in waiting.county_matters(session, actor)
+        if one.kind not in (waiting.REVIEW, waiting.APPEALS)
+    }
     waits |= {
         one.programme for one in school_matters(session, actor, now) if one.is_task and not one.kind.startswith("plan")
     }

@@ -180,6 +180,9 @@ def done_word(event: review_trail.EventLine) -> str:
         blindness.SAW_THE_AUTHOR: _("以别的身份看得到作者"),
         conflicts.CONFLICT: _("登记了回避关系"),
         "agreed": _("成批确认互评一致的"),
+        "again": _("照规定再找"),
+        "district": _("放宽到全区县"),
+        "trainer": _("由一位评审员定"),
     }.get(event.detail, event.detail)
     words = {
         "viewed": _("打开了这份材料"),
@@ -195,6 +198,15 @@ def done_word(event: review_trail.EventLine) -> str:
         "decision_void": _("等级作废"),
         "late_accepted": _("接收迟交的"),
         "late_declined": _("不接收迟交的"),
+        "appealed": _("申请复核"),
+        "appeal_asked": _("请来复核"),
+        "appeal_opened": _("打开了复核"),
+        "appeal_marked": _("交了复核"),
+        "appeal_recused": _("复核时回避"),
+        "appeal_late": _("没有按时复核，请了别人"),
+        "appeal_panel": _("定了请谁复核的办法"),
+        "appeal_settled": _("复核有了结果"),
+        "appeal_withdrawn": _("撤回了复核申请"),
     }
     done = str(words.get(event.kind, event.kind))
     return f"{done}{_('：')}{why}" if why else done

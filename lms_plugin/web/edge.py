@@ -38,7 +38,7 @@ time, and on SQLite nobody else writes meanwhile."""
 GETS_THAT_COMMIT = frozenset(
     {
         *("lti.login", "review.page", "cases.page", "evidence.file", "evidence.preview", "audit.entry"),
-        *("lti.download", "archives.file"),
+        *("appeals.review", "lti.download", "archives.file"),
     }
 )
 # Pages that a stranger may see.

@@ -43,6 +43,8 @@ def kind_words(kind: str) -> tuple[str, str, str]:
         "work_statements": (_("工作量证明"), _("本人，区县管理员，审计员；有核验码的人看到一部分"), stays),
         "requests": (_("学时更正申请"), _("本人，本校的区县管理员"), stays),
         "objections": (_("提过的异议"), _("本人，区县管理员，审计员，本校学校管理员"), stays),
+        "appeals": (_("申请过的复核"), _("本人，区县管理员，审计员；重新评的人看到理由，看不到是谁"), stays),
+        "appeal_reviews": (_("替别人复核"), _("区县管理员，审计员；申请的人看不到是谁"), stays),
         "phrases": (_("自己存的常用语"), _("本人"), stays),
         "transfers": (_("转出去的研修记录"), _("本人，区县管理员"), stays),
         "arrivals": (_("转进来的研修记录"), _("本人，区县管理员"), stays),

@@ -11,7 +11,7 @@ from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolic
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats, uncertain
+from lms_plugin.web import appeal_form, category_form, chain_form, formats, uncertain
 from lms_plugin.web.formats import gettext as _
 
 DATES = ("opens_on", "submit_by_on", "review_by_on", "closes_on")
@@ -29,6 +29,7 @@ NUMBERS = {
     "goal_percent": (1, 100),
     "minutes_per_hour": (1, 240),
     "trainings_per_term": (0, 20),
+    **appeal_form.NUMBERS,
     **chain_form.NUMBERS,
 }
 HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
@@ -38,6 +39,7 @@ FLAGS = (
     "prefer_same_subject",
     "self_marks",
     "needs_hours",
+    *appeal_form.FLAGS,
     *chain_form.FLAGS,
     *category_form.FLAGS,
 )
@@ -50,6 +52,7 @@ CHOICES = {
     "score": ("severity", "mean", "median"),
     "returned_to": ("trainer", "peers"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
+    **appeal_form.CHOICES,
 }
 PARTS = {
     "who": (*category_form.FLAGS, "cohorts"),
@@ -65,6 +68,7 @@ PARTS = {
     ),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
     "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
+    "appeals": appeal_form.FIELDS,
     "chain": (*chain_form.FLAGS, *chain_form.NUMBERS, *chain_form.OPTIONAL, "shown_to", *chain_form.DAYS),
 }
 """The parts of the form that are folded, each with its fields; what is above them is asked of everybody."""
@@ -94,6 +98,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("per_point_cumulative", _("逐点累计：每合格一个记一部分，最后一个补满")),
             ("per_level", _("按等次计：合格、优秀各记多少")),
         ],
+        **appeal_form.words_of_choices(),
     }
 
 
@@ -185,6 +190,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "cohorts": " ".join(f"{one.year}:{one.percent}" for one in rules.cohorts),
         "settings": rules.settings,
         "only": category_form.range_words(rules.choice.only),
+        **appeal_form.values_of(rules.appeals),
         **chain_form.values_of(rules.chain),
         **category_form.values_of(rules),
     }
@@ -276,6 +282,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
         ),
         result=ResultRule(excellent_points=excellent, needs_hours=values["needs_hours"], retakes=retakes),
         release=Release(after_days=numbers["after_days"]),
+        appeals=appeal_form.parse(values, numbers),
         trainings=Trainings(minutes_per_hour=numbers["minutes_per_hour"], per_term=numbers["trainings_per_term"]),
         chain=chain,
         goal_percent=numbers["goal_percent"],

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import competencies
 from competencies import Rules
 from lms_plugin.flow.curate_views import ProgrammeView
-from lms_plugin.web import category_form, chain_form, formats, marks, uncertain
+from lms_plugin.web import appeal_form, category_form, chain_form, formats, marks, uncertain
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.programme_form import choice_words
 
@@ -58,6 +58,7 @@ def part_names() -> dict[str, str]:
         "result": _("结果"),
         "chain": _("考核流程"),
         "release": _("发布"),
+        "appeals": _("申请复核"),
         "goal": _("目标"),
     }
 
@@ -184,6 +185,7 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         "result": _paragraph(outcome),
         "chain": _paragraph(stages),
         "release": when,
+        "appeals": _paragraph(appeal_form.words(rules.appeals)),
         "goal": _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent),
     }
 
@@ -195,6 +197,7 @@ FORM = {
     "review": ("handing_in", "review"),
     "hours": ("hours", "trainings"),
     "result": ("result", "release", "goal"),
+    "appeals": ("appeals",),
     "chain": ("chain",),
 }
 """What each part of the form (`programme_form.PARTS`) holds of `parts`."""

@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from lms_plugin.web import (
+    appeals,
     archives,
     asks,
     audit,
@@ -74,6 +75,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     evidence.blueprint,
     review.blueprint,
     reliability.blueprint,
+    appeals.blueprint,
     cases.blueprint,
     uncertain.blueprint,
     release.blueprint,

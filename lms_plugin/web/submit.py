@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import (
+    appeals,
     choose_view,
     courses,
     drafts,
@@ -111,6 +112,7 @@ def result(submission: str) -> str:
     return render_template(
         "submit/result.html",
         view=result_view.result_page(db(), actor(), submission),
+        appeal=appeals.standing_of(db(), actor(), submission, edge().now),
         point_word=marks.point_word,
         level_word=marks.level_word,
         counts_word=uncertain.counts_word,

@@ -78,7 +78,7 @@ from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, jud
 from tests.gradebooks import column, score
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
 from tests.serving import tool_on_loopback
-from tests.web import pages_chain, pages_transfers
+from tests.web import pages_appeals, pages_chain, pages_transfers
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -112,6 +112,7 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         session.commit()
         db.writes(session)
         pages.uuids |= pages_chain.populate(pages.world, NOW)
+        pages.uuids |= pages_appeals.populate(pages.world, NOW)
         pages.uuids |= pages_transfers.populate(pages.world, NOW)
         _let_look(pages, tool.app)
         _sign_in(pages)
