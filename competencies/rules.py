@@ -66,6 +66,8 @@ class ReviewPolicy(_Rule):
     returned_to: Literal["trainer", "peers"] = (
         "trainer"  # who sees first what was returned and comes back (users.md 26)
     )
+    claims: int = Field(default=0, ge=0, le=30)  # so many one may claim beyond what was allotted; 0 = none
+    declines: int = Field(default=3, ge=0, le=30)  # so many one may decline, stepping back from an author not counted
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
 
@@ -164,6 +166,8 @@ CAME_LATER = (
     ("review", "score"),
     ("review", "returned_to"),
     ("review", "decide_days"),
+    ("review", "claims"),
+    ("review", "declines"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "settings"),

@@ -79,6 +79,7 @@ class Permission(enum.Enum):
     EVIDENCE_READ = "evidence.read"
     SUBMISSION_SUBMIT = "submission.submit"
     REVIEW_SUBMIT = "review.submit"
+    REVIEW_CLAIM = "review.claim"
     REVIEW_ALLOCATE = "review.allocate"
     RELIABILITY_READ = "reliability.read"
     REVIEW_KEEP_APART = "review.keep_apart"
@@ -191,6 +192,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.EVIDENCE_READ: [[_is_own], [_is_reviewer], [_trainer], [_panel], [_officer], [_auditor]],
     Permission.SUBMISSION_SUBMIT: [[_is_own]],
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
+    Permission.REVIEW_CLAIM: [[_is_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
     Permission.RELIABILITY_READ: [[_officer], [_auditor], [_confirmed_trainer]],  # asked of the whole programme
     Permission.REVIEW_KEEP_APART: [[_lead, _is_not_own], [_officer, _is_not_own]],  # of both people

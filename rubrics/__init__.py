@@ -26,6 +26,7 @@ from rubrics.appeals import (
     MemberState,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric
+from rubrics.claims import Claimant, claim, claiming, count_need, end_needs
 from rubrics.doubt import (
     UNKNOWN_RANK,
     Budget,
@@ -40,7 +41,7 @@ from rubrics.doubt import (
     grouped,
 )
 from rubrics.edits import EditClass, RubricEdit, edit_of
-from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, is_late, lease_until, state_word, take_up_again
+from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, state_word, take_up_again
 from rubrics.models import (
     Allocation,
     CaseOpening,
@@ -48,12 +49,14 @@ from rubrics.models import (
     Criterion,
     CriterionLevel,
     CriterionMark,
+    Decline,
     JudgedBy,
     MarkBefore,
     Phrase,
     Review,
     ReviewConflict,
     ReviewEvent,
+    ReviewNeed,
     ReviewState,
     ReviewSummary,
     RubricVersion,
@@ -76,14 +79,13 @@ from rubrics.remarks import (
     reopen,
 )
 from rubrics.reviews import (
-    LIVE,
     OWN,
-    UNFINISHED,
     DraftMark,
     Drafts,
     Slot,
     allot,
     bring_back,
+    decline,
     drafts_of,
     end_reviews,
     finished,
@@ -112,6 +114,7 @@ from rubrics.scoring import (
     mark_problems,
 )
 from rubrics.severity import ENOUGH_MARKED, Rated, beside_others, leanings, spread
+from rubrics.states import LIVE, UNFINISHED, is_late, lease_until
 
 __all__ = [
     # what criteria say
@@ -175,6 +178,16 @@ __all__ = [
     "submit_review",
     "submitted_reviews",
     "recuse",
+    "Decline",
+    "decline",
+    # claiming one
+    "ReviewNeed",
+    "Claimant",
+    "claim",
+    "claiming",
+    "count_need",
+    "end_needs",
+    # its course
     "set_aside",
     "bring_back",
     "OWN",

@@ -2,7 +2,7 @@
 to whoever takes it up again all the same."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
@@ -10,25 +10,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
 from lms_plugin.db import pk, table
+from rubrics.claims import count_need
 from rubrics.models import Review, ReviewState
-from rubrics.reviews import UNFINISHED, record_event
-
-
-def lease_until(review: Review, lease: timedelta) -> datetime | None:
-    """Until when an unfinished review waits for its reviewer: `lease` after it was last saved (or opened); of one that
-    nobody has opened, its last day. None where it waits for ever, or is over."""
-    if not lease:
-        return None
-    if review.state is ReviewState.OPEN:
-        touched = review.saved_at or review.opened_at
-        return touched + lease if touched is not None else None
-    return review.due_at if review.state is ReviewState.ALLOTTED else None
-
-
-def is_late(review: Review, lease: timedelta, now: datetime) -> bool:
-    """Whether its time is up, so that it may go on to somebody else."""
-    until = lease_until(review, lease)
-    return until is not None and until <= now
+from rubrics.reviews import record_event
+from rubrics.states import UNFINISHED
 
 
 def is_handed_on(review: Review) -> bool:
@@ -51,17 +36,18 @@ def state_word(review: Review) -> str:
 def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
     """Somebody else was found for these: they are owed no more. What was written stays; what was saved or handed in
     at this very moment is left as it is."""
+    rows = list(rows)
     for review in rows:
         if _turn(session, review, state=ReviewState.VOID, handed_on_at=now):
             record_event(session, review.submission_version_id, review.reviewer_id, "handed_on", now, pk(review))
-    session.flush()
+    count_need(session, [review.submission_version_id for review in rows], now)
 
 
 def take_up_again(session: Session, review: Review, now: datetime) -> None:
     """Its reviewer goes on after all: it counts like any other."""
     if _turn(session, review, state=ReviewState.OPEN, handed_on_at=None, opened_at=review.opened_at or now):
         record_event(session, review.submission_version_id, review.reviewer_id, "taken_up_again", now, pk(review))
-    session.flush()
+    count_need(session, [review.submission_version_id], now)
 
 
 def _turn(session: Session, review: Review, **values: Any) -> bool:

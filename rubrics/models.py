@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from lms_plugin.append_only import guard, refusing
@@ -73,11 +73,21 @@ class ReviewState(enum.Enum):
     OPEN = "open"  # the reviewer has opened it
     SUBMITTED = "submitted"
     RECUSED = "recused"  # 申请回避
+    DECLINED = "declined"  # 不评, for a reason that has nothing to do with the author
     VOID = "void"  # the work was withdrawn or replaced
 
 
+class Decline(enum.Enum):
+    SUBJECT = "subject"  # 学科不合适
+    TIME = "time"  # 没有时间: it counts in what they owe, so that they are not given another one in its place
+    OTHER = "other"
+
+
 class Review(Owned, Versioned, table=True):
-    """互评: one reviewer's work on one submitted version. `blind_number` is all that reviewers see of the author."""
+    """互评: one reviewer's work on one submitted version. `blind_number` is all that reviewers see of the author.
+
+    A reviewer is never the author: the database refuses such a row (`OWN_REVIEW_REFUSED`).
+    """
 
     __tablename__ = "review"
     __table_args__ = (
@@ -93,6 +103,8 @@ class Review(Owned, Versioned, table=True):
     allocation_id: int | None = Field(default=None, foreign_key="allocation.id")
     state: ReviewState = Field(default=ReviewState.ALLOTTED, sa_type=choice(ReviewState))
     is_third: bool = Field(default=False)  # asked because the two differed on pass
+    is_claimed: bool = Field(default=False)  # 自己领的, beyond what was allotted
+    decline: Decline | None = Field(default=None, sa_type=choice(Decline))  # why, where it was declined
     blind_number: int
     point_level: int | None = None  # computed from the marks at submission
     due_at: datetime | None = None
@@ -101,6 +113,57 @@ class Review(Owned, Versioned, table=True):
     saved_at: datetime | None = None
     submitted_at: datetime | None = None
     handed_on_at: datetime | None = None  # void because its time was up and somebody else was found
+
+
+OWN_REVIEW_REFUSED = {
+    "sqlite": [
+        "CREATE TRIGGER review_not_own BEFORE INSERT ON review "
+        "WHEN NEW.reviewer_id = (SELECT person_id FROM submission WHERE id = NEW.submission_id) "
+        "BEGIN SELECT RAISE(ABORT, 'nobody reviews their own work'); END",
+    ],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION review_not_own() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.reviewer_id = (SELECT person_id FROM submission WHERE id = NEW.submission_id) THEN "
+        "RAISE EXCEPTION 'nobody reviews their own work'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER review_not_own BEFORE INSERT ON review FOR EACH ROW EXECUTE FUNCTION review_not_own()",
+    ],
+}
+"""By dialect, the SQL that keeps authors from their own works, whoever writes the row. Two rows that turn out to be one
+human being are told apart by nobody but us (`flow/merge_reviews.py`)."""
+guard(Review, OWN_REVIEW_REFUSED)
+
+
+class ReviewNeed(Model, table=True):
+    """缺评审人: how many reviewers a work that waits for peers still lacks, so that somebody can claim it.
+
+    One row for each version that is open to peers, in programmes that let people claim. `need` is what `count_need`
+    makes of the version's reviews: `wanted` less those that are somebody's. `pool`: whose members may review it (a
+    school, a school group, 0 = the district; None = nobody, the author belongs to no school). `prio` is drawn by
+    chance, so that nobody can ask at the right moment for a friend's work.
+    """
+
+    __tablename__ = "review_need"
+    __table_args__ = (
+        CheckConstraint("need >= 0", name="need"),
+        # Read from its end: the neediest first, of those the highest number.
+        Index(
+            "ix_review_need_open",
+            *("programme_id", "pool", "need", "prio"),
+            postgresql_where=text("need > 0"),
+            sqlite_where=text("need > 0"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    submission_id: int = Field(foreign_key="submission.id", index=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id", unique=True)
+    author_id: int = Field(foreign_key="person.id")
+    org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")  # the school it was handed in from
+    pool: int | None = None
+    wanted: int
+    lease_hours: int
+    need: int
+    prio: int
 
 
 class CriterionMark(Model, table=True):

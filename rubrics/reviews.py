@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm.attributes import flag_modified
@@ -11,13 +11,14 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.db import insert_many, pk
 from lms_plugin.errors import Conflict, Refused
 from rubrics.authoring import VALIDITY_KEY
+from rubrics.claims import count_need, end_needs
 from rubrics.doubt import USUAL_CHANCE, Policy, doubt_of, grouped
-from rubrics.models import CriterionMark, Review, ReviewEvent, ReviewState, ReviewSummary
+from rubrics.models import CriterionMark, Decline, Review, ReviewEvent, ReviewState, ReviewSummary
 from rubrics.scoring import Mark, MarkKey, Marks, agreement
+from rubrics.states import LIVE, UNFINISHED
 
-UNFINISHED = (ReviewState.ALLOTTED, ReviewState.OPEN)
-LIVE = (*UNFINISHED, ReviewState.SUBMITTED)
 LONGEST_REASON = 4000
+SHORTEST_LEASE = timedelta(hours=1)
 OWN = "own"  # in the audit: the reviewer (or decider) turned out to be the author, or another reviewer of the same work
 
 
@@ -107,6 +108,7 @@ def allot(
             }
         )
     insert_many(session, Review, made)
+    count_need(session, [slot.submission_version_id for slot in slots], now)
 
 
 def number_apart(session: Session, reviewer_ids: Sequence[int]) -> None:
@@ -133,6 +135,7 @@ def void_reviews(session: Session, submission_version_id: int, now: datetime, on
 
     Returns how many ended.
     """
+    end_needs(session, [submission_version_id])  # first: who is claiming it at this moment is waited for
     states = (ReviewState.ALLOTTED,) if only_unopened else UNFINISHED
     rows = session.exec(
         select(Review).where(Review.submission_version_id == submission_version_id, col(Review.state).in_(states))
@@ -143,11 +146,12 @@ def void_reviews(session: Session, submission_version_id: int, now: datetime, on
 
 def end_reviews(session: Session, rows: Iterable[Review], now: datetime, why: str = "") -> None:
     """Makes these reviews void; `why` stands in the audit where it is not the version that ended."""
+    rows = list(rows)
     for row in rows:
         row.state, row.handed_on_at = ReviewState.VOID, None
         session.add(row)
         record_event(session, row.submission_version_id, row.reviewer_id, "void", now, pk(row), why)
-    session.flush()
+    count_need(session, [row.submission_version_id for row in rows], now)
 
 
 def open_review(session: Session, review: Review, now: datetime) -> bool:
@@ -158,6 +162,8 @@ def open_review(session: Session, review: Review, now: datetime) -> bool:
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "opened", now, pk(review))
     session.flush()
+    if review.due_at is not None and review.due_at <= now:
+        count_need(session, [review.submission_version_id], now)  # it was up to go on to somebody else
     return True
 
 
@@ -193,10 +199,13 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
         )
         row.level, row.reason = draft.level, draft.reason[:LONGEST_REASON]
         session.add(row)
+    touched = review.saved_at or review.opened_at
     review.saved_at = now
     flag_modified(review, "saved_at")  # every save counts up the version, also two within one clock tick
     session.add(review)
     session.flush()
+    if touched is None or touched <= now - SHORTEST_LEASE:
+        count_need(session, [review.submission_version_id], now)  # its time may have been up
 
 
 def _is_stored(row: CriterionMark | None, draft: DraftMark) -> bool:
@@ -219,7 +228,18 @@ def recuse(session: Session, review: Review, now: datetime) -> None:
     review.state = ReviewState.RECUSED
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review))
-    session.flush()
+    count_need(session, [review.submission_version_id], now)
+
+
+def decline(session: Session, review: Review, why: Decline, words: str, now: datetime) -> None:
+    """不评, for a reason that is not the author: the place is filled at the next allotment, or by who claims it. The
+    reason and the words stand in the audit."""
+    require_unfinished(review)
+    review.state, review.decline = ReviewState.DECLINED, why
+    session.add(review)
+    detail = f"{why.value}: {words}" if words else why.value
+    record_event(session, review.submission_version_id, review.reviewer_id, "declined", now, pk(review), detail)
+    count_need(session, [review.submission_version_id], now)
 
 
 def set_aside(session: Session, review: Review, now: datetime) -> None:
@@ -228,7 +248,7 @@ def set_aside(session: Session, review: Review, now: datetime) -> None:
     review.state = ReviewState.RECUSED
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "recused", now, pk(review), OWN)
-    session.flush()
+    count_need(session, [review.submission_version_id], now)
 
 
 def bring_back(session: Session, review: Review, now: datetime) -> None:
@@ -239,7 +259,7 @@ def bring_back(session: Session, review: Review, now: datetime) -> None:
         review.state = ReviewState.OPEN if review.opened_at is not None else ReviewState.ALLOTTED
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "brought_back", now, pk(review))
-    session.flush()
+    count_need(session, [review.submission_version_id], now)
 
 
 def submitted_reviews(
@@ -321,6 +341,7 @@ def require_unfinished(review: Review) -> None:
     codes: dict[Any, str] = {
         ReviewState.SUBMITTED: "review.already_submitted",
         ReviewState.RECUSED: "review.recused",
+        ReviewState.DECLINED: "review.declined",
         ReviewState.VOID: "review.void",
     }
     code = codes.get(review.state)

@@ -169,7 +169,7 @@ class Things:
             if (rule.endpoint, name) == ("cases.delete_phrase", "uuid"):
                 values[name] = self.ids["phrase"]
             elif name == "uuid":
-                values[name] = self.ids[{"cases": "submission", "review": "review"}[part]]
+                values[name] = self.ids[{"cases": "submission", "review": "review", "claims": "review"}[part]]
             elif name in {"number", "position"}:
                 values[name] = 1
             elif (rule.endpoint, name) == ("people.taken", "kind"):

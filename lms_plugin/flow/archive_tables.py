@@ -103,6 +103,7 @@ LEFT_OUT: dict[str, str] = {
     "job": "what this installation still has to send; it sends it itself",
     "worker_beat": "whether this installation's worker lives",
     "notice": "hints for the officers of today; raised again where their cause is",
+    "review_need": "counted anew from reviews and rules",
     "case_opening": "who has a work open at this moment",
     "link_request": "a host's question of a moment, with what is the host's own",
     "host_list": "read again from the host",

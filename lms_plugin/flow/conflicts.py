@@ -155,6 +155,19 @@ def kept_apart(session: Session, tenant_id: int) -> dict[int, set[int]]:
     return found
 
 
+def kept_apart_from(session: Session, tenant_id: int, rows: Collection[int]) -> set[int]:
+    """The people whose work the human being with these rows does not review, as the pairs name them: one query."""
+    pair = rubrics.ReviewConflict
+    found = session.exec(
+        select(pair.one_id, pair.other_id).where(
+            pair.tenant_id == tenant_id,
+            col(pair.ended_at).is_(None),
+            col(pair.one_id).in_(rows) | col(pair.other_id).in_(rows),
+        )
+    ).all()
+    return {person for both in found for person in both} - set(rows)
+
+
 def _end_reviews(session: Session, one: Collection[int], other: Collection[int], now: datetime) -> None:
     review, work = rubrics.Review, competencies.Submission
     rows = session.exec(

@@ -18,7 +18,7 @@ from lms_plugin.errors import Conflict, Refused
 from lms_plugin.flow import marking
 from lms_plugin.flow.curate import programme_unit_scope
 from lms_plugin.flow.remarking_facts import ItemLine, Ways, Work, reviews_of, works_of
-from lms_plugin.flow.review import due_at
+from lms_plugin.flow.review_needs import due_at
 from lms_plugin.people import OrgUnit, Tenant
 from rubrics import EditClass, MarkKey, Review, ReviewState
 

@@ -15,15 +15,13 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import conflicts, marking
+from lms_plugin.flow import conflicts, marking, review_needs
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
 from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import Pool, handed_on, plan_of, pool_of, rule_of, slot_of, third_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Course, HostList, Tenant
-
-DAYS_FOR_LATE_REVIEWS = timedelta(days=5)
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ def _seed(programme: competencies.Programme, now: datetime) -> int:
 def _changed_since(
     session: Session, programme: competencies.Programme, since: datetime, wait: timedelta, now: datetime
 ) -> bool:
-    """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free; or a
-    host was asked for its groups again, where works are short because of them."""
+    """Whether after the last allotment a work became ripe, came to need a third reviewer, or a place came free; the
+    rules changed; or a host was asked for its groups again, where works are short because of them."""
     rules = competencies.rules_of(session, programme)
     ripe = session.exec(
         select(competencies.Submission.id)
@@ -101,6 +99,9 @@ def _changed_since(
         )
         .limit(1)
     ).first()
+    policy = session.get(competencies.ProgrammePolicy, programme.policy_id) if programme.policy_id else None
+    if policy is not None and policy.made_at > since:
+        return True
     if ripe is not None or _came_to_differ(session, programme, since) or _came_late(session, programme, since, now):
         return True
     last = session.exec(
@@ -162,7 +163,8 @@ def _place_came_free(
     session: Session, programme: competencies.Programme, whys: Collection[str], since: datetime
 ) -> bool:
     """Whether a reviewer stepped back or came to see the author, or, where reviewers were short, owes one less."""
-    kinds = ("recused", "void") if whys else ("recused",)
+    stepped_back = ("recused", "declined")
+    kinds = (*stepped_back, "void") if whys else stepped_back
     statement = (
         select(rubrics.ReviewEvent.id)
         .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
@@ -215,6 +217,7 @@ def _run(
     session.add(allocation)
     session.flush()
     _allot(session, programme, pool, plan.slots, pk(allocation), now)
+    review_needs.refresh(session, programme, rules, pool, now)
     _stamp(session, programme, now)
     return allocation
 
@@ -248,18 +251,8 @@ def _allot(
     enough = competencies.rules_of(session, programme).review.reviews_per_work
     rubrics.hand_on(session, handed_on(pool, slots, enough), now)
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
-    due = due_at(session, programme, now)
-    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due, now, same)
-
-
-def due_at(session: Session, programme: competencies.Programme, now: datetime) -> datetime:
-    """The last day of reviews; of work that comes after it (an extension reaches so far) some days from today on, but
-    never beyond the end of the programme."""
-    timezone = get(session, Tenant, programme.tenant_id).timezone
-    today, last = competencies.local_day(now, timezone), programme.review_by_on
-    if today > last:
-        last = max(last, min(programme.closes_on, today + DAYS_FOR_LATE_REVIEWS))
-    return competencies.end_of_day(last, timezone)
+    due_at = review_needs.due_at(session, programme, now)
+    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
 
 
 def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:

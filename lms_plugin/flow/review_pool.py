@@ -149,6 +149,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             given[reviewer] += 1  # on a version that was replaced: done all the same
         elif on_current:
             refused.setdefault(reviewer, set()).add(review.submission_id)
+            given[reviewer] += review.decline is rubrics.Decline.TIME  # nobody is asked in its place for another one
         if review.state is rubrics.ReviewState.RECUSED and work is not None:
             recused.setdefault(reviewer, set()).add(authors[review.submission_id])
     over = now - timedelta(minutes=rules.review.withdraw_minutes)

@@ -238,7 +238,7 @@ def review_page(
     wanted = dict.fromkeys([review.submission_version_id, *([pk(before[0])] if before is not None else [])], pk(point))
     sheets = marking.sheets(session, wanted)
     sheet = sheets[review.submission_version_id]
-    is_gone = review.state in (rubrics.ReviewState.RECUSED, rubrics.ReviewState.VOID)
+    is_gone = review.state not in rubrics.LIVE
     state = review.state.value
     if rubrics.is_handed_on(review) and waits_for(get(session, competencies.Submission, review.submission_id), review):
         is_gone, state = False, rubrics.HANDED_ON

@@ -189,6 +189,7 @@ def done_word(event: review_trail.EventLine) -> str:
         "opened": _("打开了评审"),
         "submitted": _("交了评审"),
         "recused": _("回避"),
+        "declined": _("说明不评"),
         "void": _("评审作废"),
         "handed_on": _("没有按时评，转给别人"),
         "taken_up_again": _("接着评"),

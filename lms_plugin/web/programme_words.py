@@ -102,6 +102,16 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         ]
         if review.lease_hours:
             peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
+        if review.claims:
+            peers.append(_("有作业缺评审人时，老师可以自己再领，每人最多 %(n)s 份。", n=review.claims))
+        peers.append(
+            _(
+                "分到的不能评，每人最多有 %(n)s 次可以说明理由不评；认识作者的随时申请回避，不算次数。",
+                n=review.declines,
+            )
+            if review.declines
+            else _("分到的都要评；认识作者的随时申请回避。")
+        )
         peers.append(uncertain.rule(review.score))
         if review.course_groups == "first":
             peers.append(_("平台课程分了小组的，先由同小组的人评，不够再请组外的人。"))

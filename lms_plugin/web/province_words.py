@@ -48,6 +48,8 @@ def labels() -> dict[str, str]:
         "review.third_when_differing": _("两人意见不同时请第三人"),
         "review.max_reviews": _("每人最多评几份"),
         "review.lease_hours": _("几小时没动就转给别人评"),
+        "review.claims": _("自己再领，每人最多几份"),
+        "review.declines": _("每人最多几次说明理由不评"),
         "review.pool": _("评审人从哪里来"),
         "review.exclude_own_school": _("回避本校：不评本校的材料"),
         "review.prefer_same_subject": _("优先同学科"),

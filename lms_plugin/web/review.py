@@ -9,7 +9,7 @@ import competencies
 import rubrics
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import appeal_review, conflicts, review, review_views
+from lms_plugin.flow import appeal_review, claims, conflicts, review, review_views
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -25,6 +25,7 @@ def mine() -> str:
         "review/list.html",
         tasks=review_views.my_reviews(db(), actor(), edge().now),
         appeals=appeal_review.tasks(db(), actor()),
+        offers=claims.offers(db(), actor(), edge().now),
     )
 
 

@@ -48,6 +48,8 @@ def form(world, **changes):
         "minutes_per_review": "15",
         "decide_days": "0",
         "lease_hours": "72",
+        "claims": "2",
+        "declines": "3",
         "self_marks": "1",
         "hours_kind": "per_set",
         "practice": "25",

@@ -145,6 +145,8 @@ PAGES = (
     One("review.page", "{review_open_by}", at("/reviews/{review_open}")),
     One("review.page", "{review_submitted_by}", at("/reviews/{review_submitted}"), "submitted"),
     One("review.page", "{review_allotted_by}", at("/reviews/{review_allotted}"), "allotted"),
+    One("claims.decline", "{review_open_by}", at("/reviews/{review_open}/decline")),
+    One("claims.declined", "officer", at("/reviews/declined/{P}")),
     One("review.apart", "officer", at("/reviews/conflicts")),
     One("review.allocation", "officer", at("/reviews/allocation/{P}")),
     One("uncertain.page", "trainer", at("/cases/uncertain/{P}")),

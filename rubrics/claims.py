@@ -1,0 +1,223 @@
+"""Claiming a review that lacks somebody: who wants takes the neediest work, and no two take one place.
+
+`ReviewNeed` counts what each version still lacks. Whoever changes the reviews of a version counts it anew under the
+lock of its row, so that what claims see is what is true; a claim takes a row that nobody else has at that moment.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, delete, func, insert, literal, text, update
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
+
+from lms_plugin.db import get, new_uuid, pk, table
+from rubrics.models import Review, ReviewEvent, ReviewNeed, ReviewState
+from rubrics.states import LIVE, is_late
+
+AT_ONCE = 500
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who would like another review. `rows`: all rows of that human being, the row of today first. `pool`: whose works
+    they may review (`ReviewNeed.pool`). `not_authors`: rows of people they must not review; `not_works`: submissions.
+    `not_unit`: the school whose works they must not review, None where that is no rule."""
+
+    tenant_id: int
+    programme_id: int
+    rows: tuple[int, ...]
+    pool: int
+    not_authors: Collection[int] = ()
+    not_works: Collection[int] = ()
+    not_unit: int | None = None
+
+
+def claim(
+    session: Session, who: Claimant, due_at: datetime | None, now: datetime, among: Sequence[ColumnElement[bool]] = ()
+) -> tuple[Review, list[Review]] | None:
+    """Gives the neediest work that this person may review, chance deciding among equals; None where there is none.
+
+    `among`: further conditions on `ReviewNeed`. The second of the answer are the reviews whose time is up in whose
+    place it comes; the caller hands them on. Whoever calls holds the person's row, so that one person claims once at a
+    time. A work never comes to more reviews than are wanted by a claim.
+    """
+    for _ in range(TRIES):
+        review_id = _take(session, who, due_at, now, among)
+        if review_id is None:
+            return None
+        review = get(session, Review, review_id)
+        need = session.exec(
+            select(ReviewNeed).where(ReviewNeed.submission_version_id == review.submission_version_id)
+        ).one()
+        standing, late = _split(_live(session, [need.submission_version_id]), need.lease_hours, now)
+        if len(standing) <= need.wanted:
+            session.add(
+                ReviewEvent(
+                    review_id=review_id,
+                    submission_version_id=review.submission_version_id,
+                    person_id=review.reviewer_id,
+                    kind="claimed",
+                    at=now,
+                )
+            )
+            session.flush()
+            most = max(0, len(standing) + len(late) - need.wanted)
+            wanted = [one.id for one in sorted(late, key=_touched)[:most]]
+            rows = {pk(row): row for row in session.exec(select(Review).where(col(Review.id).in_(wanted)))}
+            return review, [rows[key] for key in wanted]
+        # Somebody saved, in the meantime, what the count took for forsaken: the place is theirs.
+        session.delete(review)
+        session.flush()
+        count_need(session, [need.submission_version_id], now)
+    return None
+
+
+def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
+    """The statement that takes one place of the neediest work; it names the work and its version. What somebody else
+    is taking at this moment is passed over (PostgreSQL; SQLite has one writer at a time)."""
+    need, review = table(ReviewNeed), table(Review)
+    own = columns(review.c.id).where(
+        review.c.submission_version_id == need.c.submission_version_id, review.c.reviewer_id.in_(who.rows)
+    )
+    barred = sorted({*who.rows, *who.not_authors})
+    wanted: list[Any] = [
+        need.c.programme_id == who.programme_id,
+        need.c.pool == who.pool,
+        text("review_need.need > 0"),  # as the index says it: a bound number would not find it
+        need.c.author_id.not_in(barred),
+        ~own.exists(),
+        *among,
+    ]
+    if who.not_works:
+        wanted.append(need.c.submission_id.not_in(sorted(who.not_works)))
+    if who.not_unit is not None:
+        wanted.append(need.c.org_unit_id.is_distinct_from(who.not_unit))
+    neediest = (
+        columns(need.c.id)
+        .where(*wanted)
+        .order_by(need.c.need.desc(), need.c.prio.desc())  # the index from its end
+        .limit(1)
+        .with_for_update(skip_locked=True, of=need)
+    )
+    return (
+        update(need)
+        .where(need.c.id == neediest.scalar_subquery())
+        .values(need=need.c.need - 1)
+        .returning(need.c.submission_id, need.c.submission_version_id)
+    )
+
+
+def claiming(who: Claimant, due_at: datetime | None, now: datetime, among: Sequence[ColumnElement[bool]] = ()) -> Any:
+    """`taking`, and the review itself, in one statement (PostgreSQL): it gives the review's id, or nothing."""
+    taken = taking(who, among).cte("taken")
+    names, values = zip(*_values(who, due_at, now).items(), strict=True)
+    found = columns(taken.c.submission_id, taken.c.submission_version_id, *values)
+    return (
+        insert(table(Review))
+        .from_select(["submission_id", "submission_version_id", *names], found, include_defaults=False)
+        .returning(table(Review).c.id)
+    )
+
+
+def _values(who: Claimant, due_at: datetime | None, now: datetime) -> dict[str, Any]:
+    review = table(Review)
+    number = columns(func.coalesce(func.max(review.c.blind_number), 0) + literal(1, Integer)).where(
+        review.c.programme_id == who.programme_id, review.c.reviewer_id.in_(who.rows)
+    )
+    said: dict[str, Any] = {
+        "uuid": new_uuid(),
+        "tenant_id": who.tenant_id,
+        "programme_id": who.programme_id,
+        "reviewer_id": who.rows[0],
+        "state": ReviewState.ALLOTTED,
+        "is_third": False,
+        "is_claimed": True,
+        "due_at": due_at,
+        "allotted_at": now,
+        "version": 1,
+    }
+    values: dict[str, Any] = {name: literal(value, review.c[name].type) for name, value in said.items()}
+    return {**values, "blind_number": number.scalar_subquery()}
+
+
+def _take(
+    session: Session, who: Claimant, due_at: datetime | None, now: datetime, among: Sequence[ColumnElement[bool]]
+) -> int | None:
+    connection = session.connection()
+    session.flush()
+    if connection.dialect.name == "postgresql":
+        found: int | None = connection.execute(claiming(who, due_at, now, among)).scalar_one_or_none()
+        return found
+    taken = connection.execute(taking(who, among)).one_or_none()
+    if taken is None:
+        return None
+    values = {"submission_id": taken[0], "submission_version_id": taken[1], **_values(who, due_at, now)}
+    key: int = connection.execute(insert(table(Review)).values(**values).returning(table(Review).c.id)).scalar_one()
+    return key
+
+
+def count_need(session: Session, submission_version_ids: Iterable[int], now: datetime) -> None:
+    """Counts anew what these versions lack, under the lock of their rows: what another transaction has committed is
+    seen, and what one is about to commit is waited for. Versions that nobody can claim have no row."""
+    keys = sorted(set(submission_version_ids))
+    session.flush()
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        needs = session.exec(
+            select(ReviewNeed)
+            .where(col(ReviewNeed.submission_version_id).in_(some))
+            .order_by(col(ReviewNeed.id))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).all()
+        if not needs:
+            continue
+        by_version: dict[int, list[Any]] = {need.submission_version_id: [] for need in needs}
+        for one in _live(session, by_version):
+            by_version[one.submission_version_id].append(one)
+        for need in needs:
+            standing, _late = _split(by_version[need.submission_version_id], need.lease_hours, now)
+            need.need = max(0, need.wanted - len(standing))
+            session.add(need)
+        session.flush()
+
+
+def end_needs(session: Session, submission_version_ids: Iterable[int]) -> None:
+    """Nobody is wanted for these any more: withdrawn, replaced, decided. Who is claiming one at this moment is waited
+    for."""
+    keys = sorted(set(submission_version_ids))
+    session.flush()
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        session.execute(
+            delete(ReviewNeed).where(col(ReviewNeed.submission_version_id).in_(some)),
+            execution_options={"synchronize_session": "fetch"},
+        )
+
+
+def _live(session: Session, submission_version_ids: Iterable[int]) -> list[Any]:
+    """The reviews of these versions that count, as the database has them now (not as this session remembers them)."""
+    review = table(Review).c
+    statement = columns(
+        *(review.id, review.submission_version_id, review.state, review.opened_at, review.saved_at, review.due_at),
+        review.allotted_at,
+    ).where(review.submission_version_id.in_(list(submission_version_ids)), review.state.in_(LIVE))
+    return list(session.connection().execute(statement.order_by(review.id)))
+
+
+def _split(rows: Iterable[Any], lease_hours: int, now: datetime) -> tuple[list[Any], list[Any]]:
+    """Those that are somebody's, and those whose time is up."""
+    lease = timedelta(hours=lease_hours)
+    standing: list[Any] = []
+    late: list[Any] = []
+    for one in rows:
+        (late if is_late(one, lease, now) else standing).append(one)
+    return standing, late
+
+
+def _touched(one: Any) -> tuple[datetime, int]:
+    return one.saved_at or one.opened_at or one.allotted_at, one.id
