@@ -248,6 +248,36 @@ class ReviewEvent(Model, table=True):
 guard(ReviewEvent, refusing("review_event"))
 
 
+class FlagKind(enum.Enum):
+    COPIED = "copied"  # 疑似抄袭
+    UNFIT = "unfit"  # 不当内容
+    LEAK = "leak"  # 泄露学生信息
+    UNOPENABLE = "unopenable"  # 打不开
+    RUDE = "rude"  # the author, of what was said of the work: 语言不当
+    EMPTY = "empty"  # likewise: 没说到点上
+    OTHER = "other"
+
+
+class ReviewFlag(Owned, table=True):
+    """请评审员看看: a reviewer of a work, or an author of what was said of theirs (`review_id` None), asks a trainer to
+    look. It changes no mark and no state by itself. `about`: "item.criterion" of the reason meant, "" = the whole."""
+
+    __tablename__ = "review_flag"
+    __table_args__ = (UniqueConstraint("tenant_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    submission_id: int = Field(foreign_key="submission.id", index=True)
+    submission_version_id: int = Field(foreign_key="submission_version.id")
+    review_id: int | None = Field(default=None, foreign_key="review.id")
+    by_id: int = Field(foreign_key="person.id", index=True)
+    kind: FlagKind = Field(sa_type=choice(FlagKind))
+    about: str = Field(default="", max_length=130)
+    words: str = Field(default="", max_length=500)
+    raised_at: datetime
+    settled_by_id: int | None = Field(default=None, foreign_key="person.id")
+    settled_at: datetime | None = None
+    answer: str = Field(default="", max_length=500)
+
+
 class ReviewSummary(Model, table=True):
     """What the submitted reviews of one version say together, kept so that queues can filter and count by it.
 

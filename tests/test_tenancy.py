@@ -78,6 +78,7 @@ OWN_PAGES = {
     "review.apart",
     "cases.queue",
     "cases.phrases",
+    "flags.home",
     "deliveries.home",
     "curate.home",
     "curate.new",
@@ -194,6 +195,22 @@ class Things:
         return [secret for secret in self.secrets if secret.encode() in answer.data and secret not in address]
 
 
+def flag_of(world: World, work: competencies.Submission) -> str:
+    """A flag on that work; its uuid."""
+    row = rubrics.ReviewFlag(
+        tenant_id=pk(world.tenant),
+        submission_id=pk(work),
+        submission_version_id=work.current_version_id or 0,
+        by_id=pk(world.person(cast.CHEN)),
+        kind=rubrics.FlagKind.RUDE,
+        words="评语不合适",
+        raised_at=world.now,
+    )
+    world.session.add(row)
+    world.session.flush()
+    return row.uuid
+
+
 @pytest.fixture
 def things(world: World) -> Things:
     session, now = world.session, world.now
@@ -269,6 +286,7 @@ def things(world: World) -> Things:
         "programme": world.programme.uuid,
         "submission": works["chen"].uuid,
         "review": rubrics_row,
+        "flag": flag_of(world, works["chen"]),
         "person": world.person(cast.CHEN).uuid,
         "unit": world.schools["希望小学"].uuid,
         "course": world.course.uuid,

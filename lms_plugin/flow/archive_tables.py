@@ -48,6 +48,7 @@ KEPT: dict[str, tuple[str, str]] = {
                 "allocation",
                 "submission",
                 "review_conflict",
+                "review_flag",
             ),
             *("choice_change", "review", "decision", "award", "credit_entry", "ledger_seal", "ledger_draw"),
             *("certificate", "school_batch", "objection", "school_plan", "plan_paper", "training", "attendance"),

@@ -250,7 +250,8 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
     """What they wrote to others, and notices that name them."""
     asked, raised, phrase = competencies.HoursRequest, competencies.Objection, rubrics.Phrase
     code = competencies.PersonalCode
-    apart = rubrics.ReviewConflict
+    apart, flag = rubrics.ReviewConflict, rubrics.ReviewFlag
+    own = columns(col(Submission.id)).where(col(Submission.person_id).in_(rows))
     told = session.exec(select(Notice).where(col(Notice.tenant_id) == tenant_id)).all()
     naming = [one.id for one in told if set(known) & {str(value) for value in one.params.values()}]
     return {
@@ -264,6 +265,9 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
                 select(rubrics.appeals.Appeal.id).where(col(rubrics.appeals.Appeal.person_id).in_(rows))
             ),
             reason="",
+        ),
+        "flags": _blank(
+            session, flag, or_(col(flag.by_id).in_(rows), col(flag.submission_id).in_(own)), words="", answer=""
         ),
         "phrases": _gone(session, phrase, col(phrase.person_id).in_(rows)),
         "codes": _gone(session, code, col(code.person_id).in_(rows)),

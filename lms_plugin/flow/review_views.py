@@ -228,13 +228,17 @@ def review_page(
 ) -> ReviewPage:
     """The work of one of the actor's reviews, blind; `typed` stands in for saved marks (a form that was refused)."""
     review = load_review(session, actor, uuid)
-    point = session.exec(
-        select(competencies.CompetencyPoint)
+    point, number = session.exec(
+        select(competencies.CompetencyPoint, competencies.SubmissionVersion.number)
         .join(competencies.Submission, col(competencies.Submission.point_id) == col(competencies.CompetencyPoint.id))
-        .where(competencies.Submission.id == review.submission_id)
+        .join(
+            competencies.SubmissionVersion,
+            col(competencies.SubmissionVersion.submission_id) == col(competencies.Submission.id),
+        )
+        .where(competencies.SubmissionVersion.id == review.submission_version_id)
     ).one()
     marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
-    before = _came_back(session, review)
+    before = _came_back(session, review) if number > 1 else None
     wanted = dict.fromkeys([review.submission_version_id, *([pk(before[0])] if before is not None else [])], pk(point))
     sheets = marking.sheets(session, wanted)
     sheet = sheets[review.submission_version_id]

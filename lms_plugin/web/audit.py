@@ -11,7 +11,7 @@ import rubrics
 from lms_plugin.db import new_uuid, writes
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views, blindness, conflicts, review_trail
-from lms_plugin.web import ledger_words, marks, messages
+from lms_plugin.web import flags, ledger_words, marks, messages
 from lms_plugin.web.category_form import category_words
 from lms_plugin.web.chain import drawn_word, state_words
 from lms_plugin.web.deliveries import kind_word as column_word
@@ -183,6 +183,7 @@ def done_word(event: review_trail.EventLine) -> str:
         "again": _("照规定再找"),
         "district": _("放宽到全区县"),
         "trainer": _("由一位评审员定"),
+        **{kind.value: flags.kind_word(kind.value) for kind in rubrics.FlagKind},
     }.get(event.detail, event.detail)
     words = {
         "viewed": _("打开了这份材料"),
@@ -197,6 +198,8 @@ def done_word(event: review_trail.EventLine) -> str:
         "decided": _("定了等级"),
         "returned": _("退回修改"),
         "decision_void": _("等级作废"),
+        "flagged": _("请评审员看看"),
+        "flag_settled": _("看过了提的问题"),
         "late_accepted": _("接收迟交的"),
         "late_declined": _("不接收迟交的"),
         "appealed": _("申请复核"),

@@ -10,7 +10,7 @@ import competencies
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, digest, queue_views, waiting
+from lms_plugin.flow import case_views, cases, digest, flags, queue_views, waiting
 from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
@@ -57,6 +57,7 @@ def queue() -> str:
         "cases/queue.html",
         view=view,
         stuck=digest.stuck_notices(db(), actor()),
+        flagged=flags.count_open(db(), actor()),
         checks=[one for one in waiting.county_matters(db(), actor()) if one.kind == waiting.CHECK],
         sees_scores=actor().has(RoleKind.TRAINER, RoleKind.OFFICER),
         sees_chain=can(actor(), Permission.CHAIN_READ, somewhere(actor())),

@@ -72,6 +72,12 @@ def full(world: World) -> World:
     apart = {"one_id": pk(world.person(cast.WANG)), "other_id": pk(chen), "kind": rubrics.ConflictKind.FAMILY}
     said = {"note": f"和{cast.CHEN.name}是一家人", "said_by_id": pk(world.person(cast.OFFICER)), "said_at": now}
     session.add(rubrics.ReviewConflict(tenant_id=pk(world.tenant), **apart, **said))
+    flag = {"by_id": pk(chen), "kind": rubrics.FlagKind.RUDE, "words": f"{cast.CHEN.name}的评语", "raised_at": now}
+    works_of = select(competencies.SubmissionVersion).order_by(col(competencies.SubmissionVersion.id))
+    version = session.exec(works_of).first()
+    assert version is not None
+    places = {"submission_id": version.submission_id, "submission_version_id": pk(version)}
+    session.add(rubrics.ReviewFlag(tenant_id=pk(world.tenant), **places, **flag))
     enter.raise_notice(session, pk(world.tenant), "roster.claimed", "k", {"name": cast.CHEN.name}, now)
     sessions.open_session(session, chen, world.course, timedelta(hours=8), now, return_url=f"{ISSUER}/{SUBJECT}")
     certificate_for(world, cast.CHEN)

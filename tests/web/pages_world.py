@@ -38,6 +38,7 @@ from lms_plugin.flow import (
     enter,
     exemptions,
     extensions,
+    flags,
     host_list,
     invitations,
     moving,
@@ -157,6 +158,8 @@ def _populate(pages: Pages) -> None:
         finish_review(world, one, NOW, level=1)
     earn(world, cast.CHEN, "A3", "A5", "B1", level=2)
     uuids["earned"] = work_of(world, cast.CHEN, "A3")
+    rude = flags.Said("rude", "请说具体一点。")
+    uuids["flag"] = flags.flag_reason(world.session, world.actor(cast.CHEN), uuids["earned"], rude, NOW).uuid
     earn(world, cast.ZHAO, "B1")
     uuids["award"], uuids["revoked"] = award_of(world, cast.CHEN), award_of(world, cast.ZHAO)
     reversal.reverse(
