@@ -19,12 +19,14 @@ from competencies.models import (
     Submission,
     SubmissionState,
 )
+from competencies.rules import Files
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
 
 MOST_PIECES = 9  # up to nine photos; no item of the pack asks for more files
 LENGTH_OVER = "length_over"
 """The tick by which a teacher says: hand it in although it is longer than asked for."""
+AS_THE_STANDARD_SAYS = Files()
 MACHINE_CHECKS = ("file_opens", "length_ok")
 
 
@@ -63,6 +65,29 @@ class Item:
 
     requirement: EvidenceRequirement
     pieces: tuple[Piece, ...] = ()
+    files: Files = AS_THE_STANDARD_SAYS
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What it asks of files, by the standard and by the programme's rules."""
+        of = self.requirement
+        return self.files.narrowed(of.kind, of.alt_kinds, of.limits)
+
+    @property
+    def accept(self) -> tuple[str, ...]:
+        """The endings that it takes."""
+        return self.files.taken(self.requirement.accept, has_other_ways=self.takes("text") or self.takes("link"))
+
+    @property
+    def most_pieces(self) -> int:
+        """How many pieces it takes."""
+        return min(int(self.limits.get("max_files", MOST_PIECES)), MOST_PIECES)
+
+    def most_mb(self, is_film: bool) -> int:
+        """The megabytes that it takes of a recording, or of any other file; 0 = it says nothing."""
+        limits = self.limits
+        film = limits.get("video") or {}
+        return int((film.get("max_mb") if is_film else 0) or limits.get("max_mb") or film.get("max_mb") or 0)
 
     def takes(self, kind: str) -> bool:
         """Whether the requirement takes this form: text, link, image, document, video …"""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -70,6 +70,40 @@ class ReviewPolicy(_Rule):
     declines: int = Field(default=3, ge=0, le=30)  # so many one may decline, stepping back from an author not counted
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
+
+
+class Files(_Rule):
+    """What may be uploaded, where the programme takes less than its standard does; 0 and () = as the standard says
+    (`files` limits of competency.md 7)."""
+
+    most_pieces: int = Field(default=0, ge=0, le=9)  # of one item: files, photos and addresses
+    most_mb: int = Field(default=0, ge=0, le=2048)  # of a file that is no recording
+    most_film_mb: int = Field(default=0, ge=0, le=2048)  # of a recording
+    not_taken: tuple[str, ...] = ()  # endings without a dot; an item that takes no other keeps them
+
+    @model_validator(mode="after")
+    def _endings(self) -> "Files":
+        if any(not one.isalnum() or len(one) > 10 or one != one.lower() for one in self.not_taken):
+            raise ValueError("an ending has up to ten small letters and digits")
+        return self
+
+    def narrowed(self, kind: str, others: Collection[str], limits: Mapping[str, Any]) -> dict[str, Any]:
+        """What an item of that kind, which takes `others` as well, asks of files: never more than its `limits` say."""
+        found, film = dict(limits), dict(limits.get("video") or {})
+        is_film = kind in RECORDED
+        if self.most_pieces:
+            found["max_files"] = min(int(found.get("max_files", self.most_pieces)), self.most_pieces)
+        if most := self.most_film_mb if is_film else self.most_mb:
+            found["max_mb"] = min(int(found.get("max_mb") or most), most)
+        if self.most_film_mb and not is_film and (film or RECORDED & set(others)):
+            film["max_mb"] = min(int(film.get("max_mb") or self.most_film_mb), self.most_film_mb)
+            found["video"] = film
+        return found
+
+    def taken(self, accept: Sequence[str], *, has_other_ways: bool) -> tuple[str, ...]:
+        """The endings that are left; all of them where none would be and nothing but a file is taken."""
+        left = tuple(one for one in accept if one.lower().lstrip(".") not in self.not_taken)
+        return left if left or has_other_ways else tuple(accept)
 
 
 class Hours(_Rule):
@@ -157,6 +191,8 @@ class CategoryRule(_Rule):
     target: int | None = Field(default=None, ge=1, le=1_000_000)  # how many people of it are to pass
 
 
+RECORDED = frozenset({"video", "audio"})
+"""Kinds of items that are recordings."""
 CAME_LATER = (
     ("result", "retakes"),
     ("hours", "per_credit_point_hundredths"),
@@ -170,6 +206,7 @@ CAME_LATER = (
     ("review", "declines"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
+    ("", "files"),
     ("", "settings"),
     ("", "trainings"),
     ("", "chain"),
@@ -188,6 +225,7 @@ class Rules(_Rule):
 
     choice: Choice = Choice()
     review: ReviewPolicy = ReviewPolicy()
+    files: Files = Files()
     hours: Hours = Hours()
     result: ResultRule = ResultRule()
     release: Release = Release()

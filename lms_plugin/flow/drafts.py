@@ -1,7 +1,7 @@
 """A draft and what lies in it: typed text, addresses, files used again, own marks, ticks; each is its author's."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,8 +62,9 @@ class Work:
         raise NotFound
 
     def fits(self, item: competencies.Item, file: competencies.StoredFile) -> bool:
-        """Whether the requirement takes a file of this type (told from its content when it was uploaded)."""
-        return media.accepts(media.Inspection(extension=file.extension), item.requirement.accept) is not None
+        """Whether the requirement takes a file of this type (told from its content when uploaded) and size."""
+        is_small = file.size_bytes <= (item.most_mb(file.kind in {"video", "audio"}) << 20 or file.size_bytes)
+        return is_small and media.accepts(media.Inspection(extension=file.extension), list(item.accept)) is not None
 
     def texts_that_tell(self, traits: "Traits") -> dict[int, list[str]]:
         """Ids of typed pieces in which the author stands, not let pass yet, with the words that tell."""
@@ -160,23 +161,24 @@ def load_work(session: Session, actor: Actor, uuid: str, *, to_change: bool = Fa
     `to_change`: the row is kept for this transaction, so that two saves at once (text here, ticks there) queue up.
     """
     statement = _WORK_TO_CHANGE if to_change else _WORK
-    row = session.exec(statement, params={"tenant": actor.tenant_id, "uuid": uuid}).one_or_none()
-    if row is None:
+    if (row := session.exec(statement, params={"tenant": actor.tenant_id, "uuid": uuid}).one_or_none()) is None:
         raise NotFound
     submission, programme, policy, point = row
     require(actor, Permission.EVIDENCE_EDIT, Scope(tenant_id=submission.tenant_id, owner_id=submission.person_id))
     version, decision, award, earlier = None, None, None, []
     if submission.current_version_id is not None:
-        for handed_in_then, judged, came_of_it in session.exec(_VERSIONS, params={"submission": pk(submission)}):
-            if handed_in_then.id == submission.current_version_id:
-                version, decision, award = handed_in_then, judged, came_of_it
+        for then, judged, came_of_it in session.exec(_VERSIONS, params={"submission": pk(submission)}):
+            if then.id == submission.current_version_id:
+                version, decision, award = then, judged, came_of_it
             elif judged is not None:
-                earlier.append(Judged(handed_in_then, judged, came_of_it))
-    items, handed_in = competencies.draft_and_version(session, submission)
+                earlier.append(Judged(then, judged, came_of_it))
+    rules = competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules()
+    draft, handed_in = competencies.draft_and_version(session, submission)
+    items = tuple(replace(item, files=rules.files) for item in draft)
     return Work(
         submission=submission,
         programme=programme,
-        rules=competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules(),
+        rules=rules,
         timezone=get(session, Tenant, actor.tenant_id).timezone,
         point=point,
         items=items,
@@ -326,11 +328,10 @@ def reuse_file(
     if not actor.is_author(file.person_id) or file.state is not competencies.FileState.READY:
         raise NotFound
     if not work.fits(item, file):
-        raise Refused("file.type_not_taken", accept="、".join(item.requirement.accept))
-    if any(piece.file is not None and piece.file.id == file.id for piece in item.pieces):
-        return next(piece.evidence for piece in item.pieces if piece.file is not None and piece.file.id == file.id)
-    file.unused_since_at = None
-    session.add(file)
+        raise Refused("file.type_not_taken", accept="、".join(item.accept))
+    if here := [piece.evidence for piece in item.pieces if piece.file is not None and piece.file.id == file.id]:
+        return here[0]
+    file.unused_since_at = None  # the session knows it: it is written with the rest
     return attach(session, actor, work, item, now, kind="file", stored_file_id=pk(file))
 
 
@@ -339,9 +340,8 @@ def attach(
 ) -> competencies.Evidence:
     """Puts one more piece into a requirement's place. Raises Refused `evidence.too_many`."""
     require(actor, Permission.EVIDENCE_EDIT, Scope(work.submission.tenant_id, work.submission.person_id))
-    most = min(int(item.requirement.limits.get("max_files", competencies.MOST_PIECES)), competencies.MOST_PIECES)
-    if len(item.pieces) >= most:
-        raise Refused("evidence.too_many", most=most)
+    if len(item.pieces) >= item.most_pieces:
+        raise Refused("evidence.too_many", most=item.most_pieces)
     row = competencies.Evidence(
         submission_id=pk(work.submission),
         requirement_id=pk(item.requirement),

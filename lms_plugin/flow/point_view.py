@@ -82,6 +82,7 @@ class Slot:
     is_proposed: bool
     source: str
     limits: Mapping[str, Any]
+    most_pieces: int
     pieces: tuple[PieceLine, ...]
     criteria: tuple[CriterionLine, ...]
     checks: tuple[CheckLine, ...]
@@ -96,8 +97,7 @@ class Slot:
     @property
     def is_full(self) -> bool:
         """Whether no more pieces are taken."""
-        most = min(int(self.limits.get("max_files", competencies.MOST_PIECES)), competencies.MOST_PIECES)
-        return len([piece for piece in self.pieces if piece.state != "refused"]) >= most
+        return len([piece for piece in self.pieces if piece.state != "refused"]) >= self.most_pieces
 
 
 @dataclass(frozen=True)
@@ -289,12 +289,13 @@ def _slot(
         title=requirement.title,
         kind=requirement.kind,
         takes=tuple(dict.fromkeys([requirement.kind, *requirement.alt_kinds])),
-        accept=tuple(requirement.accept),
+        accept=item.accept,
         is_required=requirement.is_required,
         is_core=requirement.is_core,
         is_proposed=requirement.is_proposed,
         source=requirement.source,
-        limits=requirement.limits,
+        limits=item.limits,
+        most_pieces=item.most_pieces,
         pieces=tuple(_piece(item, piece, tells) for piece in item.pieces),
         criteria=tuple(
             CriterionLine(

@@ -6,7 +6,7 @@ can end its transaction before them and open the next one afterwards.
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,9 @@ def begin(
     name = media.clean_filename(filename)
     if size_bytes <= 0:
         raise Refused("file.empty", name=name)
-    most = min(_most_mb(item, name) * MB or most_bytes, most_bytes)
+    # By its ending; a wrong one does not help: what is inside is looked into when it has arrived.
+    is_film = name.rpartition(".")[2].lower() in FILMS
+    most = min(item.most_mb(is_film) * MB or most_bytes, most_bytes)
     if size_bytes > most:
         raise TooLarge("upload.too_large", most=most // MB, size=-(-size_bytes // MB))
     kept = []
@@ -135,7 +137,7 @@ def begin(
         if file is not None and file.state is competencies.FileState.UPLOADING:
             if (file.filename, file.size_bytes) == (name, size_bytes):
                 return file
-            if file.received_bytes == 0 and len(item.pieces) >= competencies.MOST_PIECES:
+            if file.received_bytes == 0 and len(item.pieces) >= item.most_pieces:
                 session.delete(piece.evidence)
                 continue
         if piece.ref not in replacing:
@@ -150,34 +152,28 @@ def begin(
     )
     session.add(file)
     session.flush()
-    rest = competencies.Item(item.requirement, tuple(kept))
+    rest = replace(item, pieces=tuple(kept))
     drafts.attach(session, actor, work, rest, now, kind="file", stored_file_id=pk(file))
     storage.create(file.storage_key)
     return file
-
-
-def _most_mb(item: competencies.Item, name: str) -> int:
-    """The megabytes that the requirement takes of a file of that name; 0 = it says nothing. A wrong ending does not
-    help: what is inside is looked into when it has arrived."""
-    limits = item.requirement.limits
-    film = limits.get("video") or {}
-    is_film = name.rpartition(".")[2].lower() in FILMS
-    return int((film.get("max_mb") if is_film else 0) or limits.get("max_mb") or film.get("max_mb") or 0)
 
 
 def incoming(session: Session, actor: Actor, file_uuid: str) -> Incoming:
     """The actor's own upload. Raises NotFound for anybody else's."""
     file = _own_file(session, actor, file_uuid)
     accept: set[str] = set()
-    for row in session.exec(
-        select(competencies.EvidenceRequirement.accept)
+    for requirement, programme in session.exec(
+        select(competencies.EvidenceRequirement, competencies.Programme)
         .join(
             competencies.Evidence,
             col(competencies.Evidence.requirement_id) == col(competencies.EvidenceRequirement.id),
         )
+        .join(competencies.Submission, col(competencies.Submission.id) == col(competencies.Evidence.submission_id))
+        .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
         .where(competencies.Evidence.stored_file_id == pk(file))
     ):
-        accept |= set(row)
+        files = competencies.rules_of(session, programme).files
+        accept |= set(competencies.Item(requirement, files=files).accept)
     return Incoming(
         uuid=file.uuid,
         storage_key=file.storage_key,

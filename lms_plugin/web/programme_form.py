@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import competencies
-from competencies import Choice, Cohort, Hours, Release, ResultRule, ReviewPolicy, Rules, Trainings
+from competencies import Choice, Cohort, Files, Hours, Release, ResultRule, ReviewPolicy, Rules, Trainings
 from lms_plugin.errors import Invalid
 from lms_plugin.flow.curate import ProgrammeForm
 from lms_plugin.flow.curate_views import ProgrammeView
@@ -32,6 +32,9 @@ NUMBERS = {
     "minutes_per_hour": (1, 240),
     "trainings_per_term": (0, 20),
     **appeal_form.NUMBERS,
+    "most_pieces": (0, 9),
+    "most_mb": (0, 2048),
+    "most_film_mb": (0, 2048),
     **chain_form.NUMBERS,
 }
 HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
@@ -68,6 +71,7 @@ PARTS = {
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
         *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days"),
     ),
+    "files": ("most_pieces", "most_mb", "most_film_mb", "not_taken"),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
     "result": ("excellent_points", "needs_hours", "retakes", "after_days", "goal_percent"),
     "appeals": appeal_form.FIELDS,
@@ -179,6 +183,8 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "decide_days",
             )
         },
+        **{key: getattr(rules.files, key) for key in ("most_pieces", "most_mb", "most_film_mb")},
+        "not_taken": " ".join(rules.files.not_taken),
         "hours_kind": hours.kind,
         **{key: formats.hours(getattr(hours, f"{key}_hundredths")) for key in HOURS},
         "per_credit_point": formats.hours(hours.per_credit_point_hundredths)
@@ -204,6 +210,7 @@ def typed_values(form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it is shown again beside an error."""
     names = (
         ("title", "framework_version", "unit", "compulsory", "not_offered", "per_credit_point", "retakes", *OPTIONAL),
+        ("not_taken",),
         ("settings", "cohorts", "shown_to", "only", *DATES, *category_form.FIELDS),
         tuple(NUMBERS),
         HOURS,
@@ -231,6 +238,9 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
     retakes = _whole(values["retakes"], 0, 20, "retakes", wrong) if values["retakes"] else None
     per_credit_point = _hundredths(values["per_credit_point"] or "0", "per_credit_point", wrong)
     cohorts = _cohorts(values["cohorts"], wrong)
+    not_taken = tuple(dict.fromkeys(one.lstrip("*.").lower() for one in _codes(values["not_taken"])))
+    if any(not one.isalnum() or len(one) > 10 for one in not_taken):
+        wrong["not_taken"] = "programme.endings_form"
     compulsory, not_offered = _codes(values["compulsory"]), _codes(values["not_offered"])
     if both := [code for code in compulsory if code in not_offered]:
         wrong["not_offered"] = ("programme.compulsory_not_offered", {"points": "、".join(both)})
@@ -275,6 +285,12 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             score=values["score"],
             returned_to=values["returned_to"],
             decide_days=numbers["decide_days"],
+        ),
+        files=Files(
+            most_pieces=numbers["most_pieces"],
+            most_mb=numbers["most_mb"],
+            most_film_mb=numbers["most_film_mb"],
+            not_taken=not_taken,
         ),
         hours=Hours(
             kind=values["hours_kind"],

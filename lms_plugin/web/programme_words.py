@@ -3,11 +3,13 @@
 from types import MappingProxyType
 
 import competencies
-from competencies import Rules
+from competencies import Files, Rules
 from lms_plugin.flow.curate_views import ProgrammeView
 from lms_plugin.web import appeal_form, category_form, chain_form, formats, marks, uncertain
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.programme_form import choice_words
+
+MB = 1024 * 1024
 
 
 def teacher_words(view: ProgrammeView) -> list[tuple[str, str]]:
@@ -52,6 +54,7 @@ def part_names() -> dict[str, str]:
         "categories": _("分类要求"),
         "choice": _("选能力点"),
         "handing_in": _("提交与撤回"),
+        "files": _("材料的件数、大小和类型"),
         "review": _("互评"),
         "hours": _("学时"),
         "trainings": _("培训"),
@@ -186,6 +189,7 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         "choice": _paragraph(chosen),
         "handing_in": _paragraph(handing_in),
         "review": _paragraph(peers),
+        "files": _paragraph(_of_files(rules.files)),
         "hours": _paragraph(earned),
         "trainings": _(
             "参加培训每 %(minutes)s 分钟记 1 学时，培训结束、管理员核对以后才记；每所学校每学期至少 %(n)s 次。",
@@ -200,11 +204,27 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
     }
 
 
+def _of_files(files: Files) -> list[str]:
+    """What the programme takes less of than its standard; nothing where it is the same."""
+    said = []
+    if files.most_pieces:
+        said.append(_("每一项最多交 %(n)s 件。", n=files.most_pieces))
+    if files.most_mb:
+        said.append(_("每个文件不超过 %(size)s（录像、录音除外）。", size=formats.filesize(files.most_mb * MB)))
+    if files.most_film_mb:
+        said.append(_("每段录像、录音不超过 %(size)s。", size=formats.filesize(files.most_film_mb * MB)))
+    if files.not_taken:
+        endings = (", " if formats.is_english() else "、").join(files.not_taken)
+        said.append(_("不收这些类型：%(endings)s（只收这些类型的那一项除外）。", endings=endings))
+    return said
+
+
 FORM = {
     "who": ("who",),
     "choice": ("choice",),
     "categories": ("categories",),
     "review": ("handing_in", "review"),
+    "files": ("files",),
     "hours": ("hours", "trainings"),
     "result": ("result", "release", "goal"),
     "appeals": ("appeals",),
@@ -217,6 +237,7 @@ def form_words(rules: Rules) -> dict[str, str]:
     """What stands in each part of the form, so that nobody has to open it to know."""
     said = parts(rules)
     said["categories"] = said["categories"] or _("没有分类要求，大家一样。")
+    said["files"] = said["files"] or _("大小、件数和类型照标准里各项写的。")
     said["chain"] = said["chain"] or _("没有校级认定、县级抽查和公示：由评审员认定。")
     return {part: _paragraph([said[one] for one in held]) for part, held in FORM.items()}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import url_for
 
-from competencies import LENGTH_OVER
+from competencies import LENGTH_OVER, MOST_PIECES
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow.point_view import PieceLine, PointPage, Slot
 from lms_plugin.web import formats, marks, messages
@@ -71,6 +71,8 @@ def limits_sentence(slot: Slot) -> str:
     if limits.get("max_mb"):
         size = formats.filesize(int(limits["max_mb"]) * 1024 * 1024)
         said.append(_("其他文件每个不超过 %(size)s", size=size) if film else _("每个文件不超过 %(size)s", size=size))
+    if slot.most_pieces < MOST_PIECES:
+        said.append(_("最多交 %(n)s 件", n=slot.most_pieces))
     if slot.accept:
         said.append("、".join(slot.accept) if not formats.is_english() else ", ".join(slot.accept))
     return " · ".join(said)

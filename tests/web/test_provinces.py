@@ -28,6 +28,8 @@ OTHERS: dict[str, Any] = {
     "choice.compulsory": ["A3"],
     "choice.not_offered": ["A12"],
     "choice.points_in_paper": 29,
+    "files.not_taken": ["doc"],
+    "appeals.panel": "trainer",
     "review.pool": "district",
     "review.course_groups": "only",
     "review.score": "median",
@@ -41,6 +43,7 @@ OTHERS: dict[str, Any] = {
     "chain.workdays": ["2026-10-10"],
 }
 NEEDED = {  # a setting that says something only beside another one
+    **{f"appeals.{name}": {"appeals": {"days": 7}} for name in ("answer_days", "panel", "may_fall")},
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
     "chain.excellent_cap_percent": {"chain": {"check": True}},
