@@ -709,7 +709,8 @@ def _going_over(pages: Pages, next_uuid: str) -> None:
         there = dataclasses.replace(world, programme=programme)
         work = hand_in(there, cast.CHEN, "A1", NOW - 2 * HOUR, TEXT)
         slot = rubrics.Slot(pk(work), work.current_version_id or 0, pk(world.person(cast.WANG)))
-        (one,) = rubrics.allot(session, pk(world.tenant), pk(programme), [slot], None, NOW + 200 * HOUR, NOW)
+        rubrics.allot(session, pk(world.tenant), pk(programme), [slot], None, NOW + 200 * HOUR, NOW)
+        one = reviews_of(there, work)[0]
         finish_review(there, one, NOW)
         moving.move(session, actor, programme.uuid, next_uuid, programme.version, NOW)
         pages.uuids[key] = programme.uuid
