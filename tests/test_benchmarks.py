@@ -96,6 +96,13 @@ def test_the_allotment_of_reviews_is_measured() -> None:
     assert closing[0].endswith(" ok")
 
 
+@pytest.mark.postgresql
+def test_claims_of_reviews_are_measured() -> None:
+    run = measured("claims", "--works", "60", "80", "100", "--seconds", "0.2", "--turns", "10")
+    assert run.returncode in {0, 1}, run.stderr  # of so few works the figures say nothing
+    assert "claims whole act: " in run.stdout
+
+
 @pytest.fixture
 def launch(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The launch benchmark as a module."""

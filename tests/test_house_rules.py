@@ -98,6 +98,7 @@ NEEDS_NO_PERMISSION = {
     "humans.*": "puts together the rows of one human being; only flow calls it, after `require`",
     "scopes.*": "reads what `require` has to know of a thing; only flow calls it",
     "reach.*": "conditions of queries that keep lists within the actor's reach",
+    "leavers.*": "asks who has gone, and frees what they had; only flow calls it, after `require`",
     "review_needs.*": "counts what works lack and until when reviews are due; only flow calls it, after `require`",
     "review_pool.*": "reads who takes part in reviews; only flow calls it, after `require`",
     "booking.*": "hours follow passes and rules; only flow and the worker call it, after `require`",

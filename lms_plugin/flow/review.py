@@ -15,13 +15,24 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import conflicts, marking, review_needs
+from lms_plugin.flow import conflicts, leavers, marking, review_needs
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
 from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
-from lms_plugin.flow.review_pool import Pool, handed_on, plan_of, pool_of, rule_of, slot_of, third_of
+from lms_plugin.flow.review_pool import (
+    USUAL_SLACK,
+    Pool,
+    handed_on,
+    plan_of,
+    pool_of,
+    rule_of,
+    slot_of,
+    third_of,
+)
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Course, HostList, Tenant
+
+AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,8 @@ def allocate_due(session: Session, programme_id: int, now: datetime) -> rubrics.
     """For the worker's sweep: allots where the day of handing in is over, and tops up afterwards.
 
     A programme that has been allotted is looked at again only when something changed since: a work's withdraw time
-    ended, a work was let in or came back, a reviewer asked for 回避.
+    ended, a work was let in or came back, a reviewer asked for 回避, somebody went away. Where works are short although
+    people could review them, those with least to do are asked for one more each hour.
     """
     programme = get(session, competencies.Programme, programme_id)
     timezone = get(session, Tenant, programme.tenant_id).timezone
@@ -64,11 +76,31 @@ def allocate_due(session: Session, programme_id: int, now: datetime) -> rubrics.
         return None
     wait = timedelta(minutes=rules.review.withdraw_minutes)
     end_reviews(session, None, now, pk(programme))
+    freed = leavers.free_reviews(session, programme, now)
+    seed = _seed(programme, now)
     if programme.allotted_at is None:
         is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
     else:
-        is_due = _changed_since(session, programme, programme.allotted_at, wait, now)
-    return _run(session, programme, _seed(programme, now), None, now) if is_due else None
+        is_due = freed > 0 or _changed_since(session, programme, programme.allotted_at, wait, now)
+        if not is_due and programme.allotted_at <= now - AGAIN:
+            return _ask_more(session, programme, rules, seed, now)
+    return _run(session, programme, seed, None, now) if is_due else None
+
+
+def _ask_more(
+    session: Session, programme: competencies.Programme, rules: competencies.Rules, seed: int, now: datetime
+) -> rubrics.Allocation | None:
+    """An hour after it was last looked at: where works are short because all have what they receive, one review more
+    is asked of those who have least, then two, never above `max_reviews` or a quota. None where that places nothing."""
+    last = _last_of(session, programme)
+    if last is None or rubrics.Why.EVERYONE_AT_LIMIT not in {one["why"] for one in last.shortages}:
+        return None
+    pool = pool_of(session, programme, rules, now)
+    for slack in range(USUAL_SLACK + 1, rules.review.max_reviews + 1):
+        if plan_of(pool, rules, seed, slack).slots:
+            return _run(session, programme, seed, None, now, slack)
+    _stamp(session, programme, now)  # looked at; again in an hour
+    return None
 
 
 def _seed(programme: competencies.Programme, now: datetime) -> int:
@@ -104,14 +136,18 @@ def _changed_since(
         return True
     if ripe is not None or _came_to_differ(session, programme, since) or _came_late(session, programme, since, now):
         return True
-    last = session.exec(
+    last = _last_of(session, programme)
+    whys = {one["why"] for one in last.shortages} if last is not None else set()
+    return _place_came_free(session, programme, whys, since) or _groups_were_read(session, programme, whys, since)
+
+
+def _last_of(session: Session, programme: competencies.Programme) -> rubrics.Allocation | None:
+    return session.exec(
         select(rubrics.Allocation)
         .where(rubrics.Allocation.programme_id == pk(programme))
         .order_by(col(rubrics.Allocation.id).desc())
         .limit(1)
     ).first()
-    whys = {one["why"] for one in last.shortages} if last is not None else set()
-    return _place_came_free(session, programme, whys, since) or _groups_were_read(session, programme, whys, since)
 
 
 def _came_to_differ(session: Session, programme: competencies.Programme, since: datetime) -> bool:
@@ -192,14 +228,20 @@ def _groups_were_read(
 
 
 def _run(
-    session: Session, programme: competencies.Programme, seed: int, ran_by_id: int | None, now: datetime
+    session: Session,
+    programme: competencies.Programme,
+    seed: int,
+    ran_by_id: int | None,
+    now: datetime,
+    slack: int = USUAL_SLACK,
 ) -> rubrics.Allocation:
     rules = competencies.rules_of(session, programme)
     if rules.review.reviews_per_work == 0:
         raise Refused("review.programme_without")
     end_reviews(session, None, now, pk(programme))
+    leavers.free_reviews(session, programme, now)
     pool = pool_of(session, programme, rules, now)
-    plan = plan_of(pool, rules, seed)
+    plan = plan_of(pool, rules, seed, slack)
     allocation = rubrics.Allocation(
         tenant_id=programme.tenant_id,
         programme_id=pk(programme),

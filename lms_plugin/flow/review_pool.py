@@ -14,10 +14,11 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import conflicts, host_list
+from lms_plugin.flow import conflicts, host_list, leavers
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
+USUAL_SLACK = 1  # one gives as many reviews as one receives, or one more
 HANDED_IN = (
     competencies.SubmissionState.SUBMITTED,
     competencies.SubmissionState.DECIDED,
@@ -71,7 +72,7 @@ def group_figures(pool: Pool) -> GroupFigures:
     return GroupFigures(len(works), len(helped), len(pool.works) - len(works) - unbound, unbound)
 
 
-def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
+def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.AllocationRule:
     """The review policy as the plan takes it."""
     policy = rules.review
     return rubrics.AllocationRule(
@@ -81,6 +82,7 @@ def rule_of(rules: competencies.Rules) -> rubrics.AllocationRule:
         exclude_own_school=policy.exclude_own_school,
         prefer_same_subject=policy.prefer_same_subject,
         course_groups=rubrics.CourseGroups(policy.course_groups),
+        duty_slack=slack,
     )
 
 
@@ -98,7 +100,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             competencies.SubmissionVersion,
             col(Person.subject),
             col(Person.merged_into_id),
-            host_list.has_left(Person, pk(programme)),
+            leavers.has_gone(pk(programme)),
         )
         .join(
             competencies.SubmissionVersion,
@@ -252,9 +254,10 @@ class Plan:
         return len({slot.submission_id for slot in self.slots})
 
 
-def plan_of(pool: Pool, rules: competencies.Rules, seed: int) -> Plan:
-    """The reviews that are missing, third ones included: the same pool and seed give the same plan."""
-    rule = rule_of(rules)
+def plan_of(pool: Pool, rules: competencies.Rules, seed: int, slack: int = USUAL_SLACK) -> Plan:
+    """The reviews that are missing, third ones included: the same pool and seed give the same plan. `slack`: how many
+    reviews one may give beyond those one receives."""
+    rule = rule_of(rules, slack)
     outcome = rubrics.allocate(pool.works, pool.reviewers, rule, seed, pool.existing)
     slots = [slot_of(pool, one) for one in outcome.assignments]
     shortages = list(outcome.shortages)

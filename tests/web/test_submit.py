@@ -920,7 +920,8 @@ def test_reviewers_get_a_copy_that_names_nobody(world: World, browse: Browse, ch
     world.session.expire_all()
     row = work_of(world, "A6")
     slot = rubrics.Slot(pk(row), row.current_version_id or 0, pk(world.person(cast.WANG)))
-    (review,) = rubrics.allot(world.session, row.tenant_id, row.programme_id, [slot], None, None, world.now)
+    rubrics.allot(world.session, row.tenant_id, row.programme_id, [slot], None, None, world.now)
+    review = world.session.exec(select(rubrics.Review).where(rubrics.Review.submission_id == pk(row))).one()
     world.session.commit()
     wang = browse(cast.WANG)
     answers = [fetched(wang, f"/evidence/{file}/file?download=1"), fetched(wang, f"/evidence/{file}/file")]
