@@ -353,5 +353,5 @@ def _row(
         item_levels={},
         decided_at=now,
     )
-    row.decided_by_id, row.decided_at = person_id, now
+    row.decided_by_id, row.by_policy_id, row.decided_at = person_id, None, now
     return row

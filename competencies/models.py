@@ -116,11 +116,13 @@ class Programme(Owned, Versioned, table=True):
     policy_id: int | None = None  # programme_policy.id; the foreign key stands on the other side (no circle of tables)
     allotted_at: datetime | None = None
     weighed_at: datetime | None = None  # when it was last worked out over all marks which works are uncertain
+    passed_at: datetime | None = None  # when clear works were last asked to pass by themselves
     make_up: int = Field(default=0)  # how many make-up rounds (补训) there were; the dates above are the last one's
     extended_until_on: date | None = None  # the latest day that an extension (延期) gives anybody; None = there is none
     archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before
     panel_decides: bool = Field(default=False)  # as the rules of now say (`set_rules`): the schools' 考核小组 decide
     goes_by_batch: bool = Field(default=False)  # likewise: results go by school batches (`batches`)
+    passes_clear: bool = Field(default=False)  # likewise: clear works pass without a trainer (`flow.clear_passes`)
     created_at: datetime
 
 
@@ -280,7 +282,8 @@ class Decision(Owned, Versioned, table=True):
 
     `marks`: {requirement key: {criterion key: {"level": 0..2, "reason": str}}}; of a non-core item the criterion key
     is "is_valid" and the level 0 or 1.
-    `item_levels` and `point_level` are computed from it. Changeable until `released_at`.
+    `item_levels` and `point_level` are computed from it. Changeable until `released_at`. `by_policy_id`: the rule
+    version that passed it without anybody looking (`decided_by_id` is then who set that rule); None = a human being.
     """
 
     __tablename__ = "decision"
@@ -294,6 +297,7 @@ class Decision(Owned, Versioned, table=True):
     item_levels: dict[str, Any] = Field(sa_column=_json())
     point_level: int | None = None  # 0 不合格, 1 合格, 2 优秀; empty when returned
     reason: str = Field(default="", max_length=4000)
+    by_policy_id: int | None = Field(default=None, foreign_key="programme_policy.id")
     decided_at: datetime
     released_at: datetime | None = None
     retake_opened_at: datetime | None = None  # 再给一次机会: beyond the number that the rules give

@@ -56,6 +56,7 @@ def set_rules(
     session.flush()
     programme.policy_id = pk(policy)
     programme.panel_decides, programme.goes_by_batch = rules.chain.panel, rules.chain.goes_by_batch
+    programme.passes_clear = rules.review.pass_clear
     session.add(programme)
     session.flush()
     return policy

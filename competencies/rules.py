@@ -69,6 +69,7 @@ class ReviewPolicy(_Rule):
     claims: int = Field(default=0, ge=0, le=30)  # so many one may claim beyond what was allotted; 0 = none
     declines: int = Field(default=3, ge=0, le=30)  # so many one may decline, stepping back from an author not counted
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
+    pass_clear: bool = False  # clear works pass without a trainer, when the round of reviews is over
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
 
 
@@ -204,6 +205,7 @@ CAME_LATER = (
     ("review", "decide_days"),
     ("review", "claims"),
     ("review", "declines"),
+    ("review", "pass_clear"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),

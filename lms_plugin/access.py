@@ -85,6 +85,7 @@ class Permission(enum.Enum):
     REVIEW_KEEP_APART = "review.keep_apart"
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
+    CASE_UNDO = "case.undo"
     TRAIL_READ = "trail.read"
     AWARD_RELEASE = "award.release"
     CHOICE_CHANGE = "choice.change"
@@ -199,6 +200,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],
     Permission.CASE_DECIDE: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own]],
     Permission.TRAIL_READ: [[_auditor, _is_not_own]],  # names of reviewers are open to auditors alone
+    Permission.CASE_UNDO: [[_trainer, _is_for_trainers, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own]],
     Permission.AWARD_RELEASE: [[_officer], [_confirmed_trainer]],
     Permission.CHOICE_CHANGE: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PANEL_NAME: [[_lead], [_officer]],

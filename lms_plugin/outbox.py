@@ -31,6 +31,7 @@ DIGEST = "digest"  # one district's stuck scores of one day
 TRANSFER_FILES = "transfer_files"  # the files of what one person handed in elsewhere
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 TRAINING = "training"  # hours of a closed training: those that one transaction does not take
+CLEAR = "pass_clear"  # works of one programme that reviewers find clearly 合格
 RELEASE = "release"  # decided works of one programme: all that somebody released, however many
 
 

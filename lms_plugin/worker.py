@@ -25,6 +25,7 @@ from lms_plugin.flow import (
     batches,
     booking,
     bundle_making,
+    clear_passes,
     clearing,
     digest,
     doubts,
@@ -57,6 +58,7 @@ BY_PARTS: dict[str, Parts] = {
     outbox.RULES: booking.apply_rules,
     outbox.TRAINING: training_hours.book_rest,
     outbox.RELEASE: award.release_rest,
+    outbox.CLEAR: clear_passes.pass_clear,
 }
 """Long ones, with many transactions in a run: each looks at the clock for itself."""
 CLEARING = timedelta(hours=1)
@@ -191,6 +193,7 @@ class Worker:
             outbox.beat(session, now)
         self._sweep(review.to_allot, review.allocate_due, now)
         self._sweep(doubts.to_weigh, doubts.weigh_due, now)
+        self._sweep(clear_passes.to_ask, clear_passes.ask_due, now)
         self._sweep(award.to_release, award.release_due, now)
         self.release_batches(now)
         self.look_for_panels(now)

@@ -120,6 +120,7 @@ class WorkProof:
     reviews: tuple[ReviewProof, ...]
     decided_by: str
     by_panel: bool
+    by_rule: int  # the number of the rule version that passed it without anybody looking; 0 = a human being did
     decided_at: datetime
     reason: str
     batches: tuple[BatchProof, ...]
@@ -157,6 +158,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
     statement: Any = (
         columns(
             *(Award, Decision, SubmissionVersion, Submission, point, col(_Decider.name), col(OrgUnit.name), _BY_PANEL),
+            col(competencies.ProgrammePolicy.number),
             *(col(framework.title), col(edition.number), col(edition.content_hash)),
         )
         .join(Decision, col(Decision.id) == col(Award.decision_id))
@@ -166,6 +168,11 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
         .join(edition, col(edition.id) == col(point.framework_version_id))
         .join(framework, col(framework.id) == col(edition.framework_id))
         .join(_Decider, col(_Decider.id) == col(Decision.decided_by_id), isouter=True)
+        .join(
+            competencies.ProgrammePolicy,
+            col(competencies.ProgrammePolicy.id) == col(Decision.by_policy_id),
+            isouter=True,
+        )
         .join(OrgUnit, col(OrgUnit.id) == col(SubmissionVersion.org_unit_id), isouter=True)
         .where(
             col(Award.tenant_id) == tenant_id,
@@ -201,6 +208,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             reviews=tuple(reviews.get(pk(version), ())),
             decided_by=decider or "",
             by_panel=bool(by_panel),
+            by_rule=rule or 0,
             decided_at=decision.decided_at,
             reason=decision.reason,
             batches=tuple(batches.get(pk(submission), ())),
@@ -208,7 +216,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
             revoked_at=award.revoked_at,
             revoked_reason=award.revoked_reason,
         )
-        for award, decision, version, submission, point_row, decider, school, by_panel, *edition_of in found
+        for award, decision, version, submission, point_row, decider, school, by_panel, rule, *edition_of in found
     )
 
 

@@ -208,7 +208,9 @@ def hands_on(
     if any(role.kind in kinds and role.unit_path == unit.path for role in actor.roles):
         return set(ids)
     decided = select(Decision.id).where(
-        col(Decision.submission_id) == col(Submission.id), col(Decision.decided_by_id).in_(actor.person_ids)
+        col(Decision.submission_id) == col(Submission.id),
+        col(Decision.decided_by_id).in_(actor.person_ids),
+        col(Decision.by_policy_id).is_(None),  # who set the rule has not seen the work
     )
     reviewed = select(rubrics.Review.id).where(
         col(rubrics.Review.submission_id) == col(Submission.id),

@@ -40,6 +40,7 @@ class DecisionView:
     decided_by: str
     decided_at: datetime
     is_released: bool
+    is_by_rule: bool  # it passed by the programme's rules; `decided_by` is who set them
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class CasePage:
     waiting: int
     is_held: bool  # the school has closed its batch
     before: tuple[rubrics.MarkThen, ...]  # marks of its reviewers that stand no more since the criteria changed
+    can_undo: bool  # the decision that stands: one's own, or one that the rules made
     sees_record: bool
     sees_trail: bool
 
@@ -186,8 +188,20 @@ def case_page(
         waiting=following[1],
         is_held=is_held,
         before=tuple(rubrics.marks_before(session, pk(version))) if sheet.is_judged_anew else (),
+        can_undo=_can_undo(actor, case, standing, is_held=is_held),
         sees_record=can(actor, Permission.RECORD_READ, scope),
         sees_trail=can(actor, Permission.TRAIL_READ, scope),
+    )
+
+
+def _can_undo(actor: Actor, case: cases.Case, standing: competencies.Decision | None, *, is_held: bool) -> bool:
+    return (
+        standing is not None
+        and standing.released_at is None
+        and case.submission.state is competencies.SubmissionState.DECIDED
+        and not is_held
+        and (standing.by_policy_id is not None or actor.is_author(standing.decided_by_id))
+        and can(actor, Permission.CASE_UNDO, case.scope)
     )
 
 
@@ -258,6 +272,7 @@ def _decision_view(
         decided_by=names.get(row.decided_by_id, ""),
         decided_at=row.decided_at,
         is_released=row.released_at is not None,
+        is_by_rule=row.by_policy_id is not None,
     )
 
 

@@ -360,6 +360,30 @@ def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: da
     return done, len(submissions) - done
 
 
+def undo(session: Session, actor: Actor, uuid: str, base: int, now: datetime) -> None:
+    """撤销: a decision that is not released yet waits to be made anew: one's own, or one that the rules made. What it
+    said stands on the case's page, to be changed. `base`: its version as the page showed it.
+
+    Raises Refused `decision.released`, `decision.in_batch`, `decision.undo_others` for a colleague's, Conflict
+    `decision.changed` where somebody decided meanwhile or took it back.
+    """
+    case = load_case(session, actor, uuid, Permission.CASE_UNDO)
+    submission = case.submission
+    session.refresh(submission, with_for_update=True)
+    row = competencies.decision_of(session, [pk(case.version)]).get(pk(case.version))
+    if row is not None and row.released_at is not None:
+        raise Refused("decision.released")
+    if row is None or row.version != base or submission.state is not competencies.SubmissionState.DECIDED:
+        raise Conflict("decision.changed")
+    if case.programme.goes_by_batch and competencies.is_held(submission):
+        raise Refused("decision.in_batch")
+    if row.by_policy_id is None and not actor.is_author(row.decided_by_id):
+        raise Refused("decision.undo_others")
+    competencies.reopen(session, submission, now)
+    rubrics.record_event(session, pk(case.version), actor.person_id, "undone", now)
+    session.flush()
+
+
 def judgements(session: Session, version_ids: Sequence[int]) -> dict[int, competencies.Judgement]:
     """What the submitted reviews of these versions agree on, with the reasons they gave: one query."""
     found = {}

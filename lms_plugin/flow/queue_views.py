@@ -24,7 +24,7 @@ from lms_plugin.people import OrgUnit, Person, RoleKind
 PAGE = 50
 _Returner = aliased(Person)
 OPEN_FOR = timedelta(minutes=30)
-IN_ORDER_OF_TIME = frozenset({"late", "decided", "returned", "declined"})
+IN_ORDER_OF_TIME = frozenset({"late", "decided", "by_rule", "returned", "declined"})
 """Parts of the queue in which nothing is to be weighed."""
 
 
@@ -49,11 +49,13 @@ class CaseRow:
     differs: bool
     agreed_level: int | None
     decided_level: int | None
+    base: int  # the version of the decision that stands, 0 = none
     opened_by: str
     opened_at: datetime | None
     submitted_at: datetime
     returned_by: str  # who returned it and gets it back; "" when nobody did
     is_mine: bool  # that is the person who looks
+    is_by_rule: bool  # it passed by the programme's rules, without a trainer
     doubt: str  # "unsure", "clear"; "" where fewer than two reviews are in
     waits_since: datetime | None  # for its decision, where the programme promises one in so many days
     is_overdue: bool
@@ -254,7 +256,9 @@ def _row(
         is_agreed=summary is not None and summary.is_agreed,
         differs=summary is not None and summary.submitted >= 2 and not summary.is_agreed,
         agreed_level=summary.agreed_level if summary is not None and summary.is_agreed else None,
-        decided_level=decision.point_level if decision is not None else None,
+        decided_level=decision.point_level if decision is not None and not is_pending else None,
+        base=decision.version if decision is not None else 0,
+        is_by_rule=decision is not None and decision.by_policy_id is not None and not is_pending,
         opened_by=opened[0] if opened is not None else "",
         opened_at=opened[1] if opened is not None else None,
         submitted_at=version.submitted_at,
@@ -282,15 +286,19 @@ def _openings(session: Session, submissions: list[int], now: datetime) -> dict[i
 
 @dataclass(frozen=True)
 class AgreedList:
-    """What list mode would confirm: how many at which level, and three drawn at random to look at first."""
+    """What list mode would confirm: how many at which level, which, and three drawn at random to look at first.
+
+    `confirmed`: what the same person decided within the last half an hour, each to be taken back while it is not out.
+    """
 
     programme: str
     title: str
     by_level: Mapping[int, int]
     below: int
-    uuids: tuple[str, ...]
+    rows: tuple[CaseRow, ...]
     left_over: int
     sample: tuple[CaseRow, ...]
+    confirmed: tuple[CaseRow, ...]
     level_words: Mapping[str, Mapping[str, str]] | None
 
 
@@ -314,11 +322,27 @@ def agreed_list(
         title=row.title,
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
         below=len(found) - len(passing),
-        uuids=tuple(one.uuid for one in at_once),
+        rows=tuple(at_once),
         left_over=len(passing) - len(at_once),
         sample=tuple(drawn),
+        confirmed=_just_decided(session, actor, row, now),
         level_words=found[0].level_words if found else None,
     )
+
+
+def _just_decided(
+    session: Session, actor: Actor, programme: competencies.Programme, now: datetime
+) -> tuple[CaseRow, ...]:
+    wanted = and_(
+        within(actor, programme),
+        col(competencies.Submission.state) == competencies.SubmissionState.DECIDED,
+        col(competencies.Decision.decided_by_id).in_(actor.person_ids),
+        col(competencies.Decision.by_policy_id).is_(None),
+        col(competencies.Decision.outcome) == competencies.Outcome.DECIDED,
+        col(competencies.Decision.decided_at) > now - OPEN_FOR,
+    )
+    found: tuple[CaseRow, ...] = listed(session, actor, wanted, now, size=cases.MOST_AT_ONCE)
+    return found
 
 
 def _desk_scope(actor: Actor) -> Scope:

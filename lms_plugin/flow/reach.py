@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 import competencies
@@ -27,6 +28,12 @@ _late = _state == competencies.SubmissionState.LATE
 _pending = _state == competencies.SubmissionState.SUBMITTED
 _has_split = and_(col(_summary.submitted) >= 2, col(_summary.is_agreed).is_(False))
 
+_Passed = aliased(competencies.Decision)  # lists ask for the decision itself as well
+_by_rule = exists().where(
+    col(_Passed.submission_version_id) == col(competencies.Submission.current_version_id),
+    col(_Passed.by_policy_id).is_not(None),
+)
+
 FILTERS: dict[str, ColumnElement[bool]] = {
     "pending": _pending,  # 待定
     "agreed": and_(_pending, col(_summary.is_agreed).is_(True)),  # 已一致
@@ -34,6 +41,7 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "late": and_(_late, col(competencies.SubmissionVersion.declined_at).is_(None)),  # 迟交
     "again": and_(_pending, col(competencies.Submission.trainer_id).is_not(None)),  # 退回后重交
     "decided": _state == competencies.SubmissionState.DECIDED,  # 已定，未发布
+    "by_rule": and_(_state == competencies.SubmissionState.DECIDED, _by_rule),  # 其中自动通过的
     "returned": _state == competencies.SubmissionState.RETURNED,  # 退回修改中：参训教师正在改
     "declined": and_(_late, col(competencies.SubmissionVersion.declined_at).is_not(None)),  # 迟交，没有接收
 }

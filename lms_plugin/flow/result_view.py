@@ -40,6 +40,7 @@ class ResultPage:
     level_words: Mapping[str, Mapping[str, str]] | None
     level: int | None
     reviews: int
+    is_by_rule: bool  # all reviewers said so, and the programme's rules asked nobody else
     lines: tuple[Line, ...]
 
 
@@ -85,5 +86,6 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
         level_words=point.level_words,
         level=decision.point_level if decision.outcome is competencies.Outcome.DECIDED else None,
         reviews=len(reviews),
+        is_by_rule=decision.by_policy_id is not None,
         lines=tuple(lines),
     )

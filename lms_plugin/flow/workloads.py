@@ -123,7 +123,11 @@ def works(session: Session, programme: Programme, timezone: str) -> dict[int, Wo
         )
         .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
         .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
-        .where(col(Submission.programme_id) == pk(programme), ~competencies.transfers.is_held_from_elsewhere())
+        .where(
+            col(Submission.programme_id) == pk(programme),
+            ~competencies.transfers.is_held_from_elsewhere(),
+            col(Decision.by_policy_id).is_(None),  # nobody looked at what the rules passed
+        )
     )
     trainings = columns(
         literal("trainings"),

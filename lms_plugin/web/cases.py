@@ -34,6 +34,7 @@ def state_word(state: str) -> str:
         "late": _("迟交"),
         "again": _("退回后重交"),
         "decided": _("已定未发布"),
+        "by_rule": _("自动通过的"),
         "returned": _("退回修改中"),
         "declined": _("迟交未接收"),
     }
@@ -195,6 +196,16 @@ def _again(
 def _shown_number() -> int:
     """The number of the version that the page showed; 0 where it does not say."""
     return whole(request.form.get("number"), 0, 0)
+
+
+@blueprint.post("/cases/<uuid>/undo")
+def undo(uuid: str) -> BaseResponse:
+    """Takes back a decision that nobody has released; from a list one comes back to it."""
+    cases.undo(db(), actor(), uuid, whole(request.form.get("base"), 0, 0), edge().now)
+    if listed := request.form.get("list", ""):
+        programme = find(db(), competencies.Programme, actor().tenant_id, listed)
+        return redirect(url_for("cases.agreed", programme=programme.uuid, _anchor="confirmed"), 303)
+    return redirect(url_for("cases.page", uuid=uuid, **_desk_address(_desk())), 303)
 
 
 @blueprint.post("/cases/<uuid>/accept")

@@ -43,6 +43,7 @@ FLAGS = (
     "exclude_own_school",
     "prefer_same_subject",
     "self_marks",
+    "pass_clear",
     "needs_hours",
     *appeal_form.FLAGS,
     *chain_form.FLAGS,
@@ -69,7 +70,7 @@ PARTS = {
     "review": (
         *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
-        *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days"),
+        *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days", "pass_clear"),
     ),
     "files": ("most_pieces", "most_mb", "most_film_mb", "not_taken"),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
@@ -181,6 +182,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "score",
                 "returned_to",
                 "decide_days",
+                "pass_clear",
             )
         },
         **{key: getattr(rules.files, key) for key in ("most_pieces", "most_mb", "most_film_mb")},
@@ -253,6 +255,10 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             wrong["pool"] = "programme.pool_excludes_all"
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
+    if values["pass_clear"] and numbers["reviews_per_work"] < 2:  # of one reviewer nobody can say how sure they are
+        wrong |= {"pass_clear": "programme.pass_clear_few"}
+    if values["pass_clear"] and values["panel"]:
+        wrong |= {"pass_clear": "programme.pass_clear_by_panel"}
     chain = chain_form.parse(values, {**numbers, **said}, wrong)
     concerns, categories = category_form.parse(values, numbers["required_points"], wrong)
     if wrong:
@@ -285,6 +291,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             score=values["score"],
             returned_to=values["returned_to"],
             decide_days=numbers["decide_days"],
+            pass_clear=values["pass_clear"],
         ),
         files=Files(
             most_pieces=numbers["most_pieces"],

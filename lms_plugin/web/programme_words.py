@@ -126,6 +126,14 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("退回以后重交的，先由同行再评。"))
         if review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
+    if review.pass_clear:
+        peers.append(
+            _(
+                "评审截止以后，互评明显合格的（至少 %(n)s 人评，人人都判合格，离合格线不近）自动通过，"
+                "不用评审员看；发布前评审员和管理员都能撤销。",
+                n=max(2, review.reviews_per_work),
+            )
+        )
     if review.decide_days:
         peers.append(
             _("互评评完（没有互评的，交上来）以后，评审员 %(n)s 天内认定；超过的单独列出来。", n=review.decide_days)

@@ -1,9 +1,13 @@
 """拿不准的先看: reached from the queue, says why and with how many, and leads to the case."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
+import competencies
+from lms_plugin.flow import cases
 from tests import people as cast
 from tests.factories import Browser, World
+from tests.flow.handed_in import all_marks, hand_in, judgement
 from tests.flow.reviewed import many_reviewed
 
 Browse = Callable[[cast.Cast | None], Browser]
@@ -40,3 +44,35 @@ def test_the_queue_is_ordered_by_doubt_or_by_age_and_cases_keep_the_order(world:
     case = by_age.split('<th role="rowheader"')[1].split('href="')[1].split('"')[0]
     assert "order=age" in case
     assert "order=age" in trainer.get(case.replace("&amp;", "&")).text
+
+
+def test_what_was_just_decided_and_what_passed_by_itself_is_taken_back_on_the_page(
+    world: World, browse: Browse
+) -> None:
+    one = hand_in(world, cast.CHEN, "A3", world.now - timedelta(hours=2))
+    trainer, officer = browse(cast.TRAINER), browse(cast.OFFICER)
+    marks = judgement(all_marks(world, one, 1))
+    decided = cases.decide(world.session, world.actor(cast.TRAINER), one.uuid, marks, 0, 1, world.now)
+    listed = f"/cases/agreed/{world.programme.uuid}"
+    page = trainer.get(listed).text
+    assert "半小时内您定的" in page
+    assert f'action="/cases/{one.uuid}/undo"' in page
+    assert officer.post(f"/cases/{one.uuid}/undo", {"base": decided.version}).status_code == 422  # a colleague's
+    back = trainer.post(f"/cases/{one.uuid}/undo", {"base": decided.version, "list": world.programme.uuid})
+    assert back.status_code == 303
+    assert listed in back.headers["Location"]
+    assert "半小时内您定的" not in trainer.get(listed).text
+    world.session.expire_all()
+    assert one.state is competencies.SubmissionState.SUBMITTED
+    # As if the rules had passed it.
+    again = cases.decide(world.session, world.actor(cast.TRAINER), one.uuid, marks, decided.version, 1, world.now)
+    again.by_policy_id = world.programme.policy_id
+    world.session.add(again)
+    world.session.flush()
+    assert "自动通过：合格" in officer.get("/cases?state=by_rule").text
+    page = officer.get(f"/cases/{one.uuid}").text
+    assert "按项目规则自动通过" in page
+    assert "撤销这个结果" in page
+    assert browse(cast.WANG).post(f"/cases/{one.uuid}/undo", {"base": again.version}).status_code == 403
+    assert officer.post(f"/cases/{one.uuid}/undo", {"base": again.version}).status_code == 303
+    assert "撤销这个结果" not in officer.get(f"/cases/{one.uuid}").text
