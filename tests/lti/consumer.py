@@ -64,11 +64,11 @@ class Tool:
 
 
 @contextmanager
-def tool_on_loopback(folder: Path, name: str = "localhost") -> Iterator[Tool]:
-    """The tool over a SQLite database of its own; `name` of the machine, as browsers know it."""
+def tool_on_loopback(folder: Path) -> Iterator[Tool]:
+    """The tool over a SQLite database of its own."""
     url = f"sqlite:///{folder / 'tool.db'}"
     migrate.upgrade(url)
-    with serving.tool_on_loopback(url, folder, utc_now, name) as tool, tool.sessions() as session:
+    with serving.tool_on_loopback(url, folder, utc_now) as tool, tool.sessions() as session:
         db.writes(session)
         world = build_world(session, utc_now())
         world.course.programme_id = None  # that course is on no host that runs: no score goes there

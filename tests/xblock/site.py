@@ -90,13 +90,13 @@ class Learner(Visitor):
 
 
 @contextmanager
-def site_of(generation: str, folder: Path, name: str = "localhost", tool_name: str = "localhost") -> Iterator[Site]:
+def site_of(generation: str, folder: Path, name: str = "localhost") -> Iterator[Site]:
     """Tool and host, both running; 林静 and 梅芳 of the host are 陈晓芳 and 王秀兰 of the district."""
     python = stock.python_of(generation)
     assert python is not None
     beside = installed_for(generation, folder)
     with (
-        tool_on_loopback(folder, tool_name) as tool,
+        tool_on_loopback(folder) as tool,
         consumer_on_loopback(python, tool.url, folder, beside, name) as root,
     ):
         made = Site(generation, root, tool)

@@ -11,6 +11,10 @@ if (origin && window.parent !== window) {
   };
   new ResizeObserver(tell).observe(document.body);
 
+  // The teacher's next step, for a host whose page keeps it beside the frame (the Open edX block does).
+  const next = document.querySelector("[data-tells-next]") && document.querySelector("section.next .sentence");
+  if (next) window.parent.postMessage({ subject: "nengli.next", next: next.textContent.trim() }, origin);
+
   // What else the host listens to, it says itself.
   nengli.host.understands(window.parent, origin).then((known) => {
     const tellHost = (subject) => nengli.host.ask(window.parent, origin, subject, PATIENCE);

@@ -171,7 +171,10 @@ def _site() -> Any:
         wanted["lti_1p3_passport"] = passport
     row, _ = models.LtiConfiguration.objects.get_or_create(config_id=SITE, defaults=wanted)
     _put(row, wanted)
-    _ = row.lti_1p3_private_key_id  # the keys are made when they are first asked for
+    held = row if passports is None else row.lti_1p3_passport
+    if not held.lti_1p3_internal_public_jwk:  # asking the consumer writes the row each time: one row for all launches
+        _ = held.lti_1p3_private_key_id, held.lti_1p3_public_jwk
+        row.refresh_from_db()
     return row
 
 

@@ -36,7 +36,7 @@ class StudioMixin(XBlockMixin):
             "title": self.display_name,
             "about": self.chosen_title,
             "programme": self.programme,
-            "weight": self.max_score(),
+            "weight": f"{self.max_score():g}" if self.max_score() else "",
             "problem": problem,
             "registration": found,
             "tool": compat.tool_url(),

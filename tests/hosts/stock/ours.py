@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import workbench
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path, re_path
 from django.utils import translation
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from edx import COURSE, DELETED, PUBLISHED, ROLES, ROOT, block_at
+from edx import COURSE, DELETED, PUBLISHED, ROLES, ROOT, block_at, external_id
 from nengli_xblock import compat
 from opaque_keys.edx.keys import UsageKey
 from webob import Request
@@ -104,12 +105,12 @@ def editor(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @xframe_options_sameorigin
-def handler(request: HttpRequest, usage: str, name: str, suffix: str = "") -> HttpResponse:
+def handler(request: HttpRequest, usage: str, name: str, suffix: str | None = "") -> HttpResponse:
     """A handler of the LMS: for whoever is signed in; a change needs the page's token."""
     block = spoken(block_at(UsageKey.from_string(usage), request.user))
     asked = Request.blank("/", method=request.method)
     asked.body = request.body
-    answer = block.runtime.handle(block, name, asked, suffix)
+    answer = block.runtime.handle(block, name, asked, suffix or "")
     block.save()
     return HttpResponse(
         answer.body,
@@ -118,7 +119,7 @@ def handler(request: HttpRequest, usage: str, name: str, suffix: str = "") -> Ht
     )
 
 
-def studio(request: HttpRequest, usage: str, name: str, suffix: str = "") -> HttpResponse:
+def studio(request: HttpRequest, usage: str, name: str, suffix: str | None = "") -> HttpResponse:
     """A handler of Studio."""
     with STUDIO, override_settings(SERVICE_VARIANT="cms"):
         return handler(request, usage, name, suffix)
@@ -153,8 +154,6 @@ def pick(request: HttpRequest, name: str) -> HttpResponse:
 
 def kept(_request: HttpRequest, name: str, who: str) -> HttpResponse:
     """What the block keeps of a learner, and what it has published."""
-    from django.contrib.auth import get_user_model  # noqa: PLC0415 - only once Django is set up
-
     block = ours(name, get_user_model().objects.get(username=who))
     fields = ("module_score", "points_given", "points_maximum", "hours_given", "hours_maximum", "next_step")
     state = {field: getattr(block, field) for field in fields}
@@ -184,15 +183,30 @@ def delete(_request: HttpRequest, name: str) -> HttpResponse:
 
 
 def timed(request: HttpRequest, name: str) -> HttpResponse:
-    """Server time of the learner's view in milliseconds, each of many, and the queries that it made."""
+    """Processor time of the learner's view in milliseconds, each of many, and the queries that it made."""
     times = []
+    assert request.user.is_authenticated  # the page's own two queries are asked before
     with CaptureQueriesContext(connection) as queries:
         for _ in range(int(request.GET.get("times", "200"))):
             block = ours(name, request.user)
-            began = time.perf_counter()
+            began = time.thread_time()
             block.student_view({})
-            times.append(1000 * (time.perf_counter() - began))
+            times.append(1000 * (time.thread_time() - began))
     return JsonResponse({"times": times, "queries": len(queries)})
+
+
+def crowd(_request: HttpRequest, count: int) -> HttpResponse:
+    """That many learners more; how tools know them."""
+    known = get_user_model().objects
+    made = known.bulk_create([get_user_model()(username=f"crowd{number}") for number in range(count)])
+    ROLES.update({one.username: "student" for one in made})
+    return JsonResponse({"subjects": [external_id(one) for one in made], "numbers": [one.pk for one in made]})
+
+
+def tally(_request: HttpRequest, name: str) -> HttpResponse:
+    """How often each account's grade was published by a block."""
+    grades = [event for event in PUBLISHED if event["block"] == name and event["kind"] == "grade"]
+    return JsonResponse({"grades": [[event["user_id"], event["value"]] for event in grades]})
 
 
 def stranger(_request: HttpRequest, name: str) -> HttpResponse:
@@ -205,8 +219,8 @@ urlpatterns = [
     path("author/<name>", author),
     path("editor/<name>", editor),
     path("stranger/<name>", stranger),
-    re_path(r"^handler/(?P<usage>[^/]+)/(?P<name>\w+)/(?P<suffix>.*)$", handler),
-    re_path(r"^studio/(?P<usage>[^/]+)/(?P<name>\w+)/(?P<suffix>.*)$", studio),
+    re_path(r"^handler/(?P<usage>[^/]+)/(?P<name>\w+)(?:/(?P<suffix>.*))?$", handler),
+    re_path(r"^studio/(?P<usage>[^/]+)/(?P<name>\w+)(?:/(?P<suffix>.*))?$", studio),
     path("resource/public/<name>", resource),
     path("jquery.js", jquery),
     path("site", site),
@@ -217,4 +231,6 @@ urlpatterns = [
     path("leave/<who>", leave),
     path("delete/<name>", delete),
     path("timed/<name>", timed),
+    path("crowd/<int:count>", crowd),
+    path("tally/<name>", tally),
 ]

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from edx import ROOT  # the stand-ins must be there before any app is loaded
 
 SECRET_KEY = "of a host that lives for one test run"
-ALLOWED_HOSTS = [".localhost"]
+ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 DEBUG = False
 ROOT_URLCONF = "pages"
 INSTALLED_APPS = [
@@ -35,10 +35,12 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["STOCK_DATABASE"],
         "ATOMIC_REQUESTS": True,  # as in edx-platform: an answer of 500 keeps nothing
-        "OPTIONS": {"timeout": 20},
+        "OPTIONS": {"timeout": 120, "transaction_mode": "IMMEDIATE"},  # else two writers at once are an error
     }
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# As a site needs it whose authors choose content: the tool's answer is posted from another site.
+SESSION_COOKIE_SAMESITE, SESSION_COOKIE_SECURE = "None", True
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"

@@ -7,7 +7,7 @@ function NengliCard(runtime, element) {
   root.dataset.nengli = "1";
   var find = function (what) { return root.querySelector(what); };
   var frame = find("iframe"), down = find("[data-down]"), tool = root.dataset.tool, isTeam = Boolean(root.dataset.isTeam);
-  var origin = new URL(tool).origin, PATIENCE = 8000, EVERY = 60000, LOWEST = 320, HIGHEST = 20000, heard = false, asked = 0;
+  var origin = new URL(tool).origin, PATIENCE = 8000, EVERY = 60000, LOWEST = 320, HIGHEST = 20000, heard = false, asked = 0, told = "";
 
   function post(handler, data, then) {
     $.ajax({ type: "POST", url: runtime.handlerUrl(element, handler), data: JSON.stringify(data), contentType: "application/json" })
@@ -19,7 +19,7 @@ function NengliCard(runtime, element) {
       place.querySelector(".nengli-number").textContent = line ? line.given + " / " + line.maximum : place.dataset.none;
       place.querySelector("progress").value = line ? line.percent : 0;
     });
-    next(card.next);
+    next(told || card.next); // what the frame says now is newer than what an answer on its way was told
   }
   function next(words) {
     var place = find("[data-next]");
@@ -47,13 +47,19 @@ function NengliCard(runtime, element) {
     heard = true;
     silent(false);
     if (said.subject === "lti.frameResize" && isFinite(said.height)) {
-      frame.style.height = Math.min(Math.max(Number(said.height) + 20, LOWEST), HIGHEST) + "px";
+      frame.style.height = Math.min(Math.max(Number(said.height), LOWEST), HIGHEST) + "px"; // exactly: its page fills what it gets
     } else if (said.subject === "nengli.next" && typeof said.next === "string" && !isTeam) {
-      next(said.next.slice(0, 200));
-      post("remember", { next: said.next }, function (kept) { next(kept.next); });
-      refresh();
+      told = said.next.slice(0, 200);
+      next(told);
+      post("remember", { next: told }, function (kept) {
+        told = kept.next;
+        next(told);
+        refresh();
+      });
     }
   });
+  // Each page begins at the usual height and then says its own: else a short page after a long one would stay long.
+  if (frame) frame.addEventListener("load", function () { frame.style.height = ""; });
   find("[data-again]").addEventListener("click", function () {
     silent(false);
     if (frame) frame.src = frame.getAttribute("src");
