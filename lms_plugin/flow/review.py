@@ -356,7 +356,7 @@ def submit(
     sheet = _sheet(session, review)
     rubrics.save_review(session, review, _fitting(sheet, drafts), version, now)
     saved = rubrics.drafts_of(session, [pk(review)])[pk(review)]
-    problems = rubrics.mark_problems(rubrics.finished(saved), sheet.expected)
+    problems = rubrics.mark_problems(rubrics.finished(saved), sheet.expected, without_reason=(competencies.Level.PASS,))
     if problems:
         raise Invalid({f"{key.item_key}.{key.criterion_key}": str(why) for key, why in problems.items()})
     level = sheet.compute(saved).point_level

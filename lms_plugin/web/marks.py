@@ -81,14 +81,20 @@ def square_kind(level: int | None) -> str:
     return "none" if level is None else ("below", "pass", "top")[level]
 
 
-def choices(line: CriterionView, own: OwnWords = None) -> list[dict[str, Any]]:
-    """The levels of a criterion as `ui.criterion` takes them, lowest first."""
+def choices(line: CriterionView, own: OwnWords = None, *, for_peers: bool = False) -> list[dict[str, Any]]:
+    """The levels of a criterion as `ui.criterion` takes them, lowest first. `for_peers`: above pass wants words too."""
     found = []
     for level in line.choices:
         text = told(line.texts.get(level))
         if level == 1 and not text and not line.is_validity:
             text = _("达到合格没有要求；只影响能否评优秀。") if not own else _("这一等没有要求；只影响能否评更高一等。")
         found.append(
-            {"value": str(level), "label": level_word(level, line.is_validity, own), "text": text, "below": level == 0}
+            {
+                "value": str(level),
+                "label": level_word(level, line.is_validity, own),
+                "text": text,
+                "below": level == 0,
+                "why": for_peers and level == 2,
+            }
         )
     return found

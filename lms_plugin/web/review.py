@@ -42,7 +42,7 @@ def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
         view=view,
         errors=errors,
         first_error=marks.first_error(view.items, errors),
-        choices=lambda line: marks.choices(line, view.level_words),
+        choices=lambda line: marks.choices(line, view.level_words, for_peers=True),
         level_word=lambda level, is_validity: marks.level_word(level, is_validity, view.level_words),
     )
 

@@ -87,7 +87,8 @@ def all_marks(
             wanted = 1 if wanted else 0
         elif wanted not in choices:
             wanted = min(choices)
-        found[key] = rubrics.DraftMark(wanted, "这里还没有做到。" if wanted == 0 else "")
+        why = {0: "这里还没有做到。", 2: "写得具体，有例子。"}
+        found[key] = rubrics.DraftMark(wanted, why.get(wanted, ""))
     return found
 
 

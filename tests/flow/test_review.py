@@ -159,11 +159,14 @@ def test_submitting_says_which_criterion_is_missing_and_which_needs_a_reason(
     keys = list(drafts)
     drafts[keys[0]] = rubrics.DraftMark(None)
     drafts[keys[1]] = rubrics.DraftMark(0, " ")
+    above = next(key for key in keys[2:] if key.criterion_key != rubrics.VALIDITY_KEY)
+    drafts[above] = rubrics.DraftMark(2, "")  # above a pass, too: what was seen in the work
     with pytest.raises(Invalid) as invalid:
         review.submit(world.session, actor, one.uuid, drafts, version, world.now)
     assert invalid.value.fields == {
         f"{keys[0].item_key}.{keys[0].criterion_key}": "review.level_missing",
         f"{keys[1].item_key}.{keys[1].criterion_key}": "review.reason_missing",
+        f"{above.item_key}.{above.criterion_key}": "review.reason_missing",
     }
     assert one.state is rubrics.ReviewState.OPEN
 

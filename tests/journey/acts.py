@@ -139,7 +139,7 @@ def review_one(where: Where, level: int) -> None:
 
 
 def mark_form(form: Locator, level: int) -> None:
-    """Gives every criterion a level, and a reason where it is below pass."""
+    """Gives every criterion a level, and a reason where the form asks for one."""
     for criterion in form.locator("fieldset.criterion").all():
         radios = criterion.locator("input[type=radio]")
         values = [radios.nth(n).get_attribute("value") or "" for n in range(radios.count())]
@@ -147,6 +147,8 @@ def mark_form(form: Locator, level: int) -> None:
         criterion.locator("label.lv").nth(values.index(wanted)).click()
         if wanted == "0":
             criterion.locator("textarea").fill("看不出这一条，请补充具体环节。")
+        elif wanted == "2" and criterion.locator("textarea").is_visible():
+            criterion.locator("textarea").fill("设计里写清了每一步，学生都参与。")
 
 
 def strike_own_name(where: Where) -> int:

@@ -15,7 +15,7 @@ each("form[data-marks]", (form) => {
 
   function settle(criterion) {
     const reason = reasonOf(criterion);
-    if (reason) reason.required = Boolean(chosen(criterion)?.hasAttribute("data-below"));
+    if (reason) reason.required = Boolean(chosen(criterion)?.hasAttribute("data-why"));
   }
 
   function go(to, focus = true) {
@@ -46,7 +46,7 @@ each("form[data-marks]", (form) => {
     const radio = criterion.querySelectorAll("input[type=radio]")[n];
     set(criterion, radio);
     radio?.focus({ preventScroll: true });
-    if (radio?.hasAttribute("data-below")) reasonOf(criterion)?.focus();
+    if (radio?.hasAttribute("data-why")) reasonOf(criterion)?.focus();
   }
 
   function accept() {
