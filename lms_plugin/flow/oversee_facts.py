@@ -106,7 +106,7 @@ def points(programme_id: int, who: CTE, compulsory: Sequence[str]) -> Subquery:
 
 
 def hours(programme_id: int, who: CTE) -> Subquery:
-    """One row a person: the ledger's totals of each kind, in hundredths."""
+    """One row a person: the ledger's totals of both kinds that are asked for, and of all kinds, in hundredths."""
 
     def total(kind: CreditKind) -> Any:
         return func.sum(case((col(CreditEntry.kind) == kind, col(CreditEntry.credit_hundredths)), else_=0))
@@ -116,6 +116,7 @@ def hours(programme_id: int, who: CTE) -> Subquery:
             who.c.root_id,
             total(CreditKind.PRACTICE).label("practice"),
             total(CreditKind.ONLINE).label("online"),
+            func.sum(col(CreditEntry.credit_hundredths)).label("all_kinds"),
         )
         .join(who, who.c.person_id == col(CreditEntry.person_id))
         .where(col(CreditEntry.programme_id) == programme_id)

@@ -249,6 +249,7 @@ class Sources:
             self.category.label("category"),
             self.practice.label("practice"),
             self.online.label("online"),
+            value(self.hours.c.all_kinds, 0).label("all_kinds"),
         )
 
     def entries(self, within: str, *columns: Any) -> Select[Any]:

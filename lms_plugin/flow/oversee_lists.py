@@ -25,6 +25,7 @@ from competencies import (
     Level,
     Selection,
     Submission,
+    credit_points,
     cycle_rule,
     head,
     local_day,
@@ -173,7 +174,7 @@ def _line(
 ) -> PersonLine:
     uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, *details = row
     category = details.pop(11)
-    is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online = (int(v) for v in details)
+    is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online, every = (int(v) for v in details)
     counted, counted_excellent, meets_rule, hours_ok = counts
     own = Category(category) if category else None
     rules = place.frame.rules.for_category(own)
@@ -198,6 +199,7 @@ def _line(
         excellent=excellent,
         practice_hundredths=practice,
         online_hundredths=online,
+        credit_points_hundredths=credit_points(every, place.frame.rules.hours.per_credit_point_hundredths),
         result=None if exempt is not None else result,
         lack=Lack(
             logged_in=bool(is_in),

@@ -106,6 +106,7 @@ class PersonLine:
     excellent: int
     practice_hundredths: int
     online_hundredths: int
+    credit_points_hundredths: int  # 学分 that hours of all kinds make; 0 where the rules do not count so
     result: Result | None
     lack: Lack
     points: tuple[tuple[str, Level], ...] = ()

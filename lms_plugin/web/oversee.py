@@ -253,6 +253,7 @@ def sheet(programme: str, unit: str) -> BaseResponse:
         sheets.Column(_("其中实践应用"), 12, "hours"),
         sheets.Column(_("周期还差"), 30),
         sheets.Column(_("类别"), 10),
+        *([sheets.Column(_("学分"), 8, "hours")] if rules.hours.per_credit_point_hundredths else ()),
     ]
     total = sum((tally for _name, tally in found.units), Tally())
     return workbook(
@@ -308,6 +309,7 @@ def _person_rows(lines: Iterable[PersonLine], rules: Rules, own: marks.OwnWords)
             line.exempt_reason,
             *_cycle_cells(line.cycle),
             category_form.listed([line.category]) if line.category is not None else "",
+            *([line.credit_points_hundredths] if rules.hours.per_credit_point_hundredths else ()),
         )
 
 

@@ -2,8 +2,10 @@
 
 from datetime import date, timedelta
 from html import unescape
+from io import BytesIO
 
 import pytest
+from python_calamine import CalamineWorkbook
 from sqlmodel import select
 
 import competencies
@@ -402,12 +404,27 @@ def test_each_field_of_the_form_stands_in_one_part(world):
     assert sorted([*said, *everybody]) == sorted(programme_form.typed_values({}))
 
 
+def of_chen(officer, world):
+    """Her line of the sheet of the district's progress."""
+    answer = officer.get(f"/progress/{world.programme.uuid}/{world.county.uuid}/sheet")
+    data = answer.data
+    answer.close()
+    book = CalamineWorkbook.from_filelike(BytesIO(data))
+    for page in ("名单", "不在名单上"):
+        head, *lines = book.get_sheet_by_name(page).to_python()
+        found = [dict(zip(head, line, strict=True)) for line in lines if line[0] == cast.CHEN.name]
+        if found:
+            return found[0]
+    raise AssertionError
+
+
 def test_hours_are_told_as_credit_points_where_the_rules_say_how_many_make_one(browse, world):
     earn(world, cast.CHEN, "A3", "A5", "A6")
     world.session.commit()
     officer, url = browse(cast.OFFICER), f"/curate/programmes/{world.programme.uuid}"
     record = f"/record/{world.programme.uuid}"
     assert "学分" not in browse(cast.CHEN).get(record).text
+    assert "学分" not in of_chen(officer, world)
     typed = form(
         world,
         title=world.programme.title,
@@ -417,5 +434,6 @@ def test_hours_are_told_as_credit_points_where_the_rules_say_how_many_make_one(b
     assert officer.post(f"{url}/edit", typed).status_code == 303
     assert "每 10 学时合 1 学分。" in officer.get(url).text
     assert "合 2.5 学分" in browse(cast.CHEN).get(record).text
+    assert of_chen(officer, world)["学分"] == 2.5
     wrong = officer.post(f"{url}/edit", {**typed, "excellent_cap_percent": "30"})
     assert "学校结批时才能按它检查" in wrong.text
