@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, delete, func, insert, literal, text, update
+from sqlalchemy import ColumnElement, Integer, bindparam, delete, func, insert, literal, text, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -18,6 +18,9 @@ from rubrics.models import Review, ReviewEvent, ReviewNeed, ReviewState
 from rubrics.states import LIVE, is_late
 
 AT_ONCE = 500
+_NEED = columns(table(ReviewNeed).c.wanted, table(ReviewNeed).c.lease_hours).where(
+    table(ReviewNeed).c.submission_version_id == bindparam("version")
+)
 TRIES = 3
 
 
@@ -50,10 +53,8 @@ def claim(
         if review_id is None:
             return None
         review = get(session, Review, review_id)
-        need = session.exec(
-            select(ReviewNeed).where(ReviewNeed.submission_version_id == review.submission_version_id)
-        ).one()
-        standing, late = _split(_live(session, [need.submission_version_id]), need.lease_hours, now)
+        need = session.execute(_NEED, {"version": review.submission_version_id}).one()
+        standing, late = _split(_live(session, [review.submission_version_id]), need.lease_hours, now)
         if len(standing) <= need.wanted:
             session.add(
                 ReviewEvent(
@@ -67,12 +68,14 @@ def claim(
             session.flush()
             most = max(0, len(standing) + len(late) - need.wanted)
             wanted = [one.id for one in sorted(late, key=_touched)[:most]]
+            if not wanted:
+                return review, []
             rows = {pk(row): row for row in session.exec(select(Review).where(col(Review.id).in_(wanted)))}
             return review, [rows[key] for key in wanted]
         # Somebody saved, in the meantime, what the count took for forsaken: the place is theirs.
         session.delete(review)
         session.flush()
-        count_need(session, [need.submission_version_id], now)
+        count_need(session, [review.submission_version_id], now)
     return None
 
 
