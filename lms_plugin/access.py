@@ -95,6 +95,7 @@ class Permission(enum.Enum):
     BATCH_CHECK = "batch.check"
     OBJECTION_RAISE = "objection.raise"
     OBJECTION_ANSWER = "objection.answer"
+    MESSAGES_READ = "messages.read"
     APPEAL_RAISE = "appeal.raise"
     APPEAL_REVIEW = "appeal.review"
     APPEAL_READ = "appeal.read"
@@ -209,6 +210,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.BATCH_CHECK: [[_officer, _is_not_own], [_confirmed_trainer, _is_not_own]],  # asked of the whole county
     Permission.OBJECTION_RAISE: [[_is_own]],
     Permission.OBJECTION_ANSWER: [[_officer, _is_not_own]],
+    Permission.MESSAGES_READ: [[_is_own]],
     Permission.APPEAL_RAISE: [[_is_own]],
     Permission.APPEAL_REVIEW: [[_is_reviewer, _is_not_own]],
     Permission.APPEAL_READ: [[_officer, _is_not_own], [_auditor, _is_not_own]],

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -20,6 +21,7 @@ class Settings(BaseSettings):
     `host_rate`: how many requests a second one course platform gets from all workers at most (0 = no limit).
     `log_days`: how long the launch log is kept.
     `keep_removed_days`: how long a file that its author took out of every draft can still be used again.
+    `smtp_host`: the mail server by which messages also leave as letters ("" = none do); `smtp_from`: their sender.
     `allow_networks`: private networks that course platforms stand in, by commas: 10.2.0.0/16.
     `allow_loopback` admits http and loopback hosts: demo and tests only, said loudly at start.
     """
@@ -42,6 +44,12 @@ class Settings(BaseSettings):
     host_rate: int = 5
     log_days: int = Field(default=90, ge=1)
     keep_removed_days: int = Field(default=30, ge=1)
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = ""
 
     @field_validator("secret_key")
     @classmethod
@@ -71,6 +79,10 @@ class Settings(BaseSettings):
             raise ValueError("NENGLI_PUBLIC_URL must be the full address of the tool / 必须是完整网址")
         if parts.scheme == "http" and not self.allow_loopback:
             raise ValueError("NENGLI_PUBLIC_URL must be https (http only with NENGLI_ALLOW_LOOPBACK=1) / 必须是 https")
+        if bool(self.smtp_host) != bool(self.smtp_from):
+            raise ValueError("NENGLI_SMTP_HOST and NENGLI_SMTP_FROM go together / 要么都填，要么都不填")
+        if self.smtp_from and (self.smtp_from.count("@") != 1 or not self.smtp_from.isascii()):
+            raise ValueError("NENGLI_SMTP_FROM must be an address such as nengli@example.org / 必须是邮箱地址")
         if self.demo and not self.allow_loopback:
             raise ValueError("NENGLI_DEMO is for loopback only / 演示模式只能在本机使用")
         return self

@@ -32,6 +32,7 @@ TRANSFER_FILES = "transfer_files"  # the files of what one person handed in else
 RULES = "rules"  # everybody's hours in one programme after its rules have changed
 TRAINING = "training"  # hours of a closed training: those that one transaction does not take
 CLEAR = "pass_clear"  # works of one programme that reviewers find clearly 合格
+MAIL, MAIL_CODE = "mail", "mail_code"  # a letter of the day, a code to a new address
 RELEASE = "release"  # decided works of one programme: all that somebody released, however many
 
 

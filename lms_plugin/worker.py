@@ -32,6 +32,7 @@ from lms_plugin.flow import (
     host_list,
     host_notices,
     intake_making,
+    messages_mail,
     report,
     retry,
     review,
@@ -101,7 +102,13 @@ class Worker:
             outbox.TRANSFER_FILES: self.bring_files,
             outbox.ARCHIVE: self.pack,
             outbox.INTAKE: self.take_in,
+            outbox.MAIL: self.send_letter,
+            outbox.MAIL_CODE: self.send_code,
         }
+        self.channel = messages_mail.channel_of(settings)
+        self.house = messages_mail.House(
+            settings.secret_key.get_secret_value(), settings.public_url, settings.product_name, settings.product_name_en
+        )
         self.ends: dict[str, Callable[[dict[str, int], datetime], bool]] = {
             outbox.ARCHIVE: self.end_packing,
             outbox.INTAKE: self.end_intake,
@@ -170,6 +177,14 @@ class Worker:
         """An archive that cannot be taken in is given up."""
         return intake_making.give_up(self.sessions, self.storage, ids, now)
 
+    def send_letter(self, _post: report.Post, ids: dict[str, int], now: datetime) -> None:
+        """The letter of a day to one address."""
+        messages_mail.send_letter(self.sessions, self.channel, self.house, ids, now)
+
+    def send_code(self, _post: report.Post, ids: dict[str, int], now: datetime) -> None:
+        """The code by which an address is confirmed."""
+        messages_mail.send_code(self.sessions, self.channel, self.house, ids, now)
+
     def run_due(self, limit: int = 50) -> int:
         """Runs all jobs that are due now, one after the other; gives the number. Stops where none is left."""
         ran = 0
@@ -206,6 +221,9 @@ class Worker:
             retry.ask_again(session, now)
         with self._alone("ask_digests") as session:
             digest.ask_digests(session, now)
+        if self.channel is not None:
+            with self._alone("ask_letters") as session:
+                messages_mail.ask_letters(session, now)
         with self._alone("rotate_when_due") as session:
             every = timedelta(days=self.settings.key_days)
             lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)

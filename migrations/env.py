@@ -10,6 +10,7 @@ import competencies.choice_changes
 import competencies.models
 import competencies.training_models
 import lms_plugin.erasures
+import lms_plugin.inbox
 import lms_plugin.outbox
 import lms_plugin.people
 import lti.models
@@ -23,6 +24,7 @@ TABLES = (
     competencies.models,
     competencies.training_models,
     lms_plugin.erasures,
+    lms_plugin.inbox,
     lms_plugin.outbox,
     lms_plugin.people,
     lti.models,

@@ -72,6 +72,7 @@ NEEDS_NO_PERMISSION = {
     "look.look": "what a course asks of anybody; the signed address is the permission, and the registration allows it",
     "enter.enrol": "a consequence of a launch or of an officer's act that has been checked",
     "enter.raise_notice": "tells officers something; gives nothing away",
+    "messages_mail.end_by_link": "the signed link in a letter is the permission, for that one act",
     "notices.officers_above": "asked for the signed-in person's own school",
     "courses.course_scope": "reads what `require` has to know of a course; only flow calls it",
     "courses.may_bind": "asks whether the signed-in person may",

@@ -41,6 +41,7 @@ from lms_plugin.flow import (
     transfers,
     workloads,
 )
+from lms_plugin.inbox import Message
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Tenant
 from lms_plugin.web.edge import CROSS_SITE_ENDPOINTS, GETS_THAT_COMMIT, OPEN_CHANGES, OPEN_ENDPOINTS
 from tests import people as cast
@@ -117,6 +118,11 @@ OWN_PAGES = {
     "chain.publicities",
     "asks.inbox",
     "appeals.inbox",
+    "inbox.home",
+    "inbox.read_all",
+    "inbox.mail",
+    "inbox.confirm",
+    "inbox.remove",
     "transfers.mine",
     "transfers.ask",
     "transfers.code",
@@ -127,6 +133,7 @@ OWN_PAGES = {
 # Ids that are no row of a district: what stands there, and what the neighbour may get.
 NO_ROW = {
     "lti.download": "a ticket is its own permission",
+    "inbox.off": "the signed link is its own permission",
     "people.taken": "names a role, shown to who holds it",
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
     "curate.load_pack": "names a pack that ships with the product",
@@ -187,7 +194,7 @@ class Things:
         """What nobody outside the district may read."""
         world = self.world
         names = [person.name for key, person in world.persons.items() if key != cast.NEIGHBOUR.key]
-        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "key", "name", "product"}]
+        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "off", "key", "name", "product"}]
         return [*names, *world.schools, world.programme.title, "平安县", *ids]
 
     def told_by(self, answer: Any, address: str = "") -> list[str]:
@@ -353,7 +360,8 @@ def appeal_and_member(world: World) -> dict[str, str]:
     )
     session.add(member)
     session.flush()
-    return {"appeal": appeal.uuid, "member": member.uuid}
+    told = session.exec(select(Message).where(Message.person_id == pk(world.person(cast.CHEN)))).all()[0]
+    return {"appeal": appeal.uuid, "member": member.uuid, "message": told.uuid, "off": f"{'0' * 32}.{'0' * 40}"}
 
 
 def mapped(world: World) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
@@ -17,10 +17,25 @@ KINDS: dict[Any, str] = {
     int: "整数 number",
     Path: "路径 path",
     SecretStr: "密文 secret",
+    Literal["starttls", "tls", "none"]: "starttls / tls / none",
 }
 
 # What each setting means; a field of Settings without a row here fails the test.
 MEANINGS = {
+    "smtp_host": (
+        "发信的邮件服务器（SMTP）。不填 = 不发邮件，消息只在页面上看。和 `NENGLI_SMTP_FROM` 一起填；"
+        "`nengli doctor` 会试连",
+        "The mail server (SMTP) for letters. Empty = no letters, messages are read in the tool alone. Goes with "
+        "`NENGLI_SMTP_FROM`; `nengli doctor` tries it",
+    ),
+    "smtp_port": ("邮件服务器的端口：STARTTLS 587，TLS 465，都不用 25", "Its port: 587 STARTTLS, 465 TLS, 25 neither"),
+    "smtp_security": (
+        "`starttls`、`tls`，或 `none`（不加密，只在本机或内网的转发服务器上用）",
+        "`starttls`, `tls`, or `none` (nothing is secured: only for a relay on this machine or in the intranet)",
+    ),
+    "smtp_user": ("登录邮件服务器的用户名；不填 = 不登录", "The user at the mail server; empty = no sign-in"),
+    "smtp_password": ("登录邮件服务器的密码", "The password at the mail server"),
+    "smtp_from": ("发信人的邮箱地址", "The address that letters come from"),
     "database_url": (
         "数据库。正式环境用 PostgreSQL：`postgresql+psycopg://用户:密码@主机/库名`",
         "The database. PostgreSQL in production: `postgresql+psycopg://user:password@host/name`",

@@ -20,7 +20,7 @@ from competencies import Programme, Submission
 from lms_plugin.access import Actor, Permission, RoleScope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import conflicts, host_list
+from lms_plugin.flow import conflicts, host_list, message_words, messages
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import rule_of
@@ -108,6 +108,9 @@ def fill(session: Session, appeal: Appeal, now: datetime) -> list[AppealReview]:
     session.flush()
     for one in made:
         rubrics.record_event(session, appeal.submission_version_id, one.reviewer_id, "appeal_asked", now)
+    point = get(session, competencies.CompetencyPoint, get(session, Submission, appeal.submission_id).point_id)
+    told = [messages.Told(one.reviewer_id, one.uuid, {"code": point.code}) for one in made]
+    messages.tell(session, appeal.tenant_id, message_words.APPEAL_ASKED, told, now)
     return made
 
 

@@ -14,7 +14,7 @@ from competencies import Award, Decision, Outcome, Programme, Submission, Submis
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import appeal_panel, booking, drafts, humans, marking, report
+from lms_plugin.flow import appeal_panel, booking, drafts, humans, marking, message_words, messages, report
 from lms_plugin.people import Person, Tenant
 from rubrics import AT_WORK, Appeal, AppealPoint, AppealState, Given, MemberState
 
@@ -284,6 +284,9 @@ def _settle(session: Session, row: Appeal, said: list[dict[rubrics.appeals.Key, 
             _book(session, programme, work, version, decision, row, now)
     session.add(row)
     rubrics.record_event(session, pk(version), row.person_id, "appeal_settled", now)
+    code = get(session, competencies.CompetencyPoint, work.point_id).code
+    told = messages.Told(row.person_id, row.uuid, {"code": code})
+    messages.tell(session, row.tenant_id, message_words.APPEAL_SETTLED, [told], now)
     session.flush()
 
 

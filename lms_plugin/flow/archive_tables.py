@@ -22,7 +22,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 import competencies
 import lti  # noqa: F401 - its tables are packed too
 import rubrics  # noqa: F401 - likewise
-from lms_plugin import erasures, people  # noqa: F401 - likewise
+from lms_plugin import erasures, inbox, people  # noqa: F401 - likewise
 from lms_plugin.db import Model
 from lms_plugin.errors import Refused
 
@@ -105,6 +105,9 @@ LEFT_OUT: dict[str, str] = {
     "worker_beat": "whether this installation's worker lives",
     "notice": "hints for the officers of today; raised again where their cause is",
     "review_need": "counted anew from reviews and rules",
+    "message": "what people are to see to today; acts at the new place tell them anew, and an arrival tells nobody",
+    "mail_address": "whoever wants letters from the new place says so there, and confirms the address",
+    "letter": "what this installation has sent",
     "case_opening": "who has a work open at this moment",
     "link_request": "a host's question of a moment, with what is the host's own",
     "host_list": "read again from the host",

@@ -14,7 +14,7 @@ from competencies import Answer, CreditEntry, HoursRequest
 from lms_plugin.access import Actor, Permission, Scope, own, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import humans, people
+from lms_plugin.flow import humans, message_words, messages, people
 from lms_plugin.flow.notices import ASKED
 from lms_plugin.people import Enrolment, Notice, OrgMembership, OrgUnit, Person, RoleKind, Tenant
 
@@ -246,6 +246,9 @@ def answer(session: Session, actor: Actor, uuid: str, said: str, reply: str, now
     asker.answered_at = now
     session.add(asker)
     session.flush()
+    programme = get(session, competencies.Programme, row.programme_id)
+    told = messages.Told(pk(asker), programme.uuid, {"title": programme.title})
+    messages.tell(session, row.tenant_id, message_words.ANSWERED, [told], now)
 
 
 def _done_since(session: Session, row: HoursRequest, said: Answer) -> int | None:

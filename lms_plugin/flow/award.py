@@ -14,7 +14,7 @@ from lms_plugin import leaving, outbox
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import get, give_way, pk, transaction
 from lms_plugin.errors import Conflict, NotFound, Refused
-from lms_plugin.flow import booking, humans, reach, report, sessions
+from lms_plugin.flow import booking, humans, message_words, messages, reach, report, sessions
 from lms_plugin.flow.scopes import programme_scope, submission_scopes
 from lms_plugin.people import Person, RoleKind, Tenant
 
@@ -283,6 +283,7 @@ def release_rows(
             )
         ).all()
     )
+    _tell(session, programme, [submission for submission, _decision in rows], now)
     made: list[tuple[competencies.Award, competencies.Decision]] = []
     for submission, decision in rows:
         decision.released_at = now
@@ -321,3 +322,15 @@ def release_rows(
     competencies.ledger.credit_all(session, entries)
     report.queue_scores(session, programme, people, now)
     return done
+
+
+def _tell(
+    session: Session, programme: competencies.Programme, works: Sequence[competencies.Submission], now: datetime
+) -> None:
+    """Their authors are told that there is a result, not which: two statements."""
+    point = competencies.CompetencyPoint
+    codes = dict(
+        session.exec(select(point.id, point.code).where(col(point.id).in_({work.point_id for work in works}))).all()
+    )
+    told = [messages.Told(work.person_id, work.uuid, {"code": codes[work.point_id]}) for work in works]
+    messages.tell(session, programme.tenant_id, message_words.RELEASED, told, now)

@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import marking
+from lms_plugin.flow import marking, message_words, messages
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import submission_scope, submission_scopes
 from lms_plugin.people import OrgUnit, Person, Tenant
@@ -245,6 +245,8 @@ def _judge(
         ) from conflict
     rubrics.void_reviews(session, pk(version), now, only_unopened=row.outcome is competencies.Outcome.DECIDED)
     rubrics.record_event(session, pk(version), actor.person_id, row.outcome.value, now)
+    if row.outcome is competencies.Outcome.RETURNED:
+        messages.tell_author(session, submission, message_words.RETURNED, case.point.code, now)
     session.exec(delete(rubrics.CaseOpening).where(col(rubrics.CaseOpening.submission_id) == pk(submission)))
     session.flush()
     return row
@@ -285,6 +287,7 @@ def decline_late(session: Session, actor: Actor, uuid: str, reason: str, now: da
     competencies.decline_late(session, case.submission, case.version, reason, now)
     rubrics.record_event(session, pk(case.version), actor.person_id, "late_declined", now)
     session.flush()
+    messages.tell_author(session, case.submission, message_words.DECLINED, case.point.code, now)
 
 
 def _is_as_shown(case: Case, number: int) -> None:

@@ -1,7 +1,8 @@
 """每天一次: which courses have scores that are stuck, as a notice on the first page of those who can do something; and
 the hash of the ledger's newest seal, for officers to note down.
 
-The product sends no mail, so the notice is the whole digest; it goes by itself when nothing of the course is stuck.
+The notice goes by itself when nothing of the course is stuck. Officers are also told by a message (`messages`), which a
+letter carries to those who asked for letters.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,12 +18,12 @@ import competencies
 from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, can, somewhere
 from lms_plugin.db import get, pk, transaction
-from lms_plugin.flow import stuck
+from lms_plugin.flow import message_words, messages, stuck
 from lms_plugin.flow.notices import HEAD
 from lms_plugin.flow.reach import courses_within
 from lms_plugin.flow.report import Post
 from lms_plugin.outbox import Job
-from lms_plugin.people import Course, Notice, Tenant
+from lms_plugin.people import Course, Notice, OrgUnit, Role, RoleKind, Tenant
 
 STUCK = "scores.stuck"
 AT = time(7)  # of the district's day: before anybody opens the first page
@@ -64,8 +65,34 @@ def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
         standing = {notice.key: notice for notice in _open(session, pk(tenant))}
         for course in courses:
             _say(session, course, standing.pop(course.uuid, None), len(found[pk(course)]), now)
+        _tell_officers(session, tenant, courses, now)
+        messages.remind(session, tenant, now)
         _withdraw(session, standing.values(), now)
         _say_head(session, tenant, now)
+
+
+def _tell_officers(session: Session, tenant: Tenant, courses: Iterable[Course], now: datetime) -> None:
+    """The same as messages to the officers of the district and of the units above the course's programme, whom a letter
+    may reach as well."""
+    officers = session.exec(
+        select(Role.person_id, OrgUnit.path)
+        .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
+        .where(
+            Role.tenant_id == pk(tenant),
+            Role.kind == RoleKind.OFFICER,
+            col(Role.revoked_at).is_(None),
+            col(Role.is_provisional).is_(False),
+        )
+    ).all()
+    for course in courses:
+        programme = get(session, competencies.Programme, course.programme_id) if course.programme_id else None
+        path = get(session, OrgUnit, programme.org_unit_id).path if programme is not None else ""
+        told = [
+            messages.Told(person, course.uuid, {"title": course.title})
+            for person, office in officers
+            if not office or office.count("/") == 2 or path.startswith(office)
+        ]
+        messages.tell(session, pk(tenant), message_words.STUCK, told, now)
 
 
 def _say_head(session: Session, tenant: Tenant, now: datetime) -> None:

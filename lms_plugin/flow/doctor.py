@@ -19,7 +19,9 @@ from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
 from lms_plugin.errors import Unavailable
+from lms_plugin.flow.messages_mail import channel_of
 from lms_plugin.flow.platforms import trial_of
+from lms_plugin.mail import Channel
 from lms_plugin.net import Http, Network
 from lms_plugin.people import Tenant
 from lms_plugin.storage import Storage
@@ -68,6 +70,7 @@ class Place:
     allow_loopback: bool
     clock: Callable[[], datetime]
     networks: tuple[Network, ...] = ()
+    channel: Channel | None = None
 
     def http(self, *, own: bool = False) -> Http:
         """For requests to platforms; `own`: to the tool itself, whose name may lead to a private address."""
@@ -85,6 +88,7 @@ def place_of(settings: Settings, storage: Storage, clock: Callable[[], datetime]
         allow_loopback=settings.allow_loopback,
         clock=clock,
         networks=settings.networks,
+        channel=channel_of(settings),
     )
 
 
@@ -263,6 +267,7 @@ class Examination:
         http, clock = self.place.http(), self.place.clock
         with ThreadPoolExecutor(AT_ONCE) as pool:
             own = pool.submit(self._own)
+            mail = pool.submit(self._mail)
             examined = list(pool.map(lambda one: one.examine(http, clock), self.patients))
         told = [line for lines in examined for line in lines]
         # A platform that granted a token has read our keys: then it is only this server that cannot see itself.
@@ -273,8 +278,19 @@ class Examination:
         ]
         if self.left_out:
             found.append(Line("doctor.step_issuer", "doctor.left_out", {"count": self.left_out}, is_note=True))
+        found += mail.result()
         lacks = media.printer_lacks()  # a note: browsers print the same page
         return [*self.lines, Line("doctor.step_printer", lacks, is_note=bool(lacks)), *found, *told]
+
+    def _mail(self) -> list[Line]:
+        """The mail server, where letters are set up: connected, secured, signed in."""
+        if self.place.channel is None:
+            return []
+        try:
+            self.place.channel.check()
+        except Unavailable as error:
+            return [Line("doctor.step_mail", error.code)]
+        return [Line("doctor.step_mail")]
 
     def _own(self) -> list[Line]:
         """The tool from outside, as far as its own server sees it."""

@@ -24,6 +24,7 @@ from lms_plugin.db import new_uuid, pk
 from lms_plugin.erasures import Erasure
 from lms_plugin.errors import Conflict, Refused
 from lms_plugin.flow import humans
+from lms_plugin.inbox import MailAddress, Message
 from lms_plugin.people import (
     CourseMember,
     Exemption,
@@ -269,6 +270,8 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
         "flags": _blank(
             session, flag, or_(col(flag.by_id).in_(rows), col(flag.submission_id).in_(own)), words="", answer=""
         ),
+        "messages": _gone(session, Message, col(Message.person_id).in_(rows)),
+        "mail": _gone(session, MailAddress, col(MailAddress.person_id).in_(rows)),
         "phrases": _gone(session, phrase, col(phrase.person_id).in_(rows)),
         "codes": _gone(session, code, col(code.person_id).in_(rows)),
         "notices": _gone(session, Notice, col(Notice.id).in_(naming)),

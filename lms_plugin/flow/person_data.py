@@ -22,6 +22,7 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import erasing, humans
 from lms_plugin.flow.scopes import person_scope
+from lms_plugin.inbox import MailAddress, Message
 from lms_plugin.people import (
     Course,
     CourseMember,
@@ -161,6 +162,12 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
         "appeal_reviews": columns(col(_Member.asked_at), col(_Member.submitted_at)).where(
             col(_Member.reviewer_id).in_(ids)
         ),  # of whose work is not theirs to know
+        "messages": columns(col(Message.kind), col(Message.params), col(Message.raised_at), col(Message.read_at)).where(
+            col(Message.person_id).in_(ids)
+        ),
+        "mail": columns(col(MailAddress.address), col(MailAddress.confirmed_at), col(MailAddress.ended_at)).where(
+            col(MailAddress.person_id).in_(ids)
+        ),
         "phrases": columns(col(rubrics.Phrase.text), col(rubrics.Phrase.created_at)).where(
             col(rubrics.Phrase.person_id).in_(ids)
         ),

@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import conflicts, leavers, marking, review_needs
+from lms_plugin.flow import conflicts, leavers, marking, message_words, messages, review_needs
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
 from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
@@ -295,6 +295,8 @@ def _allot(
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
     due_at = review_needs.due_at(session, programme, now)
     rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
+    told = [messages.Told(person, programme.uuid, {"title": programme.title}) for person in same]
+    messages.tell(session, programme.tenant_id, message_words.REVIEWS, told, now)
 
 
 def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_
 from sqlalchemy import select as rows
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -18,6 +18,7 @@ from lms_plugin.access import Actor, RoleScope
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import Refused
 from lms_plugin.flow import humans
+from lms_plugin.inbox import Message
 from lms_plugin.people import Course, Enrolment, OrgUnit, Person, Role, Tenant, Ticket, WebSession
 
 WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
@@ -69,6 +70,7 @@ class Visitor:
     course: Course | None
     takes_part: bool
     host_origins: list[str]
+    unread: int = 0  # messages
 
 
 def page_locale(said: str) -> str:
@@ -142,9 +144,17 @@ _TAKES_PART = (
     .correlate(WebSession)
     .exists()
 )
+_Told = aliased(Person)
+_UNREAD = (
+    rows(func.count(col(Message.id)))
+    .join(_Told, col(_Told.id) == col(Message.person_id))
+    .where(_is_of_session(_Told), col(Message.read_at).is_(None))
+    .correlate(WebSession)
+    .scalar_subquery()
+)
 # Every page asks: put together once, with places for the hash and the moment.
 _LIVING = (
-    rows(WebSession, Person, Tenant, Course, lti.Platform, _TAKES_PART, Role, col(OrgUnit.path))
+    rows(WebSession, Person, Tenant, Course, lti.Platform, _TAKES_PART, _UNREAD, Role, col(OrgUnit.path))
     .join(Person, col(Person.id) == col(WebSession.person_id))
     .join(Tenant, col(Tenant.id) == col(WebSession.tenant_id))
     .join(Course, col(Course.id) == col(WebSession.course_id), isouter=True)
@@ -172,10 +182,12 @@ def visitor_of(
     found = session.execute(statement, {"hash": given, "now": now}).all()
     if not found:
         return None
-    row, person, tenant, course, platform, enrolled = found[0][:6]
+    row, person, tenant, course, platform, enrolled, unread = found[0][:7]
     origins = lti.platform_origins(platform) if platform is not None else []
     actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
-    return Visitor(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""}))
+    return Visitor(
+        *(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""})), unread
+    )
 
 
 def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, str | None]]) -> Actor:

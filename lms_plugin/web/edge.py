@@ -67,6 +67,7 @@ OPEN_ENDPOINTS = frozenset(
         "transfers.keys",
         "intakes.page",
         "look.page",
+        "inbox.off",
     }
 )
 # Changing requests without a session, hence without a CSRF token: a ticket, bearer or code in the body is their proof.
@@ -83,6 +84,7 @@ OPEN_CHANGES = frozenset(
         "sign_in.page",
         "intakes.stop",
         "intakes.go_on",
+        "inbox.off",
     }
 )
 # Changing requests that may come from another site: a host's login initiation and its launch.
@@ -146,6 +148,7 @@ class Edge:
     course: Course | None = None
     actor: Actor | None = None
     takes_part: bool = False  # in any programme, as a teacher
+    unread: int = 0  # messages
     by_bearer: bool = False
     locale: str = ""  # what a launch says, before anybody is signed in
     framed_by: list[str] | None = None  # origins of the host that the person comes from
@@ -234,7 +237,7 @@ def load_viewer() -> None:
         return
     here.web_session, here.person, here.tenant, here.course = found.row, found.person, found.tenant, found.course
     here.framed_by = found.host_origins
-    here.actor, here.takes_part = found.actor, found.takes_part
+    here.actor, here.takes_part, here.unread = found.actor, found.takes_part, found.unread
 
 
 def is_somebody() -> bool:

@@ -43,6 +43,7 @@ class Viewer:
     return_url: str
     is_demo: bool
     moves: Moves | None
+    unread: int  # messages
     is_answered: bool  # an answer to a request about their hours waits to be read
 
 
@@ -83,6 +84,7 @@ def viewer() -> Viewer | None:
         is_demo=here.web_session.is_demo,
         moves=_moves(),
         is_answered=here.person.answered_at is not None,
+        unread=here.unread,
     )
 
 

@@ -41,6 +41,7 @@ from lms_plugin.flow import (
     flags,
     host_list,
     invitations,
+    messages_mail,
     moving,
     remarking,
     reversal,
@@ -54,6 +55,7 @@ from lms_plugin.flow import (
     unit_seals,
     workloads,
 )
+from lms_plugin.inbox import MailAddress
 from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
 from lms_plugin.storage import Storage
 from lms_plugin.web import look
@@ -118,6 +120,7 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         _let_look(pages, tool.app)
         _sign_in(pages)
         _lie_there(session, tool.settings)
+        _wants_letters(pages, tool.settings)
         session.commit()
         yield pages
 
@@ -141,6 +144,21 @@ def _lie_there(session: Session, settings: Settings) -> None:
     settings.archive_dir.mkdir(parents=True, exist_ok=True)
     for uuid in session.exec(select(leaving.TenantArchive.uuid)):
         archive_making.file_of(settings.archive_dir, uuid).touch()
+
+
+def _wants_letters(pages: Pages, settings: Settings) -> None:
+    """Somebody gets letters, with a link that ends them."""
+    row = MailAddress(
+        tenant_id=pk(pages.world.tenant),
+        person_id=pk(pages.world.person(cast.ZHOU)),
+        address="zhou@school.example",
+        hour=9,
+        code_at=NOW,
+        confirmed_at=NOW,
+    )
+    pages.world.session.add(row)
+    pages.world.session.flush()
+    pages.uuids["off"] = messages_mail.off_token(row, settings.secret_key.get_secret_value())
 
 
 def _populate(pages: Pages) -> None:
