@@ -43,6 +43,7 @@ class Actor:
     course_id: int | None = None
     locale: str = "zh-Hans"
     absorbed_ids: tuple[int, ...] = ()  # rows that were found to be the same human being: their work is own work
+    is_guessable: bool = False  # came from a platform whose launches prove nobody (lti.proves_who)
 
     @property
     def person_ids(self) -> tuple[int, ...]:

@@ -54,6 +54,7 @@ from lti.platforms import (
     platform_origins,
     platform_use,
     platforms,
+    proves_who,
     switch_platform,
 )
 from lti.products import FIELDS as PLATFORM_FIELDS
@@ -144,6 +145,7 @@ __all__ = [
     "deployment_ids",
     "frame_ancestors",
     "platform_origins",
+    "proves_who",
     "service_client",
     "ServiceClient",
     "next_timestamp",

@@ -102,6 +102,7 @@ class Host:
     follows_links = True
     results_are_grades = True  # a result shows what a trainer there has put in a score's place
     shows_linked_columns_only = False  # of the columns that we make
+    lets_hints_be_guessed = False  # a launch then proves nobody's identity
     knows_reviews = True  # takes the `submissionReview` of a column, or passes over it
     takes_reviews_by_put = False  # only when the column that was made is written once more
     score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
@@ -171,6 +172,7 @@ class OpenEdx(Host):
     about the token only where it says so. Its gradebook shows nothing but the column that is linked to the block."""
 
     product = _EDX
+    lets_hints_be_guessed = True
     knows_reviews = False
     results_are_grades = False
     shows_linked_columns_only = True

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.db import owned, pk, table
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.net import Network, is_never_asked
+from lti.hosts import host_of
 from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
 from lti.trails import LAUNCHED
@@ -247,6 +248,13 @@ def by_issuer(session: Session, issuer: str) -> list[Registration]:
     """Up to two registrations of an issuer: enough to say "none", "this one" or "several"."""
     found = session.connection().execute(columns(*COLUMNS).where(table(Platform).c.issuer == issuer).limit(2))
     return [Registration(*one) for one in found]
+
+
+def proves_who(platform: Platform) -> bool:
+    """Whether a launch of this platform proves who launches. Open edX's does not: its message hint is made of a user's
+    number and a place's key, and its authentication endpoint asks for no session (consumers 9.13.4 and 11.4.4): whoever
+    knows both launches, for ten minutes, as somebody who has just opened that place."""
+    return not host_of(platform.product, platform.auth_url).lets_hints_be_guessed
 
 
 def platform_origins(platform: Platform) -> list[str]:

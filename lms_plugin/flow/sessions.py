@@ -3,7 +3,7 @@
 import hmac
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -185,6 +185,8 @@ def visitor_of(
     row, person, tenant, course, platform, enrolled, unread = found[0][:7]
     origins = lti.platform_origins(platform) if platform is not None else []
     actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
+    if platform is not None and not lti.proves_who(platform):
+        actor = replace(actor, is_guessable=True)
     return Visitor(
         *(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""})), unread
     )

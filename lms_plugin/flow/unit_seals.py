@@ -168,9 +168,10 @@ def picture(session: Session, actor: Actor, unit_uuid: str) -> bytes:
 def put(session: Session, actor: Actor, unit_uuid: str, data: bytes, now: datetime) -> None:
     """Another picture counts from now on; the same one again changes nothing. What carries the old one keeps it.
 
-    Raises Invalid at "file" where the file is no picture that can be used.
+    Raises Invalid at "file" where the file is no picture that can be used, Refused `seal.guessable`.
     """
     unit = _unit(session, actor, unit_uuid)
+    _must_be_proved(actor)
     try:
         image = media.stamp_png(data)
     except Refused as refused:
@@ -179,8 +180,16 @@ def put(session: Session, actor: Actor, unit_uuid: str, data: bytes, now: dateti
 
 
 def withdraw(session: Session, actor: Actor, unit_uuid: str, now: datetime) -> None:
-    """The unit has no seal any more; what carries it keeps it."""
-    _add(session, actor, _unit(session, actor, unit_uuid), b"", now)
+    """The unit has no seal any more; what carries it keeps it. Raises Refused `seal.guessable`."""
+    unit = _unit(session, actor, unit_uuid)
+    _must_be_proved(actor)
+    _add(session, actor, unit, b"", now)
+
+
+def _must_be_proved(actor: Actor) -> None:
+    """A seal is used only by somebody whose platform proves who they are: a launch that can be guessed does not."""
+    if actor.is_guessable:
+        raise Refused("seal.guessable")
 
 
 def _add(session: Session, actor: Actor, unit: OrgUnit, image: bytes, now: datetime) -> None:
@@ -204,8 +213,10 @@ def stamp(
     session: Session, actor: Actor, unit_uuid: str, programme_uuid: str, kind_name: str, now: datetime
 ) -> Stamped:
     """Puts the seal on a programme's papers of one kind that hold and carry none, at most `MOST_AT_ONCE`; one's own
-    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, NotFound for no kind."""
+    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, `seal.guessable`, NotFound
+    for no kind."""
     unit = _unit(session, actor, unit_uuid)
+    _must_be_proved(actor)
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     kind = paper_kinds.KINDS.get(kind_name)
     if kind is None or programme.org_unit_id != pk(unit):

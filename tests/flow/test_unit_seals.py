@@ -1,18 +1,21 @@
 """用印: only who was given the seal sees and uses its picture, and every use is a row."""
 
 import io
+from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from PIL import Image
 from sqlmodel import col, select
 
 import competencies
+import lti
 from competencies import SealUse, UnitSeal
 from lms_plugin import media
 from lms_plugin.access import Actor
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_views, certificates, unit_seals, workloads
+from lms_plugin.flow import certificate_views, certificates, sessions, unit_seals, workloads
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.certified import PAPER, certificate_for, picture_of_a_seal
@@ -50,6 +53,38 @@ def test_nobody_else_sees_or_uses_it(world: World, who: cast.Cast) -> None:
     ):
         with pytest.raises(Forbidden):
             act()
+
+
+@pytest.mark.parametrize(("product", "proves"), [("moodle", True), ("openedx", False), ("", True)])
+def test_a_launch_that_can_be_guessed_uses_no_seal(world: World, product: str, proves: bool) -> None:
+    """A keeper who comes from Open edX sees the seal and cannot use it, change it or take it away; the same person from
+    another platform can. Nothing else is kept from them."""
+    certificate_for(world, cast.CHEN)
+    put(world, keeper(world))
+    platform = get(
+        world.session, lti.Platform, get(world.session, lti.Deployment, world.course.deployment_id).platform_id
+    )
+    platform.product = product
+    world.session.add(platform)
+    person = world.person(cast.TRAINER)
+    entrance = sessions.open_session(world.session, person, world.course, timedelta(hours=1), world.now)
+    world.session.flush()
+    token = sha256(entrance.token.encode()).hexdigest()
+    visitor = sessions.visitor_of(world.session, world.now, token_hash=token)
+    assert visitor is not None
+    assert visitor.actor.is_guessable is not proves
+    assert unit_seals.page(world.session, visitor.actor, world.county.uuid).unit_uuid == world.county.uuid
+    if proves:
+        assert stamp(world, visitor.actor).made == 1
+        return
+    for act in (
+        stamp,
+        put,
+        lambda world, actor: unit_seals.withdraw(world.session, actor, world.county.uuid, world.now),
+    ):
+        with pytest.raises(Refused, match=r"seal\.guessable"):
+            act(world, visitor.actor)
+    assert world.session.exec(select(SealUse)).all() == []
 
 
 def test_a_schools_keeper_has_not_the_countys_seal(world: World) -> None:
