@@ -236,16 +236,16 @@ def test_list_mode_confirms_what_all_agree_on_and_nothing_else(world: World) -> 
     assert dict(listed.by_level) == {1: 6}
     assert len(listed.sample) == 3
     decide(world, works["chen"], cast.OTHER_TRAINER, level=2)  # meanwhile a colleague decided one
-    assert cases.confirm_agreed(world.session, trainer, listed.uuids, world.now) == (5, 1)
+    assert cases.confirm_agreed(world.session, trainer, [row.uuid for row in listed.rows], world.now) == (5, 1)
     rows = world.session.exec(select(competencies.Decision)).all()
     assert sorted(row.point_level or 0 for row in rows) == [1, 1, 1, 1, 1, 2]
-    assert cases.confirm_agreed(world.session, trainer, listed.uuids, world.now) == (0, 6)
+    assert cases.confirm_agreed(world.session, trainer, [row.uuid for row in listed.rows], world.now) == (0, 6)
 
 
 def test_list_mode_fails_nobody(world: World) -> None:
     reviewed(world, (0, 0))
     listed = queue_views.agreed_list(world.session, world.actor(cast.TRAINER), world.programme.uuid, None, 5, world.now)
-    assert (listed.uuids, listed.below) == ((), 6)
+    assert (listed.rows, listed.below) == ((), 6)
 
 
 def test_deciding_ends_reviews_that_nobody_began(world: World) -> None:

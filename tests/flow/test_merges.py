@@ -481,8 +481,8 @@ def test_next_case_and_list_mode_pass_over_own_work(world: World) -> None:
     third = hand_in(world, cast.LI, "A3", world.now - 2 * HOUR)
     merge(world, cast.WANG, cast.TRAINER)
     trainer = world.actor(cast.TRAINER)
-    assert case_views.next_case(world.session, trainer, first.uuid) == third.uuid
-    assert case_views.next_case(world.session, trainer, third.uuid) == first.uuid
+    assert case_views.next_case(world.session, trainer, first.uuid, world.now) == third.uuid
+    assert case_views.next_case(world.session, trainer, third.uuid, world.now) == first.uuid
     for work in (second, third):
         version = work.current_version_id or 0
         world.session.add(
@@ -497,4 +497,4 @@ def test_next_case_and_list_mode_pass_over_own_work(world: World) -> None:
         )
     world.session.flush()
     listed = queue_views.agreed_list(world.session, trainer, world.programme.uuid, None, 1, world.now)
-    assert listed.uuids == (third.uuid,)
+    assert [row.uuid for row in listed.rows] == [third.uuid]

@@ -85,12 +85,13 @@ def type_text(world: World, actor: Actor, work: competencies.Submission, key: st
     load = drafts.load_work(world.session, actor, work.uuid)
     item = load.item(key)
     version = next((piece.evidence.version for piece in item.pieces if piece.evidence.kind == "text"), 0)
-    lines = drafts.criteria_of_item(world.session, actor, item)
+    lines = drafts.criteria_by_key(world.session, actor, [item], work)[key]
     drafts.save_text(world.session, actor, work.uuid, key, {lines[0].key: text}, version, at)
 
 
 def mark(world: World, actor: Actor, work: competencies.Submission, at: datetime) -> None:
-    lines = drafts.criteria_by_key(world.session, actor, drafts.load_work(world.session, actor, work.uuid).items)
+    items = drafts.load_work(world.session, actor, work.uuid).items
+    lines = drafts.criteria_by_key(world.session, actor, items, work)
     marks = {key: {line.key: 1 for line in inner} for key, inner in lines.items()}
     drafts.save_self_marks(world.session, actor, work.uuid, marks, competencies.edition(work.self_marks), at)
 
