@@ -70,6 +70,8 @@ class ReviewPolicy(_Rule):
     declines: int = Field(default=3, ge=0, le=30)  # so many one may decline, stepping back from an author not counted
     score: Literal["severity", "mean", "median"] = "severity"  # what says which works are uncertain (`rubrics.Policy`)
     pass_clear: bool = False  # clear works pass without a trainer, when the round of reviews is over
+    calibration: Literal["off", "before", "mixed"] = "off"  # 校准样例: none, practice first, among real ones
+    calibration_items: int = Field(default=2, ge=1, le=5)  # how many of them each reviewer gets
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
 
 
@@ -206,6 +208,8 @@ CAME_LATER = (
     ("review", "claims"),
     ("review", "declines"),
     ("review", "pass_clear"),
+    ("review", "calibration"),
+    ("review", "calibration_items"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),

@@ -84,6 +84,7 @@ class Permission(enum.Enum):
     REVIEW_ALLOCATE = "review.allocate"
     RELIABILITY_READ = "reliability.read"
     REVIEW_KEEP_APART = "review.keep_apart"
+    CALIBRATION_KEEP = "calibration.keep"
     CASE_READ = "case.read"
     CASE_DECIDE = "case.decide"
     CASE_UNDO = "case.undo"
@@ -197,6 +198,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.REVIEW_SUBMIT: [[_is_reviewer, _is_not_own]],
     Permission.REVIEW_CLAIM: [[_is_own]],
     Permission.REVIEW_ALLOCATE: [[_officer], [_confirmed_trainer]],
+    Permission.CALIBRATION_KEEP: [[_officer], [_confirmed_trainer]],  # asked of the whole programme
     Permission.RELIABILITY_READ: [[_officer], [_auditor], [_confirmed_trainer]],  # asked of the whole programme
     Permission.REVIEW_KEEP_APART: [[_lead, _is_not_own], [_officer, _is_not_own]],  # of both people
     Permission.CASE_READ: [[_trainer, _is_not_own], [_panel, _is_not_own], [_officer, _is_not_own], [_auditor]],

@@ -41,6 +41,22 @@ from rubrics.doubt import (
     grouped,
 )
 from rubrics.edits import EditClass, RubricEdit, edit_of
+from rubrics.gold import (
+    Beside,
+    Example,
+    GoldItem,
+    GoldResult,
+    GoldReview,
+    GoldSlot,
+    agreed_levels,
+    allot_mixed,
+    beside_agreed,
+    finish_gold,
+    gold_of,
+    mixed,
+    note_gold,
+    result_of,
+)
 from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, state_word, take_up_again
 from rubrics.models import (
     Allocation,
@@ -220,6 +236,21 @@ __all__ = [
     "agreement",
     "differ_on_pass",
     "mark_problems",
+    # works whose marks are agreed on
+    "GoldItem",
+    "GoldReview",
+    "GoldSlot",
+    "GoldResult",
+    "Example",
+    "Beside",
+    "mixed",
+    "allot_mixed",
+    "note_gold",
+    "gold_of",
+    "finish_gold",
+    "agreed_levels",
+    "beside_agreed",
+    "result_of",
     # how far reviewers can be relied on
     "ENOUGH_WORKS",
     "ENOUGH_MARKED",

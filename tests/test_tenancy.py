@@ -76,6 +76,7 @@ OWN_PAGES = {
     "passport.whole",
     "review.mine",
     "reliability.own",
+    "calibration.training",
     "review.apart",
     "cases.queue",
     "cases.phrases",
@@ -176,8 +177,11 @@ class Things:
         for name in rule.arguments:
             if (rule.endpoint, name) == ("cases.delete_phrase", "uuid"):
                 values[name] = self.ids["phrase"]
+            elif (rule.endpoint, name) == ("calibration.end", "uuid"):
+                values[name] = self.ids["example"]
             elif name == "uuid":
-                values[name] = self.ids[{"cases": "submission", "review": "review", "claims": "review"}[part]]
+                values[name] = self.ids["submission" if part == "cases" else "review"]
+                assert part in {"cases", "review", "claims", "calibration"}, rule.endpoint
             elif name in {"number", "position"}:
                 values[name] = 1
             elif (rule.endpoint, name) == ("people.taken", "kind"):
@@ -326,11 +330,29 @@ def things(world: World) -> Things:
         "draw": drawn.uuid,
         "ask": asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", "少记了一条", now).uuid,
     }
-    ids |= appeal_and_member(world)
+    ids |= appeal_and_member(world) | example(world)
     ids |= transfer_and_arrival(world)
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
     return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+
+
+def example(world: World) -> dict[str, str]:
+    """A decided work with agreed marks."""
+    decision = world.session.exec(select(competencies.Decision)).one()
+    item = rubrics.GoldItem(
+        tenant_id=pk(world.tenant),
+        programme_id=pk(world.programme),
+        submission_id=decision.submission_id,
+        submission_version_id=decision.submission_version_id,
+        agreed={},
+        consent="作者同意",
+        made_by_id=decision.decided_by_id,
+        made_at=world.now,
+    )
+    world.session.add(item)
+    world.session.flush()
+    return {"example": item.uuid}
 
 
 def appeal_and_member(world: World) -> dict[str, str]:

@@ -77,6 +77,8 @@ KEPT: dict[str, tuple[str, str]] = {
     "review_summary": ("submission_version_id", "submission_version"),
     "criterion_mark": ("review_id", "review"),
     "mark_before": ("review_id", "review"),
+    "gold_item": _PROGRAMME,
+    "gold_review": ("gold_item_id", "gold_item"),
     "judged_by": ("submission_version_id", "submission_version"),
     "appeal_point": ("appeal_id", "appeal"),
     "batch_work": ("batch_id", "school_batch"),

@@ -19,7 +19,7 @@ import competencies
 import rubrics
 from competencies import Programme, Submission, SubmissionVersion
 from lms_plugin.db import get, pk
-from lms_plugin.flow import reliability
+from lms_plugin.flow import calibration, reliability
 from lms_plugin.flow.reach import FILTERS, joined
 from lms_plugin.flow.reliability import TODAY
 from lms_plugin.people import Person
@@ -48,8 +48,11 @@ def found_in(session: Session, programme: Programme, reached: Any) -> Found:
         sides.setdefault(work, set()).add(passes)
     known = (
         rubrics.leanings(
-            rubrics.Rated(one.given.work, one.given.reviewer, one.given.value)
-            for one in reliability.reviewed(session, programme)
+            (
+                rubrics.Rated(one.given.work, one.given.reviewer, one.given.value)
+                for one in reliability.reviewed(session, programme)
+            ),
+            calibration.gold_errors(session, programme),
         )
         if policy is rubrics.Policy.SEVERITY
         else {}

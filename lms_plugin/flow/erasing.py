@@ -78,7 +78,7 @@ def erase(session: Session, person: Person, reason: str, now: datetime) -> Erasu
     removed = {
         **_accounts(session, rows, now),
         **_roster(session, person.tenant_id, rows, known, now),
-        **_works(session, rows),
+        **_works(session, rows, now),
         **_words_of_theirs(session, rows, person.tenant_id, known),
     }
     session.execute(update(Person).where(col(Person.id).in_(rows)).values(**_NOBODY, version=col(Person.version) + 1))
@@ -218,8 +218,9 @@ def _roster(
     return {"roster": len(ids), "old_records": _blank(session, old, of_theirs, name="", staff_number="")}
 
 
-def _works(session: Session, rows: Collection[int]) -> dict[str, int]:
-    """What they made: files, typed texts, links, in drafts and in what was handed in."""
+def _works(session: Session, rows: Collection[int], now: datetime) -> dict[str, int]:
+    """What they made: files, typed texts, links, in drafts and in what was handed in. A work of theirs that is an
+    example is one no more."""
     own = columns(col(Submission.id)).where(col(Submission.person_id).in_(rows))
     files = competencies.plans.PlanPaper, competencies.training_files.TrainingFile  # of their school, not theirs
     of_school = [columns(col(kind.stored_file_id)) for kind in files]
@@ -233,6 +234,7 @@ def _works(session: Session, rows: Collection[int]) -> dict[str, int]:
     session.flush()
     packages = or_(col(moves.TransferPackage.arrival_id).in_(came), col(moves.TransferPackage.transfer_id).in_(left))
     _blank(session, competencies.Decision, col(competencies.Decision.submission_id).in_(own), retake_reason="")
+    _blank(session, rubrics.GoldItem, col(rubrics.GoldItem.submission_id).in_(own), consent="", agreed={}, ended_at=now)
     return {
         "works": _gone(session, Evidence, col(Evidence.submission_id).in_(own)),
         "packages": _blank(session, moves.TransferPackage, packages, content=b""),

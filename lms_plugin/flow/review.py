@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import conflicts, leavers, marking, message_words, messages, review_needs
+from lms_plugin.flow import calibration, conflicts, leavers, marking, message_words, messages, review_needs
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
 from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
@@ -290,11 +290,12 @@ def _allot(
     allocation_id: int | None,
     now: datetime,
 ) -> None:
-    enough = competencies.rules_of(session, programme).review.reviews_per_work
-    rubrics.hand_on(session, handed_on(pool, slots, enough), now)
+    policy = competencies.rules_of(session, programme).review
+    rubrics.hand_on(session, handed_on(pool, slots, policy.reviews_per_work), now)
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
     due_at = review_needs.due_at(session, programme, now)
-    rubrics.allot(session, programme.tenant_id, pk(programme), slots, allocation_id, due_at, now, same)
+    plan = calibration.with_examples(session, programme, policy, slots, same, _seed(programme, now))
+    rubrics.allot_mixed(session, programme.tenant_id, pk(programme), plan, allocation_id, due_at, now, same)
     told = [messages.Told(person, programme.uuid, {"title": programme.title}) for person in same]
     messages.tell(session, programme.tenant_id, message_words.REVIEWS, told, now)
 
@@ -320,12 +321,11 @@ def load_review(session: Session, actor: Actor, uuid: str) -> rubrics.Review:
 def open_review(session: Session, actor: Actor, uuid: str, now: datetime) -> rubrics.Review:
     """The reviewer sees the work: from now on its author cannot withdraw it; the first time is kept for the audit."""
     review = load_review(session, actor, uuid)
+    calibration.require_practised(session, actor, review)
     if rubrics.open_review(session, review, now):
-        version = get(session, competencies.SubmissionVersion, review.submission_version_id)
-        if version.opened_at is None:
-            version.opened_at = now
-            session.add(version)
-            session.flush()
+        kind = competencies.SubmissionVersion
+        first = (col(kind.id) == review.submission_version_id) & col(kind.opened_at).is_(None)
+        session.execute(update(kind).where(first).values(opened_at=now))
     return review
 
 
@@ -364,6 +364,9 @@ def submit(
     level = sheet.compute(saved).point_level
     if level is None:
         raise Refused("decision.nothing_to_judge")
+    if rubrics.gold_of(session, review) is not None:
+        rubrics.finish_gold(session, review, level, now)
+        return review
     rubrics.submit_review(session, review, level, now)
     programme = get(session, competencies.Programme, review.programme_id)
     rules = competencies.rules_of(session, programme)

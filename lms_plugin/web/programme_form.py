@@ -27,6 +27,7 @@ NUMBERS = {
     "withdraw_minutes": (0, 7 * 24 * 60),
     "minutes_per_review": (1, 120),
     "decide_days": (0, 90),
+    "calibration_items": (1, 5),
     "after_days": (0, 90),
     "goal_percent": (1, 100),
     "minutes_per_hour": (1, 240),
@@ -56,6 +57,7 @@ CHOICES = {
     "pool": ("own_school", "own_group", "district"),
     "course_groups": ("off", "first", "only"),
     "score": ("severity", "mean", "median"),
+    "calibration": ("off", "before", "mixed"),
     "returned_to": ("trainer", "peers"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
     **appeal_form.CHOICES,
@@ -71,6 +73,7 @@ PARTS = {
         *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
         *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days", "pass_clear"),
+        *("calibration", "calibration_items"),
     ),
     "files": ("most_pieces", "most_mb", "most_film_mb", "not_taken"),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
@@ -93,6 +96,11 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
         "change_until": [("opened", _("有人打开评审以前")), ("decided", _("第一次评定以前"))],
         "pool": [("own_group", _("本校，或本学区各校")), ("own_school", _("只限本校")), ("district", _("全区县"))],
         "score": uncertain.policies(),
+        "calibration": [
+            ("off", _("不用")),
+            ("before", _("第一次评审以前先练习")),
+            ("mixed", _("夹在要评的作业里，交了才知道是哪份")),
+        ],
         "returned_to": [("trainer", _("退回的那位评审员")), ("peers", _("先由同行再互评"))],
         "course_groups": [
             ("off", _("不看小组")),
@@ -183,6 +191,8 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "returned_to",
                 "decide_days",
                 "pass_clear",
+                "calibration",
+                "calibration_items",
             )
         },
         **{key: getattr(rules.files, key) for key in ("most_pieces", "most_mb", "most_film_mb")},
@@ -292,6 +302,8 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             returned_to=values["returned_to"],
             decide_days=numbers["decide_days"],
             pass_clear=values["pass_clear"],
+            calibration=values["calibration"],
+            calibration_items=numbers["calibration_items"],
         ),
         files=Files(
             most_pieces=numbers["most_pieces"],

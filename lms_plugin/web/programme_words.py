@@ -122,6 +122,10 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("平台课程分了小组的，只由同小组的人评。"))
         if review.third_when_differing:
             peers.append(_("两人意见不同时再请第三人。"))
+        if review.calibration == "before":
+            peers.append(_("第一次评审以前，先练习 %(n)s 份有参考评分的样例。", n=review.calibration_items))
+        if review.calibration == "mixed":
+            peers.append(_("要评的作业里会夹 %(n)s 份有参考评分的样例，交了才知道是哪份。", n=review.calibration_items))
         if review.returned_to == "peers":
             peers.append(_("退回以后重交的，先由同行再评。"))
         if review.exclude_own_school:

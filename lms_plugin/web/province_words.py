@@ -60,6 +60,8 @@ def labels() -> dict[str, str]:
         "review.returned_to": _("退回以后重交的给谁看"),
         "review.score": _("怎样看出哪份作业拿不准"),
         "review.pass_clear": _("互评明显合格的，不用评审员看就通过"),
+        "review.calibration": _("校准样例"),
+        "review.calibration_items": _("每人几份校准样例"),
         "review.decide_days": _("评完以后几天内认定"),
         "files.most_pieces": _("每一项最多交几件"),
         "files.most_mb": _("每个文件不超过多少 MB"),

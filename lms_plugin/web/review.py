@@ -8,8 +8,8 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 import rubrics
 from lms_plugin.db import find
-from lms_plugin.errors import Conflict, Invalid
-from lms_plugin.flow import appeal_review, claims, conflicts, review, review_views
+from lms_plugin.errors import Conflict, Invalid, Refused
+from lms_plugin.flow import appeal_review, calibration, claims, conflicts, review, review_views
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -30,9 +30,18 @@ def mine() -> str:
 
 
 @blueprint.get("/reviews/<uuid>")
-def page(uuid: str) -> str:
-    """One work to review. Seeing it is written down: from now on its author cannot withdraw it."""
-    review.open_review(db(), actor(), uuid, edge().now)
+def page(uuid: str) -> str | BaseResponse:
+    """One work to review. Seeing it is written down: from now on its author cannot withdraw it. Where it turns out to
+    have been an example, what it came to."""
+    try:
+        row = review.open_review(db(), actor(), uuid, edge().now)
+    except Refused as refused:
+        if refused.code != "calibration.first":
+            raise
+        db().rollback()
+        return redirect(url_for("calibration.training", first=1), 303)
+    if row.state is rubrics.ReviewState.VOID and calibration.is_done(db(), actor(), uuid):
+        return redirect(url_for("calibration.feedback", uuid=uuid), 303)
     return _render(review_views.review_page(db(), actor(), uuid), {})
 
 

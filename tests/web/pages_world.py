@@ -28,6 +28,7 @@ from lms_plugin.flow import (
     asks,
     attendance,
     audit,
+    calibration_desk,
     cases,
     certificate_bundles,
     certificates,
@@ -617,6 +618,7 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     uuids["jyt"] = references.newest(world.session, pk(world.tenant), ["jyt-0646-2022"])["jyt-0646-2022"].uuid
     uuids["next"] = _next_version(pages)
     _going_over(pages, uuids["next"])
+    _examples(pages)
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
     hours = [("工号", "姓名", "学时", "来源", "日期"), ("XW001", "陈晓芳", 12, "省平台", date(2026, 10, 1))]
     first = _sheet(officer, f"/hours/{pages.programme}", hours)
@@ -736,6 +738,33 @@ def _going_over(pages: Pages, next_uuid: str) -> None:
             session.refresh(programme)
             remarking.remark(session, actor, programme.uuid, (), programme.version, NOW)
             pages.uuids["comes_back"], pages.uuids["case_before"] = one.uuid, work.uuid
+    session.commit()
+
+
+def _examples(pages: Pages) -> None:
+    """A round whose reviewers practise first: one has handed an example in, one has it before them."""
+    world, session = pages.world, pages.world.session
+    programme = programme_of(session, world.tenant, world.county, world.framework, "2025年考核（练习）", NOW)
+    programme.state = competencies.ProgrammeState.OPEN
+    session.add(programme)
+    rules = {"review": {"pool": "district", "calibration": "before", "calibration_items": 1}}
+    competencies.set_rules(session, programme, competencies.Rules.model_validate(rules), None, NOW)
+    there = dataclasses.replace(world, programme=programme)
+    work, officer = hand_in(there, cast.ZHOU, "B3", NOW - 2 * HOUR, TEXT), world.actor(cast.OFFICER)
+    marks = all_marks(there, work, 1)
+    cases.decide(session, world.actor(cast.TRAINER), work.uuid, judgement(marks), 0, 1, NOW)
+    agreed = {key: rubrics.DraftMark(mark.level, "第二页写明了。") for key, mark in marks.items()}
+    pages.uuids["to_agree"] = work.uuid
+    item = calibration_desk.make(session, officer, programme.uuid, work.uuid, agreed, "作者同意", NOW)
+    slots = [
+        rubrics.Slot(item.submission_id, item.submission_version_id, pk(world.person(who)))
+        for who in (cast.WANG, cast.LI)
+    ]
+    rubrics.allot(session, pk(world.tenant), pk(programme), slots, None, NOW + 200 * HOUR, NOW)
+    rubrics.note_gold(session, [rubrics.GoldSlot(slot, pk(item)) for slot in slots])
+    first = reviews_of(there, work)[0]
+    finish_review(there, first, NOW, level=2)
+    pages.uuids["practice"], pages.uuids["example"] = programme.uuid, first.uuid
     session.commit()
 
 
