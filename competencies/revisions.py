@@ -61,15 +61,18 @@ def replace_award(
     session: Session, decision: Decision, submission: Submission, org_unit_id: int | None, reason: str, now: datetime
 ) -> Award | None:
     """Brings the award of a decision to its level: taken back with that reason where it is not passed, made where there
-    was none, another one in place of it where its level differs. Gives the award that stands since, None for none."""
+    was none, another one in place of it where its level differs. One that an officer has taken back meanwhile stays so,
+    whatever the level. Gives the award that stands since, None for none."""
     standing = session.exec(
         select(Award).where(Award.decision_id == pk(decision), col(Award.is_replaced).is_(False))
     ).one_or_none()
     level = Level(decision.point_level or 0)
-    if standing is not None and standing.revoked_at is None and standing.level == int(level):
+    if standing is not None and standing.revoked_at is not None:
+        return None
+    if standing is not None and standing.level == int(level):
         return standing
     if standing is not None:
-        standing.revoked_at, standing.revoked_reason = standing.revoked_at or now, standing.revoked_reason or reason
+        standing.revoked_at, standing.revoked_reason = now, reason
         standing.is_replaced = level >= Level.PASS
         session.add(standing)
         session.flush()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_
+from sqlalchemy import and_, case, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -129,7 +129,9 @@ def choices(session: Session, appeal: Appeal, now: datetime) -> Choices:
 def choose(session: Session, actor: Actor, uuid: str, way: str, now: datetime) -> list[AppealReview]:
     """An officer's way out of a shortage: look again, look in the whole district, or let a fresh trainer settle it.
 
-    Raises Invalid `way`, NotFound for what is not open. What members have said so far stays in the trail.
+    Where the panel lacks nobody (any more) nothing happens: who has spoken, or still may, is not put aside at will.
+    Raises Invalid `way`, also for a trainer where none is free; NotFound for what is not open. What members have said
+    so far stays in the trail.
     """
     appeal = find(session, Appeal, actor.tenant_id, uuid)
     work = get(session, Submission, appeal.submission_id)
@@ -139,6 +141,10 @@ def choose(session: Session, actor: Actor, uuid: str, way: str, now: datetime) -
     session.refresh(appeal, with_for_update=True)
     if appeal.state is not AppealState.OPEN:
         raise NotFound
+    if not short_of(appeal, members_of(session, [pk(appeal)])[pk(appeal)]):
+        return []
+    if way == "trainer" and not _free(session, appeal, TRAINER, "", 1, now):
+        raise Invalid({"way": "appeal.nobody_free"})
     if way == "district":
         appeal.pool, appeal.panel = "district", TWO
     elif way == "trainer":
@@ -154,18 +160,16 @@ def choose(session: Session, actor: Actor, uuid: str, way: str, now: datetime) -
 
 
 def due(session: Session, now: datetime) -> list[int]:
-    """For the worker's sweep: open appeals with a member who is late or too few members."""
-    live = (
-        select(func.count())
-        .where(col(AppealReview.appeal_id) == col(Appeal.id), col(AppealReview.state).in_(COUNTING))
-        .scalar_subquery()
-    )
-    late = select(AppealReview.id).where(
+    """For the worker's sweep: open appeals with a member who is late or too few members, be it that nobody is at work
+    although those who have spoken did not settle it."""
+    counts = and_(
         col(AppealReview.appeal_id) == col(Appeal.id),
-        col(AppealReview.state).in_(AT_WORK),
-        col(AppealReview.due_at) <= now,
+        col(AppealReview.is_trainer) == (col(Appeal.panel) == TRAINER),
     )
-    few = live < case((col(Appeal.panel) == TRAINER, 1), else_=2)
+    live = select(func.count()).where(counts, col(AppealReview.state).in_(COUNTING)).scalar_subquery()
+    at_work = select(AppealReview.id).where(counts, col(AppealReview.state).in_(AT_WORK))
+    late = at_work.where(col(AppealReview.due_at) <= now)
+    few = or_(live < case((col(Appeal.panel) == TRAINER, 1), else_=2), ~at_work.exists())
     rows = session.exec(
         select(Appeal.id).where(col(Appeal.state) == AppealState.OPEN, or_(few, late.exists())).order_by(col(Appeal.id))
     )

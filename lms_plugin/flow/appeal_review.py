@@ -145,9 +145,12 @@ def submit(
     session: Session, actor: Actor, uuid: str, drafts: rubrics.Drafts, version: int, now: datetime
 ) -> AppealReview:
     """Hands the marks in; the appeal is settled where enough have spoken. Raises as `save`, and Invalid by criterion:
-    each needs a level and, whatever it is, the reason, for the author reads it."""
+    each needs a level and, whatever it is, the reason, for the author reads it. Twice is once."""
     member, row, _work = load(session, actor, uuid)
     session.refresh(row, with_for_update=True)
+    session.refresh(member)
+    if member.state is MemberState.SUBMITTED:
+        return member
     member = save(session, actor, uuid, drafts, version, now)
     said = appeal_panel.given_by(member)
     wrong: dict[str, str | tuple[str, dict[str, object]]] = {}

@@ -6,11 +6,13 @@ A decision that fell is gone with its marks: the work has waited for somebody el
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from sqlalchemy import and_
 from sqlmodel import Session, col, func, select
 
 import competencies
 import rubrics
 from lms_plugin.access import Actor
+from lms_plugin.db import pk
 from lms_plugin.flow import blindness
 
 Found = Sequence[tuple[rubrics.Review, competencies.Programme]]
@@ -22,6 +24,7 @@ def fall(session: Session, actor: Actor, rows: Sequence[int], now: datetime) -> 
     _own_reviews(session, rows, now)
     _second_reviews(session, rows, now)
     _own_decisions(session, actor, rows, now)
+    _panels(session, rows, now)
     rubrics.number_apart(session, rows)
 
 
@@ -127,6 +130,49 @@ def _set_aside(session: Session, found: Found, now: datetime) -> None:
         if was_submitted:
             enough = competencies.rules_of(session, programme).review.reviews_per_work
             rubrics.summarise(session, review.submission_version_id, enough, now)
+
+
+def _panels(session: Session, rows: Collection[int], now: datetime) -> None:
+    """Who turns out to be the appellant, to be on a panel twice, or to have judged the work before is on that panel no
+    more, whatever they said; the worker's next look asks somebody else."""
+    member = rubrics.AppealReview
+    mine = and_(col(member.reviewer_id).in_(rows), col(member.state).in_(rubrics.COUNTING))
+    appeals = session.exec(
+        select(rubrics.Appeal)
+        .where(
+            rubrics.Appeal.state == rubrics.AppealState.OPEN,
+            col(rubrics.Appeal.id).in_(select(member.appeal_id).where(mine)),
+        )
+        .order_by(col(rubrics.Appeal.id))
+        .with_for_update()
+    ).all()
+    for appeal in appeals:
+        found = session.exec(
+            select(member)
+            .where(member.appeal_id == pk(appeal), mine)
+            .order_by(col(member.id))
+            .execution_options(populate_existing=True)
+        ).all()
+        keeps = 0 if appeal.person_id in rows or _has_judged(session, appeal.submission_id, rows) else 1
+        for one in sorted(found, key=lambda one: one.state is not rubrics.MemberState.SUBMITTED)[keeps:]:
+            one.state, one.ended_at = rubrics.MemberState.ENDED, now
+            session.add(one)
+            rubrics.record_event(
+                session, appeal.submission_version_id, one.reviewer_id, "appeal_recused", now, detail=rubrics.OWN
+            )
+    session.flush()
+
+
+def _has_judged(session: Session, submission_id: int, rows: Collection[int]) -> bool:
+    """Whether one of these rows reviewed any version of the work, or decided it."""
+    review, decision = rubrics.Review, competencies.Decision
+    return any(
+        session.exec(statement).first() is not None
+        for statement in (
+            select(review.id).where(review.submission_id == submission_id, col(review.reviewer_id).in_(rows)),
+            select(decision.id).where(decision.submission_id == submission_id, col(decision.decided_by_id).in_(rows)),
+        )
+    )
 
 
 def _own_decisions(session: Session, actor: Actor, rows: Collection[int], now: datetime) -> None:

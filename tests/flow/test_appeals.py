@@ -22,12 +22,14 @@ from lms_plugin.flow import (
     cases,
     conflicts,
     evidence,
+    merges,
     reliability,
     result_view,
+    reversal,
     review,
     submit,
 )
-from lms_plugin.people import RoleKind
+from lms_plugin.people import Role, RoleKind
 from rubrics import Appeal, AppealPoint, AppealReview, AppealState, Given, MemberState
 from tests import people as cast
 from tests.factories import World, grant
@@ -386,3 +388,71 @@ def test_the_panel_reads_files_blind(world: World) -> None:
     stranger = next(one for one in cast.TEACHERS if pk(world.person(one)) in others and one is not cast.CHEN)
     with pytest.raises(Forbidden):
         evidence.readable(session, world.actor(stranger), file.uuid)
+
+
+def test_what_an_officer_takes_back_meanwhile_stays_taken_back(world: World) -> None:
+    work = result_of(world, 1, hours={"kind": "per_level", "excellent_hundredths": 1000})
+    row = ask(world, work)
+    held = world.session.exec(select(Award).where(Award.decision_id == pk(decision_of(world, work)))).one()
+    who = (world.programme.uuid, world.person(cast.CHEN).uuid, "award", held.uuid)
+    assert reversal.reverse(world.session, world.actor(cast.OFFICER), *who, "材料是别人的", world.now)
+    settle(world, row, 2)
+    (left,) = world.session.exec(select(Award).where(Award.decision_id == pk(decision_of(world, work)))).all()
+    assert (left.revoked_reason, left.is_replaced, hours(world)) == ("材料是别人的", False, 0)
+    assert row.state is AppealState.SETTLED
+
+
+def test_the_sweep_also_finds_who_lacks_a_third_or_a_trainer(world: World) -> None:
+    row = ask(world, result_of(world, 0))
+    for level, member in enumerate(members(world, row)):
+        speak(world, member, level)
+    third = members(world, row)[2]
+    assert appeal_panel.due(world.session, world.now) == []
+    third.state = MemberState.STEPPED_BACK
+    world.session.add(third)
+    world.session.flush()
+    assert appeal_panel.due(world.session, world.now) == [pk(row)]
+    row.panel = "trainer"  # two reviewers have spoken, no trainer is there
+    world.session.add(row)
+    world.session.flush()
+    assert appeal_panel.due(world.session, world.now) == [pk(row)]
+
+
+def test_an_officer_changes_no_panel_that_lacks_nobody_and_ends_none_for_nobody(world: World) -> None:
+    row, officer = ask(world, result_of(world, 0)), world.actor(cast.OFFICER)
+    assert appeal_panel.choose(world.session, officer, row.uuid, "district", world.now) == []
+    assert (row.pool, len(members(world, row))) == ("", 2)
+    first, second = members(world, row)
+    first.state = MemberState.STEPPED_BACK
+    world.session.add(first)
+    world.session.flush()
+    for role in world.session.exec(select(Role).where(Role.kind == RoleKind.TRAINER)):
+        role.revoked_at = world.now
+        world.session.add(role)
+    with pytest.raises(Invalid) as wrong:
+        appeal_panel.choose(world.session, officer, row.uuid, "trainer", world.now)
+    assert wrong.value.fields == {"way": "appeal.nobody_free"}
+    assert (row.panel, second.state) == ("two", MemberState.ASKED)
+
+
+def test_handed_in_twice_is_once(world: World) -> None:
+    row = ask(world, result_of(world, 0))
+    member = members(world, row)[0]
+    speak(world, member, 1)
+    actor = world.actor(who_is(world, member))
+    assert appeal_review.submit(world.session, actor, member.uuid, {}, 1, world.now).state is MemberState.SUBMITTED
+
+
+def test_a_merge_takes_the_appellant_and_a_second_voice_off_the_panel(world: World) -> None:
+    row, officer = ask(world, result_of(world, 0)), world.actor(cast.OFFICER)
+    first, second = members(world, row)
+    speak(world, first, 1)
+    gone, kept = world.person(who_is(world, second)), world.person(who_is(world, first))
+    merges.merge_persons(world.session, officer, gone.uuid, kept.uuid, "同一个人", world.now)
+    assert (first.state, second.state) == (MemberState.SUBMITTED, MemberState.ENDED)
+    assert appeal_panel.due(world.session, world.now) == [pk(row)]
+    appeal_panel.look_again(world.session, pk(row), world.now)
+    other = members(world, row)[2]
+    author = world.person(cast.CHEN)
+    merges.merge_persons(world.session, officer, kept.uuid, author.uuid, "同一个人", world.now + DAY)
+    assert (first.state, other.state) == (MemberState.ENDED, MemberState.ASKED)
