@@ -5,6 +5,7 @@ from rubrics.allocation import (
     AllocationRule,
     Assignment,
     CourseGroups,
+    Load,
     Pool,
     Reviewer,
     Shortage,
@@ -57,9 +58,11 @@ from rubrics.gold import (
     note_gold,
     result_of,
 )
+from rubrics.kept_plans import Again, Inputs, Planned, draw_again, keep_plan, planned
 from rubrics.leases import HANDED_ON, MAY_GO_ON, hand_on, is_handed_on, state_word, take_up_again
 from rubrics.models import (
     Allocation,
+    AllocationPlan,
     CaseOpening,
     ConflictKind,
     Criterion,
@@ -173,8 +176,16 @@ __all__ = [
     "Shortage",
     "Why",
     "Work",
+    "Load",
     "allocate",
     "third_reviewer",
+    "AllocationPlan",
+    "Inputs",
+    "Planned",
+    "planned",
+    "keep_plan",
+    "Again",
+    "draw_again",
     "ReviewConflict",
     "ConflictKind",
     # one review

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field
 
 from lms_plugin.append_only import guard, refusing
@@ -66,6 +66,19 @@ class Allocation(Owned, table=True):
     shortages: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
     ran_by_id: int | None = Field(default=None, foreign_key="person.id")
     ran_at: datetime
+
+
+class AllocationPlan(Model, table=True):
+    """What an allotment was planned from, so that it can be drawn again: the pool as canonical JSON (packed), its
+    SHA-256, the version of the planning code, and the SHA-256 of the reviews that came out."""
+
+    __tablename__ = "allocation_plan"
+    id: int | None = Field(default=None, primary_key=True)
+    allocation_id: int = Field(foreign_key="allocation.id", unique=True)
+    code_version: int
+    inputs_hash: str = Field(max_length=64)
+    plan_hash: str = Field(max_length=64)
+    inputs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class ReviewState(enum.Enum):

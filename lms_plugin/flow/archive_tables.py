@@ -76,6 +76,7 @@ KEPT: dict[str, tuple[str, str]] = {
     "review_event": ("submission_version_id", "submission_version"),
     "review_summary": ("submission_version_id", "submission_version"),
     "criterion_mark": ("review_id", "review"),
+    "allocation_plan": ("allocation_id", "allocation"),
     "mark_before": ("review_id", "review"),
     "gold_item": _PROGRAMME,
     "gold_review": ("gold_item_id", "gold_item"),

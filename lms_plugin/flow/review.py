@@ -44,9 +44,10 @@ class Saved:
 
 
 def allocate(
-    session: Session, actor: Actor, programme: competencies.Programme, seed: int, now: datetime
+    session: Session, actor: Actor, programme: competencies.Programme, seed: int | None, now: datetime
 ) -> rubrics.Allocation:
-    """ "现在分配": allots the reviews that are missing; the same pool and seed give the same plan.
+    """ "现在分配": allots the reviews that are missing; the same pool and seed give the same plan. Without a seed: the
+    plan that the page shows (`review_pool.plan_of`).
 
     Raises Refused `review.programme_without` where the programme has no peer review.
     """
@@ -230,7 +231,7 @@ def _groups_were_read(
 def _run(
     session: Session,
     programme: competencies.Programme,
-    seed: int,
+    seed: int | None,
     ran_by_id: int | None,
     now: datetime,
     slack: int = USUAL_SLACK,
@@ -245,7 +246,7 @@ def _run(
     allocation = rubrics.Allocation(
         tenant_id=programme.tenant_id,
         programme_id=pk(programme),
-        seed=seed,
+        seed=plan.seed,
         works=len(pool.works),
         reviewers=len(pool.reviewers),
         assigned=len(plan.slots),
@@ -258,6 +259,8 @@ def _run(
     )
     session.add(allocation)
     session.flush()
+    if plan.slots or plan.shortages:
+        rubrics.keep_plan(session, pk(allocation), plan.inputs, plan.planned)
     _allot(session, programme, pool, plan.slots, pk(allocation), now)
     review_needs.refresh(session, programme, rules, pool, now)
     _stamp(session, programme, now)

@@ -45,6 +45,7 @@ class Pool:
     late: dict[int, tuple[rubrics.Review, ...]]
     waiting: int
     differing: dict[int, tuple[int, ...]]
+    school_names: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     ripe = {key for key in open_to_peers if versions[key].submitted_at <= over}
     needy = frozenset(key for key in ripe if counts[key] < enough)
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
-    schools, units = _schools(
+    schools, units, names = _schools(
         session,
         {authors[key] for key in taking_part},
         {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
@@ -216,6 +217,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             for key, found in levels.items()
             if key in ripe and key in taking_part and rubrics.differ_on_pass(found)
         },
+        school_names=names,
     )
 
 
@@ -238,10 +240,14 @@ def handed_on(pool: Pool, slots: Sequence[rubrics.Slot], enough: int) -> list[ru
 
 @dataclass(frozen=True)
 class Plan:
-    """What an allotment would do now: the reviews to be made, and what nobody is free for."""
+    """What an allotment would do now: the reviews to be made, and what nobody is free for; from what, and by which
+    seed, so that it can be drawn again."""
 
     slots: tuple[rubrics.Slot, ...]
     shortages: tuple[rubrics.Shortage, ...]
+    inputs: rubrics.Inputs
+    planned: rubrics.Planned
+    seed: int
 
     @property
     def works(self) -> set[int]:
@@ -254,21 +260,19 @@ class Plan:
         return len({slot.submission_id for slot in self.slots})
 
 
-def plan_of(pool: Pool, rules: competencies.Rules, seed: int, slack: int = USUAL_SLACK) -> Plan:
+def plan_of(pool: Pool, rules: competencies.Rules, seed: int | None = None, slack: int = USUAL_SLACK) -> Plan:
     """The reviews that are missing, third ones included: the same pool and seed give the same plan. `slack`: how many
-    reviews one may give beyond those one receives."""
-    rule = rule_of(rules, slack)
-    outcome = rubrics.allocate(pool.works, pool.reviewers, rule, seed, pool.existing)
-    slots = [slot_of(pool, one) for one in outcome.assignments]
-    shortages = list(outcome.shortages)
-    existing = [*pool.existing, *outcome.assignments]
-    if rules.review.third_when_differing:
-        for key in sorted(pool.differing):
-            third = third_of(pool, key, rule, seed, existing)
-            slots += [slot_of(pool, one, is_third=True) for one in third.assignments]
-            existing += third.assignments
-            shortages += [one for one in third.shortages if one.work_id == key]
-    return Plan(tuple(slots), tuple(shortages))
+    reviews one may give beyond those one receives.
+
+    Without a seed it is drawn from the pool itself, so that nobody chose it and what is shown before is what is done.
+    """
+    differing = pool.differing if rules.review.third_when_differing else {}
+    inputs = rubrics.Inputs(pool.works, pool.reviewers, pool.existing, rule_of(rules, slack), differing)
+    if seed is None:
+        seed = int(inputs.content_hash()[:8], 16) >> 1
+    planned = rubrics.planned(inputs, seed)
+    slots = tuple(slot_of(pool, one, third) for one, third in planned.rows())
+    return Plan(slots, planned.shortages, inputs, planned, seed)
 
 
 def third_of(
@@ -284,11 +288,14 @@ def slot_of(pool: Pool, one: rubrics.Assignment, is_third: bool = False) -> rubr
     return rubrics.Slot(one.work_id, pk(pool.versions[one.work_id]), one.reviewer_id, is_third)
 
 
-def _schools(session: Session, people: set[int], units: set[int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Person id → the school they belong to now, and school id → the school group it is in, where it is in one."""
+def _schools(
+    session: Session, people: set[int], units: set[int]
+) -> tuple[dict[int, int], dict[int, int], dict[int, str]]:
+    """Person id → the school they belong to now, school id → the school group it is in, where it is
+    in one, and school id → its name."""
     group = aliased(OrgUnit)
     rows = session.exec(
-        select(OrgUnit.id, OrgMembership.person_id, group.id)
+        select(OrgUnit.id, OrgUnit.name, OrgMembership.person_id, group.id)
         .join(
             OrgMembership,
             (col(OrgMembership.org_unit_id) == col(OrgUnit.id))
@@ -304,6 +311,6 @@ def _schools(session: Session, people: set[int], units: set[int]) -> tuple[dict[
         .where(col(OrgMembership.id).is_not(None) | col(OrgUnit.id).in_(units))
         .order_by(col(OrgMembership.id))
     ).all()
-    schools = {person: unit for unit, person, _group in rows if person is not None and unit is not None}
-    groups = {unit: group_id for unit, _person, group_id in rows if unit is not None and group_id is not None}
-    return schools, groups
+    schools = {person: unit for unit, _name, person, _group in rows if person is not None and unit is not None}
+    groups = {unit: group_id for unit, _name, _person, group_id in rows if unit is not None and group_id is not None}
+    return schools, groups, {unit: name for unit, name, _person, _group in rows if unit is not None}

@@ -77,6 +77,7 @@ class Trail:
 
     uuid: str
     programme: str
+    programme_uuid: str
     author: str
     point_code: str
     point_name: Mapping[str, str]
@@ -110,6 +111,7 @@ def trail(session: Session, actor: Actor, uuid: str) -> Trail:
     return Trail(
         uuid=work.uuid,
         programme=programme.title,
+        programme_uuid=programme.uuid,
         author=author.name,
         point_code=point.code,
         point_name=point.name,

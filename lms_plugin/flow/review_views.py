@@ -21,6 +21,7 @@ from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review, waits_for
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
+from lms_plugin.flow.review_preview import Preview, preview_of
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 
@@ -316,6 +317,7 @@ class AllocationPage:
     """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words.
 
     `late`: reviews whose time is up and for which nobody else is free.
+    `preview`: what the button would do now, None where nothing is to be done.
     `needy`: works that want reviewers now, `fillable`: those of them that somebody is free for, `shortages`: what the
     pool as it is now cannot fill. `groups`: what course groups mean for the works, None = they do not count.
     """
@@ -339,6 +341,7 @@ class AllocationPage:
     works: int
     reviewers: int
     shortages: tuple[ShortWork, ...]
+    preview: Preview | None
 
     @property
     def by_why(self) -> dict[str, int]:
@@ -351,8 +354,9 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
     require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
     rules, last = _rules_and_last(session, programme)
     pool = pool_of(session, programme, rules, now)
+    now_planned = plan_of(pool, rules) if rules.review.reviews_per_work else None
     # Before the first allotment nothing is short: it is just not allotted yet.
-    plan = plan_of(pool, rules, last.seed) if last is not None and rules.review.reviews_per_work else None
+    plan = now_planned if last is not None else None
     short = {pool.submissions[one.work_id].uuid: one for one in plan.shortages} if plan is not None else {}
     return AllocationPage(
         programme=programme.uuid,
@@ -374,6 +378,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         works=last.works if last is not None else 0,
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
+        preview=preview_of(pool, now_planned) if now_planned is not None and now_planned.works else None,
     )
 
 

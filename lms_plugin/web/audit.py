@@ -10,7 +10,7 @@ import competencies
 import rubrics
 from lms_plugin.db import new_uuid, writes
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views, blindness, conflicts, review_trail
+from lms_plugin.flow import audit, audit_moves, audit_proof, audit_views, blindness, conflicts, replays, review_trail
 from lms_plugin.web import flags, ledger_words, marks, messages
 from lms_plugin.web.category_form import category_words
 from lms_plugin.web.chain import drawn_word, state_words
@@ -168,6 +168,14 @@ def trail(submission: str) -> str:
         review_word=review_word,
         level_word=marks.level_word,
         event_word=done_word,
+    )
+
+
+@blueprint.get("/audit/allotments/<programme>")
+def allotments(programme: str) -> str:
+    """The allotments of a programme's reviews; `again` draws one of them once more and says whether it is the same."""
+    return render_template(
+        "audit/allotments.html", view=replays.allotments(db(), actor(), programme, request.args.get("again", ""))
     )
 
 

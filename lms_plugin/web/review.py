@@ -1,12 +1,11 @@
 """互评: the reviewer's list and page, and the page of the allotment."""
 
-import secrets
-
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
 import rubrics
+from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import appeal_review, calibration, claims, conflicts, review, review_views
@@ -137,16 +136,18 @@ def recuse(uuid: str) -> BaseResponse:
 
 @blueprint.get("/reviews/allocation/<programme>")
 def allocation(programme: str) -> str:
-    """How reviews are allotted, what is missing, why, and what to do."""
+    """How reviews are allotted, what is missing, why, and what to do; and what the button would do."""
     row = find(db(), competencies.Programme, actor().tenant_id, programme)
-    return render_template("review/allocation.html", view=review_views.allocation_page(db(), actor(), row, edge().now))
+    view = review_views.allocation_page(db(), actor(), row, edge().now)
+    may_replay = can(actor(), Permission.PROGRAMME_READ, somewhere(actor()))
+    return render_template("review/allocation.html", view=view, may_replay=may_replay)
 
 
 @blueprint.post("/reviews/allocation/<programme>")
 def allocate(programme: str) -> BaseResponse:
     """现在分配."""
     row = find(db(), competencies.Programme, actor().tenant_id, programme)
-    review.allocate(db(), actor(), row, secrets.randbits(31), edge().now)
+    review.allocate(db(), actor(), row, None, edge().now)
     return redirect(url_for("review.allocation", programme=programme), 303)
 
 

@@ -230,6 +230,7 @@ PAGES = (
     One("audit.one", "auditor", at("/audit/draws/{draw_done}"), "done"),
     One("audit.entry", "auditor", at("/audit/draws/{draw}/{draw_place}")),
     One("audit.trail", "auditor", at("/audit/works/{earned}")),
+    One("audit.allotments", "auditor", at("/audit/allotments/{P}")),
     One("roster.home", "officer", at("/roster")),
     One("roster.checked", "officer", at("/roster/checked/{sheet}")),
     One("roster.checked", "officer", at("/roster/checked/{sheet_wrong}"), "wrong"),
