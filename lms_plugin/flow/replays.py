@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import exists
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
@@ -83,10 +84,11 @@ def _line(row: rubrics.Allocation, name: str | None, is_kept: bool) -> Allotment
 
 
 def _again(session: Session, row: rubrics.Allocation) -> rubrics.Again | None:
-    review = rubrics.Review
+    review, example = rubrics.Review, rubrics.GoldReview
     rows = session.execute(
         columns(col(review.submission_id), col(review.reviewer_id), col(review.is_third)).where(
-            col(review.allocation_id) == pk(row)
+            col(review.allocation_id) == pk(row),
+            ~exists().where(col(example.review_id) == col(review.id)),  # given out beside the plan
         )
     )
     return rubrics.draw_again(session, pk(row), row.seed, [tuple(one) for one in rows])

@@ -268,10 +268,7 @@ def _run(
 
 
 def _stamp(session: Session, programme: competencies.Programme, now: datetime) -> None:
-    """Notes when a programme was allotted. That is no change of what officers edit, so its version stays.
-
-    Raises Conflict `review.allotted_meanwhile` where somebody else allotted since it was read.
-    """
+    """Notes when a programme was allotted; its version stays. Raises Conflict `review.allotted_meanwhile`."""
     stamped: Any = session.connection().execute(
         update(competencies.Programme)
         .where(

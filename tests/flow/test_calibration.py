@@ -10,7 +10,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import calibration, calibration_desk, cases, reliability, review, review_views
+from lms_plugin.flow import calibration, calibration_desk, cases, reliability, replays, review, review_views
 from rubrics import GoldItem, GoldReview, Review, ReviewState
 from tests import people as cast
 from tests.factories import World
@@ -188,3 +188,13 @@ def test_the_trainer_sees_how_reviewers_did_and_leanings_take_it_in(world: World
     assert {(line.examples, line.above) for line in page.reviewers} == {(1, 1.0)}
     errors = calibration.gold_errors(world.session, world.programme)
     assert set(errors.values()) == {(1, 1.0)}
+
+
+@pytest.mark.parametrize("mode", ["mixed", "before"])
+def test_an_allotment_that_gave_out_examples_can_be_drawn_again(world: World, mode: str) -> None:
+    begin(world, mode)
+    assert examples_of(world)
+    row = world.session.exec(select(rubrics.Allocation)).one()
+    again = replays.allotments(world.session, world.actor(cast.AUDITOR), world.programme.uuid, row.uuid).again
+    assert again is not None
+    assert again.holds
