@@ -1,9 +1,10 @@
 """The ways in which a letter leaves the house. The first is e-mail by SMTP; another one is another `Channel`."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 from lms_plugin.errors import Unavailable
 
 SECONDS = 15.0  # for each step of an exchange with the mail server
+_ADDRESS = re.compile(r"\S+@\S+")
 Security = Literal["starttls", "tls", "none"]
 
 
@@ -83,12 +85,17 @@ class Smtp:
     def _open(self) -> Iterator[smtplib.SMTP]:
         trust = self.trust or ssl.create_default_context()
         try:
-            with self._connected(trust) as server:
+            server = self._connected(trust)
+            try:
                 if self.security == "starttls":
                     server.starttls(context=trust)
                 if self.user:
                     server.login(self.user, self.password)
                 yield server
+            finally:
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()  # whatever it says to that: what it took, it took
+                server.close()
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
             raise _said(code, words, "mail.recipient_refused", permanent=True) from error
@@ -117,7 +124,8 @@ class Smtp:
 
 def _said(status: int, words: bytes | str, code: str, *, permanent: bool = False) -> Unavailable:
     """What a server answered: below 500 it asks for another try, whatever it was about."""
-    told = (words.decode("utf-8", "replace") if isinstance(words, bytes) else words)[:200]
+    said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    told = _ADDRESS.sub("…", said)[:200]  # these words go into logs
     if status < 500:
         return Unavailable("mail.later", words=f"{status} {told}")
     return Unavailable(code, permanent=permanent, words=f"{status} {told}")

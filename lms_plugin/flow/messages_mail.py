@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy import func
+from sqlalchemy.orm import aliased, sessionmaker
 from sqlmodel import Session, col, select
 
 from lms_plugin import leaving, outbox
@@ -30,7 +31,7 @@ from lms_plugin.people import Person, Tenant
 FIRST_HOUR, LAST_HOUR = 7, 21  # letters go out from 7:00 to 22:00 of the district's day
 MOST_LINES = 20
 CODE_HOLDS, CODE_TRIES = timedelta(hours=1), 5
-CODE_AGAIN = timedelta(minutes=2)
+CODE_AGAIN, CODES_A_DAY = timedelta(minutes=2), 6
 _ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
@@ -89,22 +90,31 @@ def mine(session: Session, actor: Actor) -> Mine:
 
 
 def _of(session: Session, actor: Actor) -> MailAddress | None:
-    return session.exec(
-        select(MailAddress)
-        .where(col(MailAddress.person_id).in_(actor.person_ids))
-        .order_by(col(MailAddress.person_id) != actor.person_id, col(MailAddress.id))
-    ).first()
+    """The address that counts, where rows of one human being have several: one that letters go to, that of today."""
+    return next(iter(_all_of(session, actor)), None)
+
+
+def _all_of(session: Session, actor: Actor) -> list[MailAddress]:
+    found = session.exec(
+        select(MailAddress).where(col(MailAddress.person_id).in_(actor.person_ids)).order_by(col(MailAddress.id))
+    )
+    return sorted(
+        found,
+        key=lambda row: (row.ended_at is not None, row.confirmed_at is None, row.person_id != actor.person_id),
+    )
 
 
 def set_address(session: Session, actor: Actor, address: str, hour: int, now: datetime) -> MailAddress:
     """Keeps the address and sends a code to it; nothing else goes there before the code came back.
 
-    Raises Invalid `address`, `hour`; Refused `mail.code_too_often` within two minutes of the last code.
+    Raises Invalid `address`, `hour`; Refused `mail.code_too_often` within two minutes of the last code, and
+    `mail.codes_of_the_day` after `CODES_A_DAY` of them: nobody guesses on, or fills a stranger's box.
     """
     require(actor, Permission.MESSAGES_READ, own(actor))
     address = address.strip()
     wrong: dict[str, str | tuple[str, dict[str, Any]]] = {}
-    if len(address) > 254 or not _ADDRESS.fullmatch(address):
+    # What looks like an encoded word (RFC 2047) would read otherwise in the letter's head than it is sent to.
+    if len(address) > 254 or "=?" in address or not _ADDRESS.fullmatch(address):
         wrong["address"] = "mail.address_form"
     if not FIRST_HOUR <= hour <= LAST_HOUR:
         wrong["hour"] = ("form.number", {"least": FIRST_HOUR, "most": LAST_HOUR})
@@ -118,6 +128,11 @@ def set_address(session: Session, actor: Actor, address: str, hour: int, now: da
         return row
     if row is not None and now - row.code_at < CODE_AGAIN:
         raise Refused("mail.code_too_often")
+    if row is not None and _codes_since(session, row, now - timedelta(days=1)) >= CODES_A_DAY:
+        raise Refused("mail.codes_of_the_day")
+    for other in _all_of(session, actor):
+        if other is not row:
+            _end(session, other, now)
     if row is None:
         row = MailAddress(tenant_id=actor.tenant_id, person_id=actor.person_id, address=address, hour=hour, code_at=now)
     row.address, row.hour, row.code_at, row.code_tries = address, hour, now, 0
@@ -128,14 +143,28 @@ def set_address(session: Session, actor: Actor, address: str, hour: int, now: da
     return row
 
 
+def _codes_since(session: Session, row: MailAddress, since: datetime) -> int:
+    job = outbox.Job
+    return int(
+        session.exec(
+            select(func.count()).where(
+                job.kind == outbox.MAIL_CODE, job.key == str(pk(row)), col(job.created_at) > since
+            )
+        ).one()
+    )
+
+
 def confirm(session: Session, actor: Actor, code: str, secret_key: str, now: datetime) -> None:
     """The code came back: from now on letters go there. Raises Invalid `code` for another one, after an hour, and after
-    five wrong ones. Tries are counted by whoever commits a refusal too: see `web.inbox`."""
+    five wrong ones. Tries are counted by whoever commits a refusal too: see `web.inbox`. Once it is confirmed, nothing
+    happens: a second click."""
     require(actor, Permission.MESSAGES_READ, own(actor))
     row = _of(session, actor)
-    if row is None or row.confirmed_at is not None or row.ended_at is not None:
+    if row is None or row.ended_at is not None:
         raise NotFound
     session.refresh(row, with_for_update=True)
+    if row.confirmed_at is not None:
+        return
     row.code_tries += 1
     session.add(row)
     session.flush()
@@ -151,8 +180,7 @@ def confirm(session: Session, actor: Actor, code: str, secret_key: str, now: dat
 def remove(session: Session, actor: Actor, now: datetime) -> None:
     """No more letters. Twice is harmless."""
     require(actor, Permission.MESSAGES_READ, own(actor))
-    row = _of(session, actor)
-    if row is not None:
+    for row in _all_of(session, actor):
         _end(session, row, now)
 
 
@@ -210,10 +238,16 @@ def ask_letters(session: Session, now: datetime) -> int:
         local = now.astimezone(ZoneInfo(tenant.timezone))
         if not FIRST_HOUR <= local.hour <= LAST_HOUR or leaving.is_read_only(tenant, now):
             continue
-        waits = select(Message.id).where(
-            Message.person_id == col(MailAddress.person_id),
-            col(Message.read_at).is_(None),
-            col(Message.mailed_at).is_(None),
+        told, owner = aliased(Person), aliased(Person)
+        waits = (  # on any row of the human being
+            select(Message.id)
+            .join(told, col(told.id) == col(Message.person_id))
+            .join(owner, humans.same_human(told, owner))
+            .where(
+                owner.id == col(MailAddress.person_id),
+                col(Message.read_at).is_(None),
+                col(Message.mailed_at).is_(None),
+            )
         )
         had = select(Letter.id).where(col(Letter.address_id) == col(MailAddress.id), Letter.day == local.date())
         due = session.exec(
@@ -271,7 +305,7 @@ def send_letter(
             return
         tenant, person = get(session, Tenant, row.tenant_id), get(session, Person, row.person_id)
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        if not FIRST_HOUR <= local.hour <= LAST_HOUR:
+        if not FIRST_HOUR <= local.hour <= LAST_HOUR or leaving.is_read_only(tenant, now):
             return
         letter = session.exec(
             select(Letter).where(Letter.address_id == pk(row), Letter.day == local.date())

@@ -17,10 +17,10 @@ from sqlmodel import Session, col, select
 from lms_plugin import outbox
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, NotFound, Refused, Unavailable
-from lms_plugin.flow import cases, messages, messages_mail, review
+from lms_plugin.flow import cases, merges, messages, messages_mail, review
 from lms_plugin.flow.message_words import KINDS, RELEASED
 from lms_plugin.inbox import Letter, MailAddress, Message
-from lms_plugin.mail import Smtp
+from lms_plugin.mail import Post, Smtp
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
@@ -117,7 +117,7 @@ def test_told_again_it_is_unread_again_and_stays_one(world: World) -> None:
 
 def test_an_address_is_confirmed_before_any_letter(world: World, sessions: Any) -> None:
     session, chen = world.session, world.actor(cast.CHEN)
-    for wrong in ("chen", "chen@school", "a@b.cn\r\nBcc: x@y.cn", "陈@school.cn"):
+    for wrong in ("chen", "chen@school", "a@b.cn\r\nBcc: x@y.cn", "陈@school.cn", "=?utf-8?q?x=0d=0aBcc=3a?=@b.cn"):
         with pytest.raises(Invalid):
             messages_mail.set_address(session, chen, wrong, 9, MORNING)
     row = messages_mail.set_address(session, chen, "chen@school.example", 9, MORNING)
@@ -337,3 +337,62 @@ def test_a_job_of_the_sweep_is_one_a_day(world: World) -> None:
     assert [messages_mail.ask_letters(world.session, MORNING) for _ in range(2)] == [1, 1]
     jobs = world.session.exec(select(outbox.Job).where(outbox.Job.kind == outbox.MAIL)).all()
     assert len(jobs) == 1
+
+
+def test_after_a_merge_letters_tell_what_came_to_any_row_and_one_click_ends_them_all(
+    world: World, sessions: Any
+) -> None:
+    session = world.session
+    old, today = wants_letters(world, cast.CHEN), wants_letters(world, cast.WANG, "wang@school.example")
+    gone, kept = world.person(cast.CHEN), world.person(cast.WANG)
+    merges.merge_persons(session, world.actor(cast.OFFICER), gone.uuid, kept.uuid, "同一个人", MORNING)
+    messages_mail.set_address(session, world.actor(cast.WANG), "wang@school.example", 10, MORNING)
+    messages.tell(session, pk(world.tenant), RELEASED, [messages.Told(pk(gone), "k", {"code": "A3"})], MORNING)
+    later = MORNING + timedelta(hours=2)
+    today.ended_at = MORNING
+    session.commit()
+    assert messages_mail.mine(session, world.actor(cast.WANG)).address == "chen@school.example"
+    today.ended_at, old.ended_at = None, MORNING
+    session.commit()
+    assert messages_mail.ask_letters(session, later) == 1  # to the address of today, what the row of before was told
+    with mail_host() as host:
+        send(world, sessions, host, today, later)
+    assert [letter["To"] for letter in host.letters] == ["wang@school.example"]
+    old.ended_at = None
+    messages_mail.remove(session, world.actor(cast.WANG), later)
+    assert (old.ended_at, today.ended_at) == (later, later)
+
+
+def test_codes_of_a_day_are_few(world: World) -> None:
+    session, chen, now = world.session, world.actor(cast.CHEN), MORNING
+    for _ in range(messages_mail.CODES_A_DAY):
+        row = messages_mail.set_address(session, chen, "chen@school.example", 9, now)
+        job = session.exec(select(outbox.Job).where(outbox.Job.state == outbox.JobState.READY)).one()
+        job.state = outbox.JobState.DONE
+        session.add(job)
+        session.flush()
+        now += timedelta(minutes=3)
+    with pytest.raises(Refused) as many:
+        messages_mail.set_address(session, chen, "chen@school.example", 9, now)
+    assert many.value.code == "mail.codes_of_the_day"
+    assert row.code_at < now
+    messages_mail.set_address(session, chen, "chen@school.example", 9, now + timedelta(days=1))
+
+
+def test_a_second_click_on_confirming_changes_nothing(world: World) -> None:
+    row = wants_letters(world)
+    messages_mail.confirm(world.session, world.actor(cast.CHEN), "000000", SECRET, MORNING + timedelta(minutes=1))
+    assert row.confirmed_at == MORNING
+
+
+def test_no_letter_goes_twice_for_a_rude_goodbye_and_no_address_into_logs(world: World, sessions: Any) -> None:
+    row = wants_letters(world)
+    earn(world, cast.CHEN, "A3")
+    world.session.commit()
+    with mail_host(MailHost({"QUIT": "421 closing"})) as host:
+        send(world, sessions, host, row)
+        assert world.session.exec(select(Letter)).one().sent_at == MORNING
+    with mail_host(MailHost({"RCPT": "550 5.1.1 <chen@school.example>: no such user"})) as host:
+        with pytest.raises(Unavailable) as trouble:
+            channel(host).send(Post("chen@school.example", "s", "t", "<m@x>", MORNING))
+        assert trouble.value.words == "550 5.1.1 … no such user"
