@@ -294,21 +294,29 @@ def practice_steps(
         RuleSince(one.since, _hours_of(*versions[one.version], one.category, {*used, programme.policy_id}))
         for one in counted_as.in_force([policy.made_at for policy, _rules in versions], said)
     ]
-    passes = [
-        Passed(award.awarded_at, award.point_id, Level(award.level))
-        for award in session.exec(
-            select(Award)
-            .where(
-                Award.programme_id == pk(programme),
-                col(Award.person_id).in_(people),
-                col(Award.revoked_at).is_(None),
-            )
-            .order_by(col(Award.id))
+    awards = session.exec(
+        select(Award)
+        .where(
+            Award.programme_id == pk(programme),
+            col(Award.person_id).in_(people),
+            or_(col(Award.revoked_at).is_(None), col(Award.is_replaced)),
         )
-        if award.id != without_award_id
-    ]
+        .order_by(col(Award.id))
+    )
+    passes = _passes([award for award in awards if award.id != without_award_id])
     steps = booked_steps(rules, passes, [Step(one.entered_at, one.credit_hundredths) for one in came])
     return [*(Step(_noon(one), one.credit_hundredths) for one in came), *steps]
+
+
+def _passes(awards: Sequence[Award]) -> list[Passed]:
+    """When points were held, and how well. What an appeal replaced was held from its own day on, as far as the award in
+    its place bears out: hours that it brought stay on that day, by the rule of that day."""
+    stands = {award.decision_id: award.level for award in awards if award.revoked_at is None}
+    return [
+        Passed(award.awarded_at, award.point_id, Level(min(award.level, stands[award.decision_id])))
+        for award in awards
+        if award.decision_id in stands
+    ]
 
 
 def _hours_of(

@@ -19,6 +19,7 @@ from lms_plugin.flow import (
     appeal_views,
     appeals,
     award,
+    booking,
     cases,
     conflicts,
     evidence,
@@ -456,3 +457,33 @@ def test_a_merge_takes_the_appellant_and_a_second_voice_off_the_panel(world: Wor
     author = world.person(cast.CHEN)
     merges.merge_persons(world.session, officer, kept.uuid, author.uuid, "同一个人", world.now + DAY)
     assert (first.state, other.state) == (MemberState.ENDED, MemberState.ASKED)
+
+
+def test_hours_of_a_replaced_award_stay_where_and_by_what_rule_they_came(world: World) -> None:
+    before = {"kind": "per_level", "excellent_hundredths": 1000}
+    higher, lower = result_of(world, 1, hours=before), result_of(world, 2, cast.WANG, hours=before)
+    assert (hours(world), hours(world, cast.WANG)) == (800, 1000)
+    world.now += DAY  # since then a point brings less; nobody loses hours by that
+    since = {"kind": "per_level", "pass_hundredths": 500, "excellent_hundredths": 600}
+    world.set_rules(**{**RULES, "appeals": {"days": 10, "may_fall": True}, "hours": since})
+    earned_at = world.now - DAY
+    world.now += DAY
+    settle(world, ask(world, higher), 2)
+    settle(world, ask(world, lower, who=cast.WANG), 1)
+    assert (hours(world), hours(world, cast.WANG)) == (800, 800)
+    for who in (cast.CHEN, cast.WANG):
+        person = world.person(who)
+        steps = competencies.ledger.practice_steps(world.session, world.programme, [pk(person)], lambda: None)
+        assert [(one.at, one.hundredths) for one in steps] == [(earned_at, 800)]
+        basis = competencies.Basis(world.programme.policy_id or 0)
+        booking.put_right(
+            world.session, world.programme, person, pk(person), basis, world.now, reason="merge", source=""
+        )
+        assert hours(world, who) == 800
+    award = world.session.exec(
+        select(Award).where(Award.decision_id == pk(decision_of(world, higher)), ~col(Award.is_replaced))
+    ).one()
+    without = competencies.practice_booked(
+        world.session, world.programme, [pk(world.person(cast.CHEN))], lambda: None, pk(award)
+    )
+    assert without == 0
