@@ -114,8 +114,10 @@ def fill(session: Session, appeal: Appeal, now: datetime) -> list[AppealReview]:
     return made
 
 
-def choices(session: Session, appeal: Appeal, now: datetime) -> Choices:
-    """How many are missing, and who is free by each way."""
+def choices(session: Session, actor: Actor, uuid: str, now: datetime) -> Choices:
+    """How many are missing, and how many are free by each way: looked for only when an officer asks."""
+    appeal = find(session, Appeal, actor.tenant_id, uuid)
+    require(actor, Permission.APPEAL_PANEL, submission_scope(session, get(session, Submission, appeal.submission_id)))
     short = short_of(appeal, members_of(session, [pk(appeal)])[pk(appeal)])
     most = MOST_COUNTED
     return Choices(

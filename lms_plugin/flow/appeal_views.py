@@ -14,8 +14,8 @@ import competencies
 import rubrics
 from competencies import CompetencyPoint, Programme, Submission
 from lms_plugin.access import Actor, Permission, can, require, somewhere
-from lms_plugin.db import by_id, find, get, pk
-from lms_plugin.errors import Forbidden
+from lms_plugin.db import by_id, pk
+from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import appeal_panel, marking
 from lms_plugin.flow.reach import submissions_within
 from lms_plugin.flow.scopes import submission_scope
@@ -23,6 +23,7 @@ from lms_plugin.people import OrgUnit, Person, RoleKind
 from rubrics import AT_WORK, Appeal, AppealPoint, AppealReview, AppealState, MemberState
 
 A_PAGE = 50
+_Version = competencies.SubmissionVersion
 FILTERS = ("open", "late", "settled", "withdrawn")
 Text = Mapping[str, str]
 
@@ -58,8 +59,8 @@ class MemberLine:
 
 @dataclass(frozen=True)
 class AppealPage:
-    """One appeal. For its author `members` is empty: of the panel they read how many have spoken. `choices`: what an
-    officer can do where the panel is short."""
+    """One appeal. For its author `members` is empty: of the panel they read how many have spoken. `short`: how many
+    members the panel lacks, for an officer who may do something about it (`appeal_panel.choices`)."""
 
     uuid: str
     submission: str
@@ -84,22 +85,31 @@ class AppealPage:
     spoken: int
     wanted: int
     members: tuple[MemberLine, ...]
-    choices: appeal_panel.Choices | None
+    short: int
 
 
 def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage:
     """The page of one appeal, for its author, officers and auditors. Raises NotFound, and Forbidden for who is on its
     panel: they are to know nothing of it."""
-    row = find(session, Appeal, actor.tenant_id, uuid)
-    work = get(session, Submission, row.submission_id)
+    statement: Any = (
+        columns(Appeal, Submission, CompetencyPoint, Programme, col(Person.name), col(OrgUnit.name))
+        .join(Submission, col(Submission.id) == col(Appeal.submission_id))
+        .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
+        .join(Programme, col(Programme.id) == col(Submission.programme_id))
+        .join(Person, col(Person.id) == col(Submission.person_id))
+        .join(_Version, col(_Version.id) == col(Appeal.submission_version_id))
+        .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id), isouter=True)
+        .where(col(Appeal.tenant_id) == actor.tenant_id, col(Appeal.uuid) == uuid)
+    )
+    found = session.execute(statement).one_or_none()
+    if found is None:
+        raise NotFound
+    row, work, point, programme, author, school = found
     is_own, scope = actor.is_author(row.person_id), submission_scope(session, work)
     require(actor, Permission.APPEAL_RAISE if is_own else Permission.APPEAL_READ, scope)
     members = appeal_panel.members_of(session, [pk(row)])[pk(row)]
     if any(actor.is_author(one.reviewer_id) and one.state in AT_WORK for one in members):
         raise Forbidden
-    point = get(session, CompetencyPoint, work.point_id)
-    version = get(session, competencies.SubmissionVersion, row.submission_version_id)
-    school = get(session, OrgUnit, version.org_unit_id).name if version.org_unit_id is not None else ""
     said = [appeal_panel.given_by(one) for one in appeal_panel.spoken(row, members)]
     asked, keys = _lines(session, row, work)
     short = appeal_panel.short_of(row, members)
@@ -107,12 +117,12 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage
     return AppealPage(
         uuid=row.uuid,
         submission=work.uuid,
-        programme=get(session, Programme, row.programme_id).title,
+        programme=programme.title,
         code=point.code,
         name=point.name,
         level_words=point.level_words,
-        author="" if is_own else get(session, Person, work.person_id).name,
-        school="" if is_own else school,
+        author="" if is_own else author,
+        school="" if is_own else school or "",
         is_own=is_own,
         state=row.state.value,
         panel=row.panel,
@@ -128,7 +138,7 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage
         spoken=len(said),
         wanted=rubrics.appeals.wanted(row.panel, said),
         members=() if is_own else _members(session, row, members, keys),
-        choices=appeal_panel.choices(session, row, now) if may_choose else None,
+        short=short if may_choose else 0,
     )
 
 

@@ -4,8 +4,10 @@ becomes of it once the fresh panel has spoken."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
@@ -84,18 +86,22 @@ class _Matter:
 def _matter(session: Session, actor: Actor, uuid: str) -> _Matter:
     work = find(session, Submission, actor.tenant_id, uuid)
     require(actor, Permission.APPEAL_RAISE, Scope(work.tenant_id, owner_id=work.person_id))
-    row = session.exec(
-        select(SubmissionVersion, Decision, Award, Appeal)
+    statement: Any = (
+        columns(SubmissionVersion, Decision, Award, Appeal, Programme, competencies.ProgrammePolicy)
         .join(Decision, col(Decision.submission_version_id) == col(SubmissionVersion.id))
         .join(Award, competencies.revisions.AWARD_OF_DECISION, isouter=True)
         .join(Appeal, col(Appeal.decision_id) == col(Decision.id), isouter=True)
-        .where(SubmissionVersion.id == work.current_version_id)
-    ).one_or_none()
+        .join(Programme, col(Programme.id) == work.programme_id)
+        .join(
+            competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(Programme.policy_id), isouter=True
+        )
+        .where(col(SubmissionVersion.id) == work.current_version_id)
+    )
+    row = session.execute(statement).one_or_none()
     if row is None or row[1].released_at is None or row[1].outcome is not Outcome.DECIDED:
         raise NotFound
-    version, decision, award, appeal = row
-    programme = get(session, Programme, work.programme_id)
-    rules = competencies.rules_of(session, programme).appeals
+    version, decision, award, appeal, programme, policy = row
+    rules = (competencies.Rules.model_validate(policy.rules) if policy is not None else competencies.Rules()).appeals
     timezone = get(session, Tenant, work.tenant_id).timezone
     return _Matter(work, version, decision, award, programme, rules, timezone, appeal)
 

@@ -50,12 +50,13 @@ def one(appeal: str) -> str:
     return _one(appeal, "")
 
 
-def _one(appeal: str, error: str) -> str:
+def _one(appeal: str, error: str, choices: appeal_panel.Choices | None = None) -> str:
     view = appeal_views.page(db(), actor(), appeal, edge().now)
     return render_template(
         "appeals/own.html" if view.is_own else "appeals/one.html",
         view=view,
         error=error,
+        choices=choices,
         state=state_word(view.state, view.is_late),
         member_word=member_word,
         point_word=marks.point_word,
@@ -72,12 +73,15 @@ def withdraw(appeal: str) -> BaseResponse:
 
 @blueprint.post("/appeals/<appeal>/panel")
 def panel(appeal: str) -> BaseResponse | tuple[str, int]:
-    """An officer's way out of a shortage."""
+    """An officer's ways out of a shortage, with how many are free by each; with a way chosen, that is done."""
+    if "way" not in request.form and "count" in request.form:
+        return _one(appeal, "", appeal_panel.choices(db(), actor(), appeal, edge().now)), 200
     try:
         appeal_panel.choose(db(), actor(), appeal, request.form.get("way", ""), edge().now)
     except Invalid as error:
         db().rollback()
-        return _one(appeal, messages.field_errors(error)["way"]), 422
+        free = appeal_panel.choices(db(), actor(), appeal, edge().now)
+        return _one(appeal, messages.field_errors(error)["way"], free), 422
     return redirect(url_for("appeals.one", appeal=appeal), 303)
 
 
