@@ -147,10 +147,15 @@ def problems(items: Sequence[ItemSheet], judgement: Judgement) -> dict[str, str 
 
 
 def decision_of(session: Session, submission_version_ids: Collection[int]) -> dict[int, Decision]:
-    """The decisions of these versions, by version id: one query."""
+    """The decisions of these versions, by version id, as they are now: one query. Who holds the work sees what was
+    decided while they waited for it, also of a decision that they had read before."""
     if not submission_version_ids:
         return {}
-    rows = session.exec(select(Decision).where(col(Decision.submission_version_id).in_(set(submission_version_ids))))
+    rows = session.exec(
+        select(Decision)
+        .where(col(Decision.submission_version_id).in_(set(submission_version_ids)))
+        .execution_options(populate_existing=True)
+    )
     return {row.submission_version_id: row for row in rows}
 
 

@@ -3,7 +3,7 @@ settles it with a word. By itself it changes no mark and no state: whatever foll
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +14,12 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
+from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import reach
+from lms_plugin.flow import drafts, reach
+from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review import load_review
 from lms_plugin.flow.scopes import submission_scope
 from lms_plugin.people import Person
@@ -76,11 +78,17 @@ class Own:
 
 
 def of_review(session: Session, actor: Actor, review_uuid: str) -> Own:
-    """What the reviewer said of this work, newest first. Raises as `load_review`."""
+    """What the reviewer said of this work, newest first, and the trainer's answer with everything blotted out by which
+    the author may be known. Raises as `load_review`."""
     review = load_review(session, actor, review_uuid)
     flag = _last(session, col(rubrics.ReviewFlag.review_id) == pk(review))
     work = get(session, competencies.Submission, review.submission_id)
-    return _own(session, work, flag, BY_REVIEWERS, review.blind_number, is_blind=True)
+    own_view = _own(session, work, flag, BY_REVIEWERS, review.blind_number, is_blind=True)
+    if own_view.flag is None or not own_view.flag.answer:
+        return own_view
+    rows = rows_by_row(session, {work.person_id})[work.person_id]
+    answer = media.mask(own_view.flag.answer, drafts.traits_of(session, rows).needles)
+    return replace(own_view, flag=replace(own_view.flag, answer=answer))
 
 
 def of_author(session: Session, actor: Actor, submission_uuid: str) -> Own:

@@ -18,7 +18,18 @@ from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, owned, pk
 from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import cases, promised
-from lms_plugin.flow.reach import DECIDERS, DOUBT, FILTERS, READERS, decided_by, filters_of, first_of, joined, within
+from lms_plugin.flow.reach import (
+    CONFIRMABLE,
+    DECIDERS,
+    DOUBT,
+    FILTERS,
+    READERS,
+    decided_by,
+    filters_of,
+    first_of,
+    joined,
+    within,
+)
 from lms_plugin.people import OrgUnit, Person, RoleKind
 
 PAGE = 50
@@ -120,7 +131,7 @@ def queue(
     promises = promised.promises_of(session, programmes if chosen is None else [chosen])
     filters = {**filters_of(actor), **overdue_of(promises, now)}
     own_desk = decided_by(actor)
-    asked = [*filters.values(), *(and_(own_desk, FILTERS[name]) for name in ("pending", "late", "agreed"))]
+    asked = [*filters.values(), *(and_(own_desk, one) for one in (FILTERS["pending"], FILTERS["late"], CONFIRMABLE))]
     sums = [func.coalesce(func.sum(case((one, 1), else_=0)), 0) for one in asked]
     counted = [int(one) for one in session.connection().execute(joined(columns(*sums)).where(reached)).one()]
     counts = dict(zip(filters, counted, strict=False))
@@ -309,7 +320,7 @@ def agreed_list(
     may_read(session, actor)
     row = find(session, competencies.Programme, actor.tenant_id, programme)
     require(actor, Permission.CASE_DECIDE, _desk_scope(actor))
-    wanted = and_(within(actor, row), FILTERS["agreed"], decided_by(actor))
+    wanted = and_(within(actor, row), CONFIRMABLE, decided_by(actor))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
     found = listed(session, actor, wanted, now, size=100_000)

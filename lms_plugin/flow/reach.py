@@ -34,6 +34,8 @@ _by_rule = exists().where(
     col(_Passed.by_policy_id).is_not(None),
 )
 
+_decided = exists().where(col(_Passed.submission_version_id) == col(competencies.Submission.current_version_id))
+
 FILTERS: dict[str, ColumnElement[bool]] = {
     "pending": _pending,  # 待定
     "agreed": and_(_pending, col(_summary.is_agreed).is_(True)),  # 已一致
@@ -45,6 +47,9 @@ FILTERS: dict[str, ColumnElement[bool]] = {
     "returned": _state == competencies.SubmissionState.RETURNED,  # 退回修改中：参训教师正在改
     "declined": and_(_late, col(competencies.SubmissionVersion.declined_at).is_not(None)),  # 迟交，没有接收
 }
+
+CONFIRMABLE: ColumnElement[bool] = and_(FILTERS["agreed"], ~_decided)
+"""Agreed works that may be confirmed together: what somebody took back is to be looked at one by one."""
 
 
 def filters_of(actor: Actor) -> dict[str, ColumnElement[bool]]:

@@ -14,6 +14,8 @@ import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import find, pk
+from lms_plugin.errors import NotFound
+from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import submission_scope
 from lms_plugin.people import Person
 
@@ -61,13 +63,15 @@ class VersionTrail:
 @dataclass(frozen=True)
 class EventLine:
     """What somebody did with a version. `kind`: of `rubrics.ReviewEvent`; `file`: the name of the material that was
-    looked at, "" = the page; `detail`: of other events, why a review ended."""
+    looked at, "" = the page, or a file (`is_file`) whose name was taken out; `detail`: of other events, why a review
+    ended."""
 
     at: datetime
     person: str
     kind: str
     number: int
     file: str
+    is_file: bool
     detail: str
 
 
@@ -88,11 +92,13 @@ class Trail:
 
 
 def trail(session: Session, actor: Actor, uuid: str) -> Trail:
-    """Raises NotFound for another district's, Forbidden for who is no auditor of it. Nine queries at most, however long
-    the trail is."""
+    """Raises NotFound for another district's and for who still reviews it blind (the trail names its author),
+    Forbidden for who is no auditor of it. Ten queries at most, however long the trail is."""
     work = find(session, competencies.Submission, actor.tenant_id, uuid)
     require(actor, Permission.TRAIL_READ, submission_scope(session, work))
     submission = competencies.Submission
+    if session.exec(select(submission.id).where(submission.id == pk(work), owes_review(actor))).first() is not None:
+        raise NotFound
     point, author, programme = session.exec(
         select(competencies.CompetencyPoint, Person, competencies.Programme)
         .join(submission, col(submission.point_id) == col(competencies.CompetencyPoint.id))
@@ -205,6 +211,7 @@ def _events(session: Session, numbers: Mapping[int, int], versions: Any) -> list
             kind=row.kind,
             number=numbers[row.submission_version_id],
             file=names.get(row.detail, row.detail) if row.kind == "viewed" else "",
+            is_file=row.kind == "viewed" and bool(row.detail),
             detail="" if row.kind == "viewed" else row.detail,
         )
         for row, name in session.exec(statement)

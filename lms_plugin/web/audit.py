@@ -183,6 +183,8 @@ def done_word(event: review_trail.EventLine) -> str:
     """What somebody did with a work, in words, and why a review ended."""
     if event.file:
         return str(_("看了材料：%(name)s", name=event.file))
+    if event.is_file:
+        return str(_("看了一份材料（文件名已清除）"))
     why = {
         rubrics.OWN: _("是本人，或是同一份的另一位评审人"),
         blindness.SAW_THE_AUTHOR: _("以别的身份看得到作者"),
@@ -206,6 +208,12 @@ def done_word(event: review_trail.EventLine) -> str:
         "decided": _("定了等级"),
         "returned": _("退回修改"),
         "decision_void": _("等级作废"),
+        "passed_clear": _("照项目规定自动通过"),
+        "undone": _("撤销了等级"),
+        "reopened": _("标准改了，退回来补评"),
+        "claimed": _("领了一份"),
+        "recounted": _("照新的标准重算了评审"),
+        "calibrated": _("交了校准的评审"),
         "flagged": _("请评审员看看"),
         "flag_settled": _("看过了提的问题"),
         "late_accepted": _("接收迟交的"),

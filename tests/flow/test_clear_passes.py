@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 import competencies
@@ -257,6 +258,12 @@ def test_a_trainer_or_an_officer_takes_it_back_and_it_does_not_pass_again(world:
     assert pass_all(world, now) == []
     with pytest.raises(Conflict):
         cases.undo(session, world.actor(cast.TRAINER), second.uuid, decision(world, second).version, now)
+    # What was taken back is looked at by itself: it is not among those that one act confirms, nor counted for it.
+    trainer = world.actor(cast.TRAINER)
+    listed = queue_views.agreed_list(session, trainer, world.programme.uuid, None, 1, now)
+    assert not {first.uuid, second.uuid} & {row.uuid for row in listed.rows}
+    seen = queue_views.queue(session, trainer, world.programme.uuid, "agreed", None, 1, now)
+    assert seen.counts["agreed"] - seen.confirmable == sum(row.base > 0 for row in seen.rows) > 0
     # Decided anew by a human being it is theirs alone.
     marks = judgement(all_marks(world, second, 1))
     cases.decide(session, world.actor(cast.TRAINER), second.uuid, marks, decision(world, second).version, 1, now)
@@ -266,6 +273,23 @@ def test_a_trainer_or_an_officer_takes_it_back_and_it_does_not_pass_again(world:
     award.release(session, world.actor(cast.OFFICER), world.programme, [third.uuid], now)
     with pytest.raises(Refused, match=r"decision\.released"):
         cases.undo(session, world.actor(cast.OFFICER), third.uuid, decision(world, third).version, now)
+
+
+def test_what_a_colleague_decided_while_one_waited_is_not_taken_back(world: World) -> None:
+    reviewed(world)
+    now = over(world)
+    work = pass_all(world, now)[0]
+    row = decision(world, work)
+    base = row.version
+    table: Any = competencies.Decision.__table__  # type: ignore[attr-defined]
+    world.session.connection().execute(  # a colleague's decision anew, past what this session has read already
+        update(table)
+        .where(table.c.id == pk(row))
+        .values(version=base + 1, by_policy_id=None, decided_by_id=pk(world.person(cast.OTHER_TRAINER)))
+    )
+    with pytest.raises(Conflict, match=r"decision\.changed"):
+        cases.undo(world.session, world.actor(cast.TRAINER), work.uuid, base, now)
+    assert work.state is SubmissionState.DECIDED
 
 
 def test_on_the_official_chain_it_stands_in_for_the_trainer_alone(world: World) -> None:

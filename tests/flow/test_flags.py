@@ -116,6 +116,20 @@ def test_an_author_flags_what_was_said_once_it_can_be_read(
     assert work.state is competencies.SubmissionState.RETURNED
 
 
+def test_an_answer_that_names_the_author_is_blotted_out_for_the_reviewer(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    one, who = opened(world, works["chen"])
+    row = flags.flag_work(world.session, world.actor(who), one.uuid, COPIED, world.now)
+    said = f"{cast.CHEN.school}的{cast.CHEN.name}（{cast.CHEN.staff_number}）去年交过。"
+    flags.settle(world.session, world.actor(cast.TRAINER), row.uuid, said, world.now)
+    shown = flags.of_review(world.session, world.actor(who), one.uuid).flag
+    assert shown is not None
+    assert "去年交过" in shown.answer
+    for secret in (cast.CHEN.name, cast.CHEN.school, cast.CHEN.staff_number):
+        assert secret not in shown.answer
+
+
 def test_a_trainer_settles_it_with_a_word_that_who_asked_reads(
     world: World, works: dict[str, competencies.Submission]
 ) -> None:

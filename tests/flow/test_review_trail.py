@@ -12,8 +12,9 @@ import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound
 from lms_plugin.flow import cases, review, review_trail
+from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
 
 HOUR = timedelta(hours=1)
@@ -74,6 +75,18 @@ def test_names_of_reviewers_are_open_to_auditors_alone(world: World, work: compe
             review_trail.trail(world.session, world.actor(who), work.uuid)
     with pytest.raises(NotFound):
         review_trail.trail(world.session, world.actor(cast.NEIGHBOUR), work.uuid)
+
+
+def test_an_auditor_who_still_reviews_it_blind_reads_no_trail(world: World) -> None:
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 7, world.now)
+    one = reviews_of(world, works["chen"])[0]
+    who = cast_of(world, one.reviewer_id)
+    grant(world.session, world.person(who), RoleKind.AUDITOR, None, world.now)
+    with pytest.raises(NotFound):
+        review_trail.trail(world.session, world.actor(who), works["chen"].uuid)
+    finish_review(world, one, world.now, 1)
+    assert review_trail.trail(world.session, world.actor(who), works["chen"].uuid).author == cast.CHEN.name
 
 
 def test_the_database_itself_refuses_to_change_what_happened(world: World, work: competencies.Submission) -> None:
