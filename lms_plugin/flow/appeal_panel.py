@@ -114,6 +114,14 @@ def fill(session: Session, appeal: Appeal, now: datetime) -> list[AppealReview]:
     return made
 
 
+def end(session: Session, members: Sequence[AppealReview], now: datetime) -> None:
+    """Nobody waits for these any more, and no message says so."""
+    for one in members:
+        one.state, one.ended_at = MemberState.ENDED, now
+        session.add(one)
+    messages.over(session, message_words.APPEAL_ASKED, [(one.reviewer_id, one.uuid) for one in members], now)
+
+
 def choices(session: Session, actor: Actor, uuid: str, now: datetime) -> Choices:
     """How many are missing, and how many are free by each way: looked for only when an officer asks."""
     appeal = find(session, Appeal, actor.tenant_id, uuid)
@@ -151,10 +159,8 @@ def choose(session: Session, actor: Actor, uuid: str, way: str, now: datetime) -
         appeal.pool, appeal.panel = "district", TWO
     elif way == "trainer":
         appeal.panel = TRAINER
-        for one in members_of(session, [pk(appeal)])[pk(appeal)]:
-            if one.state in AT_WORK and not one.is_trainer:
-                one.state, one.ended_at = MemberState.ENDED, now
-                session.add(one)
+        members = members_of(session, [pk(appeal)])[pk(appeal)]
+        end(session, [one for one in members if one.state in AT_WORK and not one.is_trainer], now)
     session.add(appeal)
     session.flush()
     rubrics.record_event(session, appeal.submission_version_id, actor.person_id, "appeal_panel", now, detail=way)
@@ -187,9 +193,8 @@ def look_again(session: Session, appeal_id: int, now: datetime) -> list[AppealRe
     members = members_of(session, [appeal_id])[appeal_id]
     late = [one for one in counted(appeal, members) if one.state in AT_WORK and one.due_at <= now]
     free = _free(session, appeal, appeal.panel, appeal.pool, len(late), now) if late else []
+    end(session, late[: len(free)], now)
     for one in late[: len(free)]:
-        one.state, one.ended_at = MemberState.ENDED, now
-        session.add(one)
         rubrics.record_event(session, appeal.submission_version_id, one.reviewer_id, "appeal_late", now)
     session.flush()
     return fill(session, appeal, now)

@@ -18,7 +18,7 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import appeal_panel, booking, drafts, humans, marking, message_words, messages, report
 from lms_plugin.people import Person, Tenant
-from rubrics import AT_WORK, Appeal, AppealPoint, AppealState, Given, MemberState
+from rubrics import AT_WORK, Appeal, AppealPoint, AppealState, Given
 
 LONGEST = 1000
 Text = Mapping[str, str]
@@ -333,10 +333,8 @@ def _book(
 
 def _end_members(session: Session, row: Appeal, now: datetime) -> None:
     """Nobody waits any more for who has not handed in."""
-    for one in appeal_panel.members_of(session, [pk(row)])[pk(row)]:
-        if one.state in AT_WORK:
-            one.state, one.ended_at = MemberState.ENDED, now
-            session.add(one)
+    members = appeal_panel.members_of(session, [pk(row)])[pk(row)]
+    appeal_panel.end(session, [one for one in members if one.state in AT_WORK], now)
 
 
 def share_changed(session: Session, programme_id: int) -> rubrics.Estimate:

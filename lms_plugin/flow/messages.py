@@ -70,6 +70,22 @@ def tell(session: Session, tenant_id: int, kind: str, told: Iterable[Told], now:
         )
 
 
+def over(session: Session, kind: str, told: Iterable[tuple[int, str]], now: datetime) -> None:
+    """Nothing waits for these people (row, key) any more: what they had not read counts as read, and no letter says it.
+    A statement for each."""
+    for person_id, key in sorted(told):
+        session.execute(
+            update(Message)
+            .where(
+                col(Message.person_id) == person_id,
+                col(Message.kind) == kind,
+                col(Message.key) == key,
+                col(Message.read_at).is_(None),
+            )
+            .values(read_at=now)
+        )
+
+
 def tell_author(session: Session, work: competencies.Submission, kind: str, code: str, now: datetime) -> None:
     """Tells the author of one work on the point of that code."""
     tell(session, work.tenant_id, kind, [Told(work.person_id, work.uuid, {"code": code})], now)

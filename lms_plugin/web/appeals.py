@@ -4,7 +4,7 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from werkzeug.wrappers import Response as BaseResponse
 
 import rubrics
-from lms_plugin.errors import Invalid
+from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import appeal_panel, appeal_review, appeal_views, appeals
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
@@ -31,6 +31,12 @@ def ask(submission: str) -> BaseResponse | tuple[str, int]:
         except Invalid as error:
             db().rollback()
             told = messages.field_errors(error)
+        except Refused as refused:
+            if refused.code != "appeal.once":
+                raise
+            db().rollback()  # a second click: here is what the first one asked
+            there = appeals.standing_of(db(), actor(), submission, edge().now).appeal
+            return redirect(url_for("appeals.one", appeal=there), 303)
     view = appeals.form(db(), actor(), submission, edge().now)
     page = render_template(
         "appeals/ask.html",

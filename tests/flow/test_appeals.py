@@ -24,6 +24,7 @@ from lms_plugin.flow import (
     conflicts,
     evidence,
     merges,
+    messages,
     reliability,
     result_view,
     reversal,
@@ -487,3 +488,29 @@ def test_hours_of_a_replaced_award_stay_where_and_by_what_rule_they_came(world: 
         world.session, world.programme, [pk(world.person(cast.CHEN))], lambda: None, pk(award)
     )
     assert without == 0
+
+
+def test_who_is_waited_for_no_more_is_told_nothing_more(world: World) -> None:
+    work = result_of(world, 0)
+    row = ask(world, work)
+    asked = [world.actor(who_is(world, one)) for one in members(world, row)]
+
+    def unread(actor: Any) -> int:
+        lines = messages.inbox(world.session, actor, 1).lines
+        return sum(line.kind == "appeal.asked" and not line.is_read for line in lines)
+
+    assert [unread(one) for one in asked] == [1, 1]
+    appeals.withdraw(world.session, world.actor(cast.CHEN), row.uuid, world.now)
+    assert [unread(one) for one in asked] == [0, 0]
+
+
+def test_a_second_click_shows_what_the_first_one_asked(world: World, browse: Any) -> None:
+    work = result_of(world, 0)
+    (field, *_) = [
+        line.field for line in appeals.form(world.session, world.actor(cast.CHEN), work.uuid, world.now).lines
+    ]
+    clicks = [
+        browse(cast.CHEN).post(f"/submissions/{work.uuid}/appeal", {f"why.{field}": "第 2 页写了。"}) for _ in range(2)
+    ]
+    assert [one.status_code for one in clicks] == [303, 303]
+    assert clicks[0].headers["Location"] == clicks[1].headers["Location"]
