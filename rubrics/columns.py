@@ -32,11 +32,13 @@ class Columns:
         self.goal = goal
         self._index = {person.id: i for i, person in enumerate(self.people)}
         self._on = on
+        self._all_works = frozenset(one.id for one in works)
+        self._refusing_all: dict[int, bool] = {}  # by identity: all who have gone share one set
         self._keys()
         size = len(self.people)
         limit = _column(standing.limit[one.id] for one in self.people)
         # Who may take none of these works is not written on slips: else each work would be a pair kept apart.
-        limit[[i for i, one in enumerate(self.people) if len(one.refused_works) >= len(works)]] = 0
+        limit[[i for i, one in enumerate(self.people) if self._refuses_all(one.refused_works)]] = 0
         differ, must = self._rules(rule)
         self.ground = Ground(
             author=self._author,
@@ -49,6 +51,15 @@ class Columns:
             apart=self._apart(size),
             wishes=self._wishes(),
         )
+
+    def _refuses_all(self, refused: frozenset[int]) -> bool:
+        """Whether nothing of this part is left; what somebody refused may lie in other parts."""
+        if len(refused) < len(self._all_works):
+            return False
+        known = self._refusing_all.get(id(refused))
+        if known is None:
+            known = self._refusing_all[id(refused)] = self._all_works <= refused
+        return known
 
     def _keys(self) -> None:
         works, people, codes = self.works, self.people, dict[Hashable, int]()
@@ -129,8 +140,10 @@ class Columns:
             for i, work in enumerate(self.works):
                 by_author.setdefault(work.author_id, []).append(i)
         for person, one in enumerate(self.people):
-            if one.refused_works and len(one.refused_works) < len(self.works):
-                found += [at[work] * size + person for work in one.refused_works if work in at]
+            if one.refused_works and not self._refuses_all(one.refused_works):
+                refused = one.refused_works
+                some = refused if len(refused) < len(at) else at  # whichever is fewer
+                found += [at[work] * size + person for work in some if work in at and work in refused]
             for author in one.recused_authors:
                 found += [work * size + person for work in by_author.get(author, ())]
         return np.unique(np.array(found, np.int64))
@@ -195,12 +208,13 @@ class Columns:
         of_work, of_person = classes.of_keys(ground)
         allowed = classes.allowed(ground, of_work, of_person)
         size = len(self.people)
-        found: Ints = (allowed @ np.bincount(of_person, minlength=allowed.shape[1]))[of_work[works]]
+        there = np.array([not self._refuses_all(one.refused_works) for one in self.people], np.bool_)
+        found: Ints = (allowed @ np.bincount(of_person[there], minlength=allowed.shape[1]))[of_work[works]]
         kept, person = np.divmod(ground.apart, size)
         author = ground.author
         own = np.flatnonzero(author >= 0)
         kept, person = np.r_[kept, own], np.r_[person, author[own]]
-        counts = allowed[of_work[kept], of_person[person]]
+        counts = allowed[of_work[kept], of_person[person]] & there[person]
         # A pair may be apart and the author's own at once; it is one person less all the same.
         key = np.unique((kept * size + person)[counts])
         less = np.bincount(key // size, minlength=len(self.works))

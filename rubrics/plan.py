@@ -84,7 +84,10 @@ class Plan:
                 subjects[person.subject] = subjects.get(person.subject, 0) | bit
             if person.stage:
                 stages[person.stage] = stages.get(person.stage, 0) | bit
-            for work_id in person.refused_works:
+            refused: Iterable[int] = person.refused_works
+            if len(person.refused_works) > len(self.works):  # who has gone takes part in nothing: look at these alone
+                refused = [work.id for work in self.works if work.id in person.refused_works]
+            for work_id in refused:
                 refusers[work_id] = refusers.get(work_id, 0) | bit
             for author_id in person.recused_authors:
                 recused[author_id] = recused.get(author_id, 0) | bit

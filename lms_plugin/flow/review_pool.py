@@ -186,6 +186,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     people = sorted({work.author_id for work in works})
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
     apart = conflicts.kept_apart(session, programme.tenant_id)
+    everything = frozenset(taking_part)  # one for all who have gone: of a whole district it is large
     reviewers = tuple(
         rubrics.Reviewer(
             id=person,
@@ -193,10 +194,10 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             group_id=units.get(schools.get(person, 0)),
             subject=subjects.get(person, ""),
             owed_now=given[person],
-            refused_works=frozenset(
-                taking_part
-                if person in left
-                else refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
+            refused_works=everything
+            if person in left
+            else frozenset(
+                refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
             ),
             recused_authors=frozenset(recused.get(person, set()) | apart.get(person, set())),
             course_groups=groups.get(person, frozenset()),

@@ -273,3 +273,19 @@ def test_classes_that_reach_nobody_leave_the_draw_as_it_is() -> None:
     drawn = draw(ground, Lots(1, "test"))
     assert drawn.work.size == 0
     assert classes.fill(ground, drawn, Lots(1, "test")) is drawn
+
+
+def test_what_somebody_must_not_review_in_other_schools_keeps_them_from_nothing_in_their_own() -> None:
+    works = works_of([70, 70])
+    rule = AllocationRule(reviews_per_work=2, pool=Pool.OWN_SCHOOL, prefer_same_subject=False, duty_slack=0)
+    elsewhere = frozenset(work.id for work in works if work.school_id == 1)
+    everything = frozenset(work.id for work in works)
+    people = [
+        replace(one, refused_works=elsewhere if one.id == 0 else everything if one.id == 1 else frozenset())
+        for one in reviewers_of(works)
+    ]
+    outcome = allocate(works, people, rule, 3)
+    given = given_by(outcome)
+    assert (given[0], given[1]) == (2, 0)  # who sees all of another school at the desk; who has gone
+    assert sum(one.short for one in outcome.shortages) == 2  # duty_slack 0: nobody else gives what one of them did not
+    assert {one.why for one in outcome.shortages} == {Why.EVERYONE_AT_LIMIT}
