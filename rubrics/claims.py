@@ -163,20 +163,33 @@ def _take(
     return key
 
 
+def hold_needs(session: Session, submission_version_ids: Iterable[int]) -> None:
+    """Takes the locks that `count_need` needs. Whoever changes a review that a claim may change too comes here first:
+    a claim holds the need and then hands late reviews on, and two who wait for each other would both be refused."""
+    keys = sorted(set(submission_version_ids))
+    with session.no_autoflush:
+        for start in range(0, len(keys), AT_ONCE):
+            _held(session, keys[start : start + AT_ONCE])
+
+
+def _held(session: Session, submission_version_ids: Collection[int]) -> Sequence[ReviewNeed]:
+    return session.exec(
+        select(ReviewNeed)
+        .where(col(ReviewNeed.submission_version_id).in_(submission_version_ids))
+        .order_by(col(ReviewNeed.submission_version_id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def count_need(session: Session, submission_version_ids: Iterable[int], now: datetime) -> None:
     """Counts anew what these versions lack, under the lock of their rows: what another transaction has committed is
     seen, and what one is about to commit is waited for. Versions that nobody can claim have no row."""
     keys = sorted(set(submission_version_ids))
-    session.flush()
     for start in range(0, len(keys), AT_ONCE):
-        some = keys[start : start + AT_ONCE]
-        needs = session.exec(
-            select(ReviewNeed)
-            .where(col(ReviewNeed.submission_version_id).in_(some))
-            .order_by(col(ReviewNeed.id))
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        ).all()
+        with session.no_autoflush:  # the need before the reviews: see `hold_needs`
+            needs = _held(session, keys[start : start + AT_ONCE])
+        session.flush()
         if not needs:
             continue
         by_version: dict[int, list[Any]] = {need.submission_version_id: [] for need in needs}

@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col
 
 from lms_plugin.db import pk, table
-from rubrics.claims import count_need
+from rubrics.claims import count_need, hold_needs
 from rubrics.models import Review, ReviewState
 from rubrics.reviews import record_event
 from rubrics.states import UNFINISHED
@@ -37,6 +37,7 @@ def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
     """Somebody else was found for these: they are owed no more. What was written stays; what was saved or handed in
     at this very moment is left as it is."""
     rows = list(rows)
+    hold_needs(session, [review.submission_version_id for review in rows])
     for review in rows:
         if _turn(session, review, state=ReviewState.VOID, handed_on_at=now):
             record_event(session, review.submission_version_id, review.reviewer_id, "handed_on", now, pk(review))
@@ -45,6 +46,7 @@ def hand_on(session: Session, rows: Iterable[Review], now: datetime) -> None:
 
 def take_up_again(session: Session, review: Review, now: datetime) -> None:
     """Its reviewer goes on after all: it counts like any other."""
+    hold_needs(session, [review.submission_version_id])
     if _turn(session, review, state=ReviewState.OPEN, handed_on_at=None, opened_at=review.opened_at or now):
         record_event(session, review.submission_version_id, review.reviewer_id, "taken_up_again", now, pk(review))
     count_need(session, [review.submission_version_id], now)

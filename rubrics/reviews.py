@@ -11,7 +11,7 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.db import insert_many, pk
 from lms_plugin.errors import Conflict, Refused
 from rubrics.authoring import VALIDITY_KEY
-from rubrics.claims import count_need, end_needs
+from rubrics.claims import count_need, end_needs, hold_needs
 from rubrics.doubt import USUAL_CHANCE, Policy, doubt_of, grouped
 from rubrics.models import CriterionMark, Decline, Review, ReviewEvent, ReviewState, ReviewSummary
 from rubrics.scoring import Mark, MarkKey, Marks, agreement
@@ -107,6 +107,7 @@ def allot(
                 "allotted_at": now,
             }
         )
+    hold_needs(session, [slot.submission_version_id for slot in slots])  # who claims the same meanwhile looks elsewhere
     insert_many(session, Review, made)
     count_need(session, [slot.submission_version_id for slot in slots], now)
 
@@ -161,9 +162,9 @@ def open_review(session: Session, review: Review, now: datetime) -> bool:
     review.state, review.opened_at = ReviewState.OPEN, now
     session.add(review)
     record_event(session, review.submission_version_id, review.reviewer_id, "opened", now, pk(review))
-    session.flush()
     if review.due_at is not None and review.due_at <= now:
         count_need(session, [review.submission_version_id], now)  # it was up to go on to somebody else
+    session.flush()
     return True
 
 
@@ -203,9 +204,9 @@ def save_review(session: Session, review: Review, drafts: Drafts, version: int, 
     review.saved_at = now
     flag_modified(review, "saved_at")  # every save counts up the version, also two within one clock tick
     session.add(review)
-    session.flush()
     if touched is None or touched <= now - SHORTEST_LEASE:
         count_need(session, [review.submission_version_id], now)  # its time may have been up
+    session.flush()
 
 
 def _is_stored(row: CriterionMark | None, draft: DraftMark) -> bool:

@@ -16,12 +16,15 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, hold, pk, table
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import conflicts, host_list
+from lms_plugin.flow import conflicts, host_list, leavers
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_needs import due_at, pool_key
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant, UnitKind
 
+_COUNTS = col(rubrics.Review.state).in_(rubrics.LIVE) | col(rubrics.Review.opened_at).is_not(None)
+"""What counts towards the most that one may claim: also what somebody saw and stepped back from or declined. Else who
+looks for a friend's work would claim and hand back till it comes."""
 MOST_READ = 20  # so many works are passed over because the claimant reads them at the desk, before they are told
 
 
@@ -37,9 +40,9 @@ class Offer:
 
 
 def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> rubrics.Review:
-    """The neediest work that this person may review becomes theirs to review. Raises NotFound for who takes no part;
-    Refused `review.claims_closed` where the programme lets nobody claim or is over, `review.claim_unfinished` while an
-    earlier one waits, `review.claims_used_up`, `review.claim_without_school`, `review.nothing_to_claim`.
+    """The neediest work that this person may review becomes theirs to review. Raises NotFound for who takes no part, or
+    no more; Refused `review.claims_closed` where the programme lets nobody claim or is over, `review.claim_unfinished`
+    while an earlier one waits, `review.claims_used_up`, `review.claim_without_school`, `review.nothing_to_claim`.
     """
     require(actor, Permission.REVIEW_CLAIM, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
@@ -92,10 +95,11 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
     part = exists().where(
         col(Enrolment.programme_id) == col(programme.id), col(Enrolment.person_id).in_(actor.person_ids)
     )
+    gone = exists().where(col(Person.id) == actor.person_id, leavers.is_off_roster())
     rows = session.exec(
         select(programme, competencies.ProgrammePolicy)
         .join(competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(programme.policy_id))
-        .where(programme.tenant_id == actor.tenant_id, part, lacking)
+        .where(programme.tenant_id == actor.tenant_id, part, ~gone, lacking)
         .order_by(col(programme.id))
     ).all()
     open_ones = [
@@ -103,13 +107,12 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
         for row, policy in rows
         if not competencies.is_closed(row, timezone, now)
     ]
+    open_ones = [(row, policy) for row, policy in open_ones if policy.claims and policy.reviews_per_work]
     if not open_ones:
         return ()
     claimed = session.exec(
         select(col(review.programme_id), col(review.state), col(review.blind_number)).where(
-            col(review.reviewer_id).in_(actor.person_ids),
-            col(review.is_claimed).is_(True),
-            col(review.state).in_(rubrics.LIVE),
+            col(review.reviewer_id).in_(actor.person_ids), col(review.is_claimed).is_(True), _COUNTS
         )
     ).all()
     found = []
@@ -123,8 +126,10 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
 
 
 def _require_part(session: Session, actor: Actor, programme: competencies.Programme) -> None:
+    # What hosts say is not asked: whoever is here has just come from one.
+    gone = exists().where(col(Person.id) == actor.person_id, leavers.is_off_roster())
     part = select(Enrolment.id).where(
-        Enrolment.programme_id == pk(programme), col(Enrolment.person_id).in_(actor.person_ids)
+        Enrolment.programme_id == pk(programme), col(Enrolment.person_id).in_(actor.person_ids), ~gone
     )
     if session.exec(part).first() is None:
         raise NotFound("submit.not_enrolled")
@@ -139,7 +144,7 @@ def _require_room(
         .where(
             rubrics.Review.programme_id == pk(programme),
             col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-            col(rubrics.Review.state).in_(rubrics.LIVE),
+            _COUNTS,
         )
         .order_by(col(rubrics.Review.blind_number))
     ).all()

@@ -13,12 +13,17 @@ from lms_plugin.people import Person, RosterEntry
 
 
 def has_gone(programme_id: int) -> ColumnElement[bool]:
-    """The condition that a Person takes part no more: hosts say so (`host_list.has_left`), or the roster, from which
-    they were taken and on which they stand nowhere else. Who never stood on a roster is not gone by it."""
+    """The condition that a Person takes part no more: hosts say so (`host_list.has_left`), or the roster."""
+    return host_list.has_left(Person, programme_id) | is_off_roster()
+
+
+def is_off_roster() -> ColumnElement[bool]:
+    """The condition that a Person was taken from the roster and stands nowhere else on it. Who never stood on a roster
+    is not gone by it."""
     today = func.coalesce(col(Person.merged_into_id), col(Person.id))
     listed = exists().where(col(RosterEntry.person_id).in_((today, col(Person.id))))
     stands = listed.where(col(RosterEntry.removed_at).is_(None))
-    return host_list.has_left(Person, programme_id) | (listed & ~stands)
+    return listed & ~stands
 
 
 def free_reviews(session: Session, programme: competencies.Programme, now: datetime) -> int:

@@ -12,12 +12,12 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
+from lms_plugin import leaving
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import calibration, conflicts, leavers, marking, message_words, messages, review_needs
 from lms_plugin.flow.blindness import SAW_THE_AUTHOR, end_reviews, works_read_by
-from lms_plugin.flow.conflicts import CONFLICT
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import (
     USUAL_SLACK,
@@ -71,21 +71,21 @@ def allocate_due(session: Session, programme_id: int, now: datetime) -> rubrics.
     people could review them, those with least to do are asked for one more each hour.
     """
     programme = get(session, competencies.Programme, programme_id)
-    timezone = get(session, Tenant, programme.tenant_id).timezone
+    tenant = get(session, Tenant, programme.tenant_id)
     rules = competencies.rules_of(session, programme)
-    if rules.review.reviews_per_work == 0 or competencies.is_closed(programme, timezone, now):
+    is_over = competencies.is_closed(programme, tenant.timezone, now) or leaving.is_read_only(tenant, now)
+    if rules.review.reviews_per_work == 0 or is_over:
         return None
     wait = timedelta(minutes=rules.review.withdraw_minutes)
     end_reviews(session, None, now, pk(programme))
     freed = leavers.free_reviews(session, programme, now)
-    seed = _seed(programme, now)
     if programme.allotted_at is None:
-        is_due = now >= competencies.end_of_day(programme.submit_by_on, timezone) + wait
+        is_due = now >= competencies.end_of_day(programme.submit_by_on, tenant.timezone) + wait
     else:
         is_due = freed > 0 or _changed_since(session, programme, programme.allotted_at, wait, now)
         if not is_due and programme.allotted_at <= now - AGAIN:
-            return _ask_more(session, programme, rules, seed, now)
-    return _run(session, programme, seed, None, now) if is_due else None
+            return _ask_more(session, programme, rules, _seed(programme, now), now)
+    return _run(session, programme, _seed(programme, now), None, now) if is_due else None
 
 
 def _ask_more(
@@ -200,14 +200,14 @@ def _place_came_free(
     session: Session, programme: competencies.Programme, whys: Collection[str], since: datetime
 ) -> bool:
     """Whether a reviewer stepped back or came to see the author, or, where reviewers were short, owes one less."""
-    stepped_back = ("recused", "declined")
-    kinds = (*stepped_back, "void") if whys else stepped_back
+    kinds = ("recused", "declined", *(("void",) if whys else ()))
     statement = (
         select(rubrics.ReviewEvent.id)
         .join(rubrics.Review, col(rubrics.Review.id) == col(rubrics.ReviewEvent.review_id))
         .where(
             rubrics.Review.programme_id == pk(programme),
-            col(rubrics.ReviewEvent.kind).in_(kinds) | col(rubrics.ReviewEvent.detail).in_((SAW_THE_AUTHOR, CONFLICT)),
+            col(rubrics.ReviewEvent.kind).in_(kinds)
+            | col(rubrics.ReviewEvent.detail).in_((SAW_THE_AUTHOR, conflicts.CONFLICT)),
             col(rubrics.ReviewEvent.at) > since,
         )
     )

@@ -15,6 +15,7 @@ from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("review", __name__)
+TYPED = ("review.save", "review.submit")  # whose refusals show what was typed
 
 
 @blueprint.get("/reviews")
@@ -95,6 +96,18 @@ def _refused(uuid: str, drafts: rubrics.Drafts, error: Invalid) -> tuple[str | R
         fields = {f"{marks.REASON}{field}": sentence for field, sentence in told.items()}
         return jsonify(error=error.code, message=next(iter(told.values())), fields=fields), error.status
     return _render(review_views.review_page(db(), actor(), uuid, drafts), told), error.status
+
+
+def way_on(code: str) -> dict[str, str]:
+    """What a reviewer can do whose review is over by the time they save it, for the page that says so and shows what
+    they typed; and who is to finish one before they claim another."""
+    way = {"link_label": _("看还要评的"), "link_url": url_for("review.mine")}
+    if request.endpoint in TYPED and code in _OVER:
+        way["who"] = _("对您没有影响，不用再做什么。刚才写的要留着，请复制。")
+    return way
+
+
+_OVER = frozenset({"review.void", "review.recused", "review.declined", "review.already_submitted"})
 
 
 def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from lms_plugin.web.edge import is_from_elsewhere
 from lms_plugin.web.formats import gettext as _
 
 R = TypeVar("R", bound=Response)
-FREE_TEXT = re.compile(r"part\..+|r\..+|reason|declined|text|url|[a-z0-9_.]+[._](?:zh|en)")
+FREE_TEXT = re.compile(r"part\..+|r\..+|reason|declined|text|words|answer|remark|reply|url|[a-z0-9_.]+[._](?:zh|en)")
 COPY = re.compile(r"[0-9-]{1,40}")
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 

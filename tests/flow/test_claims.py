@@ -19,10 +19,11 @@ from lms_plugin.db import new_uuid, pk, table, transaction
 from lms_plugin.db import session_factory as sessions_of
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import cases, claims, conflicts, review
-from lms_plugin.people import Enrolment, Person, RoleKind
+from lms_plugin.people import Enrolment, Person, RoleKind, RosterEntry
 from tests import people as cast
 from tests.factories import World, add_person, grant, world_in
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
+from tests.rosters import put_on_roster
 
 HOUR = timedelta(hours=1)
 LATE = cast.Cast("late", "郑晚来", "希望小学", "XW090")
@@ -212,6 +213,39 @@ def test_who_saves_meanwhile_keeps_the_place(world: World, works: dict[str, comp
     assert len(reviews_of(world, works["chen"])) == 2
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_nobody_looks_for_a_friends_work_by_claiming_and_handing_back(
+    world: World, works: dict[str, competencies.Submission], seen: bool
+) -> None:
+    allot(world)
+    late = joins(world)
+    for _ in range(2):
+        one = claim(world, late)
+        if seen:
+            review.open_review(world.session, late, one.uuid, world.now)
+        review.recuse(world.session, late, one.uuid, world.now)
+    if seen:
+        assert claims.offers(world.session, late, world.now) == ()
+        with pytest.raises(Refused, match="claims_used_up"):
+            claim(world, late)
+    else:
+        assert claims.offers(world.session, late, world.now)[0].left == 2
+        assert claim(world, late).blind_number == 3
+
+
+def test_who_was_taken_from_the_roster_claims_no_more(world: World, works: dict[str, competencies.Submission]) -> None:
+    allot(world)
+    late = joins(world)
+    put_on_roster(world, LATE)
+    assert claims.offers(world.session, late, world.now)
+    entry = world.session.exec(select(RosterEntry).where(RosterEntry.person_id == late.person_id)).one()
+    entry.removed_at = world.now
+    world.session.add(entry)
+    assert claims.offers(world.session, late, world.now) == ()
+    with pytest.raises(NotFound):
+        claim(world, late)
+
+
 def live(world: World, work: competencies.Submission) -> list[rubrics.Review]:
     return [one for one in reviews_of(world, work) if one.state in rubrics.LIVE]
 
@@ -384,6 +418,60 @@ def test_sixty_people_claiming_at_once_give_each_work_exactly_three(own_district
     assert not refused
     assert Counter(counts) == {(EACH, EACH): WORKS}
     assert (own, left) == (0, 0)
+
+
+@pytest.mark.postgresql
+def test_who_saves_late_while_somebody_claims_in_their_place_is_not_refused(own_district_url: str, now: Any) -> None:
+    made = create_engine(own_district_url, poolclass=NullPool)
+    factory = sessions_of(made)
+    with transaction(factory) as session:
+        world = world_in(session, now)
+        people = many_works(world)
+        need = session.exec(select(rubrics.ReviewNeed).order_by(col(rubrics.ReviewNeed.id)).limit(1)).one()
+        need.wanted = need.need = 1
+        version, tenant, programme = need.submission_version_id, pk(world.tenant), pk(world.programme)
+        late = rubrics.Review(
+            tenant_id=tenant,
+            programme_id=programme,
+            submission_id=need.submission_id,
+            submission_version_id=version,
+            reviewer_id=people[1],
+            state=rubrics.ReviewState.OPEN,
+            blind_number=1,
+            allotted_at=now - 100 * HOUR,
+            opened_at=now - 100 * HOUR,
+        )
+        session.add_all([need, late])
+        session.flush()
+        key = pk(late)
+    errors: list[Exception] = []
+    only = [table(rubrics.ReviewNeed).c.submission_version_id == version]
+
+    def save() -> None:
+        try:
+            with transaction(factory) as session:
+                one = session.get(rubrics.Review, key)
+                assert one is not None
+                rubrics.save_review(session, one, {rubrics.MarkKey("a", "b"): rubrics.DraftMark(1, "写的")}, 1, now)
+        except Exception as error:
+            errors.append(error)
+
+    saving = threading.Thread(target=save)
+    try:
+        with transaction(factory) as session:
+            found = rubrics.claim(session, rubrics.Claimant(tenant, programme, (people[2],), 0), None, now, only)
+            assert found is not None
+            assert [pk(one) for one in found[1]] == [key]
+            saving.start()
+            saving.join(1)
+            rubrics.hand_on(session, found[1], now)
+    except DBAPIError as error:
+        errors.append(error)
+    saving.join()
+    with factory() as session:
+        assert rubrics.drafts_of(session, [key])[key]
+    made.dispose()
+    assert not errors
 
 
 def many_works(world: World) -> list[int]:

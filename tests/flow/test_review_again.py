@@ -69,6 +69,14 @@ def test_who_leaves_frees_what_they_had_and_keeps_what_they_handed_in(
     assert sweep(world) is None
 
 
+def test_a_district_that_is_read_only_is_left_as_it_is(world: World, works: dict[str, competencies.Submission]) -> None:
+    goes(world, reviews_of(world, works["chen"])[0].reviewer_id)
+    world.tenant.frozen_on = competencies.local_day(world.now, world.tenant.timezone)
+    before = {one.uuid: one.state for work in works.values() for one in reviews_of(world, work)}
+    assert sweep(world) is None
+    assert {one.uuid: one.state for work in works.values() for one in reviews_of(world, work)} == before
+
+
 def test_who_comes_back_takes_it_up_again(world: World, works: dict[str, competencies.Submission]) -> None:
     one = reviews_of(world, works["chen"])[0]
     actor = world.actor(cast_of(world, one.reviewer_id))

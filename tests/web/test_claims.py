@@ -42,6 +42,7 @@ def test_one_more_is_a_click_away_and_then_to_be_finished(browse: Browse, world:
     again = browser.post(address)
     assert again.status_code == 422
     assert "请先评完作业 1" in again.get_data(as_text=True)
+    assert 'href="/reviews"' in again.get_data(as_text=True)
     works = [row.submission_id for row in world.session.exec(select(rubrics.Review)) if row.is_claimed]
     assert len(works) == 1
 
@@ -59,6 +60,9 @@ def test_handing_one_back_asks_why_and_shows_it_to_the_officer_alone(browse: Bro
     assert browser.post(address, {"why": "other", "words": "这周出差在外地"}).status_code == 303
     assert "您已说明不评这一份" in browser.get(f"/reviews/{one.uuid}").get_data(as_text=True)
     assert browser.get(address).status_code == 422
+    late = browser.post(address, {"why": "other", "words": "第二个窗口里写的"})
+    assert late.status_code == 422
+    assert "第二个窗口里写的" in late.get_data(as_text=True)
     officer = browse(cast.OFFICER)
     assert "这周出差在外地" in officer.get(f"/reviews/declined/{world.programme.uuid}").get_data(as_text=True)
     author = browse(cast.CHEN)

@@ -86,6 +86,31 @@ def test_a_review_that_went_on_to_somebody_else_is_taken_up_by_saving(
     assert browser.post(f"/reviews/{one.uuid}/submit", {**marks, "version": "3"}).status_code == 303
 
 
+@pytest.mark.parametrize("act", ["marks", "submit"])
+def test_whose_time_is_up_keeps_what_was_typed_and_reads_what_can_be_done(
+    world: World, browse: Browse, works: dict[str, competencies.Submission], act: str
+) -> None:
+    one, who = first_review(world, works)
+    browser = browse(who)
+    browser.get(f"/reviews/{one.uuid}")
+    world.session.refresh(one)
+    rubrics.hand_on(world.session, [one], world.now)
+    works["chen"].state = competencies.SubmissionState.DECIDED
+    world.session.add(works["chen"])
+    world.session.commit()
+    words = "写了很久的理由\n第二行"
+    drafts = {key: mark._replace(reason=words) for key, mark in all_marks(world, works["chen"], 0).items()}
+    answer = browser.post(f"/reviews/{one.uuid}/{act}", form(drafts, one.version))
+    assert answer.status_code == 422
+    assert "这份不用评了" in answer.text
+    assert "您刚才填写的内容没有丢" in answer.text
+    assert answer.text.count(words) == len(drafts)
+    assert "刚才写的要留着，请复制" in answer.text
+    assert 'href="/reviews"' in answer.text
+    for secret in (*SECRETS, works["chen"].uuid):
+        assert secret not in answer.text
+
+
 def test_a_review_is_saved_and_handed_in(
     world: World, browse: Browse, works: dict[str, competencies.Submission]
 ) -> None:
