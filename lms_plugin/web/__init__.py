@@ -256,7 +256,7 @@ def _refused(error: Refused) -> Response:
     way: dict[str, str] = {}
     if error.code == "tenant.read_only":
         way = {"link_label": formats.gettext("去新的网址"), "link_url": error.params["url"]}
-    elif request.endpoint in review.TYPED or error.code == "review.claim_unfinished":
+    elif error.code in review.LEADS_ON:
         way = review.way_on(error.code)
     return _page(error.code, error.params, error.status, error.params.get("reference", ""), **way)
 

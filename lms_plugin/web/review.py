@@ -16,6 +16,8 @@ from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("review", __name__)
 TYPED = ("review.save", "review.submit")  # whose refusals show what was typed
+_OVER = frozenset({"review.void", "review.recused", "review.declined", "review.already_submitted"})
+LEADS_ON = _OVER | {"review.claim_unfinished"}  # refusals after which there is something else to review
 
 
 @blueprint.get("/reviews")
@@ -105,9 +107,6 @@ def way_on(code: str) -> dict[str, str]:
     if request.endpoint in TYPED and code in _OVER:
         way["who"] = _("对您没有影响，不用再做什么。刚才写的要留着，请复制。")
     return way
-
-
-_OVER = frozenset({"review.void", "review.recused", "review.declined", "review.already_submitted"})
 
 
 def _conflict(uuid: str, conflict: Conflict) -> tuple[str, int]:

@@ -46,6 +46,8 @@ def form(world, **changes):
         "course_groups": "off",
         "score": "severity",
         "returned_to": "trainer",
+        "calibration": "off",
+        "calibration_items": "2",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "decide_days": "0",

@@ -34,6 +34,7 @@ OTHERS: dict[str, Any] = {
     "review.course_groups": "only",
     "review.score": "median",
     "review.returned_to": "peers",
+    "review.calibration": "mixed",
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
@@ -43,6 +44,7 @@ OTHERS: dict[str, Any] = {
     "chain.workdays": ["2026-10-10"],
 }
 NEEDED = {  # a setting that says something only beside another one
+    "review.calibration_items": {"review": {"calibration": "mixed"}},
     **{f"appeals.{name}": {"appeals": {"days": 7}} for name in ("answer_days", "panel", "may_fall")},
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
