@@ -11,10 +11,11 @@ from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
 from psycopg import DataError
+from psycopg import Error as DriverError
 from psycopg.abc import Loader
 from psycopg.types.datetime import DateLoader, TimestamptzLoader
 from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event, inspect
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Field, Session, SQLModel, col, select
@@ -297,7 +298,9 @@ def by_id(session: Session, kind: type[R], keys: Sequence[int]) -> dict[int, R]:
 
 def insert_many(session: Session, kind: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """New rows in bulk, past the unit of work: COPY on PostgreSQL, one prepared statement on SQLite. All rows say the
-    same columns; the others hold what the model says. Ids come from the database and are not known afterwards."""
+    same columns; the others hold what the model says. Ids come from the database and are not known afterwards.
+
+    Raises what SQLAlchemy raises (IntegrityError, …), whichever way they went."""
     session.flush()  # what they point to
     if not rows:
         return
@@ -322,10 +325,11 @@ def insert_many(session: Session, kind: type[Model], rows: Sequence[Mapping[str,
     makers = [cast(Callable[[], Any], make) for make in made.values()]
     said = [(name, plain(name)) for name in rows[0]]
     names = ", ".join(dialect.identifier_preparer.quote(name) for name in (*fixed, *made, *rows[0]))
-    with (
-        cast(Any, connection.connection).cursor() as cursor,
-        cursor.copy(f"COPY {dialect.identifier_preparer.format_table(target)} ({names}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            own = [to(row[name]) if to else row[name] for name, to in said]
-            copy.write_row([*always, *[make() for make in makers], *own])
+    statement = f"COPY {dialect.identifier_preparer.format_table(target)} ({names}) FROM STDIN"
+    try:
+        with cast(Any, connection.connection).cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                own = [to(row[name]) if to else row[name] for name, to in said]
+                copy.write_row([*always, *[make() for make in makers], *own])
+    except DriverError as error:  # as every other statement says it: who came second meets the page that says so
+        raise DBAPIError.instance(statement, None, error, DriverError, dialect=dialect) from error
