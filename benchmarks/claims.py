@@ -140,7 +140,8 @@ class Statement:
 
     def __init__(self, place: Place, now: datetime) -> None:
         who = rubrics.Claimant(place.tenant, place.programme, (SOMEBODY,), 0)
-        made = rubrics.claiming(who, None, now).compile(
+        among = claims.still_waiting(None, competencies.ReviewPolicy(pool="district"))
+        made = rubrics.claiming(who, None, now, among).compile(
             dialect=PGDialect_psycopg(), compile_kwargs={"render_postcompile": True}
         )
         self.words = str(made)

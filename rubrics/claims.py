@@ -7,9 +7,22 @@ lock of its row, so that what claims see is what is true; a claim takes a row th
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, bindparam, delete, func, insert, literal, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    text,
+    update,
+)
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -18,9 +31,7 @@ from rubrics.models import Review, ReviewEvent, ReviewNeed, ReviewState
 from rubrics.states import LIVE, is_late
 
 AT_ONCE = 500
-_NEED = columns(table(ReviewNeed).c.wanted, table(ReviewNeed).c.lease_hours).where(
-    table(ReviewNeed).c.submission_version_id == bindparam("version")
-)
+ONE: ColumnElement[int] = literal_column("1")  # a bound number would leave the planner guessing how many are wanted
 TRIES = 3
 
 
@@ -53,20 +64,21 @@ def claim(
         if review_id is None:
             return None
         review = get(session, Review, review_id)
-        need = session.execute(_NEED, {"version": review.submission_version_id}).one()
-        standing, late = _split(_live(session, [review.submission_version_id]), need.lease_hours, now)
-        if len(standing) <= need.wanted:
-            session.add(
-                ReviewEvent(
-                    review_id=review_id,
-                    submission_version_id=review.submission_version_id,
-                    person_id=review.reviewer_id,
-                    kind="claimed",
-                    at=now,
-                )
-            )
-            session.flush()
-            most = max(0, len(standing) + len(late) - need.wanted)
+        connection = session.connection()
+        live = connection.execute(_live_of_one(), {"version": review.submission_version_id}).all()
+        wanted_in_all = live[0].wanted
+        standing, late = _split(live, live[0].lease_hours, now)
+        if len(standing) <= wanted_in_all:
+            event = {
+                "review_id": review_id,
+                "submission_version_id": review.submission_version_id,
+                "person_id": review.reviewer_id,
+                "kind": "claimed",
+                "detail": "",
+                "at": now,
+            }
+            connection.execute(insert(table(ReviewEvent)), event)
+            most = max(0, len(standing) + len(late) - wanted_in_all)
             wanted = [one.id for one in sorted(late, key=_touched)[:most]]
             if not wanted:
                 return review, []
@@ -83,8 +95,13 @@ def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
     """The statement that takes one place of the neediest work; it names the work and its version. What somebody else
     is taking at this moment is passed over (PostgreSQL; SQLite has one writer at a time)."""
     need, review = table(ReviewNeed), table(Review)
-    own = columns(review.c.id).where(
-        review.c.submission_version_id == need.c.submission_version_id, review.c.reviewer_id.in_(who.rows)
+    # As a value, not as EXISTS: PostgreSQL would join the tables whole first, to hand out one row.
+    own = (
+        columns(review.c.id)
+        .where(review.c.submission_version_id == need.c.submission_version_id, review.c.reviewer_id.in_(who.rows))
+        .limit(ONE)
+        .correlate(need)
+        .scalar_subquery()
     )
     barred = sorted({*who.rows, *who.not_authors})
     wanted: list[Any] = [
@@ -92,7 +109,7 @@ def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
         need.c.pool == who.pool,
         text("review_need.need > 0"),  # as the index says it: a bound number would not find it
         need.c.author_id.not_in(barred),
-        ~own.exists(),
+        own.is_(None),
         *among,
     ]
     if who.not_works:
@@ -103,7 +120,7 @@ def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
         columns(need.c.id)
         .where(*wanted)
         .order_by(need.c.need.desc(), need.c.prio.desc())  # the index from its end
-        .limit(1)
+        .limit(ONE)
         .with_for_update(skip_locked=True, of=need)
     )
     return (
@@ -217,12 +234,28 @@ def end_needs(session: Session, submission_version_ids: Iterable[int]) -> None:
 
 def _live(session: Session, submission_version_ids: Iterable[int]) -> list[Any]:
     """The reviews of these versions that count, as the database has them now (not as this session remembers them)."""
+    asked = {"versions": list(submission_version_ids)}
+    return list(session.connection().execute(_live_of_many(), asked))
+
+
+@cache  # put together once: that costs more than asking
+def _live_of_many() -> Select[Any]:
+    version = table(Review).c.submission_version_id
+    return _live_where(version.in_(bindparam("versions", expanding=True)))
+
+
+@cache
+def _live_of_one() -> Select[Any]:
+    """Also what is wanted of that version, on each row."""
+    need, version = table(ReviewNeed).c, table(Review).c.submission_version_id
+    found = _live_where(version == bindparam("version"), need.submission_version_id == version)
+    return found.add_columns(need.wanted, need.lease_hours)
+
+
+def _live_where(*conditions: ColumnElement[bool]) -> Select[Any]:
     review = table(Review).c
-    statement = columns(
-        *(review.id, review.submission_version_id, review.state, review.opened_at, review.saved_at, review.due_at),
-        review.allotted_at,
-    ).where(review.submission_version_id.in_(list(submission_version_ids)), review.state.in_(LIVE))
-    return list(session.connection().execute(statement.order_by(review.id)))
+    asked = (review.id, review.submission_version_id, review.state, review.opened_at, review.saved_at, review.due_at)
+    return columns(*asked, review.allotted_at).where(*conditions, review.state.in_(LIVE)).order_by(review.id)
 
 
 def _split(rows: Iterable[Any], lease_hours: int, now: datetime) -> tuple[list[Any], list[Any]]:

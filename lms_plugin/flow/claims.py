@@ -4,27 +4,32 @@ Every rule of the programme about who reviews whom holds for a claim as it does 
 claim beyond what was allotted to them is a setting (`claims`). Which work it is, need and chance say (docs/adr/0039).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, Select, bindparam, exists, literal_column, true
+from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, own, require
-from lms_plugin.db import find, get, hold, pk, table
+from lms_plugin.db import find, get, pk, table
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import conflicts, host_list, leavers
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
-from lms_plugin.flow.review_needs import due_at, pool_key
+from lms_plugin.flow.review_needs import due_on, pool_key
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant, UnitKind
 
 _COUNTS = col(rubrics.Review.state).in_(rubrics.LIVE) | col(rubrics.Review.opened_at).is_not(None)
 """What counts towards the most that one may claim: also what somebody saw and stepped back from or declined. Else who
 looks for a friend's work would claim and hand back till it comes."""
+ONE: ColumnElement[int] = literal_column("1")  # a bound number would leave the planner guessing how many are wanted
 MOST_READ = 20  # so many works are passed over because the claimant reads them at the desk, before they are told
 
 
@@ -46,17 +51,16 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     """
     require(actor, Permission.REVIEW_CLAIM, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
-    _require_part(session, actor, programme)
-    policy = competencies.rules_of(session, programme).review
-    timezone = get(session, Tenant, actor.tenant_id).timezone
+    policy, timezone = _require_part(session, actor, programme)
     if not policy.claims or not policy.reviews_per_work or competencies.is_closed(programme, timezone, now):
         raise Refused("review.claims_closed")
-    hold(session, get(session, Person, actor.person_id))  # one human being claims once at a time
-    _require_room(session, actor, programme, policy, now)
+    reviews = _own_reviews(session, actor, programme)
+    _require_room(reviews, policy, now)
     unit_id, pool = _place(session, actor, policy)
     if pool is None:
         raise Refused("review.claim_without_school")
-    barred = _barred(session, actor, programme, policy)
+    barred = _barred(session, actor, programme, policy, reviews)
+    due = due_on(programme, timezone, now)
     read: set[int] = set()
     while len(read) < MOST_READ:
         who = rubrics.Claimant(
@@ -69,7 +73,7 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
             not_unit=unit_id if policy.exclude_own_school else None,
         )
         mark = session.begin_nested() if actor.roles else None  # who has no role reads nothing at the desk
-        found = rubrics.claim(session, who, due_at(session, programme, now), now, _among(unit_id, policy))
+        found = rubrics.claim(session, who, due, now, still_waiting(unit_id, policy))
         if found is None:
             if mark is not None:
                 mark.rollback()
@@ -125,29 +129,73 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
     return tuple(found)
 
 
-def _require_part(session: Session, actor: Actor, programme: competencies.Programme) -> None:
-    # What hosts say is not asked: whoever is here has just come from one.
-    gone = exists().where(col(Person.id) == actor.person_id, leavers.is_off_roster())
-    part = select(Enrolment.id).where(
-        Enrolment.programme_id == pk(programme), col(Enrolment.person_id).in_(actor.person_ids), ~gone
+def _require_part(
+    session: Session, actor: Actor, programme: competencies.Programme
+) -> tuple[competencies.ReviewPolicy, str]:
+    """The policy of reviews, and the district's time zone. Raises NotFound for who takes no part."""
+    row = (
+        session.connection()
+        .execute(_part(), {"programme": pk(programme), "me": actor.person_id, "rows": actor.person_ids})
+        .one_or_none()
     )
-    if session.exec(part).first() is None:
+    if row is None:
         raise NotFound("submit.not_enrolled")
+    return competencies.Rules.model_validate(row.rules or {}).review, row.timezone
 
 
-def _require_room(
-    session: Session, actor: Actor, programme: competencies.Programme, policy: competencies.ReviewPolicy, now: datetime
-) -> None:
-    """One at a time and not more than the setting says; nobody who lets others wait gets another one."""
-    mine = session.exec(
-        select(rubrics.Review)
-        .where(
-            rubrics.Review.programme_id == pk(programme),
-            col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-            _COUNTS,
+@cache  # put together once, as all of them here: that costs more than asking
+def _part() -> Select[Any]:
+    programme = competencies.Programme
+    # What hosts say is not asked: whoever is here has just come from one.
+    gone = exists().where(col(Person.id) == bindparam("me"), leavers.is_off_roster())
+    part = exists().where(
+        col(Enrolment.programme_id) == col(programme.id),
+        col(Enrolment.person_id).in_(bindparam("rows", expanding=True)),
+    )
+    return (
+        columns(col(competencies.ProgrammePolicy.rules), col(Tenant.timezone))
+        .select_from(programme)
+        .join(Tenant, col(Tenant.id) == col(programme.tenant_id))
+        .join(
+            competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(programme.policy_id), isouter=True
         )
-        .order_by(col(rubrics.Review.blind_number))
-    ).all()
+        .where(col(programme.id) == bindparam("programme"), part, ~gone)
+    )
+
+
+def _own_reviews(session: Session, actor: Actor, programme: competencies.Programme) -> Sequence[Any]:
+    """All that this human being has reviewed or is to review here, with whose work it is. Their row is kept meanwhile:
+    one human being claims once at a time."""
+    connection = session.connection()
+    if connection.execute(_kept(), {"me": actor.person_id}).one_or_none() is None:
+        raise NotFound
+    return connection.execute(_own(), {"programme": pk(programme), "rows": actor.person_ids}).all()
+
+
+@cache
+def _kept() -> Select[Any]:
+    person = table(Person).c
+    return columns(person.id).where(person.id == bindparam("me")).with_for_update()
+
+
+@cache
+def _own() -> Select[Any]:
+    review, work = table(rubrics.Review), table(competencies.Submission)
+    asked = (review.c.state, review.c.is_claimed, review.c.opened_at, review.c.saved_at, review.c.due_at)
+    return (
+        columns(*asked, review.c.blind_number, work.c.person_id)
+        .join(work, work.c.id == review.c.submission_id)
+        .where(
+            review.c.programme_id == bindparam("programme"),
+            review.c.reviewer_id.in_(bindparam("rows", expanding=True)),
+        )
+        .order_by(review.c.blind_number)
+    )
+
+
+def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, now: datetime) -> None:
+    """One at a time and not more than the setting says; nobody who lets others wait gets another one."""
+    mine = [one for one in reviews if one.state in rubrics.LIVE or one.opened_at is not None]  # `_COUNTS`
     lease = timedelta(hours=policy.lease_hours)
     for review in mine:
         if (review.is_claimed and review.state in rubrics.UNFINISHED) or rubrics.is_late(review, lease, now):
@@ -158,38 +206,42 @@ def _require_room(
 
 def _place(session: Session, actor: Actor, policy: competencies.ReviewPolicy) -> tuple[int | None, int | None]:
     """The school they belong to now, and the pool whose works they may review (None: no school, so none)."""
+    row = session.connection().execute(_school(), {"rows": actor.person_ids}).first()
+    unit_id, group_id = row if row is not None else (None, None)
+    return unit_id, pool_key(policy, unit_id, group_id)
+
+
+@cache
+def _school() -> Select[Any]:
     group = aliased(OrgUnit)
-    row = session.exec(
-        select(OrgUnit.id, group.id)
+    found = (
+        columns(col(OrgUnit.id), col(group.id))
         .join(OrgMembership, col(OrgMembership.org_unit_id) == col(OrgUnit.id))
         .join(
             group,
             (col(group.id) == col(OrgUnit.parent_id)) & (col(group.kind) == UnitKind.SCHOOL_GROUP),
             isouter=True,
         )
-        .where(col(OrgMembership.person_id).in_(actor.person_ids), col(OrgMembership.ends_on).is_(None))
+        .where(
+            col(OrgMembership.person_id).in_(bindparam("rows", expanding=True)), col(OrgMembership.ends_on).is_(None)
+        )
         .order_by(col(OrgMembership.id).desc())
         .limit(1)
-    ).first()
-    unit_id, group_id = row if row is not None else (None, None)
-    return unit_id, pool_key(policy, unit_id, group_id)
+    )
+    return cast("Select[Any]", found)
 
 
 def _barred(
-    session: Session, actor: Actor, programme: competencies.Programme, policy: competencies.ReviewPolicy
+    session: Session,
+    actor: Actor,
+    programme: competencies.Programme,
+    policy: competencies.ReviewPolicy,
+    reviews: Sequence[Any],
 ) -> set[int]:
     """Rows of the people whose works this person does not review: 回避关系, those from whom they stepped back, and,
     where only course groups count, those of other groups."""
-    stepped_back = session.exec(
-        select(competencies.Submission.person_id)
-        .join(rubrics.Review, col(rubrics.Review.submission_id) == col(competencies.Submission.id))
-        .where(
-            col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-            rubrics.Review.programme_id == pk(programme),
-            rubrics.Review.state == rubrics.ReviewState.RECUSED,
-        )
-    ).all()
-    people = set(stepped_back) | conflicts.kept_apart_from(session, actor.tenant_id, actor.person_ids)
+    stepped_back = {one.person_id for one in reviews if one.state is rubrics.ReviewState.RECUSED}
+    people = stepped_back | conflicts.kept_apart_from(session, actor.tenant_id, actor.person_ids)
     if policy.course_groups == "only":
         groups = host_list.groups_of_people(session, pk(programme))
         mine = groups.get(actor.person_id, frozenset())
@@ -197,21 +249,31 @@ def _barred(
     return {row for rows in rows_by_row(session, people).values() for row in rows}
 
 
-def _among(unit_id: int | None, policy: competencies.ReviewPolicy) -> list[ColumnElement[bool]]:
+def still_waiting(unit_id: int | None, policy: competencies.ReviewPolicy) -> list[ColumnElement[bool]]:
     """The work still waits for peers; an author who moved has colleagues in both schools."""
     need, work, member = table(rubrics.ReviewNeed), table(competencies.Submission), table(OrgMembership)
-    waits = exists().where(
-        work.c.id == need.c.submission_id,
-        work.c.current_version_id == need.c.submission_version_id,
-        work.c.state == competencies.SubmissionState.SUBMITTED,
-        work.c.trainer_id.is_(None) | (policy.returned_to == "peers"),
+    # As values, not as EXISTS: PostgreSQL would join the tables whole first, to hand out one row.
+    waits = (
+        columns(true())
+        .where(
+            work.c.id == need.c.submission_id,
+            work.c.current_version_id == need.c.submission_version_id,
+            work.c.state == competencies.SubmissionState.SUBMITTED,
+            work.c.trainer_id.is_(None) | (policy.returned_to == "peers"),
+        )
+        .correlate(need)
+        .scalar_subquery()
     )
     if not policy.exclude_own_school or unit_id is None:
         return [waits]
-    colleague = exists().where(
-        member.c.person_id == need.c.author_id, member.c.org_unit_id == unit_id, member.c.ends_on.is_(None)
+    colleague = (
+        columns(member.c.id)
+        .where(member.c.person_id == need.c.author_id, member.c.org_unit_id == unit_id, member.c.ends_on.is_(None))
+        .limit(ONE)
+        .correlate(need)
+        .scalar_subquery()
     )
-    return [waits, ~colleague]
+    return [waits, colleague.is_(None)]
 
 
 def _reads(session: Session, actor: Actor, review: rubrics.Review) -> bool:

@@ -22,7 +22,11 @@ DISTRICT = 0  # `ReviewNeed.pool` where everybody of the district may review
 def due_at(session: Session, programme: competencies.Programme, now: datetime) -> datetime:
     """The last day of reviews; of work that comes after it (an extension reaches so far) some days from today on, but
     never beyond the end of the programme."""
-    timezone = get(session, Tenant, programme.tenant_id).timezone
+    return due_on(programme, get(session, Tenant, programme.tenant_id).timezone, now)
+
+
+def due_on(programme: competencies.Programme, timezone: str, now: datetime) -> datetime:
+    """`due_at`, of a programme of a district with that time zone."""
     today, last = competencies.local_day(now, timezone), programme.review_by_on
     if today > last:
         last = max(last, min(programme.closes_on, today + DAYS_FOR_LATE_REVIEWS))
