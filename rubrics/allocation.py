@@ -39,7 +39,7 @@ __all__ = [
     "VERSION",
 ]
 
-VERSION = 3  # of the plan: raised with every change after which the same pool and seed may give another plan
+VERSION = 4  # of the plan: raised with every change after which the same pool and seed may give another plan
 
 FEW = 60  # works of a part that is planned exactly from the start
 MOST_WISHES = 400  # works of a part in which the last wish for a subject or group is looked after

@@ -20,6 +20,7 @@ NONE, FREE = -1, -2  # of a key: not known; not bound by the rule
 PASSES = 60
 _MOST_SOUGHT = 400
 _AT_ONCE = 200_000  # places times tries of one pass: keeps the memory of a pass small
+_IN_CACHE = 30_000  # places looked at together: what is reckoned on the way stays near the processor
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,12 @@ class Lots:
         places by random numbers."""
         bits = max(1, int(size).bit_length())
         low = np.uint64((1 << bits) - 1)
-        drawn = (self.raw(size) & ~low) | np.arange(size, dtype=np.uint64)
+        drawn = self.raw(size)
+        drawn &= ~low
+        drawn |= np.arange(size, dtype=np.uint64)
         drawn.sort()
-        return (drawn & low).astype(np.int64)
+        drawn &= low
+        return drawn.view(np.int64)
 
     def below(self, sizes: Ints, tries: int) -> Ints:
         """For each size `tries` numbers below it."""
@@ -150,7 +154,7 @@ def draw(ground: Ground, lots: Lots) -> Drawn:
     if not total:
         return Drawn(np.empty(0, np.int64), np.empty(0, np.int64), 0)
     slips = to_give(ground, total, lots)
-    place = _places(ground.need, width, int(slips.sum()), lots)
+    place = _places(ground.need, width, int(slips.sum()), lots, is_chance=bool(ground.wishes))
     plan = np.full(works * width, NONE, np.int64)
     bad = _deal(ground, plan, place, slips, width, lots)
     return _drawn(plan, bad, width)
@@ -206,13 +210,13 @@ def _seek(ground: Ground, plan: Ints, bad: Ints, place: Ints, width: int) -> tup
     return bad[_broken(ground, plan, bad, width)], uneven
 
 
-def _places(need: Ints, width: int, most: int, lots: Lots) -> Ints:
-    """The places to fill, shuffled: work × width + which one. Where there are too many, the later ones of a work, by
-    lot, stay empty; `need` counts what is missing, so the last places of a work are those of its first reviewers."""
-    work = np.repeat(np.arange(need.size), need)
-    begins = np.cumsum(need) - need
-    turn = np.arange(work.size) - begins[work]
-    found = (work * width + turn)[lots.order(work.size)]
+def _places(need: Ints, width: int, most: int, lots: Lots, *, is_chance: bool) -> Ints:
+    """The places to fill: work × width + which one. Where there are too many, the later ones of a work, by lot, stay
+    empty; `need` counts what is missing, so the last places of a work are those of its first reviewers. They are
+    shuffled where it matters which comes first: too many of them, or `is_chance`. (Slips are shuffled anyhow.)"""
+    found = np.flatnonzero(np.arange(width) < need[:, None])  # row by row: work × width + turn
+    if is_chance or most < found.size:
+        found = found[lots.order(found.size)]
     if most < found.size:
         # The work that misses most comes first: its first reviewer before another's second.
         missing = (need[found // width] - found % width).astype(np.int64)
@@ -232,7 +236,7 @@ def _deal(ground: Ground, plan: Ints, place: Ints, slips: Ints, width: int, lots
         open_places = np.delete(open_places, at)
         slip = np.delete(slip, one)
     plan[open_places] = slip[: open_places.size]
-    return _repair(ground, plan, place, width, lots)
+    return _repair(ground, plan, width, lots)
 
 
 def _alike(left: Ints, right: Ints) -> tuple[Ints, Ints]:
@@ -251,9 +255,9 @@ def _alike(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     return left_at[a], right_at[b]
 
 
-def _repair(ground: Ground, plan: Ints, place: Ints, width: int, lots: Lots) -> Ints:
+def _repair(ground: Ground, plan: Ints, width: int, lots: Lots) -> Ints:
     """Change slips until no place breaks a rule, among those of the same wish first. Returns what still does."""
-    place = np.sort(place)
+    place = np.flatnonzero(plan != NONE)  # in order
     bad = place[_broken(ground, plan, place, width)]
     for of_work, of_person in ground.wishes:
         if not bad.size:
@@ -262,13 +266,17 @@ def _repair(ground: Ground, plan: Ints, place: Ints, width: int, lots: Lots) -> 
         key = of_work[place // width]
         fits = (key >= 0) & (key == of_person[plan[place]])
         bad = _change(ground, plan, bad, _Partners(place[fits], key[fits]), of_work, width, lots, PASSES // 4)
-    return _change(ground, plan, bad, _Partners(place, np.zeros_like(place)), None, width, lots, PASSES)
+    return _change(ground, plan, bad, _Partners(place, None), None, width, lots, PASSES)
 
 
 class _Partners:
-    """Places by class, to draw some of one's own class."""
+    """Places by class, to draw some of one's own class; all are of one class, 0, where no key is given."""
 
-    def __init__(self, place: Ints, key: Ints) -> None:
+    def __init__(self, place: Ints, key: Ints | None) -> None:
+        if key is None:
+            self.place, self.keys = place, np.zeros(min(1, place.size), np.int64)
+            self.start, self.size = self.keys, self.keys + place.size
+            return
         order = np.argsort(key, kind="stable")
         self.place = place[order]
         self.keys, self.start, self.size = np.unique(key[order], return_index=True, return_counts=True)
@@ -324,6 +332,9 @@ def _change(
 
 def _broken(ground: Ground, plan: Ints, place: Ints, width: int) -> Bools:
     """Which of the places break a rule, or hold whom an earlier place of the same work holds."""
+    if place.size > _IN_CACHE:
+        parts = [place[start : start + _IN_CACHE] for start in range(0, place.size, _IN_CACHE)]
+        return np.concatenate([_broken(ground, plan, part, width) for part in parts])
     work, person = place // width, plan[place]
     found: Bools = ground.breaks(work, person)
     turn = place % width
