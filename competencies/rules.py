@@ -73,6 +73,13 @@ class ReviewPolicy(_Rule):
     calibration: Literal["off", "before", "mixed"] = "off"  # 校准样例: none, practice first, among real ones
     calibration_items: int = Field(default=2, ge=1, le=5)  # how many of them each reviewer gets
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
+    blind: Literal["double", "single", "open"] = "double"  # neither knows the other; reviewers know authors; both do
+    peer_due: int = Field(default=0, ge=0, le=30)  # so many each author owes; 0 = those that were allotted
+
+    @property
+    def takes_claims(self) -> bool:
+        """Whether anybody may claim reviews."""
+        return bool(self.reviews_per_work and (self.claims or self.peer_due))
 
 
 class Files(_Rule):
@@ -210,6 +217,8 @@ CAME_LATER = (
     ("review", "pass_clear"),
     ("review", "calibration"),
     ("review", "calibration_items"),
+    ("review", "blind"),
+    ("review", "peer_due"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),
@@ -250,6 +259,8 @@ class Rules(_Rule):
             raise ValueError("excellent_points cannot exceed required_points")
         if self.review.exclude_own_school and self.review.pool == "own_school":
             raise ValueError("a pool of the own school cannot exclude the own school")
+        if self.review.blind != "double" and self.review.calibration == "mixed":
+            raise ValueError("an example among works with names would be known by having none")
         years = [one.year for one in self.cohorts]
         if self.cohorts and (years != sorted(set(years)) or sum(one.percent for one in self.cohorts) != 100):
             raise ValueError("cohorts name each year once, in order, and make 100 per cent together")
@@ -263,10 +274,10 @@ class Rules(_Rule):
 
     @classmethod
     def begun(cls) -> "Rules":
-        """What a new programme begins with: a choice may be changed until its first decision (users.md 20), and a
-        result appealed for ten days. Rules that were stored before these were settings say nothing of them, so their
-        defaults stay what held for them."""
-        return cls(choice=Choice(change_until="decided"), appeals=Appeals(days=10))
+        """What a new programme begins with: a choice may be changed until its first decision (users.md 20), a result
+        appealed for ten days, and each owes three reviews (competency.md 3.3). Rules that were stored before these were
+        settings say nothing of them, so their defaults stay what held for them."""
+        return cls(choice=Choice(change_until="decided"), appeals=Appeals(days=10), review=ReviewPolicy(peer_due=3))
 
     def is_for(self, category: Category | None) -> bool:
         """Whether somebody of the category is meant; None (on no roster: nobody knows) is not turned away."""

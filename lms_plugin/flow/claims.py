@@ -1,7 +1,8 @@
 """再领一份: who would like to review more claims one work at a time, of those that lack reviewers.
 
 Every rule of the programme about who reviews whom holds for a claim as it does for the allotment; what a person may
-claim beyond what was allotted to them is a setting (`claims`). Which work it is, need and chance say (docs/adr/0039).
+claim beyond what was allotted to them is a setting (`claims`), and whoever got fewer than each owes (`peer_due`) may
+claim until they have as many. Which work it is, need and chance say (docs/adr/0039).
 """
 
 from collections.abc import Sequence
@@ -35,13 +36,14 @@ MOST_READ = 20  # so many works are passed over because the claimant reads them 
 
 @dataclass(frozen=True)
 class Offer:
-    """A programme in which a person may claim. `left`: how many more; `unfinished`: the number of the claimed review
-    that is to be finished first, None = none."""
+    """A programme in which a person may claim. `left`: how many more; `lacking`: how many of them they owe;
+    `unfinished`: the number of the claimed review that is to be finished first, None = none."""
 
     programme: str
     title: str
     left: int
     unfinished: int | None
+    lacking: int
 
 
 def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> rubrics.Review:
@@ -52,7 +54,7 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     require(actor, Permission.REVIEW_CLAIM, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
     policy, timezone = _require_part(session, actor, programme)
-    if not policy.claims or not policy.reviews_per_work or competencies.is_closed(programme, timezone, now):
+    if not policy.takes_claims or competencies.is_closed(programme, timezone, now):
         raise Refused("review.claims_closed")
     reviews = _own_reviews(session, actor, programme)
     _require_room(reviews, policy, now)
@@ -111,22 +113,31 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
         for row, policy in rows
         if not competencies.is_closed(row, timezone, now)
     ]
-    open_ones = [(row, policy) for row, policy in open_ones if policy.claims and policy.reviews_per_work]
+    open_ones = [(row, policy) for row, policy in open_ones if policy.takes_claims]
     if not open_ones:
         return ()
-    claimed = session.exec(
-        select(col(review.programme_id), col(review.state), col(review.blind_number)).where(
-            col(review.reviewer_id).in_(actor.person_ids), col(review.is_claimed).is_(True), _COUNTS
-        )
-    ).all()
+    asked: Any = columns(
+        col(review.programme_id), col(review.state), col(review.is_claimed), col(review.blind_number)
+    ).where(
+        col(review.reviewer_id).in_(actor.person_ids),
+        col(review.programme_id).in_([pk(row) for row, _policy in open_ones]),
+        _COUNTS,
+    )
+    held = session.connection().execute(asked).all()
     found = []
     for row, policy in open_ones:
-        mine = [(state, number) for key, state, number in claimed if key == pk(row)]
-        left = policy.claims - len(mine)
+        mine = [one for one in held if one.programme_id == pk(row)]
+        left, owed = _room(mine, policy)
         if left > 0:
-            waits = next((number for state, number in mine if state in rubrics.UNFINISHED), None)
-            found.append(Offer(row.uuid, row.title, left, waits))
+            waits = next((one.blind_number for one in mine if one.is_claimed and one.state in rubrics.UNFINISHED), None)
+            found.append(Offer(row.uuid, row.title, left, waits, owed))
     return tuple(found)
+
+
+def _room(mine: Sequence[Any], policy: competencies.ReviewPolicy) -> tuple[int, int]:
+    """How many more somebody with these reviews (those that count) may claim, and how many of them they owe."""
+    owed = max(0, policy.peer_due - len(mine))
+    return max(policy.claims - sum(one.is_claimed for one in mine), owed), owed
 
 
 def _require_part(
@@ -200,8 +211,8 @@ def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, now
     for review in mine:
         if (review.is_claimed and review.state in rubrics.UNFINISHED) or rubrics.is_late(review, lease, now):
             raise Refused("review.claim_unfinished", number=review.blind_number)
-    if sum(review.is_claimed for review in mine) >= policy.claims:
-        raise Refused("review.claims_used_up", most=policy.claims)
+    if _room(mine, policy)[0] <= 0:
+        raise Refused("review.claims_used_up", most=max(policy.claims, policy.peer_due))
 
 
 def _place(session: Session, actor: Actor, policy: competencies.ReviewPolicy) -> tuple[int | None, int | None]:

@@ -152,6 +152,8 @@ def edit_programme(
         moved = {"before": days, "after": competencies.days_of(programme)}
         competencies.note_event(session, programme, "dates", actor.person_id, now, details=moved)
     before = competencies.rules_of(session, programme)
+    if programme.allotted_at is not None and form.rules.review.blind != before.review.blind:
+        raise Invalid({"blind": "programme.blind_fixed"})  # reviewers wrote, or read names, by what they were told
     competencies.set_rules(session, programme, form.rules, actor.person_id, now)
     if report.maxima(form.rules) != report.maxima(before):
         report.queue_columns(session, programme, now)

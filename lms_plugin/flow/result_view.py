@@ -10,11 +10,11 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
-from competencies import Award, CompetencyPoint, Decision, Outcome, Submission
+from competencies import Award, Decision, Outcome, Submission
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find, get
+from lms_plugin.db import find
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import marking
+from lms_plugin.flow import marking, review_names
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class ResultPage:
     level_words: Mapping[str, Mapping[str, str]] | None
     level: int | None
     reviews: int
+    reviewers: tuple[str, ...] | None  # who they were, where the rules tell authors
     is_by_rule: bool  # all reviewers said so, and the programme's rules asked nobody else
     lines: tuple[Line, ...]
 
@@ -60,7 +61,7 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
     if award is not None and award.revoked_at is not None:
         raise NotFound  # what was decided holds no more: the point's page says why
     version = decision.submission_version_id
-    point = get(session, CompetencyPoint, work.point_id)
+    point, reviewers = review_names.for_author(session, work, version)
     reviews, drafts = rubrics.submitted_reviews(session, [version])
     lines = []
     for item in marking.sheet(session, version, work.point_id).items:
@@ -86,6 +87,7 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
         level_words=point.level_words,
         level=decision.point_level if decision.outcome is competencies.Outcome.DECIDED else None,
         reviews=len(reviews),
+        reviewers=reviewers,
         is_by_rule=decision.by_policy_id is not None,
         lines=tuple(lines),
     )

@@ -50,7 +50,7 @@ def refresh(
         row.submission_version_id: row
         for row in session.execute(columns(need).where(need.c.programme_id == pk(programme)))
     }
-    wanted = _rows_wanted(programme, policy, pool) if policy.claims and policy.reviews_per_work else {}
+    wanted = _rows_wanted(programme, policy, pool) if policy.takes_claims else {}
     rubrics.end_needs(session, stored.keys() - wanted.keys())
     missing = wanted.keys() - stored.keys()
     if missing:

@@ -14,12 +14,13 @@ import rubrics
 from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import drafts, marking
+from lms_plugin.flow import drafts, marking, review_names
 from lms_plugin.flow.differences import Differences, differences
 from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review, waits_for
+from lms_plugin.flow.review_names import Named
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
 from lms_plugin.flow.review_preview import Preview, preview_of
 from lms_plugin.flow.scopes import programme_scope
@@ -40,6 +41,7 @@ class Task:
     due_at: datetime | None
     until: datetime | None  # untouched until then, it may go on to somebody else
     submitted_at: datetime | None
+    blind: str  # who knows whom, as the rules say
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class ItemView:
 
 @dataclass(frozen=True)
 class ReviewPage:
-    """A work as its reviewer sees it: no author, no school, no file names, no day on which it was handed in."""
+    """A work as its reviewer sees it: no file names, no day on which it was handed in; the author where the rules name
+    them to reviewers."""
 
     uuid: str
     version: int
@@ -106,6 +109,7 @@ class ReviewPage:
     since: Differences | None  # what became of it since it came back, without names; None where it did not
     before: tuple[rubrics.MarkThen, ...]  # own marks that stand no more since the criteria changed
     is_changed: bool  # the work is judged by other criteria than those it was handed in under
+    named: Named  # who knows whom, and the author where reviewers do
 
     @property
     def comes_back(self) -> bool:
@@ -212,6 +216,7 @@ def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: c
         due_at=review.due_at,
         until=rubrics.lease_until(review, timedelta(hours=policy.lease_hours)),
         submitted_at=review.submitted_at,
+        blind=policy.blind,
     )
 
 
@@ -227,17 +232,10 @@ def _rules(session: Session, policies: set[int | None]) -> dict[int | None, comp
 def review_page(
     session: Session, actor: Actor, uuid: str, typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None
 ) -> ReviewPage:
-    """The work of one of the actor's reviews, blind; `typed` stands in for saved marks (a form that was refused)."""
+    """The work of one of the actor's reviews; `typed` stands in for saved marks (a form that was refused)."""
     review = load_review(session, actor, uuid)
-    point, number = session.exec(
-        select(competencies.CompetencyPoint, competencies.SubmissionVersion.number)
-        .join(competencies.Submission, col(competencies.Submission.point_id) == col(competencies.CompetencyPoint.id))
-        .join(
-            competencies.SubmissionVersion,
-            col(competencies.SubmissionVersion.submission_id) == col(competencies.Submission.id),
-        )
-        .where(competencies.SubmissionVersion.id == review.submission_version_id)
-    ).one()
+    facts = review_names.facts_of(session, review)
+    point, number = facts.point, facts.number
     marks = rubrics.drafts_of(session, [pk(review)])[pk(review)] if typed is None else typed
     before = _came_back(session, review) if number > 1 else None
     wanted = dict.fromkeys([review.submission_version_id, *([pk(before[0])] if before is not None else [])], pk(point))
@@ -264,6 +262,7 @@ def review_page(
         if sheet.is_judged_anew
         else (),
         is_changed=sheet.is_judged_anew,
+        named=facts.named,
     )
 
 

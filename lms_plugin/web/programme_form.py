@@ -28,6 +28,7 @@ NUMBERS = {
     "minutes_per_review": (1, 120),
     "decide_days": (0, 90),
     "calibration_items": (1, 5),
+    "peer_due": (0, 30),
     "after_days": (0, 90),
     "goal_percent": (1, 100),
     "minutes_per_hour": (1, 240),
@@ -58,6 +59,7 @@ CHOICES = {
     "course_groups": ("off", "first", "only"),
     "score": ("severity", "mean", "median"),
     "calibration": ("off", "before", "mixed"),
+    "blind": ("double", "single", "open"),
     "returned_to": ("trainer", "peers"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
     **appeal_form.CHOICES,
@@ -70,7 +72,7 @@ PARTS = {
     ),
     "categories": category_form.FIELDS,
     "review": (
-        *("reviews_per_work", "third_when_differing", "max_reviews", "pool", "exclude_own_school"),
+        *("blind", "reviews_per_work", "third_when_differing", "max_reviews", "peer_due", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
         *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days", "pass_clear"),
         *("calibration", "calibration_items"),
@@ -100,6 +102,11 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("off", _("不用")),
             ("before", _("第一次评审以前先练习")),
             ("mixed", _("夹在要评的作业里，交了才知道是哪份")),
+        ],
+        "blind": [
+            ("double", _("双方都看不到对方是谁")),
+            ("single", _("评的人看得到作者，作者看不到评的人")),
+            ("open", _("双方都看得到对方是谁")),
         ],
         "returned_to": [("trainer", _("退回的那位评审员")), ("peers", _("先由同行再互评"))],
         "course_groups": [
@@ -193,6 +200,8 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "pass_clear",
                 "calibration",
                 "calibration_items",
+                "blind",
+                "peer_due",
             )
         },
         **{key: getattr(rules.files, key) for key in ("most_pieces", "most_mb", "most_film_mb")},
@@ -265,6 +274,10 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             wrong["pool"] = "programme.pool_excludes_all"
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
+    if values["blind"] != "double" and values["calibration"] == "mixed":
+        wrong |= {"calibration": "programme.mixed_with_names"}
+    if numbers["peer_due"] > numbers["max_reviews"]:
+        wrong.setdefault("peer_due", ("programme.due_over_most", {"most": numbers["max_reviews"]}))
     if values["pass_clear"] and numbers["reviews_per_work"] < 2:  # of one reviewer nobody can say how sure they are
         wrong |= {"pass_clear": "programme.pass_clear_few"}
     if values["pass_clear"] and values["panel"]:
@@ -304,6 +317,8 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             pass_clear=values["pass_clear"],
             calibration=values["calibration"],
             calibration_items=numbers["calibration_items"],
+            blind=values["blind"],
+            peer_due=numbers["peer_due"],
         ),
         files=Files(
             most_pieces=numbers["most_pieces"],

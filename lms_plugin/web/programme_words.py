@@ -95,14 +95,19 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
     if review.reviews_per_work:
         peers = [
             _(
-                "每份材料由 %(n)s 位同行匿名评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
+                "每份材料由 %(n)s 位同行评审，从%(pool)s中来；每人最多评 %(most)s 份，每份约 %(minutes)s 分钟。",
                 n=review.reviews_per_work,
                 pool=options["pool"][review.pool],
                 most=review.max_reviews,
                 minutes=review.minutes_per_review,
             ),
+            _named(review.blind),
             _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
         ]
+        if review.peer_due:
+            peers.append(
+                _("参加的老师每人应评 %(n)s 份；分到的不够，有缺人的作业可以自己领来补足。", n=review.peer_due)
+            )
         if review.lease_hours:
             peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
         if review.claims:
@@ -214,6 +219,16 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         "appeals": _paragraph(appeal_form.words(rules.appeals)),
         "goal": _("全区县合格率 %(goal)s%%。", goal=rules.goal_percent),
     }
+
+
+def _named(blind: str) -> str:
+    """Who knows whom in reviews, as a sentence."""
+    words = {
+        "double": _("匿名：评的人看不到作者，作者也看不到评的人。"),
+        "single": _("评的人看得到作者的姓名和学校，作者看不到评的人。"),
+        "open": _("评的人看得到作者，结果出来以后作者也看得到是谁评的。"),
+    }
+    return words[blind]
 
 
 def _of_files(files: Files) -> list[str]:

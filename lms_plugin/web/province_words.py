@@ -63,6 +63,8 @@ def labels() -> dict[str, str]:
         "review.calibration": _("校准样例"),
         "review.calibration_items": _("每人几份校准样例"),
         "review.decide_days": _("评完以后几天内认定"),
+        "review.blind": _("互评时谁看得到谁"),
+        "review.peer_due": _("每人应评几份"),
         "files.most_pieces": _("每一项最多交几件"),
         "files.most_mb": _("每个文件不超过多少 MB"),
         "files.most_film_mb": _("每段录像、录音不超过多少 MB"),

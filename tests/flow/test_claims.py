@@ -515,3 +515,33 @@ def many_works(world: World) -> list[int]:
     session.add_all(needs_)
     session.flush()
     return people
+
+
+def test_who_owes_reviews_claims_until_they_have_as_many_as_each_and_no_more(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    rules(world, claims=0, peer_due=2)
+    allot(world)
+    late = joins(world)
+    assert [(one.left, one.lacking) for one in claims.offers(world.session, late, world.now)] == [(2, 2)]
+    first = claim(world, late)
+    with pytest.raises(Refused, match="claim_unfinished"):
+        claim(world, late)
+    hand_one_in(world, first, late)
+    second = claim(world, late)
+    review.open_review(world.session, late, second.uuid, world.now)
+    review.recuse(world.session, late, second.uuid, world.now)  # seen, so it counts: nobody hunts for a friend's work
+    with pytest.raises(Refused, match="claims_used_up"):
+        claim(world, late)
+    assert claims.offers(world.session, late, world.now) == ()
+    assert claims.offers(world.session, world.actor(cast.CHEN), world.now) == ()  # was allotted two
+
+
+def test_claims_go_beyond_what_is_owed(world: World, works: dict[str, competencies.Submission]) -> None:
+    rules(world, claims=2, peer_due=1)
+    allot(world)
+    late = joins(world)
+    for left, lacking in ((2, 1), (1, 0)):
+        assert [(one.left, one.lacking) for one in claims.offers(world.session, late, world.now)] == [(left, lacking)]
+        hand_one_in(world, claim(world, late), late)
+    assert claims.offers(world.session, late, world.now) == ()

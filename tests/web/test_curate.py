@@ -48,6 +48,8 @@ def form(world, **changes):
         "returned_to": "trainer",
         "calibration": "off",
         "calibration_items": "2",
+        "blind": "double",
+        "peer_due": "0",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "decide_days": "0",

@@ -35,6 +35,7 @@ OTHERS: dict[str, Any] = {
     "review.score": "median",
     "review.returned_to": "peers",
     "review.calibration": "mixed",
+    "review.blind": "single",
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
