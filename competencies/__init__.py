@@ -18,6 +18,7 @@ from competencies import bundles as bundles
 from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
+from competencies import held_hours as held_hours
 from competencies import ledger as ledger
 from competencies import manifests as manifests
 from competencies import papers as papers

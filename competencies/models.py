@@ -356,7 +356,8 @@ class CreditEntry(Owned, table=True):
     person_id: int = Field(foreign_key="person.id", index=True)
     kind: CreditKind = Field(sa_type=choice(CreditKind))
     credit_hundredths: int
-    # "award" | "rule" | "import" | "training" | "reversal" | "merge" | "unmerge" | "transfer_in", "_out", "_back"
+    # "award" | "held" | "rule" | "import" | "training" | "reversal" | "merge" | "unmerge"
+    # | "transfer_in", "_out", "_back"
     reason: str = Field(max_length=32)
     policy_id: int = Field(foreign_key="programme_policy.id")
     award_id: int | None = Field(default=None, foreign_key="award.id")

@@ -73,6 +73,7 @@ class ReviewPolicy(_Rule):
     calibration: Literal["off", "before", "mixed"] = "off"  # 校准样例: none, practice first, among real ones
     calibration_items: int = Field(default=2, ge=1, le=5)  # how many of them each reviewer gets
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
+    duty: Literal["remind", "hold"] = "remind"  # while own reviews are unfinished: a reminder, or own hours wait
     blind: Literal["double", "single", "open"] = "double"  # neither knows the other; reviewers know authors; both do
     peer_due: int = Field(default=0, ge=0, le=30)  # so many each author owes; 0 = those that were allotted
 
@@ -219,6 +220,7 @@ CAME_LATER = (
     ("review", "calibration_items"),
     ("review", "blind"),
     ("review", "peer_due"),
+    ("review", "duty"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),

@@ -20,6 +20,7 @@ class Why(StrEnum):
     BEYOND = "beyond"  # as many as count are there without it
     CAPPED = "capped"  # the most that a person can get is reached
     WORTH_NOTHING = "worth_nothing"  # the rule gives nothing for such a point
+    HELD = "held"  # they wait for the person's own reviews
     MOVED = "moved"  # they counted here, and have left for another district since
 
 
@@ -39,12 +40,14 @@ def why_counted(
     points: Sequence[PointState],
     set_booked_at: datetime | None = None,
     left_at: datetime | None = None,
+    *,
+    is_held: bool = False,
 ) -> list[Why]:
     """For each point, in the order given. Those that passed first count first, of `per_level` the better ones.
 
     `set_booked_at`: when hours of points were booked last: a set that was complete by a rule of then stays so.
     `left_at`: when the hours of points left for another district (they are not back); what passed until then went
-    along.
+    along. `is_held`: hours of points wait for the person's own reviews (`held_hours`).
     """
     found = [_without_hours(point) for point in points]
     passed = [(place, point.level) for place, point in enumerate(points) if found[place] is None and point.level]
@@ -54,17 +57,22 @@ def why_counted(
     for number, (place, _level) in enumerate(passed):
         found[place] = _of_passed(rule, [level for _place, level in passed], number)
     return [
-        _as_booked(why or Why.WAITING, point, set_booked_at, left_at) for why, point in zip(found, points, strict=True)
+        _as_booked(why or Why.WAITING, point, set_booked_at, left_at, is_held=is_held)
+        for why, point in zip(found, points, strict=True)
     ]
 
 
-def _as_booked(why: Why, point: PointState, set_booked_at: datetime | None, left_at: datetime | None) -> Why:
+def _as_booked(
+    why: Why, point: PointState, set_booked_at: datetime | None, left_at: datetime | None, *, is_held: bool
+) -> Why:
     """What the ledger says beside the rule of now."""
     if point.level is None or point.level < Level.PASS or point.is_taken_back:
         return why
     is_of_set = why is Why.SET_INCOMPLETE and _by_then(point, set_booked_at)
     if point.is_booked or is_of_set:
         why = Why.COUNTED
+    elif is_held and why is Why.COUNTED and not _by_then(point, set_booked_at):
+        why = Why.HELD
     return Why.MOVED if why is Why.COUNTED and _by_then(point, left_at) else why
 
 

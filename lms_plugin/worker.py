@@ -29,6 +29,7 @@ from lms_plugin.flow import (
     clearing,
     digest,
     doubts,
+    held_hours,
     host_list,
     host_notices,
     intake_making,
@@ -210,6 +211,7 @@ class Worker:
         self._sweep(doubts.to_weigh, doubts.weigh_due, now)
         self._sweep(clear_passes.to_ask, clear_passes.ask_due, now)
         self._sweep(award.to_release, award.release_due, now)
+        self._sweep(held_hours.to_end, held_hours.end_due, now)
         self.release_batches(now)
         self.look_for_panels(now)
         self.seal(now)

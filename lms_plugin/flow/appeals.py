@@ -312,9 +312,9 @@ def _book(
         session, decision, work, version.org_unit_id, reason or "申请复核", now
     )
     if (decision.point_level or 0) > (row.before["point_level"] or 0) and award is not None:
-        books = booking.Books(session, programme, {work.person_id})
-        books.note(session, programme, now)
+        books = booking.Books(session, programme, {work.person_id}, now=now)
         due = books.due(work.person_id)
+        books.note(session, programme, now)
         basis = competencies.Basis(programme.policy_id or 0, pk(award), None, award.org_unit_id)
         competencies.ledger.credit_all(
             session,

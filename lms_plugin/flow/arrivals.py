@@ -279,11 +279,11 @@ def _take_in(
         award_id = pk(awards[there]) if there in awards else None
         domain.take_in(session, programme, rows[0], some, award_id, source, actor.person_id, school, now)
     if awards:  # the points may be worth more here than came with them
-        books, last = booking.Books(session, programme, rows[:1]), max(awards.values(), key=pk)
-        books.note(session, programme, now)
+        books, last = booking.Books(session, programme, rows[:1], now=now), max(awards.values(), key=pk)
         basis = competencies.Basis(programme.policy_id or 0, pk(last), actor.person_id, school)
         said = books.category(rows[0])
         due = booking.lines(programme, last.person_id, books.due(rows[0]), basis, now, reason="award", source=said)
+        books.note(session, programme, now)
         competencies.ledger.credit_all(session, due)
 
 

@@ -34,7 +34,7 @@ from lms_plugin.flow.audit_works import WorkProof
 from lms_plugin.flow.stuck import Cell, cell_of, is_lost
 from lms_plugin.people import Course, OrgUnit, Person, RosterEntry
 
-BY_POINTS = frozenset({"award", "rule", "reversal", "merge", "unmerge"})
+BY_POINTS = frozenset({"award", "held", "rule", "reversal", "merge", "unmerge"})
 """Reasons of entries that follow what points the person held."""
 
 

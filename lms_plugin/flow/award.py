@@ -274,8 +274,7 @@ def release_rows(
     if not rows:
         return done
     people = {submission.person_id for submission, _decision in rows}
-    books = booking.Books(session, programme, people)
-    books.note(session, programme, now)
+    books = booking.Books(session, programme, people, now=now)
     schools = dict(
         session.exec(
             select(competencies.SubmissionVersion.id, competencies.SubmissionVersion.org_unit_id).where(
@@ -319,6 +318,7 @@ def release_rows(
         if entered:
             books.booked(person, entered)
             done.credited[person] = done.credited.get(person, 0) + entered
+    books.note(session, programme, now)
     competencies.ledger.credit_all(session, entries)
     report.queue_scores(session, programme, people, now)
     return done

@@ -39,7 +39,8 @@ class Sampled:
 class ReleasePage:
     """What a release would do now.
 
-    `by_level`: decided works by point level. `hours`: hundredths → how many people would get them. `courses`: how many
+    `by_level`: decided works by point level. `hours`: hundredths → how many people would get them;
+    `held`: of how many they would wait for their own reviews. `courses`: how many
     courses would get scores. `own`: the actor's own works, which somebody else has to release.
     """
 
@@ -50,6 +51,7 @@ class ReleasePage:
     uuids: tuple[str, ...]
     people: int
     hours: tuple[tuple[int, int], ...]
+    held: int
     courses: int
     sample: tuple[Sampled, ...]
     left: int
@@ -85,6 +87,7 @@ def release_page(
     after = rules.release.after_days
     first = chosen[0][1].decided_at if chosen else None
     sample, words = _sample(session, actor, chosen, seed)
+    hours, held = _hours(session, programme, rules, chosen, now)
     return ReleasePage(
         programme=programme.uuid,
         title=programme.title,
@@ -92,7 +95,8 @@ def release_page(
         level_words=words,
         uuids=tuple(submission.uuid for submission, _decision in chosen),
         people=len(people),
-        hours=_hours(session, programme, rules, chosen),
+        hours=hours,
+        held=held,
         courses=len({course for submission, _decision in chosen for course in scopes[pk(submission)].course_ids}),
         sample=sample,
         left=waiting - len(chosen),
@@ -145,14 +149,18 @@ def _hours(
     programme: competencies.Programme,
     rules: competencies.Rules,
     rows: Sequence[tuple[competencies.Submission, competencies.Decision]],
-) -> tuple[tuple[int, int], ...]:
-    books = booking.Books(session, programme, {submission.person_id for submission, _decision in rows}, rules)
+    now: datetime,
+) -> tuple[tuple[tuple[int, int], ...], int]:
+    """(hundredths, people who would get so many), and of how many people hours would wait for their reviews."""
+    people = {submission.person_id for submission, _decision in rows}
+    books = booking.Books(session, programme, people, rules, now=now)
     for submission, decision in rows:
         level = competencies.Level(decision.point_level or 0)
         if level >= competencies.Level.PASS:
             books.hold(submission.person_id, submission.point_id, level)
     due = [books.due(person) for person in books.humans()]
-    return tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
+    amounts = tuple((amount, due.count(amount)) for amount in sorted(set(due), reverse=True) if amount)
+    return amounts, books.waiting()
 
 
 def _sample(

@@ -1,7 +1,7 @@
 """记学时: practice hours follow the programme's rule. They rise with passes and with better rules; a lowered rule takes
 nothing back. Only 冲销 (`reversal`) does."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from operator import attrgetter
 
@@ -12,10 +12,10 @@ import competencies
 from competencies import CreditKind
 from lms_plugin import outbox
 from lms_plugin.db import get, give_way, pk, transaction
-from lms_plugin.flow import categories, humans, report
+from lms_plugin.flow import categories, duty, humans, message_words, messages, report
 from lms_plugin.people import Person, Tenant
 
-NAME_CATEGORY = frozenset({"award", "rule"})
+NAME_CATEGORY = frozenset({"award", "held", "rule"})
 """Reasons of entries whose `source` is the person's 类别 of that day, where the rules differ by it."""
 
 AT_ONCE = 200
@@ -66,13 +66,19 @@ def put_right(
     hours of the human being to what all awards that stand have brought, in each cycle of years for itself.
 
     More than before where nothing was merged means that a better rule is still waiting to be booked: it is said so.
+    Of somebody whose hours wait for their reviews (`duty`) it is noted instead.
     """
     tenant = get(session, Tenant, programme.tenant_id)
     rows, cycle = humans.rows_of(person), competencies.cycle_rule(tenant.cycle)
     found = competencies.put_right.practice_differences(
         session, programme, rows, cycle, tenant.timezone, lambda: categories.category_of(session, rows)
     )
-    if reason == "reversal" and sum(one.hundredths for one in found) > 0:
+    comes = sum(one.hundredths for one in found) > 0
+    policy = competencies.rules_of(session, programme).review
+    if comes and duty.owing(session, programme, policy, {rows[0]: rows}, now):
+        wait(session, programme, rows[:1], now)
+        return
+    if reason == "reversal" and comes:
         reason, source = "rule", ""
     entries = [
         line
@@ -84,9 +90,19 @@ def put_right(
     competencies.ledger.credit_all(session, entries)
 
 
+def wait(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> None:
+    """Keeps that hours of these people wait for their reviews (`held_hours` books them), and tells who did not know."""
+    fresh = competencies.held_hours.note(session, pk(programme), people, now)
+    told = [messages.Told(person, programme.uuid, {"title": programme.title}) for person in fresh]
+    messages.tell(session, programme.tenant_id, message_words.HELD, told, now)
+
+
 class Books:
     """What these people hold and have booked for it in a programme, each over all rows of the human being; kept up by
-    `hold` and `booked` while an act goes on. A constant number of queries."""
+    `hold` and `booked` while an act goes on. A constant number of queries.
+
+    `now`: the moment of the act; to somebody whose hours wait for their reviews then (`duty`) nothing is due. None:
+    as if nobody's did."""
 
     def __init__(
         self,
@@ -94,6 +110,8 @@ class Books:
         programme: competencies.Programme,
         people: Collection[int],
         rules: competencies.Rules | None = None,
+        *,
+        now: datetime | None,
     ) -> None:
         rules = rules or competencies.rules_of(session, programme)
         self.rows = {row: rows for rows in humans.rows_by_row(session, people).values() for row in rows}
@@ -106,6 +124,8 @@ class Books:
         self._rule = {key: competencies.hours_rule(rules.for_category(self._said.get(key))) for key in self._people}
         self._held = {rows[0]: humans.better(levels, rows) for rows in self.rows.values()}
         self._practice = {rows[0]: sum(practice.get(row, 0) for row in rows) for rows in self.rows.values()}
+        self._owing = duty.owing(session, programme, rules.review, self._people, now) if now is not None else {}
+        self._waits: set[int] = set()
 
     def humans(self) -> set[int]:
         """Each human being once, by the row of today."""
@@ -126,15 +146,42 @@ class Books:
         self._practice[self.rows[person_id][0]] += hundredths
 
     def note(self, session: Session, programme: competencies.Programme, now: datetime) -> None:
-        """Keeps by which categories these people are counted, where rules differ by it: to be called by whoever books
-        what is `due`, so that it can be told over again however they are called later."""
+        """To be called by whoever books, after asking what is `due`. Keeps by which categories these people are
+        counted, where rules differ by it, so that it can be told over again however they are called later; and whose
+        hours wait."""
         if self._differ:
             competencies.counted_as.note(session, pk(programme), self._people, self._said, now)
+        wait(session, programme, sorted(self._waits), now)
 
     def due(self, person_id: int) -> int:
-        """Hundredths that the person lacks by the rule of now."""
+        """Hundredths that the person lacks by the rule of now, and that are to be booked now."""
         today = self.rows[person_id][0]
-        return competencies.entries_due(self._rule[today], self._practice[today], list(self._held[today].values()))
+        due = competencies.entries_due(self._rule[today], self._practice[today], list(self._held[today].values()))
+        if due and today in self._owing:
+            self._waits.add(today)
+            return 0
+        return due
+
+    def waiting(self) -> int:
+        """Of how many people something was due that waits for their reviews."""
+        return len(self._waits)
+
+    def by_award(self, person_id: int, awards: Sequence[competencies.Award]) -> list[tuple[competencies.Award, int]]:
+        """What is due, booked award by award in the order given, each with the hundredths that it brings; what they do
+        not account for stands with the last one."""
+        today, held, found = self.rows[person_id][0], dict[int, competencies.Level](), []
+        for award in awards:
+            level = competencies.Level(award.level)
+            held[award.point_id] = max(level, held.get(award.point_id, level))
+            due = competencies.entries_due(self._rule[today], self._practice[today], list(held.values()))
+            if award is awards[-1]:
+                due += competencies.entries_due(
+                    self._rule[today], self._practice[today] + due, list(self._held[today].values())
+                )
+            if due:
+                found.append((award, due))
+                self.booked(person_id, due)
+        return found
 
 
 def rules_changed(
@@ -189,8 +236,7 @@ def _concerned(session: Session, programme: competencies.Programme, after: int) 
 def bring_up(session: Session, programme: competencies.Programme, people: Collection[int], now: datetime) -> None:
     """Books what the rule of now gives these people more than stands in the ledger: a constant number of
     statements."""
-    books = Books(session, programme, people)
-    books.note(session, programme, now)
+    books = Books(session, programme, people, now=now)
     last = _last_awards(session, programme, books.rows)
     entries: list[competencies.CreditEntry] = []
     for person in sorted(books.humans()):
@@ -202,6 +248,7 @@ def bring_up(session: Session, programme: competencies.Programme, people: Collec
             source = books.category(person)
             entries += lines(programme, award.person_id, hundredths, basis, now, reason="rule", source=source)
             books.booked(person, hundredths)
+    books.note(session, programme, now)
     competencies.ledger.credit_all(session, entries)
 
 

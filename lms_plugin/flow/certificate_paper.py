@@ -60,6 +60,8 @@ def basis(line: HoursLine) -> str:
             return "撤销合并，冲抵记回"
         case "rule":
             return f"规则改为第 {line.rule_number} 版，补记"
+        case "held":
+            return f"能力点认定，互评任务完成后补记，规则第 {line.rule_number} 版"
         case "award":
             return f"能力点认定，规则第 {line.rule_number} 版"
     return f"{line.reason} {line.source}".strip()

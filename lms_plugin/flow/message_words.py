@@ -27,6 +27,7 @@ REVIEWS, REVIEWS_DUE = "review.asked", "review.due"
 APPEAL_ASKED, APPEAL_SETTLED = "appeal.asked", "appeal.settled"
 RETURNED, RELEASED, DECLINED = "work.returned", "work.released", "work.declined"
 ANSWERED, STUCK = "hours.answered", "scores.stuck"
+HELD = "hours.held"
 
 KINDS: dict[str, Words] = {
     REVIEWS: Words("“{title}”有分给您的互评", "There are reviews for you in “{title}”", "/reviews"),
@@ -43,5 +44,10 @@ KINDS: dict[str, Words] = {
     RELEASED: Words("{code} 的结果发布了", "The result of {code} is released", "/submissions/{key}/result"),
     DECLINED: Words("{code} 迟交，没有接收：看原因", "{code} was late and not accepted: see why", "/submissions/{key}"),
     ANSWERED: Words("您的学时更正申请有答复了", "Your question about hours is answered", "/record/{key}/asks"),
+    HELD: Words(
+        "“{title}”：评完分给您的互评，您的学时才记上",
+        "“{title}”: your hours are booked once your reviews are done",
+        "/reviews",
+    ),
     STUCK: Words("课程“{title}”有成绩没有送到", "Scores of the course “{title}” have not arrived", "/deliveries"),
 }

@@ -157,6 +157,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
     levels = [row.level for row in rows if row.level is not None]
     practice, online = totals[competencies.CreditKind.PRACTICE], totals[competencies.CreditKind.ONLINE]
     needed = rules.result.needs_hours
+    is_held = rules.review.duty == "hold" and bool(competencies.held_hours.open_of(session, pk(programme), person_ids))
     hours_ok = practice >= rules.hours.practice_need_hundredths and online >= rules.hours.online_need_hundredths
     return Record(
         person_uuid=person.uuid,
@@ -169,7 +170,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         is_own=is_own,
         sees_whole=can(actor, Permission.RECORD_READ, whole_record.scope_of(person, units)),
         round=shown,
-        points=_points(rows, rules, entries),
+        points=_points(rows, rules, entries, is_held=is_held),
         category=category.value if category is not None and rules is not said else "",
         moved_to=_left(entries)[1],
         cycle=cycle,
@@ -305,7 +306,11 @@ def _left(entries: Sequence[competencies.CreditEntry]) -> tuple[datetime | None,
 
 
 def _points(
-    rows: Sequence[ChosenPoint], rules: competencies.Rules, entries: Sequence[competencies.CreditEntry]
+    rows: Sequence[ChosenPoint],
+    rules: competencies.Rules,
+    entries: Sequence[competencies.CreditEntry],
+    *,
+    is_held: bool,
 ) -> tuple[RecordPoint, ...]:
     brought = [entry for entry in entries if competencies.transfers.of_points(entry)]
     if sum(entry.credit_hundredths for entry in brought) <= 0:
@@ -322,7 +327,11 @@ def _points(
     ]
     found = []
     whys = competencies.why_counted(
-        competencies.hours_rule(rules), states, max(booked.values(), default=None), _left(entries)[0]
+        competencies.hours_rule(rules),
+        states,
+        max(booked.values(), default=None),
+        _left(entries)[0],
+        is_held=is_held,
     )
     for row, why in zip(rows, whys, strict=True):
         taken_back = row.award.revoked_reason if row.award is not None and row.award.revoked_at is not None else None

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select as columns
@@ -12,9 +12,9 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin import media
-from lms_plugin.access import Actor, Permission, own, require
+from lms_plugin.access import Actor, Permission, require
 from lms_plugin.db import get, pk
-from lms_plugin.flow import drafts, marking, review_names
+from lms_plugin.flow import drafts, held_hours, marking, review_names
 from lms_plugin.flow.differences import Differences, differences
 from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.humans import rows_by_row
@@ -27,37 +27,6 @@ from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgUnit, Person
 
 _OWED = tuple(state.value for state in rubrics.UNFINISHED)
-
-
-@dataclass(frozen=True)
-class Task:
-    """One review in the reviewer's list."""
-
-    uuid: str
-    number: int
-    point_code: str
-    point_name: Mapping[str, str]
-    state: str
-    due_at: datetime | None
-    until: datetime | None  # untouched until then, it may go on to somebody else
-    submitted_at: datetime | None
-    blind: str  # who knows whom, as the rules say
-
-
-@dataclass(frozen=True)
-class TaskList:
-    """The reviewer's list: what is still owed first, then what went on to somebody else and may be taken up again, then
-    what is done."""
-
-    open: tuple[Task, ...]
-    handed_on: tuple[Task, ...]
-    done: tuple[Task, ...]
-    minutes: int
-
-    @property
-    def left(self) -> int:
-        """How many reviews are still owed."""
-        return len(self.open)
 
 
 @dataclass(frozen=True)
@@ -172,63 +141,6 @@ def item_views(
     return tuple(found)
 
 
-def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
-    """The actor's reviews over all programmes: three queries."""
-    require(actor, Permission.POINTS_CHOOSE, own(actor))
-    rows = session.exec(
-        select(rubrics.Review, competencies.CompetencyPoint, competencies.Programme, competencies.Submission)
-        .join(competencies.Submission, col(competencies.Submission.id) == col(rubrics.Review.submission_id))
-        .join(
-            competencies.CompetencyPoint,
-            col(competencies.CompetencyPoint.id) == col(competencies.Submission.point_id),
-        )
-        .join(competencies.Programme, col(competencies.Programme.id) == col(rubrics.Review.programme_id))
-        .where(
-            rubrics.Review.tenant_id == actor.tenant_id,
-            col(rubrics.Review.reviewer_id).in_(actor.person_ids),
-            col(rubrics.Review.state).in_(rubrics.LIVE)
-            | ((col(rubrics.Review.state) == rubrics.ReviewState.VOID) & col(rubrics.Review.handed_on_at).is_not(None)),
-        )
-        .order_by(col(rubrics.Review.due_at), col(rubrics.Review.programme_id), col(rubrics.Review.blind_number))
-    ).all()
-    rules = _rules(session, {programme.policy_id for _review, _point, programme, _work in rows})
-    tasks = []
-    for review, point, programme, work in rows:
-        policy = rules.get(programme.policy_id, competencies.ReviewPolicy())
-        if not rubrics.is_handed_on(review) or waits_for(work, review):
-            tasks.append((_task(review, point, policy), policy))
-    left = [(task, policy) for task, policy in tasks if task.state in _OWED]
-    return TaskList(
-        open=tuple(task for task, _policy in left),
-        done=tuple(task for task, _policy in tasks if task.state == rubrics.ReviewState.SUBMITTED.value),
-        handed_on=tuple(task for task, _policy in tasks if task.state == rubrics.HANDED_ON),
-        minutes=sum(policy.minutes_per_review for _task, policy in left),
-    )
-
-
-def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: competencies.ReviewPolicy) -> Task:
-    return Task(
-        uuid=review.uuid,
-        number=review.blind_number,
-        point_code=point.code,
-        point_name=point.name,
-        state=rubrics.state_word(review),
-        due_at=review.due_at,
-        until=rubrics.lease_until(review, timedelta(hours=policy.lease_hours)),
-        submitted_at=review.submitted_at,
-        blind=policy.blind,
-    )
-
-
-def _rules(session: Session, policies: set[int | None]) -> dict[int | None, competencies.ReviewPolicy]:
-    rows = session.exec(
-        select(competencies.ProgrammePolicy).where(
-            col(competencies.ProgrammePolicy.id).in_([key for key in policies if key is not None])
-        )
-    )
-    return {row.id: competencies.Rules.model_validate(row.rules).review for row in rows}
-
-
 def review_page(
     session: Session, actor: Actor, uuid: str, typed: Mapping[rubrics.MarkKey, rubrics.DraftMark] | None = None
 ) -> ReviewPage:
@@ -316,7 +228,7 @@ class AllocationPage:
     """How the reviews of a programme are allotted, and what is missing, in numbers that the page puts into words.
 
     `late`: reviews whose time is up and for which nobody else is free.
-    `preview`: what the button would do now, None where nothing is to be done.
+    `preview`: what the button would do now, None where nothing is to be done. `held`: whose hours wait for reviews.
     `needy`: works that want reviewers now, `fillable`: those of them that somebody is free for, `shortages`: what the
     pool as it is now cannot fill. `groups`: what course groups mean for the works, None = they do not count.
     """
@@ -341,6 +253,7 @@ class AllocationPage:
     reviewers: int
     shortages: tuple[ShortWork, ...]
     preview: Preview | None
+    held: held_hours.Held
 
     @property
     def by_why(self) -> dict[str, int]:
@@ -378,6 +291,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
         preview=preview_of(pool, now_planned) if now_planned is not None and now_planned.works else None,
+        held=held_hours.waiting(session, actor, programme) if rules.review.duty == "hold" else held_hours.Held(0, ()),
     )
 
 

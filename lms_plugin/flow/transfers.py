@@ -14,7 +14,7 @@ from lms_plugin import signing
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import arrivals, booking, certificates, humans, transfer_package, transfer_reach
+from lms_plugin.flow import arrivals, booking, certificates, held_hours, humans, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores
 from lms_plugin.flow.transfer_notices import come_to, tell
@@ -132,8 +132,9 @@ def release(session: Session, actor: Actor, uuid: str, secret_key: str, now: dat
     rows, tenant = humans.rows_of(person), get(session, Tenant, actor.tenant_id)
     pem = _key(session, actor.tenant_id, secret_key, now)
     what = transfer_package.leaving(session, tenant, rows)
-    for key in sorted(what.programmes):
-        booking.take_turn(session, what.programmes[key])
+    for key in sorted({*what.programmes, *competencies.held_hours.programmes_of(session, rows)}):
+        booking.take_turn(session, get(session, competencies.Programme, key))
+    held_hours.end_for(session, rows, now)  # who leaves waits for nothing here
     what = transfer_package.leaving(session, tenant, rows)  # again, now that nobody adds to it
     if what.is_empty:
         raise Refused("transfer.nothing")

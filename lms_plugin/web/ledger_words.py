@@ -39,6 +39,9 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
         case "rule":
             said = _("规则改为第 %(number)s 版，补记", number=rule_number) if rule_number else _("规则修改后补记")
             return said + _by_category(source)
+        case "held":
+            after = _("能力点认定，互评评完后补记，规则第 %(number)s 版", number=rule_number)
+            return (after if rule_number else _("能力点认定，互评评完后补记")) + _by_category(source)
         case "award":
             said = _("能力点认定，规则第 %(number)s 版", number=rule_number) if rule_number else _("能力点认定")
             return said + _by_category(source)

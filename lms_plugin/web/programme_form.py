@@ -60,6 +60,7 @@ CHOICES = {
     "score": ("severity", "mean", "median"),
     "calibration": ("off", "before", "mixed"),
     "blind": ("double", "single", "open"),
+    "duty": ("remind", "hold"),
     "returned_to": ("trainer", "peers"),
     "hours_kind": ("per_set", "per_point_cumulative", "per_level"),
     **appeal_form.CHOICES,
@@ -75,7 +76,7 @@ PARTS = {
         *("blind", "reviews_per_work", "third_when_differing", "max_reviews", "peer_due", "pool", "exclude_own_school"),
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
         *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days", "pass_clear"),
-        *("calibration", "calibration_items"),
+        *("calibration", "calibration_items", "duty"),
     ),
     "files": ("most_pieces", "most_mb", "most_film_mb", "not_taken"),
     "hours": ("hours_kind", *HOURS, "per_credit_point", "minutes_per_hour", "trainings_per_term"),
@@ -108,6 +109,7 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("single", _("评的人看得到作者，作者看不到评的人")),
             ("open", _("双方都看得到对方是谁")),
         ],
+        "duty": [("remind", _("只提醒")), ("hold", _("评完或本轮结束以前，自己的学时先不记"))],
         "returned_to": [("trainer", _("退回的那位评审员")), ("peers", _("先由同行再互评"))],
         "course_groups": [
             ("off", _("不看小组")),
@@ -202,6 +204,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "calibration_items",
                 "blind",
                 "peer_due",
+                "duty",
             )
         },
         **{key: getattr(rules.files, key) for key in ("most_pieces", "most_mb", "most_film_mb")},
@@ -319,6 +322,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             calibration_items=numbers["calibration_items"],
             blind=values["blind"],
             peer_due=numbers["peer_due"],
+            duty=values["duty"],
         ),
         files=Files(
             most_pieces=numbers["most_pieces"],

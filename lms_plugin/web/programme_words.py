@@ -133,6 +133,8 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("要评的作业里会夹 %(n)s 份有参考评分的样例，交了才知道是哪份。", n=review.calibration_items))
         if review.returned_to == "peers":
             peers.append(_("退回以后重交的，先由同行再评。"))
+        if review.duty == "hold":
+            peers.append(_("分给自己的互评没评完，自己的学时先不记，评完或本轮结束就补记；交材料、被评和看结果照常。"))
         if review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
     if review.pass_clear:

@@ -62,6 +62,7 @@ def labels() -> dict[str, str]:
         "review.pass_clear": _("互评明显合格的，不用评审员看就通过"),
         "review.calibration": _("校准样例"),
         "review.calibration_items": _("每人几份校准样例"),
+        "review.duty": _("分给自己的互评没评完时"),
         "review.decide_days": _("评完以后几天内认定"),
         "review.blind": _("互评时谁看得到谁"),
         "review.peer_due": _("每人应评几份"),

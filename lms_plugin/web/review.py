@@ -8,7 +8,7 @@ import rubrics
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid, Refused
-from lms_plugin.flow import appeal_review, calibration, claims, conflicts, review, review_views
+from lms_plugin.flow import appeal_review, calibration, claims, conflicts, review, review_tasks, review_views
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
@@ -25,7 +25,7 @@ def mine() -> str:
     """还要评几份，约多少分钟."""
     return render_template(
         "review/list.html",
-        tasks=review_views.my_reviews(db(), actor(), edge().now),
+        tasks=review_tasks.my_reviews(db(), actor(), edge().now),
         appeals=appeal_review.tasks(db(), actor()),
         offers=claims.offers(db(), actor(), edge().now),
     )

@@ -10,7 +10,16 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import calibration, calibration_desk, cases, reliability, replays, review, review_views
+from lms_plugin.flow import (
+    calibration,
+    calibration_desk,
+    cases,
+    reliability,
+    replays,
+    review,
+    review_tasks,
+    review_views,
+)
 from rubrics import GoldItem, GoldReview, Review, ReviewState
 from tests import people as cast
 from tests.factories import World
@@ -61,7 +70,7 @@ def test_before_it_is_handed_in_an_example_looks_like_any_other_review(world: Wo
     last = 0
     for one in golds:
         actor = world.actor(cast_of(world, one.reviewer_id))
-        tasks = review_views.my_reviews(world.session, actor, world.now).open
+        tasks = review_tasks.my_reviews(world.session, actor, world.now).open
         of_gold = next(task for task in tasks if task.uuid == one.uuid)
         others = [task for task in tasks if task.uuid != one.uuid]
         assert {task.due_at for task in tasks} == {of_gold.due_at}
@@ -130,7 +139,7 @@ def test_practice_comes_before_the_first_real_review(world: World) -> None:
     begin(world, "before", each=2)
     one = examples_of(world)[0]
     actor = world.actor(cast_of(world, one.reviewer_id))
-    tasks = review_views.my_reviews(world.session, actor, world.now).open
+    tasks = review_tasks.my_reviews(world.session, actor, world.now).open
     assert tasks[0].uuid == one.uuid
     assert [practice.uuid for practice in calibration.mine(world.session, actor)] == [one.uuid]
     with pytest.raises(Refused, match=r"calibration\.first"):

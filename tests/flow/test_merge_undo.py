@@ -20,7 +20,7 @@ from lms_plugin.flow import (
     online_hours,
     people,
     reversal,
-    review_views,
+    review_tasks,
     roster_list,
     roster_ties,
     transfer_package,
@@ -210,7 +210,7 @@ def test_an_unfinished_review_goes_on_while_its_place_is_free(world: World, is_o
     merge(world, cast.WANG, cast.CHEN)
     undo(world, cast.WANG)
     assert one.state is (rubrics.ReviewState.OPEN if is_open else rubrics.ReviewState.ALLOTTED)
-    tasks = review_views.my_reviews(world.session, world.actor(cast.WANG), world.now)
+    tasks = review_tasks.my_reviews(world.session, world.actor(cast.WANG), world.now)
     assert [task.uuid for task in tasks.open] == [one.uuid]
 
 
@@ -275,7 +275,7 @@ def test_no_two_tasks_of_one_human_being_go_by_one_number(world: World) -> None:
     merge(world, cast.WANG, cast.CHEN)
 
     def numbers() -> list[int]:
-        tasks = review_views.my_reviews(world.session, world.actor(cast.CHEN), world.now)
+        tasks = review_tasks.my_reviews(world.session, world.actor(cast.CHEN), world.now)
         return sorted(task.number for task in tasks.open)
 
     assert numbers() == [1, 2]

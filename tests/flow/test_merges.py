@@ -28,6 +28,7 @@ from lms_plugin.flow import (
     point_view,
     queue_views,
     report,
+    review_tasks,
     review_views,
     sessions,
     submit,
@@ -250,7 +251,7 @@ def test_reviews_owed_go_along_and_those_of_own_work_are_set_aside(world: World)
     mine, other = hand_in(world, cast.CHEN, "A3", world.now), hand_in(world, cast.LI, "A3", world.now)
     own_review, others = allot(world, cast.WANG, mine), allot(world, cast.WANG, other)
     merge(world, cast.WANG, cast.CHEN)
-    tasks = review_views.my_reviews(world.session, world.actor(cast.CHEN), world.now)
+    tasks = review_tasks.my_reviews(world.session, world.actor(cast.CHEN), world.now)
     assert [task.uuid for task in tasks.open] == [others.uuid]
     assert own_review.state is rubrics.ReviewState.RECUSED
     page = review_views.review_page(world.session, world.actor(cast.CHEN), others.uuid)

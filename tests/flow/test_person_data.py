@@ -18,6 +18,7 @@ NOT_SHOWN = {
     "erasure": "the receipt that what was personal is gone: its day stands on the page",
     "plan_event": "an act of the school's office",
     "counted_as": "by which rules hours were booked: the entries are named",
+    "held_hours": "that hours wait for reviews: the record says so of each point",
     "review_event": "a step of a review, which is named",
 }
 

@@ -12,7 +12,18 @@ import rubrics
 from competencies import editing
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Refused
-from lms_plugin.flow import cases, curate, marking, moving, remarking, review, review_views, submit, touches
+from lms_plugin.flow import (
+    cases,
+    curate,
+    marking,
+    moving,
+    remarking,
+    review,
+    review_tasks,
+    review_views,
+    submit,
+    touches,
+)
 from lms_plugin.flow import editing as drafts
 from rubrics import EditClass, MarkKey, ReviewState
 from tests import people as cast
@@ -104,7 +115,7 @@ def test_a_new_criterion_comes_back_to_who_had_handed_in_with_all_other_marks_in
     assert (one.state, one.submitted_at, one.point_level) == (ReviewState.OPEN, None, None)
     assert rubrics.drafts_of(world.session, [pk(one)])[pk(one)] == before
     actor = world.actor(cast_of(world, one.reviewer_id))
-    assert one.uuid in {task.uuid for task in review_views.my_reviews(world.session, actor, world.now).open}
+    assert one.uuid in {task.uuid for task in review_tasks.my_reviews(world.session, actor, world.now).open}
     page = review_views.review_page(world.session, actor, one.uuid)
     assert page.total - page.marked == 1
     assert page.comes_back

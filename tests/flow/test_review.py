@@ -9,7 +9,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import cases, review, review_views
+from lms_plugin.flow import cases, review, review_tasks, review_views
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
@@ -252,7 +252,7 @@ def test_stepping_back_frees_the_place_and_keeps_the_author_away(world: World) -
     one = reviews_of(world, works["chen"])[0]
     actor = world.actor(cast_of(world, one.reviewer_id))
     review.recuse(world.session, actor, one.uuid, world.now)
-    assert one.uuid not in {task.uuid for task in review_views.my_reviews(world.session, actor, world.now).open}
+    assert one.uuid not in {task.uuid for task in review_tasks.my_reviews(world.session, actor, world.now).open}
     allot(world, 8)
     live = [row for row in reviews_of(world, works["chen"]) if row.state in rubrics.LIVE]
     assert len(live) == 2
@@ -261,7 +261,7 @@ def test_stepping_back_frees_the_place_and_keeps_the_author_away(world: World) -
 
 def test_the_list_says_how_many_and_how_long(world: World, works: dict[str, competencies.Submission]) -> None:
     allot(world)
-    tasks = review_views.my_reviews(world.session, world.actor(cast.CHEN), world.now)
+    tasks = review_tasks.my_reviews(world.session, world.actor(cast.CHEN), world.now)
     assert (tasks.left, tasks.minutes) == (2, 30)
     assert [task.number for task in tasks.open] == [1, 2]
 

@@ -12,7 +12,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk, table
 from lms_plugin.errors import Refused
-from lms_plugin.flow import cases, conflicts, review, review_views
+from lms_plugin.flow import cases, conflicts, review, review_tasks, review_views
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of, version_of
@@ -50,8 +50,8 @@ def live(world: World, work: competencies.Submission) -> list[rubrics.Review]:
     return [one for one in reviews_of(world, work) if one.state in rubrics.LIVE]
 
 
-def tasks_of(world: World, one: rubrics.Review) -> review_views.TaskList:
-    return review_views.my_reviews(world.session, world.actor(cast_of(world, one.reviewer_id)), world.now)
+def tasks_of(world: World, one: rubrics.Review) -> review_tasks.TaskList:
+    return review_tasks.my_reviews(world.session, world.actor(cast_of(world, one.reviewer_id)), world.now)
 
 
 def test_what_nobody_touches_for_three_days_goes_on_to_somebody_else(

@@ -7,7 +7,7 @@ import pytest
 import competencies
 import rubrics
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import award, cases, curate, result_view, review, review_names, review_views
+from lms_plugin.flow import award, cases, curate, result_view, review, review_names, review_tasks, review_views
 from lms_plugin.flow.curate import ProgrammeForm
 from tests import people as cast
 from tests.factories import World
@@ -44,7 +44,7 @@ def test_each_side_is_told_what_the_rules_say(
     reviewers = [cast_of(world, one.reviewer_id) for one in mine]
     page = review_views.review_page(world.session, world.actor(reviewers[0]), mine[0].uuid)
     assert (page.named.author, page.named.school) == (author, "希望小学" if author else "")
-    tasks = review_views.my_reviews(world.session, world.actor(reviewers[0]), world.now)
+    tasks = review_tasks.my_reviews(world.session, world.actor(reviewers[0]), world.now)
     assert {task.blind for task in tasks.open} == {blind}
     finish_review(world, mine[0], world.now)
     release(world, works["chen"])

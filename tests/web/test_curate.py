@@ -50,6 +50,7 @@ def form(world, **changes):
         "calibration_items": "2",
         "blind": "double",
         "peer_due": "0",
+        "duty": "remind",
         "withdraw_minutes": "30",
         "minutes_per_review": "15",
         "decide_days": "0",

@@ -36,6 +36,7 @@ OTHERS: dict[str, Any] = {
     "review.returned_to": "peers",
     "review.calibration": "mixed",
     "review.blind": "single",
+    "review.duty": "hold",
     "hours.kind": "per_level",
     "hours.excellent_hundredths": 9_00,
     "result.excellent_points": 1,
