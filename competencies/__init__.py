@@ -27,6 +27,7 @@ from competencies import references as references
 from competencies import revisions as revisions
 from competencies import succession as succession
 from competencies import training_files as training_files
+from competencies import upper_checks as upper_checks
 from competencies import workloads as workloads
 from competencies.asked import Answer, HoursRequest
 from competencies.batches import (

@@ -14,6 +14,7 @@ from competencies.levels import Level
 from competencies.models import Programme, Submission, SubmissionState
 from competencies.rules import Chain
 from competencies.sampling import Candidate, DrawnFor, draw
+from competencies.upper_models import UpperWork
 from competencies.workdays import last_workday
 from lms_plugin.db import Model, Owned, Versioned, choice, owned, pk
 
@@ -108,13 +109,19 @@ def years_without_holidays(chain: Chain, first: date, last: date) -> tuple[int, 
 
 def must_be_checked(session: Session, submission_ids: Collection[int]) -> dict[int, str]:
     """Of these works those that the county looks at in any case: to whom an objection was upheld, and whom an earlier
-    check overturned. Two queries."""
+    check of its own, or of the city or province, overturned. Three queries."""
     overturned = session.exec(
         select(BatchWork.submission_id).where(
             col(BatchWork.submission_id).in_(submission_ids), col(BatchWork.is_upheld).is_(False)
         )
     )
     found = dict.fromkeys(overturned, DrawnFor.AGAIN.value)
+    above = session.exec(
+        select(UpperWork.submission_id).where(
+            col(UpperWork.submission_id).in_(submission_ids), col(UpperWork.is_upheld).is_(False)
+        )
+    )
+    found |= dict.fromkeys(above, DrawnFor.AGAIN.value)
     upheld = session.exec(
         select(Objection.submission_id).where(
             col(Objection.submission_id).in_(submission_ids), col(Objection.is_upheld).is_(True)

@@ -169,6 +169,8 @@ class Chain(_Rule):
     check_percent: int = Field(default=10, ge=1, le=100)  # of the passed works of a batch, rounded up
     check_excellent: bool = True  # and all 优秀
     excellent_cap_percent: int = Field(default=0, ge=0, le=100)  # 优秀 of a school's passed works, at most; 0 = any
+    city_percent: int = Field(default=0, ge=0, le=100)  # 市级抽查 of what counties passed; 0 = there is none
+    province_percent: int = Field(default=0, ge=0, le=100)  # 省级抽查, likewise
     publicity: bool = False  # 公示
     publicity_days: int = Field(default=5, ge=1, le=30)  # working days
     shown_to: Literal["school", "district", "public"] = "school"
@@ -208,6 +210,8 @@ CAME_LATER = (
     ("result", "retakes"),
     ("hours", "per_credit_point_hundredths"),
     ("chain", "excellent_cap_percent"),
+    ("chain", "city_percent"),
+    ("chain", "province_percent"),
     ("review", "course_groups"),
     ("review", "lease_hours"),
     ("review", "score"),

@@ -95,6 +95,7 @@ class Permission(enum.Enum):
     CHAIN_READ = "chain.read"
     BATCH_CLOSE = "batch.close"
     BATCH_CHECK = "batch.check"
+    UPPER_CHECK = "upper.check"
     OBJECTION_RAISE = "objection.raise"
     OBJECTION_ANSWER = "objection.answer"
     MESSAGES_READ = "messages.read"
@@ -211,6 +212,7 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.CHAIN_READ: [[_lead], [_officer], [_auditor], [_confirmed_trainer], [_panel]],
     Permission.BATCH_CLOSE: [[_lead], [_officer]],
     Permission.BATCH_CHECK: [[_officer, _is_not_own], [_confirmed_trainer, _is_not_own]],  # asked of the whole county
+    Permission.UPPER_CHECK: [[_officer, _is_not_own], [_confirmed_trainer, _is_not_own]],  # of the whole city, province
     Permission.OBJECTION_RAISE: [[_is_own]],
     Permission.OBJECTION_ANSWER: [[_officer, _is_not_own]],
     Permission.MESSAGES_READ: [[_is_own]],

@@ -39,6 +39,7 @@ from lms_plugin.flow import (
     sessions,
     trainings,
     transfers,
+    upper_checks,
     workloads,
 )
 from lms_plugin.inbox import Message
@@ -462,7 +463,10 @@ def batch_and_objection(
     said = publicity.object_to(
         world.session, world.actor(cast.WANG), batch.uuid, decided.uuid, "请再看一次", "", world.now
     )
-    return {"batch": batch.uuid, "objection": said.uuid}
+    world.set_rules(chain={"publicity": True, "city_percent": 50})
+    officer, unit = world.actor(cast.OFFICER), world.county.uuid
+    drawn = upper_checks.draw(world.session, officer, world.programme.uuid, "city", unit, "0" * 32, world.now)
+    return {"batch": batch.uuid, "objection": said.uuid, "check": drawn.uuid}
 
 
 def first_review(world: World) -> str:

@@ -10,7 +10,7 @@ from competencies import Chain
 from lms_plugin.web.formats import gettext as _
 
 NUMBERS = {"check_percent": (1, 100), "publicity_days": (1, 30)}
-OPTIONAL = {"excellent_cap_percent": (1, 100)}
+OPTIONAL = {"excellent_cap_percent": (1, 100), "city_percent": (1, 100), "province_percent": (1, 100)}
 FLAGS = ("panel", "check", "check_excellent", "publicity", "mask_names")
 SHOWN_TO = ("school", "district", "public")
 DAYS = ("days_off", "workdays")
@@ -61,6 +61,9 @@ def parse(values: Mapping[str, Any], numbers: Mapping[str, int], wrong: dict[str
     )
     if chain.excellent_cap_percent and not chain.goes_by_batch:
         wrong["excellent_cap_percent"] = "chain.cap_without_batch"
+    for name in ("city_percent", "province_percent"):
+        if getattr(chain, name) and not chain.goes_by_batch:
+            wrong[name] = "chain.upper_without_batch"
     try:
         for day in (date(2026, 1, 1), *chain.days_off):
             competencies.batches.last_day_of_notice(chain, day)
@@ -113,6 +116,12 @@ def words(chain: Chain) -> list[str]:
             + (_("；优秀的全部查") if chain.check_excellent else "")
             + _("；异议成立的和上次没通过的一定查。有一份没通过，整批退回学校。")
         )
+    if chain.goes_by_batch and chain.city_percent:
+        said.append(_("市里从县里通过的里面再抽 %(n)s%%，至少 1 份。", n=chain.city_percent))
+    if chain.goes_by_batch and chain.province_percent:
+        said.append(_("省里从县里通过的里面再抽 %(n)s%%，至少 1 份。", n=chain.province_percent))
+    if chain.goes_by_batch and (chain.city_percent or chain.province_percent):
+        said.append(_("市里、省里抽查不耽误公示和认定；没通过的，还没认定的重新认定，已经认定的由区县冲销。"))
     if chain.publicity:
         said.append(
             _(

@@ -94,6 +94,8 @@ def labels() -> dict[str, str]:
         "chain.check_percent": _("抽查合格的百分之几"),
         "chain.check_excellent": _("优秀的全部抽查"),
         "chain.excellent_cap_percent": _("优秀最多占合格以上的百分之几"),
+        "chain.city_percent": _("市级抽查：县里通过的百分之几"),
+        "chain.province_percent": _("省级抽查：县里通过的百分之几"),
         "chain.publicity": _("公示"),
         "chain.publicity_days": _("公示几个工作日"),
         "chain.shown_to": _("谁能看公示"),

@@ -57,6 +57,7 @@ from lms_plugin.web import (
     transfers,
     uncertain,
     uploads,
+    upper,
     verify,
     workloads,
 )
@@ -87,6 +88,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     uncertain.blueprint,
     release.blueprint,
     chain.blueprint,
+    upper.blueprint,
     choice.blueprint,
     passport.blueprint,
     person_data.blueprint,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import competencies
 from lms_plugin.db import pk
-from lms_plugin.flow import batches, cases, enter, panel, publicity
+from lms_plugin.flow import batches, cases, enter, panel, publicity, upper_checks
 from tests import people as cast
 from tests.factories import World, programme_of
 from tests.flow.handed_in import all_marks, hand_in, judgement
@@ -51,6 +51,13 @@ def populate(world: World, now: datetime) -> dict[str, str]:
     named = [world.person(who).uuid for who in (cast.SUN, cast.ZHOU)]
     panel.name_panel(session, officer, other, named, now)
     held = decided(cast.LI, "A5", 1)
+    there.set_rules(
+        chain={
+            **{"check": True, "publicity": True, "check_percent": 100, "days_off": ["2026-11-03"]},
+            **{"city_percent": 100, "province_percent": 1},
+        }
+    )
+    upper = upper_checks.draw(session, officer, programme.uuid, "city", world.county.uuid, "ef" * 16, now)
     return {
         "Q": programme.uuid,
         "T": other,
@@ -58,5 +65,6 @@ def populate(world: World, now: datetime) -> dict[str, str]:
         "checking": checking.uuid,
         "objection": said.uuid,
         "held": held.uuid,
+        "upper": upper.uuid,
         "in_notice": best.uuid,
     }

@@ -52,6 +52,8 @@ NEEDED = {  # a setting that says something only beside another one
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
     "chain.excellent_cap_percent": {"chain": {"check": True}},
     "chain.check_percent": {"chain": {"check": True}},
+    "chain.city_percent": {"chain": {"check": True}},
+    "chain.province_percent": {"chain": {"check": True}},
     "chain.check_excellent": {"chain": {"check": True}},
     **{
         f"chain.{name}": {"chain": {"publicity": True}}
