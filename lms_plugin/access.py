@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lms_plugin.errors import Forbidden, NotFound
+from lms_plugin.errors import Forbidden, NotFound, Refused
 from lms_plugin.people import RoleKind
 
 
@@ -43,7 +43,7 @@ class Actor:
     course_id: int | None = None
     locale: str = "zh-Hans"
     absorbed_ids: tuple[int, ...] = ()  # rows that were found to be the same human being: their work is own work
-    is_guessable: bool = False  # came from a platform whose launches prove nobody (lti.proves_who)
+    is_guessable: bool = False  # the platform proves nobody (lti.proves_who), nor did they (flow/proofs.py)
 
     @property
     def person_ids(self) -> tuple[int, ...]:
@@ -136,6 +136,9 @@ class Permission(enum.Enum):
     TEACHER_EXEMPT = "teacher.exempt"
     ROLE_INVITE = "role.invite"
     INVITATION_ACCEPT = "invitation.accept"
+    PROOF_GIVE = "proof.give"
+    PROOF_SET = "proof.set"
+    PROOF_CODE = "proof.code"
     PROGRESS_READ = "progress.read"
     PLAN_READ = "plan.read"
     PLAN_EDIT = "plan.edit"
@@ -253,6 +256,9 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.TEACHER_EXEMPT: [[_officer, _is_not_own]],
     Permission.ROLE_INVITE: [[_officer]],
     Permission.INVITATION_ACCEPT: [[_is_own]],
+    Permission.PROOF_GIVE: [[_is_own]],
+    Permission.PROOF_SET: [[_is_own]],
+    Permission.PROOF_CODE: [[_lead, _is_not_own], [_officer, _is_not_own]],
     Permission.PROGRESS_READ: [[_lead], [_officer], [_auditor]],
     Permission.PLAN_READ: [[_lead], [_officer], [_auditor]],
     Permission.PLAN_EDIT: [[_lead], [_officer]],
@@ -269,20 +275,47 @@ POLICY: dict[Permission, list[list[Predicate]]] = {
     Permission.LEDGER_FIND: [[_auditor, _is_not_own]],  # a finding about an entry; nobody audits their own hours
 }
 
+NEEDS_PROOF = frozenset(
+    {
+        # what decides, publishes, or makes hours and papers
+        *(Permission.CASE_DECIDE, Permission.CASE_UNDO, Permission.AWARD_RELEASE, Permission.RETAKE_OPEN),
+        *(Permission.BATCH_CLOSE, Permission.BATCH_CHECK, Permission.OBJECTION_ANSWER, Permission.APPEAL_PANEL),
+        *(Permission.CREDIT_REVERSE, Permission.CERTIFICATE_ISSUE, Permission.HOURS_ANSWER, Permission.HOURS_IMPORT),
+        *(Permission.TRAINING_HOLD, Permission.TRAINING_CORRECT, Permission.TEACHER_EXEMPT, Permission.PLAN_DECIDE),
+        *(Permission.TRANSFER_RELEASE, Permission.TRANSFER_TAKE),
+        # by which rules
+        *(Permission.PROGRAMME_EDIT, Permission.FRAMEWORK_CURATE),
+        # who may do so, from where, and as whom
+        *(Permission.ROLE_INVITE, Permission.PANEL_NAME, Permission.PERSON_CONFIRM, Permission.PERSON_MERGE),
+        *(Permission.PLATFORM_MANAGE, Permission.TENANT_LEAVE, Permission.PROOF_SET, Permission.PROOF_CODE),
+    }
+)
+"""认定, 公示, 用印 and what leads to them: who came from a platform whose launches prove nobody has to prove themselves
+first (ADR 0045). The seal asks at its own acts: its keeper may look at it (`flow/unit_seals.py`)."""
+
 
 def can(actor: Actor, permission: Permission, scope: Scope) -> bool:
-    """Whether the actor may do this to a thing of that scope."""
+    """Whether the actor may do this to a thing of that scope; some things they have to prove themselves for first."""
     return scope.tenant_id == actor.tenant_id and any(
         all(condition(actor, scope) for condition in way) for way in POLICY[permission]
     )
 
 
 def require(actor: Actor, permission: Permission, scope: Scope) -> None:
-    """Raises NotFound for another tenant's thing, Forbidden where the actor's roles do not reach it."""
+    """Raises NotFound for another tenant's thing, Forbidden where the actor's roles do not reach it, Refused
+    `proof.needed` where they do and the actor has to prove themselves first."""
     if scope.tenant_id != actor.tenant_id:
         raise NotFound
     if not can(actor, permission, scope):
         raise Forbidden(permission=permission.value)
+    if permission in NEEDS_PROOF:
+        require_proof(actor)
+
+
+def require_proof(actor: Actor) -> None:
+    """Raises Refused `proof.needed` where nobody knows that it is really this person."""
+    if actor.is_guessable:
+        raise Refused("proof.needed")
 
 
 def own(actor: Actor) -> Scope:

@@ -387,8 +387,7 @@ class LinkRequest(Owned, table=True):
 class WebSession(Model, table=True):
     """A person at a browser. The cookie and the per-tab bearer are random; only their SHA-256 is kept.
 
-    `wants`: what the launched link was made for. `return_url` (never logged) leads back to the course;
-    `platform_origin` may frame us and be told our height.
+    `return_url` (never logged) leads back to the course; `platform_origin` may frame us and be told our height.
     """
 
     __tablename__ = "web_session"
@@ -409,6 +408,7 @@ class WebSession(Model, table=True):
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
+    proved_at: datetime | None = None  # showed that it is really them (flow/proofs.py)
 
 
 class Ticket(Model, table=True):

@@ -257,6 +257,14 @@ def proves_who(platform: Platform) -> bool:
     return not host_of(platform.product, platform.auth_url).lets_hints_be_guessed
 
 
+def are_some_guessable(session: Session, tenant_id: int) -> bool:
+    """Whether people come to a district from a platform whose launches prove nobody (`proves_who`). One query."""
+    rows = session.exec(
+        select(Platform).where(Platform.tenant_id == tenant_id, col(Platform.is_disabled).is_(False))
+    ).all()
+    return not all(proves_who(row) for row in rows)
+
+
 def platform_origins(platform: Platform) -> list[str]:
     """Where an enabled platform shows its pages: these may frame ours."""
     if platform.is_disabled:

@@ -22,7 +22,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 import competencies
 import lti  # noqa: F401 - its tables are packed too
 import rubrics  # noqa: F401 - likewise
-from lms_plugin import erasures, inbox, people  # noqa: F401 - likewise
+from lms_plugin import erasures, inbox, people, signing_words  # noqa: F401 - likewise
 from lms_plugin.db import Model
 from lms_plugin.errors import Refused
 
@@ -101,6 +101,7 @@ LEFT_OUT: dict[str, str] = {
     "ticket": "one-time passes: secrets of this installation",
     "invitation": "unused links that give a role: the new installation makes its own",
     "personal_code": "kept under this installation's secret: everybody gets a new one",
+    "signing_word": "hashes by which people prove themselves here: everybody sets a new one",
     "sign_in_try": "wrong codes of a day",
     "certificate_bundle": "a ZIP of certificates, made again where it is wanted",
     "tenant_archive": "the packing itself",

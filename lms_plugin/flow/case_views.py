@@ -136,7 +136,7 @@ def case_page(
     following = _next(session, actor, case, desk, now)
     is_held = case.programme.goes_by_batch and competencies.is_held(submission)
     can_decide = can(actor, Permission.CASE_DECIDE, scope) and (standing is None or standing.released_at is None)
-    can_decide = can_decide and not is_held
+    can_decide = can_decide and not is_held and not actor.is_guessable
     return CasePage(
         uuid=submission.uuid,
         programme=case.programme.uuid,

@@ -38,6 +38,7 @@ from lms_plugin.people import (
     RosterEntry,
     WebSession,
 )
+from lms_plugin.signing_words import SigningWord
 
 _LONG_AGO = datetime(
     2000, 1, 1, tzinfo=UTC
@@ -276,5 +277,6 @@ def _words_of_theirs(session: Session, rows: Collection[int], tenant_id: int, kn
         "mail": _gone(session, MailAddress, col(MailAddress.person_id).in_(rows)),
         "phrases": _gone(session, phrase, col(phrase.person_id).in_(rows)),
         "codes": _gone(session, code, col(code.person_id).in_(rows)),
+        "signing_words": _gone(session, SigningWord, col(SigningWord.person_id).in_(rows)),
         "notices": _gone(session, Notice, col(Notice.id).in_(naming)),
     }

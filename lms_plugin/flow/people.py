@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlmodel import Session, col, func, select
 
 import competencies
+import lti
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
@@ -154,6 +155,7 @@ class PersonRow:
     state: str  # "confirmed" | "waiting" | "silent"
     how: str
     can_confirm: bool
+    may_code: bool  # may be given a 确认码, in a district to which people come from where nobody is proved
     roles: tuple[str, ...]
     programme: str  # uuid of the round they began last, "" of none: where their record is
 
@@ -214,6 +216,7 @@ def people_page(
     ).all()
     roles: dict[int, list[str]] = {}
     today = {row: pk(person) for person, _unit, _entry in rows for row in humans.rows_of(person)}
+    gives_codes = bool(confirming) and lti.are_some_guessable(session, actor.tenant_id)
     for role in session.exec(select(Role).where(col(Role.person_id).in_(today), col(Role.revoked_at).is_(None))):
         roles.setdefault(today[role.person_id], []).append(role.kind.value)
     rounds = {
@@ -241,6 +244,10 @@ def people_page(
             how=person.confirmed_how,
             can_confirm=person.confirmed_at is None
             and person.introduced_at is not None
+            and not actor.is_author(pk(person))
+            and any((unit.path if unit is not None else "").startswith(path) for path in confirming),
+            may_code=gives_codes
+            and person.confirmed_at is not None
             and not actor.is_author(pk(person))
             and any((unit.path if unit is not None else "").startswith(path) for path in confirming),
             roles=tuple(sorted(set(roles.get(pk(person), [])))),

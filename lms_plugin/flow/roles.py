@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+import lti
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
@@ -32,6 +33,7 @@ class RolesView:
     name: str
     staff_number: str
     is_self: bool
+    may_code: bool  # people come to this district from where nobody is proved (flow/proofs.py)
     roles: tuple[RoleLine, ...]
 
 
@@ -50,6 +52,7 @@ def roles_of(session: Session, actor: Actor, person_uuid: str) -> RolesView:
         person.name,
         person.staff_number,
         actor.is_author(pk(person)),
+        lti.are_some_guessable(session, actor.tenant_id),
         tuple(
             RoleLine(pk(role), role.kind, unit or course or "", role.is_provisional, role.granted_at)
             for role, unit, course in rows

@@ -25,6 +25,7 @@ WINDOW_TICKET = timedelta(minutes=10)  # travels in a form body, never in a URL
 URL_TICKET = timedelta(seconds=60)
 ANSWER_WITHIN = WINDOW_TICKET  # how long the question "is it you?" of a launch without cookie waits
 DOUBLE_CLICK = timedelta(seconds=10)
+PROOF_HOLDS = timedelta(hours=12)  # a working day: then who came from where nobody is proved proves themselves again
 LOCALES = ("zh-Hans", "en")
 
 
@@ -46,6 +47,7 @@ class Told(TypedDict, total=False):
     wants: str
     is_demo: bool
     asks_first: bool
+    proved_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def drawn(whose: Whose, lifetime: timedelta, now: datetime, **told: Unpack[Told]
         "created_at": now,
         "expires_at": now + lifetime,
         "ended_at": None,
+        "proved_at": told.get("proved_at"),
     }
     return token, bearer, values
 
@@ -185,11 +188,30 @@ def visitor_of(
     row, person, tenant, course, platform, enrolled, unread = found[0][:7]
     origins = lti.platform_origins(platform) if platform is not None else []
     actor = actor_of(person, row.course_id, [(role, path) for *_, role, path in found if role is not None])
-    if platform is not None and not lti.proves_who(platform):
+    if platform is not None and not lti.proves_who(platform) and not is_proved(row, now):
         actor = replace(actor, is_guessable=True)
     return Visitor(
         *(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""})), unread
     )
+
+
+def is_proved(row: WebSession, now: datetime) -> bool:
+    """Whether whoever has this session has shown that it is really them, lately enough."""
+    return row.proved_at is not None and now < row.proved_at + PROOF_HOLDS
+
+
+def carry_proof(session: Session, browser_hash: str, token_hash: str, now: datetime) -> None:
+    """A launch in a browser in which this person has proved themselves: its new session has the proof of the one that
+    the browser shows, no longer than that holds. Nothing where that was another person's, or was ended."""
+    rows = session.exec(select(WebSession).where(col(WebSession.token_hash).in_([browser_hash, token_hash]))).all()
+    known = {row.token_hash: row for row in rows}
+    before, new = known.get(browser_hash), known.get(token_hash)
+    if before is None or new is None or before is new or before.ended_at is not None:
+        return
+    if before.person_id == new.person_id and is_proved(before, now):
+        new.proved_at = before.proved_at
+        session.add(new)
+        session.flush()
 
 
 def actor_of(person: Person, course_id: int | None, roles: Iterable[tuple[Role, str | None]]) -> Actor:
@@ -267,6 +289,7 @@ def _like(session: Session, row: WebSession, document_target: str, lifetime: tim
         document_target=document_target,
         wants=row.wants,
         is_demo=row.is_demo,
+        proved_at=row.proved_at,
     )
 
 

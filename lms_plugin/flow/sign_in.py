@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
 from sqlmodel import Session, col, func, select
 
 import competencies
@@ -17,7 +16,6 @@ from competencies import (
     CreditEntry,
     Expects,
     PersonalCode,
-    SignInTry,
     Training,
     TrainingKind,
     TrainingState,
@@ -25,16 +23,14 @@ from competencies import (
 from lms_plugin import leaving
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk
-from lms_plugin.errors import Refused
-from lms_plugin.flow import attendance, humans
+from lms_plugin.flow import attendance, humans, tries
 from lms_plugin.flow.training_hours import minutes_of
 from lms_plugin.flow.trainings import CLOSES_AFTER, OPENS_BEFORE, held, takes_sign_ins
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, RosterEntry
 
-WINDOW = timedelta(minutes=10)
+TOO_MANY = "sign_in.too_many"
 MOST_OF_A_PERSON, MOST_OF_AN_ADDRESS = 10, 200
-"""Wrong codes within the window. A whole hall may stand behind one address; a personal code has 31⁸ forms."""
-KEPT = timedelta(days=1)
+"""Wrong codes within `tries.WINDOW`. A whole hall may stand behind one address; a personal code has 31⁸ forms."""
 BACK, AHEAD = timedelta(days=366), timedelta(days=366)
 MOST_OWN = 100
 
@@ -252,7 +248,7 @@ def by_code(session: Session, actor: Actor, typed: str, now: datetime) -> Traini
     """
     require(actor, Permission.TRAINING_ATTEND, own(actor))
     who = f"person:{actor.person_id}"
-    _must_be_few(session, who, MOST_OF_A_PERSON, now)
+    tries.must_be_few(session, who, MOST_OF_A_PERSON, TOO_MANY, now)
     units, part, entries = _place_of(session, actor)
     code = "".join(typed.split())
     for training, path in _open_now(session, actor.tenant_id, units, now):
@@ -262,7 +258,7 @@ def by_code(session: Session, actor: Actor, typed: str, now: datetime) -> Traini
             entry = next((key for at, key in entries.items() if at.startswith(path)), None)
             attendance.sign(session, training, entry, person, "code", actor.person_id, now)
             return training
-    _note(session, who, now)
+    tries.note(session, who, now)
     return None
 
 
@@ -343,11 +339,11 @@ def on_phone(session: Session, training: Training, typed: str, address: str, key
     `tenant.read_only`."""
     leaving.must_be_open_at(session, training.tenant_id, now)
     who = f"phone:{training.uuid}:{_masked(key, address)}"
-    _must_be_few(session, who, MOST_OF_AN_ADDRESS, now)
+    tries.must_be_few(session, who, MOST_OF_AN_ADDRESS, TOO_MANY, now)
     person = _whose(session, training, typed, key)
     if person is not None and _is_to_come(session, training, person, now):
         return True
-    _note(session, who, now)
+    tries.note(session, who, now)
     return False
 
 
@@ -389,20 +385,6 @@ def _is_listed(session: Session, training: Training, person: Person) -> bool:
 
 
 # --- wrong codes ---
-
-
-def _must_be_few(session: Session, who: str, most: int, now: datetime) -> None:
-    count = session.exec(
-        select(func.count()).select_from(SignInTry).where(SignInTry.who == who, SignInTry.tried_at > now - WINDOW)
-    ).one()
-    if count >= most:
-        raise Refused("sign_in.too_many", minutes=int(WINDOW.total_seconds()) // 60)
-
-
-def _note(session: Session, who: str, now: datetime) -> None:
-    session.execute(delete(SignInTry).where(col(SignInTry.tried_at) < now - KEPT))
-    session.add(SignInTry(who=who, tried_at=now))
-    session.flush()
 
 
 def _masked(key: str, address: str) -> str:

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 import competencies
 from competencies import Programme, UnitSeal
 from lms_plugin import media
-from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
+from lms_plugin.access import Actor, Permission, Scope, can, require, require_proof, somewhere
 from lms_plugin.db import by_id, find, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import certificates, paper_kinds
@@ -168,10 +168,10 @@ def picture(session: Session, actor: Actor, unit_uuid: str) -> bytes:
 def put(session: Session, actor: Actor, unit_uuid: str, data: bytes, now: datetime) -> None:
     """Another picture counts from now on; the same one again changes nothing. What carries the old one keeps it.
 
-    Raises Invalid at "file" where the file is no picture that can be used, Refused `seal.guessable`.
+    Raises Invalid at "file" where the file is no picture that can be used, Refused `proof.needed`.
     """
     unit = _unit(session, actor, unit_uuid)
-    _must_be_proved(actor)
+    require_proof(actor)
     try:
         image = media.stamp_png(data)
     except Refused as refused:
@@ -180,16 +180,10 @@ def put(session: Session, actor: Actor, unit_uuid: str, data: bytes, now: dateti
 
 
 def withdraw(session: Session, actor: Actor, unit_uuid: str, now: datetime) -> None:
-    """The unit has no seal any more; what carries it keeps it. Raises Refused `seal.guessable`."""
+    """The unit has no seal any more; what carries it keeps it. Raises Refused `proof.needed`."""
     unit = _unit(session, actor, unit_uuid)
-    _must_be_proved(actor)
+    require_proof(actor)
     _add(session, actor, unit, b"", now)
-
-
-def _must_be_proved(actor: Actor) -> None:
-    """A seal is used only by somebody whose platform proves who they are: a launch that can be guessed does not."""
-    if actor.is_guessable:
-        raise Refused("seal.guessable")
 
 
 def _add(session: Session, actor: Actor, unit: OrgUnit, image: bytes, now: datetime) -> None:
@@ -213,10 +207,10 @@ def stamp(
     session: Session, actor: Actor, unit_uuid: str, programme_uuid: str, kind_name: str, now: datetime
 ) -> Stamped:
     """Puts the seal on a programme's papers of one kind that hold and carry none, at most `MOST_AT_ONCE`; one's own
-    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, `seal.guessable`, NotFound
+    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, `proof.needed`, NotFound
     for no kind."""
     unit = _unit(session, actor, unit_uuid)
-    _must_be_proved(actor)
+    require_proof(actor)
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     kind = paper_kinds.KINDS.get(kind_name)
     if kind is None or programme.org_unit_id != pk(unit):

@@ -21,7 +21,7 @@ from lms_plugin.direct import engine_of
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
-from lms_plugin.web import drawings, formats, marks, messages, review, stages, typed, uploads
+from lms_plugin.web import drawings, formats, marks, messages, proofs, review, stages, typed, uploads
 from lms_plugin.web.assets import asset, load_assets
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
@@ -256,6 +256,8 @@ def _refused(error: Refused) -> Response:
     way: dict[str, str] = {}
     if error.code == "tenant.read_only":
         way = {"link_label": formats.gettext("去新的网址"), "link_url": error.params["url"]}
+    elif error.code == "proof.needed":
+        way = proofs.way_on()
     elif error.code in review.LEADS_ON:
         way = review.way_on(error.code)
     return _page(error.code, error.params, error.status, error.params.get("reference", ""), **way)

@@ -31,6 +31,7 @@ blueprint = Blueprint("lti", __name__)
 LOGIN_COOKIES = "__Host-nengli-login-"
 WINDOW_COOKIE = "__Host-nengli-window"
 PROOF_HEADER = "X-Nengli-Proof"
+PROVED_COOKIE = "__Host-nengli-proved"  # of who had to show that it is really them, and did (web/proofs.py)
 MOST_LOGINS = 20  # begun and not finished in one browser at once
 
 
@@ -192,6 +193,8 @@ def _enter(form: dict[str, str], proof: lti.Proof, may_ask: bool) -> BaseRespons
 
 def _with_session(wants: str, token: str, form: dict[str, str], secret: str) -> BaseResponse:
     """On to the first page, with the new session's cookie."""
+    if shown := request.cookies.get(PROVED_COOKIE, ""):
+        sessions.carry_proof(db(), digest(shown), digest(token), edge().now)
     response = redirect(home_of(wants), 303)
     set_cookie(response, COOKIE, token, parts().settings.session_hours * 3600)
     # Kept for the span of a double click: the second request then proves that it is the same browser.

@@ -10,8 +10,9 @@ from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.errors import Invalid, NotFound, Refused
 from lms_plugin.flow import courses, enter, landing, merge_views, merges, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
+from lms_plugin.flow import proofs as proofs_flow
 from lms_plugin.people import RoleKind, Stage, staff_number_as_kept
-from lms_plugin.web import messages
+from lms_plugin.web import messages, proofs
 from lms_plugin.web.edge import actor, db, edge, is_own_path, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
@@ -345,23 +346,33 @@ def invitation(code: str) -> BaseResponse | str:
     if here.actor is not None and row.tenant_id != here.actor.tenant_id:
         raise Refused("invitation.unusable")
     if request.method == "POST":
-        role = invitations_flow.accept_invitation(db(), actor(), code, here.now)
-        return redirect(url_for("people.taken", kind=role.kind.value), 303)
+        return _taken(code)
     return render_template("people/invitation.html", code=code, kind=role_word(row.kind), expires_at=row.expires_at)
 
 
 @blueprint.route("/me/invitation", methods=["GET", "POST"])
 def enter_code() -> BaseResponse | tuple[str, int]:
     """Where the code of an invitation is typed."""
-    me, here = actor(), edge()
     code, error = request.form.get("code", "").strip()[:60], ""
     if request.method == "POST":
         try:
-            role = invitations_flow.accept_invitation(db(), me, code, here.now)
-            return redirect(url_for("people.taken", kind=role.kind.value), 303)
+            return _taken(code)
         except Refused as refused:
             error = messages.sentence(refused.code, refused.params)
     return render_template("people/enter_code.html", code=code, error=error), 422 if error else 200
+
+
+def _taken(code: str) -> BaseResponse:
+    """The role is taken. Who had to prove themselves has, and sets a 签字口令 on the way if they have none."""
+    me, here = actor(), edge()
+    assert here.web_session is not None
+    role = proofs_flow.by_invitation(db(), me, here.web_session, code, here.now)
+    target = url_for("people.taken", kind=role.kind.value)
+    if not me.is_guessable:
+        return redirect(target, 303)
+    response = redirect(proofs.address_of(target), 303)
+    proofs.known_browser(response)
+    return response
 
 
 @blueprint.get("/me/roles/<kind>")

@@ -17,6 +17,9 @@ from lms_plugin.web.edge import edge, fingerprint
 from lms_plugin.web.formats import gettext as _
 
 MOST_BESIDE = 5  # entries of the menu that stand side by side
+SIGN = (
+    *(RoleKind.TRAINER, RoleKind.PANEL, RoleKind.SCHOOL_LEAD, RoleKind.OFFICER, RoleKind.SEAL, RoleKind.IT),
+)  # who decides, publishes, seals, or says who may
 _BABEL = {"zh-Hans": "zh_Hans", "en": "en"}
 
 
@@ -45,6 +48,7 @@ class Viewer:
     moves: Moves | None
     unread: int  # messages
     is_answered: bool  # an answer to a request about their hours waits to be read
+    must_prove: bool  # before they decide, publish or seal (web/proofs.py)
 
 
 def locale_of_request() -> str:
@@ -85,6 +89,7 @@ def viewer() -> Viewer | None:
         moves=_moves(),
         is_answered=here.person.answered_at is not None,
         unread=here.unread,
+        must_prove=here.actor.is_guessable and here.actor.has(*SIGN),
     )
 
 

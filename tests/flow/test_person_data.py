@@ -12,6 +12,7 @@ from tests.ledgers import add_entry
 
 NOT_SHOWN = {
     "personal_code": "a keyed hash that says nothing to anybody",
+    "signing_word": "two salted hashes that say nothing to anybody",
     "link_request": "a host's question of a moment",
     "case_opening": "who has a work open at this moment",
     "ledger_draw_event": "an act of the auditor's office",

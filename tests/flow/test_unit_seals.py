@@ -82,7 +82,7 @@ def test_a_launch_that_can_be_guessed_uses_no_seal(world: World, product: str, p
         put,
         lambda world, actor: unit_seals.withdraw(world.session, actor, world.county.uuid, world.now),
     ):
-        with pytest.raises(Refused, match=r"seal\.guessable"):
+        with pytest.raises(Refused, match=r"proof\.needed"):
             act(world, visitor.actor)
     assert world.session.exec(select(SealUse)).all() == []
 

@@ -82,7 +82,7 @@ from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, jud
 from tests.gradebooks import column, score
 from tests.rosters import HEAD, add_entry, put_on_roster, roster_rows, workbook
 from tests.serving import tool_on_loopback
-from tests.web import pages_appeals, pages_chain, pages_transfers
+from tests.web import pages_appeals, pages_chain, pages_proofs, pages_transfers
 
 FILES = Path(__file__).resolve().parent.parent / "files"
 NOW = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -120,6 +120,7 @@ def served(database_url: str, folder: Path) -> Iterator[Pages]:
         pages.uuids |= pages_transfers.populate(pages.world, NOW)
         _let_look(pages, tool.app)
         _sign_in(pages)
+        pages.cookies |= pages_proofs.populate(pages.world, NOW)
         _lie_there(session, tool.settings)
         _wants_letters(pages, tool.settings)
         session.commit()
