@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     smtp_from: str = ""
+    letters_from: int = Field(default=7, ge=0, le=23)
+    letters_until: int = Field(default=22, ge=1, le=24)
 
     @field_validator("secret_key")
     @classmethod
@@ -83,6 +85,8 @@ class Settings(BaseSettings):
             raise ValueError("NENGLI_SMTP_HOST and NENGLI_SMTP_FROM go together / 要么都填，要么都不填")
         if self.smtp_from and (self.smtp_from.count("@") != 1 or not self.smtp_from.isascii()):
             raise ValueError("NENGLI_SMTP_FROM must be an address such as nengli@example.org / 必须是邮箱地址")
+        if self.letters_from >= self.letters_until:
+            raise ValueError("NENGLI_LETTERS_FROM comes before NENGLI_LETTERS_UNTIL / 发信的钟点要先从后到")
         if self.demo and not self.allow_loopback:
             raise ValueError("NENGLI_DEMO is for loopback only / 演示模式只能在本机使用")
         return self

@@ -108,7 +108,11 @@ class Worker:
         }
         self.channel = messages_mail.channel_of(settings)
         self.house = messages_mail.House(
-            settings.secret_key.get_secret_value(), settings.public_url, settings.product_name, settings.product_name_en
+            settings.secret_key.get_secret_value(),
+            settings.public_url,
+            settings.product_name,
+            settings.product_name_en,
+            messages_mail.Daytime(settings.letters_from, settings.letters_until),
         )
         self.ends: dict[str, Callable[[dict[str, int], datetime], bool]] = {
             outbox.ARCHIVE: self.end_packing,
@@ -225,7 +229,7 @@ class Worker:
             digest.ask_digests(session, now)
         if self.channel is not None:
             with self._alone("ask_letters") as session:
-                messages_mail.ask_letters(session, now)
+                messages_mail.ask_letters(session, now, self.house.daytime)
         with self._alone("rotate_when_due") as session:
             every = timedelta(days=self.settings.key_days)
             lti.rotate_when_due(session, self.settings.secret_key.get_secret_value(), now, every)

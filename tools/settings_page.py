@@ -36,6 +36,14 @@ MEANINGS = {
     "smtp_user": ("登录邮件服务器的用户名；不填 = 不登录", "The user at the mail server; empty = no sign-in"),
     "smtp_password": ("登录邮件服务器的密码", "The password at the mail server"),
     "smtp_from": ("发信人的邮箱地址", "The address that letters come from"),
+    "letters_from": (
+        "消息的信从区县时间几点起发",
+        "From which full hour of the district's day on letters of messages go out",
+    ),
+    "letters_until": (
+        "到几点为止；以后的第二天再发（验证码不限，随要随发）",
+        "Until which full hour; what is later goes the next day (codes go whenever they are asked for)",
+    ),
     "database_url": (
         "数据库。正式环境用 PostgreSQL：`postgresql+psycopg://用户:密码@主机/库名`",
         "The database. PostgreSQL in production: `postgresql+psycopg://user:password@host/name`",

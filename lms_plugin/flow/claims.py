@@ -21,7 +21,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk, table
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import conflicts, host_list, leavers
+from lms_plugin.flow import conflicts, host_list, leavers, message_words, messages
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_needs import due_on, pool_key
@@ -86,6 +86,8 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
                 mark.commit()
             if late:
                 rubrics.hand_on(session, late, now)
+            told = messages.Told(review.reviewer_id, programme.uuid, {"title": programme.title})
+            messages.tell(session, programme.tenant_id, message_words.CLAIMED, [told], now)
             return review
         read.add(review.submission_id)
         mark.rollback()

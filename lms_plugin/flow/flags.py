@@ -18,7 +18,7 @@ from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import drafts, reach
+from lms_plugin.flow import drafts, message_reach, message_words, messages, reach
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review import load_review
 from lms_plugin.flow.scopes import submission_scope
@@ -194,11 +194,16 @@ def _raise(
             raised_at=now,
         )
     )
+    is_news = row.id is None or row.kind is not kind  # the same once more is no other step of the trail
     row.kind, row.words, row.about = kind, words, said.about
     session.add(row)
-    review_id = pk(review) if review is not None else None
-    rubrics.record_event(session, version_id, actor.person_id, "flagged", now, review_id, detail=kind.value)
     session.flush()
+    if is_news:
+        review_id = pk(review) if review is not None else None
+        rubrics.record_event(session, version_id, actor.person_id, "flagged", now, review_id, detail=kind.value)
+        code = {"code": get(session, competencies.CompetencyPoint, work.point_id).code}
+        told = [messages.Told(person, row.uuid, code) for person in message_reach.deciders(session, work)]
+        messages.tell(session, work.tenant_id, message_words.FLAGGED, told, now)
     return row
 
 
@@ -271,8 +276,20 @@ def settle(session: Session, actor: Actor, uuid: str, answer: str, now: datetime
     rubrics.record_event(
         session, row.submission_version_id, actor.person_id, "flag_settled", now, row.review_id, detail=row.kind.value
     )
+    _tell_who_asked(session, row, now)
     session.flush()
     return row
+
+
+def _tell_who_asked(session: Session, row: rubrics.ReviewFlag, now: datetime) -> None:
+    """And nobody else at the desk is told of it any more."""
+    messages.over_for_all(session, row.tenant_id, message_words.FLAGGED, row.uuid, now)
+    work = get(session, competencies.Submission, row.submission_id)
+    code = {"code": get(session, competencies.CompetencyPoint, work.point_id).code}
+    review = get(session, rubrics.Review, row.review_id) if row.review_id is not None else None
+    kind = message_words.FLAG_OF_REVIEW if review is not None else message_words.FLAG_OF_AUTHOR
+    told = messages.Told(row.by_id, review.uuid if review is not None else work.uuid, code)
+    messages.tell(session, row.tenant_id, kind, [told], now)
 
 
 def _reached(session: Session, actor: Actor, uuid: str) -> rubrics.ReviewFlag:

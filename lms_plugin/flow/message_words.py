@@ -28,6 +28,10 @@ APPEAL_ASKED, APPEAL_SETTLED = "appeal.asked", "appeal.settled"
 RETURNED, RELEASED, DECLINED = "work.returned", "work.released", "work.declined"
 ANSWERED, STUCK = "hours.answered", "scores.stuck"
 HELD = "hours.held"
+CLAIMED = "review.claimed"
+FLAGGED, FLAG_OF_REVIEW, FLAG_OF_AUTHOR = "flag.raised", "flag.review_answered", "flag.author_answered"
+OBJECTION, OBJECTION_ANSWERED = "objection.raised", "objection.answered"
+TRANSFER_WAITS, TRANSFER_WENT_ON = "transfer.waits", "transfer.went_on"
 
 KINDS: dict[str, Words] = {
     REVIEWS: Words("“{title}”有分给您的互评", "There are reviews for you in “{title}”", "/reviews"),
@@ -44,6 +48,28 @@ KINDS: dict[str, Words] = {
     RELEASED: Words("{code} 的结果发布了", "The result of {code} is released", "/submissions/{key}/result"),
     DECLINED: Words("{code} 迟交，没有接收：看原因", "{code} was late and not accepted: see why", "/submissions/{key}"),
     ANSWERED: Words("您的学时更正申请有答复了", "Your question about hours is answered", "/record/{key}/asks"),
+    CLAIMED: Words(
+        "“{title}”：您领的评审还没评完的，到期前请评完",
+        "“{title}”: please finish the review that you took",
+        "/reviews",
+    ),
+    FLAGGED: Words("有人请您看看一份材料（{code}）", "You are asked to look at a work ({code})", "/flags/{key}"),
+    FLAG_OF_REVIEW: Words(
+        "您请评审员看的材料（{code}）有答复了",
+        "A trainer has looked at the work you asked about ({code})",
+        "/reviews/{key}/flag",
+    ),
+    FLAG_OF_AUTHOR: Words(
+        "您请评审员看的评语（{code}）有答复了",
+        "A trainer has looked at what you asked about ({code})",
+        "/submissions/{key}/flag",
+    ),
+    OBJECTION: Words("“{title}”的公示有异议等答复", "An objection in “{title}” waits for an answer", "/batches/{key}"),
+    OBJECTION_ANSWERED: Words(
+        "您对“{title}”公示的异议有答复了", "Your objection in “{title}” is answered", "/publicity/{key}"
+    ),
+    TRANSFER_WAITS: Words("有转出、转入等您办理", "Somebody who moves waits for your word", "/transfers"),
+    TRANSFER_WENT_ON: Words("您的转出、转入有进展了", "Your move to another county has gone a step on", "/transfer"),
     HELD: Words(
         "“{title}”：评完分给您的互评，您的学时才记上",
         "“{title}”: your hours are booked once your reviews are done",

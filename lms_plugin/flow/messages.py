@@ -86,6 +86,20 @@ def over(session: Session, kind: str, told: Iterable[tuple[int, str]], now: date
         )
 
 
+def over_for_all(session: Session, tenant_id: int, kind: str, key: str, now: datetime) -> None:
+    """Somebody did it: it waits for none of those who were told. One statement."""
+    session.execute(
+        update(Message)
+        .where(
+            col(Message.tenant_id) == tenant_id,
+            col(Message.kind) == kind,
+            col(Message.key) == key,
+            col(Message.read_at).is_(None),
+        )
+        .values(read_at=now)
+    )
+
+
 def tell_author(session: Session, work: competencies.Submission, kind: str, code: str, now: datetime) -> None:
     """Tells the author of one work on the point of that code."""
     tell(session, work.tenant_id, kind, [Told(work.person_id, work.uuid, {"code": code})], now)

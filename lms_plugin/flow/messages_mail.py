@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
@@ -28,10 +28,28 @@ from lms_plugin.inbox import Letter, MailAddress, Message
 from lms_plugin.mail import Channel, Post, Smtp
 from lms_plugin.people import Person, Tenant
 
-FIRST_HOUR, LAST_HOUR = 7, 21  # letters go out from 7:00 to 22:00 of the district's day
 MOST_LINES = 20
 CODE_HOLDS, CODE_TRIES = timedelta(hours=1), 5
 CODE_AGAIN, CODES_A_DAY = timedelta(minutes=2), 6
+
+
+class Daytime(NamedTuple):
+    """Letters go out from the full hour `first` to the full hour `until` of the district's day; the rest is night."""
+
+    first: int = 7
+    until: int = 22
+
+    def covers(self, local: datetime) -> bool:
+        """Whether that moment, in the district's time, is by day."""
+        return self.first <= local.hour < self.until
+
+    @property
+    def hours(self) -> range:
+        """The hours that a person may choose for their letter."""
+        return range(self.first, self.until)
+
+
+DAYTIME = Daytime()
 _ADDRESS = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+"
@@ -62,6 +80,7 @@ class House:
     public_url: str
     name_zh: str
     name_en: str
+    daytime: Daytime = DAYTIME
 
     @property
     def host(self) -> str:
@@ -104,7 +123,9 @@ def _all_of(session: Session, actor: Actor) -> list[MailAddress]:
     )
 
 
-def set_address(session: Session, actor: Actor, address: str, hour: int, now: datetime) -> MailAddress:
+def set_address(
+    session: Session, actor: Actor, address: str, hour: int, now: datetime, daytime: Daytime = DAYTIME
+) -> MailAddress:
     """Keeps the address and sends a code to it; nothing else goes there before the code came back.
 
     Raises Invalid `address`, `hour`; Refused `mail.code_too_often` within two minutes of the last code, and
@@ -116,8 +137,8 @@ def set_address(session: Session, actor: Actor, address: str, hour: int, now: da
     # What looks like an encoded word (RFC 2047) would read otherwise in the letter's head than it is sent to.
     if len(address) > 254 or "=?" in address or not _ADDRESS.fullmatch(address):
         wrong["address"] = "mail.address_form"
-    if not FIRST_HOUR <= hour <= LAST_HOUR:
-        wrong["hour"] = ("form.number", {"least": FIRST_HOUR, "most": LAST_HOUR})
+    if hour not in daytime.hours:
+        wrong["hour"] = ("form.number", {"least": daytime.first, "most": daytime.until - 1})
     if wrong:
         raise Invalid(wrong)
     row = _of(session, actor)
@@ -227,7 +248,7 @@ def end_by_link(session: Session, token: str, secret_key: str, now: datetime, *,
 # --- jobs ---
 
 
-def ask_letters(session: Session, now: datetime) -> int:
+def ask_letters(session: Session, now: datetime, daytime: Daytime = DAYTIME) -> int:
     """The worker's sweep: asks for the letter of the day of each confirmed address whose hour has come and whose owner
     has something unread that no letter told yet. Gives the number; two queries for each district with addresses."""
     asked = 0
@@ -236,7 +257,7 @@ def ask_letters(session: Session, now: datetime) -> int:
     ).all()
     for tenant in tenants:
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        if not FIRST_HOUR <= local.hour <= LAST_HOUR or leaving.is_read_only(tenant, now):
+        if not daytime.covers(local) or leaving.is_read_only(tenant, now):
             continue
         told, owner = aliased(Person), aliased(Person)
         waits = (  # on any row of the human being
@@ -255,7 +276,8 @@ def ask_letters(session: Session, now: datetime) -> int:
                 MailAddress.tenant_id == pk(tenant),
                 col(MailAddress.confirmed_at).is_not(None),
                 col(MailAddress.ended_at).is_(None),
-                MailAddress.hour <= local.hour,
+                # an hour that was chosen before the day became shorter: in its last one
+                (col(MailAddress.hour) <= local.hour) | (local.hour == daytime.until - 1),
                 waits.exists(),
                 ~had.exists(),
             )
@@ -305,7 +327,7 @@ def send_letter(
             return
         tenant, person = get(session, Tenant, row.tenant_id), get(session, Person, row.person_id)
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        if not FIRST_HOUR <= local.hour <= LAST_HOUR or leaving.is_read_only(tenant, now):
+        if not house.daytime.covers(local) or leaving.is_read_only(tenant, now):
             return
         letter = session.exec(
             select(Letter).where(Letter.address_id == pk(row), Letter.day == local.date())

@@ -13,7 +13,7 @@ from competencies import BatchState, BatchWork, Chain, CompetencyPoint, Objectio
 from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import batches
+from lms_plugin.flow import batches, message_reach, message_words, messages
 from lms_plugin.flow.verification import masked
 from lms_plugin.people import OrgMembership, OrgUnit, Person
 
@@ -215,6 +215,13 @@ def object_to(
     )
     session.add(row)
     session.flush()
+    above = get(session, OrgUnit, programme.org_unit_id).path
+    told = [
+        messages.Told(person, batch.uuid, {"title": programme.title})
+        for person in message_reach.officers_above(session, programme.tenant_id, [above])
+        if not actor.is_author(person) and person != work.person_id
+    ]
+    messages.tell(session, programme.tenant_id, message_words.OBJECTION, told, now)
     return row
 
 
@@ -252,6 +259,11 @@ def answer(
     row.answered_by_id, row.answered_at = actor.person_id, now
     session.add(row)
     session.flush()
+    if all(one.is_upheld is not None for one in _objections(session, batch)):
+        messages.over_for_all(session, programme.tenant_id, message_words.OBJECTION, batch.uuid, now)
+    if not row.said_by:
+        told = messages.Told(row.raised_by_id, batch.uuid, {"title": programme.title})
+        messages.tell(session, programme.tenant_id, message_words.OBJECTION_ANSWERED, [told], now)
     if is_upheld:
         batches.reopen(session, batch, programme, work, now)
     return batch

@@ -73,7 +73,9 @@ def mail() -> BaseResponse | tuple[str, int]:
     if request.method == "POST":
         values = {name: request.form.get(name, "")[:300] for name in values}
         try:
-            messages_mail.set_address(db(), actor(), values["address"], whole(values["hour"], 0), edge().now)
+            messages_mail.set_address(
+                db(), actor(), values["address"], whole(values["hour"], -1, -1), edge().now, _daytime()
+            )
             wake_worker()
             return redirect(url_for("inbox.mail"), 303)
         except Invalid as error:
@@ -87,6 +89,11 @@ def mail() -> BaseResponse | tuple[str, int]:
     return _mail(values, told), 422 if told else 200
 
 
+def _daytime() -> messages_mail.Daytime:
+    settings = parts().settings
+    return messages_mail.Daytime(settings.letters_from, settings.letters_until)
+
+
 def _mail(values: dict[str, str], told: dict[str, str]) -> str:
     mine = messages_mail.mine(db(), actor())
     return render_template(
@@ -95,7 +102,7 @@ def _mail(values: dict[str, str], told: dict[str, str]) -> str:
         is_on=bool(parts().settings.smtp_host),
         values=values,
         errors=told,
-        hours=[(str(hour), f"{hour}:00") for hour in range(messages_mail.FIRST_HOUR, messages_mail.LAST_HOUR + 1)],
+        hours=[(str(hour), f"{hour}:00") for hour in _daytime().hours],
         trouble=messages.sentence(mine.trouble) if mine.trouble else "",
     )
 
