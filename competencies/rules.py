@@ -72,6 +72,10 @@ class ReviewPolicy(_Rule):
     pass_clear: bool = False  # clear works pass without a trainer, when the round of reviews is over
     calibration: Literal["off", "before", "mixed"] = "off"  # 校准样例: none, practice first, among real ones
     calibration_items: int = Field(default=2, ge=1, le=5)  # how many of them each reviewer gets
+    exclude_own_group: bool = False  # nobody of a school of the author's school group, the own school included
+    subjects: Literal["any", "same", "other"] = "any"  # whose work one may review; `prefer_…` only where any
+    stages: Literal["any", "same", "other"] = "any"
+    exclude_past_reviewers: bool = False  # nobody reviews two works of one author
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
     duty: Literal["remind", "hold"] = "remind"  # while own reviews are unfinished: a reminder, or own hours wait
     blind: Literal["double", "single", "open"] = "double"  # neither knows the other; reviewers know authors; both do
@@ -225,6 +229,10 @@ CAME_LATER = (
     ("review", "blind"),
     ("review", "peer_due"),
     ("review", "duty"),
+    ("review", "exclude_own_group"),
+    ("review", "subjects"),
+    ("review", "stages"),
+    ("review", "exclude_past_reviewers"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),
@@ -267,6 +275,8 @@ class Rules(_Rule):
             raise ValueError("a pool of the own school cannot exclude the own school")
         if self.review.blind != "double" and self.review.calibration == "mixed":
             raise ValueError("an example among works with names would be known by having none")
+        if self.review.exclude_own_group and self.review.pool != "district":
+            raise ValueError("a pool of the own school or school group cannot exclude the school group")
         years = [one.year for one in self.cohorts]
         if self.cohorts and (years != sorted(set(years)) or sum(one.percent for one in self.cohorts) != 100):
             raise ValueError("cohorts name each year once, in order, and make 100 per cent together")

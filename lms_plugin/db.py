@@ -1,9 +1,10 @@
 """The floor: the base of every table, the engine, and the one place where an id becomes a row."""
 
 import enum
+import json
 import re
 import uuid as uuid_module
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from select import POLLIN, poll
@@ -14,10 +15,29 @@ from psycopg import DataError
 from psycopg import Error as DriverError
 from psycopg.abc import Loader
 from psycopg.types.datetime import DateLoader, TimestamptzLoader
-from sqlalchemy import Engine, Enum, MetaData, Table, bindparam, create_engine, event, inspect
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+    create_engine,
+    event,
+    inspect,
+    literal,
+)
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import declared_attr, registry, sessionmaker
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -33,6 +53,7 @@ NAMING = {
 
 
 TRUSTED_SECONDS = 20.0  # so long a pooled connection is used without asking its server
+MOST_LISTED = 10_000  # so many ids are written into a statement one by one (`among`)
 WAY_SECONDS = 0.15  # whoever waits for SQLite's one writer looks again after 100 ms at most
 
 
@@ -294,6 +315,42 @@ def by_id(session: Session, kind: type[R], keys: Sequence[int]) -> dict[int, R]:
         return {}
     identifier = kind.id  # type: ignore[attr-defined]
     return {pk(row): row for row in session.exec(select(kind).where(col(identifier).in_(set(keys))))}
+
+
+def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """The condition that a column holds one of these ids, however many they are. A long list goes as one value: a
+    statement of PostgreSQL has at most 65,535 of them."""
+    if len(ids) <= MOST_LISTED:
+        found: ColumnElement[bool] = col(column).in_(ids)
+        return found
+    return _Among(column, literal(sorted(ids), _Ids()))
+
+
+class _Ids(TypeDecorator[Any]):
+    """Ids as one value: an array, or JSON where there is none."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(ARRAY(Integer()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among)
+def _among(element: _Among, compiler: Any, **more: Any) -> str:
+    column, ids = (compiler.process(one, **more) for one in element.clauses)
+    if compiler.dialect.name == "postgresql":
+        return f"({column} = ANY ({ids}))"
+    rows = "SELECT value FROM json_each"
+    return f"({column} IN ({rows}({ids})))"
 
 
 def insert_many(session: Session, kind: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -27,7 +27,7 @@ from rubrics.appeals import (
     MemberState,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric
-from rubrics.claims import Claimant, claim, claiming, count_need, end_needs
+from rubrics.claims import Claimant, claim, claiming, count_need, end_needs, hold_needs
 from rubrics.doubt import (
     UNKNOWN_RANK,
     Budget,
@@ -218,6 +218,7 @@ __all__ = [
     "claiming",
     "count_need",
     "end_needs",
+    "hold_needs",
     # its course
     "set_aside",
     "bring_back",

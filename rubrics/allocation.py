@@ -8,6 +8,7 @@ the draw leaves open exactly again.
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rubrics.plan import Plan, Standing
 from rubrics.pool import (
@@ -61,11 +62,12 @@ def allocate(
     `existing` all live assignments (recused and void ones left out); they are kept, whatever today's rule says, and
     only what is missing is added. As many reviews as possible are placed, every work its first before any its second;
     then loads are as even as the rules allow; then the course group and the same subject are preferred. Never oneself,
-    never a person twice for one work, never above the quota, else never above `max_reviews` or duty. The same input and
-    seed give the same plan, whatever the order of the input. Raises ValueError when an id stands for two different
-    works or people.
+    never a person twice for one work, never above the quota, else never above `max_reviews` or duty; by the rule, never
+    a person for two works of one author. The same input and seed give the same plan, whatever the order of the input.
+    Raises ValueError when an id stands for two different works or people.
     """
     standing, on = _before(works, reviewers, rule, seed, existing)
+    reviewers = _who_know(works, reviewers, rule, on)
     known, people = list(set(works)), list(set(reviewers))
     assignments: list[Assignment] = []
     shortages: list[Shortage] = []
@@ -77,7 +79,8 @@ def allocate(
             assignments += plan.assignments()
             shortages += plan.shortages()
         else:
-            placed, missing, proven = _large(of_works, of_people, rule, seed, standing, on)
+            large = _in_turns if _is_in_turns(of_works, rule) else _large
+            placed, missing, proven = large(of_works, of_people, rule, seed, standing, on)
             assignments += placed
             shortages += missing
             is_proven &= proven
@@ -103,6 +106,7 @@ def third_reviewer(
         raise ValueError("the work must be one of the works")
     standing, on = _before(works, reviewers, rule, seed, existing)
     assigned = len(on.get(work.id, ()))
+    reviewers = _who_know(works, reviewers, rule, on)
     is_due = len(point_levels) >= rule.reviews_per_work >= assigned and len({level >= 1 for level in point_levels}) == 2
     plan = Plan([work], list(set(reviewers)), rule, seed, standing, on)
     plan.run({work.id: rule.reviews_per_work + 1} if is_due else {})
@@ -135,7 +139,21 @@ def _before(
     if rule.duty_slack is not None:
         # Who has no live work is not in the pool and owes nothing.
         limit = {one: min(rule.max_reviews, owed + rule.duty_slack) if owed else 0 for one, owed in duty.items()}
-    return Standing(load, duty, limit | quotas), on
+    homes = {one.id: (one.school_id, one.group_id) for one in reviewers}
+    return Standing(load, duty, limit | quotas, homes), on
+
+
+def _who_know(
+    works: Sequence[Work], reviewers: Sequence[Reviewer], rule: AllocationRule, on: _On
+) -> Sequence[Reviewer]:
+    """The same people; where nobody is to review two works of one author, with the authors they have now."""
+    if not rule.exclude_past_reviewers:
+        return reviewers
+    met: dict[int, set[int]] = defaultdict(set)
+    for work in works:
+        for one in on.get(work.id, ()):
+            met[one].add(work.author_id)
+    return [replace(one, past_authors=one.past_authors | met[one.id]) if one.id in met else one for one in reviewers]
 
 
 def _shares(weights: Mapping[int, int], total: int, seed: int) -> dict[int, int]:
@@ -173,11 +191,66 @@ def _large(
     pairs = columns.pairs(drawn)
     is_wished = len(works) <= MOST_WISHES and columns.unfulfilled(drawn) > 0
     if is_wished or ((drawn.open or drawn.uneven) and len(works) <= MOST_EXACT):
-        plan = Plan(works, people, rule, seed, standing, on)
-        plan.start(pairs)
-        plan.run(dict.fromkeys(plan.work_index, rule.reviews_per_work))
-        return plan.assignments(), plan.shortages(), True
+        return _exactly(pairs, works, people, rule, seed, standing, on)
     return [Assignment(*pair) for pair in pairs], columns.shortages(drawn), not drawn.open
+
+
+def _exactly(
+    pairs: Sequence[tuple[int, int]],
+    works: list[Work],
+    people: list[Reviewer],
+    rule: AllocationRule,
+    seed: int,
+    standing: Standing,
+    on: _On,
+) -> tuple[list[Assignment], list[Shortage], bool]:
+    """On from these pairs along all paths."""
+    plan = Plan(works, people, rule, seed, standing, on)
+    plan.start(pairs)
+    plan.run(dict.fromkeys(plan.work_index, rule.reviews_per_work))
+    return plan.assignments(), plan.shortages(), True
+
+
+def _is_in_turns(works: Sequence[Work], rule: AllocationRule) -> bool:
+    """Whether what one work gets has to do with what another one gets: nobody reviews two works of one author."""
+    return rule.exclude_past_reviewers and len({work.author_id for work in works}) < len(works)
+
+
+def _in_turns(
+    works: list[Work], people: list[Reviewer], rule: AllocationRule, seed: int, standing: Standing, on: _On
+) -> tuple[list[Assignment], list[Shortage], bool]:
+    """As `_large`, one work of each author at a time, each its first reviewer before any its second: so a draw never
+    sees two works of one author, and who has had the one is kept from the others."""
+    from rubrics.columns import Columns  # noqa: PLC0415 - as above
+
+    turns: dict[int, list[Work]] = defaultdict(list)
+    written = Counter[int]()
+    for work in sorted(works, key=lambda one: one.id):
+        turns[written[work.author_id]].append(work)
+        written[work.author_id] += 1
+    authors = {work.id: work.author_id for work in works}
+    load, now_on = dict(standing.load), {work.id: list(on.get(work.id, ())) for work in works}
+    pairs: list[tuple[int, int]] = []
+    before = people
+    for goal in range(1, rule.reviews_per_work + 1):
+        for turn, some in turns.items():
+            now = replace(standing, load=load)
+            drawn = Columns(some, people, rule, now, now_on, goal)
+            found = drawn.pairs(drawn.draw(seed, f":{goal}:{turn}"))
+            pairs += found
+            met: dict[int, set[int]] = defaultdict(set)
+            for work_id, person in found:
+                load[person] += 1
+                now_on[work_id].append(person)
+                met[person].add(authors[work_id])
+            people = [
+                replace(one, past_authors=one.past_authors | met[one.id]) if one.id in met else one for one in people
+            ]
+    left = Columns(works, people, rule, replace(standing, load=load), now_on, rule.reviews_per_work)
+    missing = left.shortages()
+    if missing and len(works) <= MOST_EXACT:
+        return _exactly(pairs, works, before, rule, seed, standing, on)  # who is to meet whom may still change
+    return [Assignment(*pair) for pair in pairs], missing, not missing
 
 
 def _outcome(

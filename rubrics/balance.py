@@ -23,7 +23,8 @@ class Balance:
 
     Indexed by person: `load`, `duty`, `limit`, `new`. `liked` are the sets of people that a work would rather have,
     the best first, each within the next one. `on` are the people of a work, `count` their number together with those
-    who are no longer in the list; `new` are the works newly given to a person, the only ones that move.
+    who are no longer in the list; `new` are the works newly given to a person, the only ones that move. `author`, where
+    nobody is to have two works of one author: whose work it is, by work; empty where that is no rule.
     """
 
     may: list[int]
@@ -34,12 +35,20 @@ class Balance:
     load: list[int]
     duty: list[int]
     limit: list[int]
+    author: Sequence[int] = ()
     new: list[set[int]] = field(default_factory=list)
     # People who are full and whose new works only such people may take: no path that comes there leads out again.
     _closed: int = field(default=0, init=False)
+    _met: dict[int, int] = field(default_factory=dict, init=False)  # author -> who has a work of theirs
 
     def __post_init__(self) -> None:
         self.new = [set() for _ in self.load]
+        for work, author in enumerate(self.author):
+            self._met[author] = self._met.get(author, 0) | self.on[work]
+
+    def taken(self, work: int) -> int:
+        """Who cannot take the work because of what they have: it, or another one of its author."""
+        return self._met[self.author[work]] if self.author else self.on[work]
 
     def run(self) -> None:
         """Fill every work's first place before any second one, then level the loads, then seek who is liked more."""
@@ -71,19 +80,23 @@ class Balance:
     def _give(self, work: int, person: int) -> None:
         self.new[person].add(work)
         self.on[work] |= 1 << person
+        if self.author:
+            self._met[self.author[work]] |= 1 << person
         self.load[person] += 1
 
     def _take(self, work: int, person: int) -> None:
         self.new[person].remove(work)
         self.on[work] ^= 1 << person
+        if self.author:
+            self._met[self.author[work]] ^= 1 << person  # nobody was newly given two
         self.load[person] -= 1
 
     def place(self, work: int, may: Sequence[int]) -> bool:
         """Give the work one more reviewer, moving new assignments of others along a shortest path where needed."""
-        first = may[work] & ~self.on[work] & ~self._closed
+        first = may[work] & ~self.taken(work) & ~self._closed
         path = self._path(first, may, lambda person: self.load[person] < self.limit[person])
         if path is None:
-            return False
+            return bool(self.author) and self._place_among_kin(work, may)
         # The last on the path takes the work of the one before; the first takes the new one.
         self._shift(path)
         self._give(work, path[0][0])
@@ -117,15 +130,52 @@ class Balance:
             following = []
             for person in layer:
                 for work in sorted(self.new[person]):
-                    fresh = may[work] & ~self.on[work] & ~seen
+                    fresh = may[work] & ~self.taken(work) & ~seen
                     seen |= fresh
                     for taker in _bits(fresh):
                         came[taker] = (person, work)
                         following.append(taker)
             layer = following
-        if start is None:
+        if start is None and not self.author:  # else somebody may come there by giving back another of the author's
             self._closed = seen
         return None
+
+    def _place_among_kin(self, work: int, may: Sequence[int]) -> bool:
+        """As `place`, where people may also take a work in exchange for another one of the same author."""
+        came: dict[int, tuple[int, int]] = {}  # a work given back -> by whom, and what they take in its place
+        layer, reached, seen = [work], {work}, 0
+        while layer:
+            following = []
+            for one in layer:
+                free = may[one] & ~self.taken(one) & ~seen
+                ends = [person for person in _bits(free) if self.load[person] < self.limit[person]]
+                if ends:
+                    self._exchange(min(ends, key=self.dev), one, came)
+                    self.count[work] += 1
+                    return True
+                seen |= free
+                back = [(person, other) for person in _bits(free) for other in sorted(self.new[person])]
+                for person in _bits(may[one] & self.taken(one) & ~self.on[one]):
+                    kin = [other for other in sorted(self.new[person]) if self.author[other] == self.author[one]]
+                    back += [(person, other) for other in kin]
+                for person, other in back:
+                    if other not in reached:
+                        reached.add(other)
+                        came[other] = (person, one)
+                        following.append(other)
+            layer = following
+        return False
+
+    def _exchange(self, person: int, work: int, came: dict[int, tuple[int, int]]) -> None:
+        """The person takes the work; who gives it back takes what they gave it back for, and so on to the first."""
+        given = [(work, person)]
+        while work in came:
+            giver, instead = came[work]
+            self._take(work, giver)
+            given.append((instead, giver))
+            work = instead
+        for one, taker in given:
+            self._give(one, taker)
 
     def level(self, may: Sequence[int]) -> bool:
         """Hand reviews from people above their duty to people further below it; True when something moved."""
@@ -165,14 +215,14 @@ class Balance:
     def _better_reviewer(self, work: int, person: int) -> bool:
         now = self.liking(work, person)
         for liked in self.liked[work][: len(self.liked[work]) - now]:
-            for other in _bits(self.may[work] & liked & ~self.on[work]):
+            for other in _bits(self.may[work] & liked & ~self.taken(work)):
                 gain = self.liking(work, other) - now
                 if self.dev(other) < self.dev(person) and self.load[other] < self.limit[other]:
                     self._take(work, person)
                     self._give(work, other)
                     return True
                 for back in sorted(self.new[other]):
-                    allowed = self.may[back] & ~self.on[back]
+                    allowed = self.may[back] & ~self.taken(back)
                     if not allowed >> person & 1:
                         continue
                     if gain + self.liking(back, person) - self.liking(back, other) > 0:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
+from lms_plugin.db import among as among_ids
 from lms_plugin.db import get, new_uuid, pk, table
 from rubrics.models import Review, ReviewEvent, ReviewNeed, ReviewState
 from rubrics.states import LIVE, is_late
@@ -104,11 +105,12 @@ def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
         .scalar_subquery()
     )
     barred = sorted({*who.rows, *who.not_authors})
+    is_barred = among_ids(need.c.author_id, barred)
     wanted: list[Any] = [
         need.c.programme_id == who.programme_id,
         need.c.pool == who.pool,
         text("review_need.need > 0"),  # as the index says it: a bound number would not find it
-        need.c.author_id.not_in(barred),
+        ~is_barred,
         own.is_(None),
         *among,
     ]

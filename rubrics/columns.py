@@ -30,6 +30,7 @@ class Columns:
         self.people = sorted(people, key=lambda one: one.id)
         self.rule = rule
         self.goal = goal
+        self._homes = standing.homes
         self._index = {person.id: i for i, person in enumerate(self.people)}
         self._on = on
         self._all_works = frozenset(one.id for one in works)
@@ -48,7 +49,7 @@ class Columns:
             limit=limit,
             differ=differ,
             must=must,
-            apart=self._apart(size),
+            apart=self._apart(size, rule),
             wishes=self._wishes(),
         )
 
@@ -68,20 +69,17 @@ class Columns:
             return codes.setdefault(value, len(codes)) if value not in (None, "") else NONE
 
         self._author = _column(self._index.get(work.author_id, NONE) for work in works)
+        # An author who moved has colleagues in both schools.
+        homes = [self._homes.get(one.author_id, (None, None)) for one in works]
         self._school = _both((code(one.school_id) for one in works), (code(one.school_id) for one in people))
+        self._school_now = _column(code(school) for school, _group in homes), self._school[1]
         codes.clear()
         self._group = _both((code(one.group_id) for one in works), (code(one.group_id) for one in people))
+        self._group_now = _column(code(group) for _school, group in homes), self._group[1]
         codes.clear()
         self._subject = _both((code(one.subject) for one in works), (code(one.subject) for one in people))
         codes.clear()
         self._stage = _both((code(one.stage) for one in works), (code(one.stage) for one in people))
-        is_author, at = self._author >= 0, np.maximum(self._author, 0)
-
-        def of_author(keys: KeyPair) -> KeyPair:
-            return np.where(is_author, keys[1][at], NONE) if keys[1].size else keys[0], keys[1]
-
-        # An author who moved has colleagues in both schools.
-        self._school_now, self._group_now = of_author(self._school), of_author(self._group)
         self._mates = self._course_groups() if self.rule.course_groups is not CourseGroups.OFF else ()
 
     def _course_groups(self) -> tuple[KeyPair, ...]:
@@ -104,6 +102,10 @@ class Columns:
             differ += [self._school, self._school_now]
         if rule.exclude_own_group:
             differ += [self._group, self._group_now]
+        if rule.exclude_same_subject:
+            differ.append(self._subject)
+        if rule.exclude_same_stage:
+            differ.append(self._stage)
         must: list[tuple[KeyPair, ...]] = []
         if rule.pool is not Pool.DISTRICT:
             must.append((self._school, self._group) if rule.pool is Pool.OWN_GROUP else (self._school,))
@@ -126,8 +128,9 @@ class Columns:
             found.append(self._subject)
         return tuple(found)
 
-    def _apart(self, size: int) -> Ints:
-        """Pairs of a work and a person that may not be: they had it, refused it, or stepped back from its author."""
+    def _apart(self, size: int, rule: AllocationRule) -> Ints:
+        """Pairs of a work and a person that may not be: they had it, refused it, stepped back from its author, or, by
+        the rule, reviewed another work of theirs."""
         at = {work.id: i for i, work in enumerate(self.works)}
         found = [
             i * size + self._index[one]
@@ -136,7 +139,8 @@ class Columns:
             if one in self._index
         ]
         by_author: dict[int, list[int]] = {}
-        if any(one.recused_authors for one in self.people):
+        is_past = rule.exclude_past_reviewers
+        if any(one.recused_authors or (is_past and one.past_authors) for one in self.people):
             for i, work in enumerate(self.works):
                 by_author.setdefault(work.author_id, []).append(i)
         for person, one in enumerate(self.people):
@@ -144,13 +148,14 @@ class Columns:
                 refused = one.refused_works
                 some = refused if len(refused) < len(at) else at  # whichever is fewer
                 found += [at[work] * size + person for work in some if work in at and work in refused]
-            for author in one.recused_authors:
+            for author in one.recused_authors | one.past_authors if is_past else one.recused_authors:
                 found += [work * size + person for work in by_author.get(author, ())]
         return np.unique(np.array(found, np.int64))
 
-    def draw(self, seed: int) -> Drawn:
-        """The plan by lot; where it does not come out whole, by classes. Needs at least one work."""
-        lots = Lots(seed, f"draw:{self.works[0].id}")
+    def draw(self, seed: int, turn: str = "") -> Drawn:
+        """The plan by lot; where it does not come out whole, by classes. Needs at least one work. `turn`: tells draws
+        of the same works apart."""
+        lots = Lots(seed, f"draw:{self.works[0].id}{turn}")
         drawn = draw(self.ground, lots)
         if drawn.work.size < int(self.ground.need.sum()):
             drawn = classes.fill(self.ground, drawn, lots)
@@ -166,9 +171,11 @@ class Columns:
         people = np.array([one.id for one in self.people], np.int64)[drawn.person].tolist()
         return list(zip(works, people, strict=True))
 
-    def shortages(self, drawn: Drawn) -> list[Shortage]:
-        """What is still missing and why, as `Plan.why` says it; pairs kept apart count where they come from alone."""
-        short = self.ground.need - np.bincount(drawn.work, minlength=len(self.works))
+    def shortages(self, drawn: Drawn | None = None) -> list[Shortage]:
+        """What is still missing (after the draw, if any) and why, as `Plan.why` says it; pairs kept apart count where
+        they come from alone."""
+        had_now = np.bincount(drawn.work, minlength=len(self.works)) if drawn is not None else 0
+        short = self.ground.need - had_now
         missing = np.flatnonzero(short)
         if not missing.size:
             return []
@@ -182,8 +189,14 @@ class Columns:
             bounds.append((Why.OTHER_SUBJECT, replace(rule, only_same_subject=False)))
         if rule.only_same_stage:
             bounds.append((Why.OTHER_STAGE, replace(rule, only_same_stage=False)))
+        if rule.exclude_same_subject:
+            bounds.append((Why.SAME_SUBJECT, replace(rule, exclude_same_subject=False)))
+        if rule.exclude_same_stage:
+            bounds.append((Why.SAME_STAGE, replace(rule, exclude_same_stage=False)))
         if rule.course_groups is CourseGroups.ONLY:
             bounds.append((Why.COURSE_GROUP_TOO_SMALL, replace(rule, course_groups=CourseGroups.OFF)))
+        if rule.exclude_past_reviewers:
+            bounds.append((Why.PAST_REVIEWER, replace(rule, exclude_past_reviewers=False)))
         allowed = self._able(self.ground, missing)
         wider = [(why, self._able(self._relaxed(one), missing)) for why, one in bounds]
         found = []
@@ -201,7 +214,10 @@ class Columns:
 
     def _relaxed(self, rule: AllocationRule) -> Ground:
         differ, must = self._rules(rule)
-        return replace(self.ground, differ=differ, must=must)
+        relaxed = replace(self.ground, differ=differ, must=must)
+        if rule.exclude_past_reviewers != self.rule.exclude_past_reviewers:
+            relaxed = replace(relaxed, apart=self._apart(len(self.people), rule))
+        return relaxed
 
     def _able(self, ground: Ground, works: Ints) -> Ints:
         """How many people may review each of these works: by classes of people, then less what is kept apart."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import JSON, Column, UniqueConstraint
 from sqlmodel import Field, Session, col, select
 
-from lms_plugin.db import Model, Owned, pk
+from lms_plugin.db import Model, Owned, among, pk
 from rubrics.authoring import VALIDITY_KEY
 from rubrics.models import Review, ReviewState
 from rubrics.reviews import DraftMark, Drafts, Slot, allot, record_event, require_unfinished
@@ -183,7 +183,7 @@ def note_gold(session: Session, golds: Sequence[GoldSlot]) -> None:
     rows = session.exec(
         select(Review.id, Review.submission_version_id, Review.reviewer_id).where(
             col(Review.submission_version_id).in_({version for version, _who in places}),
-            col(Review.reviewer_id).in_({who for _version, who in places}),
+            among(Review.reviewer_id, {who for _version, who in places}),
         )
     )
     session.add_all(

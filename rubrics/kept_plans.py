@@ -41,7 +41,7 @@ class Inputs:
             "reviewers": [
                 [
                     *(one.id, one.school_id, one.group_id, one.subject, one.stage, one.owed_now, one.quota),
-                    *map(_sorted, (one.refused_works, one.recused_authors, one.course_groups)),
+                    *map(_sorted, (one.refused_works, one.recused_authors, one.course_groups, one.past_authors)),
                 ]
                 for one in sorted(self.reviewers, key=lambda one: one.id)
             ],
@@ -63,8 +63,9 @@ class Inputs:
             Reviewer(
                 *(id_, school, group, subject, owed),
                 *(frozenset(refused), frozenset(recused), frozenset(groups), stage, quota),
+                *map(frozenset, past),  # plans that are older do not say
             )
-            for id_, school, group, subject, stage, owed, quota, refused, recused, groups in told["reviewers"]
+            for id_, school, group, subject, stage, owed, quota, refused, recused, groups, *past in told["reviewers"]
         ]
         return cls(
             works=tuple(works),

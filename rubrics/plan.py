@@ -10,11 +10,13 @@ from rubrics.pool import AllocationRule, Assignment, CourseGroups, Pool, Reviewe
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What holds before a plan, by person: reviews given already, reviews owed, and the most they may give."""
+    """What holds before a plan, by person: reviews given already, reviews owed, the most they may give, and the school
+    and school group they belong to now, of authors in other parts of the pool too."""
 
     load: Mapping[int, int]
     duty: Mapping[int, int]
     limit: Mapping[int, int]
+    homes: Mapping[int, tuple[int | None, int | None]]
 
 
 class Plan:
@@ -43,6 +45,7 @@ class Plan:
         # What keeps people out of each work's pool, and why: masks of those it lets in; `balance.may` are who is left.
         self.bounds: list[tuple[tuple[Why, int], ...]] = []
         self.open: list[int] = []
+        self.homes = standing.homes
         here = [self._bits_of(on.get(work.id, ())) for work in self.works]
         count = [len(on.get(work.id, ())) for work in self.works]
         self.balance = Balance(
@@ -54,6 +57,7 @@ class Plan:
             load=[standing.load[person.id] for person in self.people],
             duty=[standing.duty[person.id] for person in self.people],
             limit=[standing.limit[person.id] for person in self.people],
+            author=[work.author_id for work in self.works] if rule.exclude_past_reviewers else (),
         )
         self._who_may()
 
@@ -74,6 +78,7 @@ class Plan:
         recused: dict[int, int] = {}
         mates: dict[int, int] = {}
         stages: dict[str, int] = {}
+        past: dict[int, int] = {}
         for i, person in enumerate(self.people):
             bit = 1 << i
             if person.school_id is not None:
@@ -91,6 +96,8 @@ class Plan:
                 refusers[work_id] = refusers.get(work_id, 0) | bit
             for author_id in person.recused_authors:
                 recused[author_id] = recused.get(author_id, 0) | bit
+            for author_id in person.past_authors:
+                past[author_id] = past.get(author_id, 0) | bit
             for group_id in person.course_groups:
                 mates[group_id] = mates.get(group_id, 0) | bit
 
@@ -102,14 +109,15 @@ class Plan:
             author = self.index.get(work.author_id)
             if author is not None:
                 barred |= 1 << author
-                # An author who moved has colleagues in both schools.
-                moved = self.people[author]
-                school |= schools.get(moved.school_id, 0) if moved.school_id is not None else 0
-                group |= groups.get(moved.group_id, 0) if moved.group_id is not None else 0
+            # An author who moved has colleagues in both schools.
+            school_now, group_now = self.homes.get(work.author_id, (None, None))
+            school |= schools.get(school_now, 0) if school_now is not None else 0
+            group |= groups.get(group_now, 0) if group_now is not None else 0
             in_group = 0
             for group_id in work.course_groups or ():
                 in_group |= mates.get(group_id, 0)
             of_subject = subjects.get(work.subject, 0) if work.subject else 0
+            of_stage = stages.get(work.stage, 0) if work.stage else 0
             bounds = []
             if self.rule.exclude_own_group:
                 bounds.append((Why.OWN_GROUP_EXCLUDED, everyone & ~(school | group)))
@@ -118,9 +126,15 @@ class Plan:
             if self.rule.only_same_subject:
                 bounds.append((Why.OTHER_SUBJECT, of_subject))
             if self.rule.only_same_stage:
-                bounds.append((Why.OTHER_STAGE, stages.get(work.stage, 0) if work.stage else 0))
+                bounds.append((Why.OTHER_STAGE, of_stage))
+            if self.rule.exclude_same_subject:
+                bounds.append((Why.SAME_SUBJECT, everyone & ~of_subject))
+            if self.rule.exclude_same_stage:
+                bounds.append((Why.SAME_STAGE, everyone & ~of_stage))
             if self.rule.course_groups is CourseGroups.ONLY and work.course_groups is not None:
                 bounds.append((Why.COURSE_GROUP_TOO_SMALL if work.course_groups else Why.NO_COURSE_GROUP, in_group))
+            if self.rule.exclude_past_reviewers:
+                bounds.append((Why.PAST_REVIEWER, everyone & ~past.get(work.author_id, 0)))
             self.open.append(pool & ~barred)
             self.bounds.append(tuple(bounds))
             may = self.open[-1]
@@ -162,13 +176,19 @@ class Plan:
 
     def why(self, work: int) -> Why:
         """The first thing that would have to change for the work (by its number here) to be filled."""
-        may, on = self.balance.may[work], self.balance.on[work]
+        on = self.balance.on[work]
+        others_of_author = self.balance.taken(work) & ~on
+        may = self.balance.may[work] & ~others_of_author
+        bounds = [
+            (why, lets_in & ~others_of_author if why is Why.PAST_REVIEWER else lets_in)
+            for why, lets_in in self.bounds[work]
+        ]
         gone = self.balance.count[work] - on.bit_count()
         if (may | on).bit_count() + gone >= self.balance.goal[work]:
             return Why.EVERYONE_AT_LIMIT
-        for why, _lets_in in self.bounds[work]:
+        for why, _lets_in in bounds:
             others = self.open[work]
-            for reason, lets_in in self.bounds[work]:
+            for reason, lets_in in bounds:
                 if reason is not why:
                     others &= lets_in
             if others & ~may & ~on:

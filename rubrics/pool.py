@@ -46,6 +46,7 @@ class Reviewer:
     `owed_now` counts the reviews this person was given in the programme that are *not* in `existing`. `quota`: how
     many this person gives in all, more or fewer than their works ask for (somebody part-time, a volunteer); None = as
     many as they receive. What some give fewer the others share by largest remainder, and the other way round.
+    `past_authors`: whose works this person has reviewed, for rules that ask for somebody new each time.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Reviewer:
     course_groups: frozenset[int] = frozenset()
     stage: str = ""
     quota: int | None = None
+    past_authors: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class AllocationRule:
     `course_groups` counts within the pool: it lets nobody in whom the pool or the exclusion keeps out, and whoever is
     in the author's group comes before whoever is of the same subject. `exclude_own_group`: nobody of a school of the
     author's school group, the own school included. `only_same_subject`, `only_same_stage`: where either is not known,
-    nobody is of the same. Raises Invalid naming the field.
+    nobody is of the same; for the same reason `exclude_same_subject` and `exclude_same_stage` let them in.
+    `exclude_past_reviewers`: nobody reviews two works of one author. Raises Invalid naming the field.
     """
 
     reviews_per_work: int = 2
@@ -82,6 +85,9 @@ class AllocationRule:
     exclude_own_group: bool = False
     only_same_subject: bool = False
     only_same_stage: bool = False
+    exclude_same_subject: bool = False
+    exclude_same_stage: bool = False
+    exclude_past_reviewers: bool = False
 
     def __post_init__(self) -> None:
         wrong: dict[str, str | tuple[str, dict[str, object]]] = {}
@@ -114,7 +120,8 @@ class Why(StrEnum):
 
     own_school_excluded, own_group_excluded: colleagues of the author's school, or of its school group, could fill it,
     but the programme excludes them. other_subject, other_stage: others could fill it, but the programme takes those of
-    the same subject or stage alone.
+    the same subject or stage alone; same_subject, same_stage: likewise, of another one alone. past_reviewer: others
+    could fill it, but they review, or have reviewed, another work of this author.
     course_group_too_small, no_course_group: others of the pool could fill it, but the programme takes reviewers from
     the author's course group alone, which has too few people, or the author is in none.
     no_reviewer_in_pool: too few people may review it at all. everyone_at_limit: enough may, but all owe enough.
@@ -128,6 +135,9 @@ class Why(StrEnum):
     OTHER_STAGE = "other_stage"
     COURSE_GROUP_TOO_SMALL = "course_group_too_small"
     NO_COURSE_GROUP = "no_course_group"
+    SAME_SUBJECT = "same_subject"
+    SAME_STAGE = "same_stage"
+    PAST_REVIEWER = "past_reviewer"
 
 
 @dataclass(frozen=True, slots=True, order=True)

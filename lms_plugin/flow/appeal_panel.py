@@ -256,13 +256,14 @@ def _reviewers(
     people = {key: row for key, row in people.items() if key not in not_these}
     reads = works_read_by(session, list(people), [work])
     people = {key: row for key, row in people.items() if pk(work) not in reads.get(key, ())}
-    places = _places(session, people)
+    places = _places(session, {author, *people})
     load = _load(session, people)
     groups = host_list.groups_of_people(session, pk(programme)) if rules.review.course_groups != "off" else {}
     rule = replace(rule_of(rules), reviews_per_work=most, max_reviews=100, duty_slack=None)
+    past = _past_reviewers(session, programme, author) if rules.review.exclude_past_reviewers else set()
     of_author = get(session, Person, author)
     plan = rubrics.allocate(
-        (rubrics.Work(pk(work), author, school, group, of_author.subject, groups.get(author)),),
+        (rubrics.Work(pk(work), author, school, group, of_author.subject, groups.get(author), _stage(of_author)),),
         tuple(
             rubrics.Reviewer(
                 id=key,
@@ -271,14 +272,34 @@ def _reviewers(
                 subject=row.subject,
                 owed_now=min(load.get(key, 0), 99),
                 course_groups=groups.get(key, frozenset()),
+                stage=_stage(row),
+                past_authors=frozenset({author}) if key in past else frozenset(),
             )
-            for key, row in sorted(people.items())
+            for key, row in sorted({**people, author: of_author}.items())  # whose school of now counts too
         ),
         rule,
         seed,
         (),
     )
     return [one.reviewer_id for one in plan.assignments]
+
+
+def _stage(person: Person) -> str:
+    return person.stage.value if person.stage is not None else ""
+
+
+def _past_reviewers(session: Session, programme: Programme, author: int) -> set[int]:
+    """Rows of today of those who have reviewed any work of this author in the programme, or are to."""
+    rows = session.exec(
+        select(rubrics.Review.reviewer_id)
+        .join(Submission, col(Submission.id) == col(rubrics.Review.submission_id))
+        .where(
+            rubrics.Review.programme_id == pk(programme),
+            col(rubrics.Review.state).in_(rubrics.LIVE),
+            col(Submission.person_id).in_(rows_by_row(session, {author})[author]),
+        )
+    )
+    return {found[0] for found in rows_by_row(session, rows).values()}
 
 
 def _people(

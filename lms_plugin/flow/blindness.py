@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.access import RoleScope
-from lms_plugin.db import pk
+from lms_plugin.db import among, pk
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import READERS
 from lms_plugin.flow.scopes import submission_scopes
@@ -35,7 +35,7 @@ def works_read_by(
         .join(Person, col(Person.id) == col(Role.person_id))
         .join(OrgUnit, col(OrgUnit.id) == col(Role.org_unit_id), isouter=True)
         .where(
-            col(Person.id).in_(people) | col(Person.merged_into_id).in_(people),
+            among(Person.id, people) | among(Person.merged_into_id, people),
             col(Role.kind).in_(READERS),
             col(Role.revoked_at).is_(None),
             or_(col(Role.kind) != RoleKind.PANEL, by_panels.exists()),

@@ -16,7 +16,7 @@ import competencies
 import rubrics
 from competencies import CompetencyPoint, Programme, Submission
 from lms_plugin.access import Actor, Permission, own, require
-from lms_plugin.db import by_id, get, pk
+from lms_plugin.db import among, by_id, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import conflicts, marking
 from lms_plugin.flow.blindness import works_read_by
@@ -48,7 +48,7 @@ def with_examples(
     given = session.exec(
         select(Review.reviewer_id, GoldReview.gold_item_id)
         .join(GoldReview, col(GoldReview.review_id) == col(Review.id))
-        .where(Review.programme_id == pk(programme), col(Review.reviewer_id).in_(rows))
+        .where(Review.programme_id == pk(programme), among(Review.reviewer_id, rows))
     ).all()
     had = {reviewer: {item for row, item in given if row in same.get(reviewer, (reviewer,))} for reviewer in reviewers}
     first = policy.calibration == BEFORE
@@ -81,7 +81,7 @@ def _examples(
         select(Review.submission_id, Review.reviewer_id).where(col(Review.submission_id).in_(list(works)))
     ):
         seen[key].add(row)
-    schools = _schools(session, rows) if policy.exclude_own_school else {}
+    schools = _schools(session, rows) if policy.exclude_own_school or policy.exclude_own_group else {}
     found = []
     for item in items:
         work = works[item.submission_id]
@@ -105,7 +105,7 @@ def _schools(session: Session, people: set[int]) -> dict[int, int]:
     return dict(
         session.exec(
             select(OrgMembership.person_id, OrgMembership.org_unit_id).where(
-                col(OrgMembership.person_id).in_(people), col(OrgMembership.ends_on).is_(None)
+                among(OrgMembership.person_id, people), col(OrgMembership.ends_on).is_(None)
             )
         ).all()
     )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, literal_column, true
+from sqlalchemy import ColumnElement, Select, bindparam, exists, false, literal_column, true
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -58,9 +58,11 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
         raise Refused("review.claims_closed")
     reviews = _own_reviews(session, actor, programme)
     _require_room(reviews, policy, now)
-    unit_id, pool = _place(session, actor, policy)
+    unit_id, group_id = _place(session, actor)
+    pool = pool_key(policy, unit_id, group_id)
     if pool is None:
         raise Refused("review.claim_without_school")
+    among = [*still_waiting(unit_id, policy), *_fitting(session, actor, group_id, policy)]
     barred = _barred(session, actor, programme, policy, reviews)
     due = due_on(programme, timezone, now)
     read: set[int] = set()
@@ -72,10 +74,10 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
             pool=pool,
             not_authors=barred,
             not_works=frozenset(read),
-            not_unit=unit_id if policy.exclude_own_school else None,
+            not_unit=unit_id if policy.exclude_own_school or policy.exclude_own_group else None,
         )
         mark = session.begin_nested() if actor.roles else None  # who has no role reads nothing at the desk
-        found = rubrics.claim(session, who, due, now, still_waiting(unit_id, policy))
+        found = rubrics.claim(session, who, due, now, among)
         if found is None:
             if mark is not None:
                 mark.rollback()
@@ -217,11 +219,10 @@ def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, now
         raise Refused("review.claims_used_up", most=max(policy.claims, policy.peer_due))
 
 
-def _place(session: Session, actor: Actor, policy: competencies.ReviewPolicy) -> tuple[int | None, int | None]:
-    """The school they belong to now, and the pool whose works they may review (None: no school, so none)."""
+def _place(session: Session, actor: Actor) -> tuple[int | None, int | None]:
+    """The school that they belong to now, and its school group."""
     row = session.connection().execute(_school(), {"rows": actor.person_ids}).first()
-    unit_id, group_id = row if row is not None else (None, None)
-    return unit_id, pool_key(policy, unit_id, group_id)
+    return (row[0], row[1]) if row is not None else (None, None)
 
 
 @cache
@@ -251,9 +252,10 @@ def _barred(
     policy: competencies.ReviewPolicy,
     reviews: Sequence[Any],
 ) -> set[int]:
-    """Rows of the people whose works this person does not review: 回避关系, those from whom they stepped back, and,
-    where only course groups count, those of other groups."""
-    stepped_back = {one.person_id for one in reviews if one.state is rubrics.ReviewState.RECUSED}
+    """Rows of the people whose works this person does not review: 回避关系, those from whom they stepped back, by the
+    rule those of whom they have one, and, where only course groups count, those of other groups."""
+    ends = {rubrics.ReviewState.RECUSED, *(rubrics.LIVE if policy.exclude_past_reviewers else ())}
+    stepped_back = {one.person_id for one in reviews if one.state in ends}
     people = stepped_back | conflicts.kept_apart_from(session, actor.tenant_id, actor.person_ids)
     if policy.course_groups == "only":
         groups = host_list.groups_of_people(session, pk(programme))
@@ -277,7 +279,7 @@ def still_waiting(unit_id: int | None, policy: competencies.ReviewPolicy) -> lis
         .correlate(need)
         .scalar_subquery()
     )
-    if not policy.exclude_own_school or unit_id is None:
+    if not (policy.exclude_own_school or policy.exclude_own_group) or unit_id is None:
         return [waits]
     colleague = (
         columns(member.c.id)
@@ -287,6 +289,38 @@ def still_waiting(unit_id: int | None, policy: competencies.ReviewPolicy) -> lis
         .scalar_subquery()
     )
     return [waits, colleague.is_(None)]
+
+
+def _fitting(
+    session: Session, actor: Actor, group_id: int | None, policy: competencies.ReviewPolicy
+) -> list[ColumnElement[bool]]:
+    """What the programme asks of subject, stage and school group, as an allotment takes it (`rubrics.AllocationRule`);
+    nothing, and no query, where it asks nothing."""
+    need, author = table(rubrics.ReviewNeed), table(Person)
+    found: list[ColumnElement[bool]] = []
+    if policy.exclude_own_group and group_id is not None:
+        school, member = table(OrgUnit), table(OrgMembership)
+        in_group = exists().where(school.c.id == need.c.org_unit_id, school.c.parent_id == group_id)
+        now_in_group = exists().where(
+            member.c.person_id == need.c.author_id,
+            member.c.ends_on.is_(None),
+            school.c.id == member.c.org_unit_id,
+            school.c.parent_id == group_id,
+        )
+        found += [~in_group.correlate(need), ~now_in_group.correlate(need)]
+    if policy.subjects == policy.stages == "any":
+        return found
+    me = get(session, Person, actor.person_id)
+    for rule, column, mine in (
+        (policy.subjects, author.c.subject, me.subject),
+        (policy.stages, author.c.stage, me.stage),
+    ):
+        same = exists().where(author.c.id == need.c.author_id, column == mine).correlate(need)
+        if rule == "same":
+            found.append(same if mine else false())
+        elif rule == "other" and mine:
+            found.append(~same)
+    return found
 
 
 def _reads(session: Session, actor: Actor, review: rubrics.Review) -> bool:

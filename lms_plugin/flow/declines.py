@@ -64,6 +64,7 @@ def decline(session: Session, actor: Actor, uuid: str, why: str, words: str, now
     if not words.isprintable():
         raise Invalid({"words": "form.unprintable"})
     rubrics.require_unfinished(one)
+    rubrics.hold_needs(session, [one.submission_version_id])  # before the person, as an allotment does
     hold(session, get(session, Person, actor.person_id))  # two windows are counted one after the other
     most = competencies.rules_of(session, get(session, competencies.Programme, one.programme_id)).review.declines
     if _used(session, actor, one.programme_id) >= most:

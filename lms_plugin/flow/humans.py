@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
-from lms_plugin.db import get, pk
+from lms_plugin.db import among, get, pk
 from lms_plugin.people import Identity, Person
 
 
@@ -55,7 +55,7 @@ def rows_by_row(session: Session, person_ids: Iterable[int]) -> dict[int, tuple[
     found: Iterable[Any] = session.connection().execute(
         columns(col(row.id), col(today.id), col(today.absorbed_ids))
         .join(today, col(today.id) == func.coalesce(col(row.merged_into_id), col(row.id)))
-        .where(col(row.id).in_(wanted))
+        .where(among(row.id, wanted))
     )
     return {key: (root, *absorbed) for key, root, absorbed in found}
 

@@ -33,6 +33,14 @@ def due_on(programme: competencies.Programme, timezone: str, now: datetime) -> d
     return competencies.end_of_day(last, timezone)
 
 
+def hold(session: Session, programme: competencies.Programme) -> None:
+    """Nobody claims a work of the programme until this transaction is over, and who is claiming one is waited for:
+    else an allotment that was planned before a claim would give the work one reviewer too many."""
+    need = table(rubrics.ReviewNeed)
+    held = columns(need.c.id).where(need.c.programme_id == pk(programme))
+    session.execute(held.order_by(need.c.submission_version_id).with_for_update()).all()
+
+
 def pool_key(policy: competencies.ReviewPolicy, unit_id: int | None, group_id: int | None) -> int | None:
     """Works and people with the same key may meet (`ReviewNeed.pool`)."""
     if policy.pool == "district":

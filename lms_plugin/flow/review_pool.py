@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
-from lms_plugin.db import pk
+from lms_plugin.db import among, pk
 from lms_plugin.flow import conflicts, host_list, leavers
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
@@ -81,9 +81,15 @@ def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.Allo
         max_reviews=policy.max_reviews,
         pool=rubrics.Pool(policy.pool),
         exclude_own_school=policy.exclude_own_school,
-        prefer_same_subject=policy.prefer_same_subject,
+        prefer_same_subject=policy.prefer_same_subject and policy.subjects == "any",
         course_groups=rubrics.CourseGroups(policy.course_groups),
         duty_slack=slack,
+        exclude_own_group=policy.exclude_own_group,
+        only_same_subject=policy.subjects == "same",
+        only_same_stage=policy.stages == "same",
+        exclude_same_subject=policy.subjects == "other",
+        exclude_same_stage=policy.stages == "other",
+        exclude_past_reviewers=policy.exclude_past_reviewers,
     )
 
 
@@ -100,6 +106,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             competencies.Submission,
             competencies.SubmissionVersion,
             col(Person.subject),
+            col(Person.stage),
             col(Person.merged_into_id),
             leavers.has_gone(pk(programme)),
         )
@@ -120,16 +127,18 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         .join(Person, col(Person.id) == col(rubrics.Review.reviewer_id))
         .where(col(rubrics.Review.programme_id) == pk(programme))
     ).all()
-    submissions = {pk(submission): submission for submission, _version, _subject, _into, _left in rows}
-    versions = {pk(submission): version for submission, version, _subject, _into, _left in rows}
+    submissions = {pk(submission): submission for submission, *_more in rows}
+    versions = {pk(submission): version for submission, version, *_more in rows}
     # Two rows that are one human being are one author and one reviewer: nobody gets their own work.
-    authors = {pk(submission): into or submission.person_id for submission, _version, _subject, into, _left in rows}
-    subjects = {authors[pk(submission)]: subject for submission, _version, subject, _into, _left in rows}
-    left = {authors[pk(submission)] for submission, _version, _subject, _into, has_left in rows if has_left}
+    authors = {pk(submission): into or submission.person_id for submission, *_more, into, _left in rows}
+    subjects = {authors[pk(submission)]: subject for submission, _version, subject, *_more in rows}
+    stages = {authors[pk(row[0])]: row[3].value for row in rows if row[3] is not None}
+    left = {authors[pk(submission)] for submission, *_more, has_left in rows if has_left}
     existing: list[rubrics.Assignment] = []
     given, counts = Counter[int](), Counter[int]()
     refused: dict[int, set[int]] = {}
     recused: dict[int, set[int]] = {}
+    past: dict[int, set[int]] = {}
     levels: dict[int, list[int]] = {}
     late: dict[int, list[rubrics.Review]] = {}
     behind: set[int] = set()
@@ -155,6 +164,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             given[reviewer] += review.decline is rubrics.Decline.TIME  # nobody is asked in its place for another one
         if review.state is rubrics.ReviewState.RECUSED and work is not None:
             recused.setdefault(reviewer, set()).add(authors[review.submission_id])
+        if rules.review.exclude_past_reviewers and review.state in rubrics.LIVE and work is not None:
+            past.setdefault(reviewer, set()).add(authors[review.submission_id])
     over = now - timedelta(minutes=rules.review.withdraw_minutes)
     enough = rules.review.reviews_per_work
     open_to_peers = {
@@ -180,6 +191,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             group_id=units.get(school or 0),
             subject=subjects.get(authors[key], ""),
             course_groups=groups.get(authors[key]),
+            stage=stages.get(authors[key], ""),
         )
         for key in sorted(taking_part)
     )
@@ -201,6 +213,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             ),
             recused_authors=frozenset(recused.get(person, set()) | apart.get(person, set())),
             course_groups=groups.get(person, frozenset()),
+            stage=stages.get(person, ""),
+            past_authors=frozenset(past.get(person, ())),
         )
         for person in people
     )
@@ -300,7 +314,7 @@ def _schools(
         .join(
             OrgMembership,
             (col(OrgMembership.org_unit_id) == col(OrgUnit.id))
-            & col(OrgMembership.person_id).in_(people)
+            & among(OrgMembership.person_id, people)
             & col(OrgMembership.ends_on).is_(None),
             isouter=True,
         )
@@ -309,7 +323,7 @@ def _schools(
             (col(group.id) == col(OrgUnit.parent_id)) & (col(group.kind) == UnitKind.SCHOOL_GROUP),
             isouter=True,
         )
-        .where(col(OrgMembership.id).is_not(None) | col(OrgUnit.id).in_(units))
+        .where(col(OrgMembership.id).is_not(None) | among(OrgUnit.id, units))
         .order_by(col(OrgMembership.id))
     ).all()
     schools = {person: unit for unit, _name, person, _group in rows if person is not None and unit is not None}

@@ -14,8 +14,9 @@ LARGE_PERCENT = 34  # of the works, from where on one school is named where work
 
 @dataclass(frozen=True)
 class Choice:
-    """Another rule, and how many reviews would be missing under it. `what`: own_school (it may review its own),
-    own_group, district, fewer (one review less for each work), more_each (two more for each person)."""
+    """Another rule, and how many reviews would be missing under it. `what`: own_school (it may review its own), mates
+    (those of its school group may), subjects, stages (any of them), again (who reviewed the author before), own_group,
+    district, fewer (one review less for each work), more_each (two more for each person)."""
 
     what: str
     short: int
@@ -88,8 +89,16 @@ def _choices(plan: Plan, short: int) -> list[Choice]:
     rule = plan.inputs.rule
     pools = list(rubrics.Pool)
     tried: dict[str, rubrics.AllocationRule] = {}
-    if rule.exclude_own_school:
+    if rule.exclude_own_school and not rule.exclude_own_group:
         tried["own_school"] = replace(rule, exclude_own_school=False)
+    if rule.exclude_own_group:
+        tried["mates"] = replace(rule, exclude_own_group=False, exclude_own_school=True)
+    if rule.only_same_subject or rule.exclude_same_subject:
+        tried["subjects"] = replace(rule, only_same_subject=False, exclude_same_subject=False)
+    if rule.only_same_stage or rule.exclude_same_stage:
+        tried["stages"] = replace(rule, only_same_stage=False, exclude_same_stage=False)
+    if rule.exclude_past_reviewers:
+        tried["again"] = replace(rule, exclude_past_reviewers=False)
     for pool in pools[pools.index(rule.pool) + 1 :]:
         tried[pool.value] = replace(rule, pool=pool)
     tried["more_each"] = replace(rule, max_reviews=min(100, rule.max_reviews + 2))

@@ -242,6 +242,7 @@ class AllocationPage:
     late: int
     withdraw_minutes: int
     excludes_own_school: bool
+    policy: competencies.ReviewPolicy
     pool: str
     course_groups: str
     groups: GroupFigures | None
@@ -280,6 +281,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         late=sum(len(found) for found in pool.late.values()),
         withdraw_minutes=rules.review.withdraw_minutes,
         excludes_own_school=rules.review.exclude_own_school,
+        policy=rules.review,
         pool=rules.review.pool,
         course_groups=rules.review.course_groups,
         groups=group_figures(pool) if rules.review.course_groups != "off" else None,

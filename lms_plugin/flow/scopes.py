@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 from lms_plugin.access import Scope
-from lms_plugin.db import pk
+from lms_plugin.db import among, pk
 from lms_plugin.flow.humans import same_human
 from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, UnitKind
 
@@ -45,12 +45,12 @@ def submission_scopes(
     now_in = (
         columns(literal("unit"), col(OrgMembership.person_id), literal(0), col(OrgUnit.path), literal(0))
         .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
-        .where(col(OrgMembership.person_id).in_(people), col(OrgMembership.ends_on).is_(None))
+        .where(among(OrgMembership.person_id, people), col(OrgMembership.ends_on).is_(None))
     )
     then_in = (
         columns(literal("version"), col(_Version.submission_id), literal(0), col(OrgUnit.path), literal(0))
         .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id))
-        .where(col(_Version.submission_id).in_([pk(row) for row in submissions]))
+        .where(among(_Version.submission_id, [pk(row) for row in submissions]))
     )
     owner, row = aliased(Person), aliased(Person)  # a course reaches all works of who launched from it under any row
     from_courses = (
@@ -59,7 +59,7 @@ def submission_scopes(
         .join(row, same_human(owner, row))
         .join(CourseMember, col(CourseMember.person_id) == col(row.id))
         .join(Course, col(Course.id) == col(CourseMember.course_id))
-        .where(col(owner.id).in_(people), col(Course.programme_id).is_not(None))
+        .where(among(owner.id, people), col(Course.programme_id).is_not(None))
     )
     by_panel = (  # the school of the version that stands, where its 考核小组 decides
         columns(literal("panel"), col(competencies.Submission.id), literal(0), col(OrgUnit.path), literal(0))
@@ -67,7 +67,7 @@ def submission_scopes(
         .join(OrgUnit, col(OrgUnit.id) == col(_Version.org_unit_id))
         .join(competencies.Programme, col(competencies.Programme.id) == col(competencies.Submission.programme_id))
         .where(
-            col(competencies.Submission.id).in_([pk(row) for row in submissions]),
+            among(competencies.Submission.id, [pk(row) for row in submissions]),
             col(competencies.Programme.panel_decides).is_(True),
             col(OrgUnit.kind) == UnitKind.SCHOOL,
         )

@@ -43,6 +43,8 @@ HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
 FLAGS = (
     "third_when_differing",
     "exclude_own_school",
+    "exclude_own_group",
+    "exclude_past_reviewers",
     "prefer_same_subject",
     "self_marks",
     "pass_clear",
@@ -57,6 +59,8 @@ CHOICES = {
     "change_until": ("opened", "decided"),
     "pool": ("own_school", "own_group", "district"),
     "course_groups": ("off", "first", "only"),
+    "subjects": ("any", "same", "other"),
+    "stages": ("any", "same", "other"),
     "score": ("severity", "mean", "median"),
     "calibration": ("off", "before", "mixed"),
     "blind": ("double", "single", "open"),
@@ -74,6 +78,7 @@ PARTS = {
     "categories": category_form.FIELDS,
     "review": (
         *("blind", "reviews_per_work", "third_when_differing", "max_reviews", "peer_due", "pool", "exclude_own_school"),
+        *("exclude_own_group", "subjects", "stages", "exclude_past_reviewers"),
         *("prefer_same_subject", "course_groups", "lease_hours", "claims", "declines", "withdraw_minutes"),
         *("minutes_per_review", "self_marks", "score", "returned_to", "decide_days", "pass_clear"),
         *("calibration", "calibration_items", "duty"),
@@ -115,6 +120,16 @@ def choice_words() -> dict[str, list[tuple[str, str]]]:
             ("off", _("不看小组")),
             ("first", _("先找同小组的人，不够再从上面的范围里找")),
             ("only", _("只找同小组的人，不够就显示缺口")),
+        ],
+        "subjects": [
+            ("any", _("哪个学科的都可以评")),
+            ("same", _("只请同学科的人评")),
+            ("other", _("只请别的学科的人评")),
+        ],
+        "stages": [
+            ("any", _("哪个学段的都可以评")),
+            ("same", _("只请同学段的人评")),
+            ("other", _("只请别的学段的人评")),
         ],
         "shown_to": chain_form.shown_to_words(),
         "hours_kind": [
@@ -191,6 +206,10 @@ def _values_of(rules: Rules) -> dict[str, Any]:
                 "declines",
                 "pool",
                 "exclude_own_school",
+                "exclude_own_group",
+                "subjects",
+                "stages",
+                "exclude_past_reviewers",
                 "prefer_same_subject",
                 "course_groups",
                 "withdraw_minutes",
@@ -275,6 +294,8 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             wrong["excellent_points"] = "programme.excellent_too_many"
         if values["exclude_own_school"] and values["pool"] == "own_school":
             wrong["pool"] = "programme.pool_excludes_all"
+        elif values["exclude_own_group"] and values["pool"] != "district":
+            wrong["pool"] = "programme.pool_excludes_group"
         if amounts["excellent"] < amounts["pass"]:
             wrong["excellent"] = "programme.excellent_below_pass"
     if values["blind"] != "double" and values["calibration"] == "mixed":
@@ -309,6 +330,10 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             declines=numbers["declines"],
             pool=values["pool"],
             exclude_own_school=values["exclude_own_school"],
+            exclude_own_group=values["exclude_own_group"],
+            subjects=values["subjects"],
+            stages=values["stages"],
+            exclude_past_reviewers=values["exclude_past_reviewers"],
             prefer_same_subject=values["prefer_same_subject"],
             course_groups=values["course_groups"],
             withdraw_minutes=numbers["withdraw_minutes"],

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 import competencies
-from competencies import Files, Rules
+from competencies import Files, ReviewPolicy, Rules
 from lms_plugin.flow.curate_views import ProgrammeView
 from lms_plugin.web import appeal_form, category_form, chain_form, formats, marks, uncertain
 from lms_plugin.web.formats import gettext as _
@@ -102,12 +102,14 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
                 minutes=review.minutes_per_review,
             ),
             _named(review.blind),
-            _("优先同学科。") if review.prefer_same_subject else _("不分学科。"),
+            _of_subjects(review),
         ]
         if review.peer_due:
             peers.append(
                 _("参加的老师每人应评 %(n)s 份；分到的不够，有缺人的作业可以自己领来补足。", n=review.peer_due)
             )
+        if review.stages != "any":
+            peers.append(_("只由同学段的人评。") if review.stages == "same" else _("只由别的学段的人评。"))
         if review.lease_hours:
             peers.append(_("打开以后 %(n)s 小时没有保存的，可能转给别的老师评；写过的都留着。", n=review.lease_hours))
         if review.claims:
@@ -135,8 +137,12 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("退回以后重交的，先由同行再评。"))
         if review.duty == "hold":
             peers.append(_("分给自己的互评没评完，自己的学时先不记，评完或本轮结束就补记；交材料、被评和看结果照常。"))
-        if review.exclude_own_school:
+        if review.exclude_own_group:
+            peers.append(_("本校和同一学区（学校联盟）的人不评。"))
+        elif review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
+        if review.exclude_past_reviewers:
+            peers.append(_("评过同一位作者的，不再评这位作者的。"))
     if review.pass_clear:
         peers.append(
             _(
@@ -231,6 +237,12 @@ def _named(blind: str) -> str:
         "open": _("评的人看得到作者，结果出来以后作者也看得到是谁评的。"),
     }
     return words[blind]
+
+
+def _of_subjects(review: ReviewPolicy) -> str:
+    if review.subjects == "any":
+        return _("优先同学科。") if review.prefer_same_subject else _("不分学科。")
+    return _("只由同学科的人评。") if review.subjects == "same" else _("只由别的学科的人评。")
 
 
 def _of_files(files: Files) -> list[str]:

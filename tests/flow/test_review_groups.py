@@ -209,7 +209,8 @@ def test_rules_from_before_are_the_same_rules() -> None:
     later = ("course_groups", "lease_hours", "score", "returned_to", "decide_days", "claims", "declines", "pass_clear")
     for name in later:
         del old["review"][name]
-    for name in ("calibration", "calibration_items", "blind", "peer_due", "duty"):
+    who = ("exclude_own_group", "subjects", "stages", "exclude_past_reviewers")
+    for name in ("calibration", "calibration_items", "blind", "peer_due", "duty", *who):
         del old["review"][name]
     del old["result"]["retakes"], old["hours"]["per_credit_point_hundredths"]
     rules = competencies.Rules.model_validate(old)

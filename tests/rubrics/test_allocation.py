@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 
@@ -363,6 +363,7 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
             frozenset(draw(st.lists(st.integers(1, most), max_size=1))),
             draw(GROUPS),
             draw(st.sampled_from(["", "小学", "初中"])),
+            past_authors=frozenset(draw(st.lists(st.integers(1, most), max_size=1))),
         )
         for number in range(1, draw(st.integers(1, most)) + 1)
     ]
@@ -382,6 +383,9 @@ def pools(draw: st.DrawFn, most: int = 14) -> tuple[list[Work], list[Reviewer], 
         exclude_own_group=draw(st.sampled_from([False, False, True])),
         only_same_subject=draw(st.sampled_from([False, False, True])),
         only_same_stage=draw(st.sampled_from([False, False, True])),
+        exclude_same_subject=draw(st.sampled_from([False, False, True])),
+        exclude_same_stage=draw(st.sampled_from([False, False, True])),
+        exclude_past_reviewers=draw(st.booleans()),
     )
     existing = [
         Assignment(work.id, person.id)
@@ -409,7 +413,22 @@ def may_review(work: Work, person: Reviewer, people: Mapping[int, Reviewer], rul
         excluded = colleague or group or (now_in is not None and now_in == person.group_id)
     other = rule.only_same_subject and (not work.subject or work.subject != person.subject)
     other |= rule.only_same_stage and (not work.stage or work.stage != person.stage)
+    other |= rule.exclude_same_subject and work.subject == person.subject != ""
+    other |= rule.exclude_same_stage and work.stage == person.stage != ""
+    other |= rule.exclude_past_reviewers and work.author_id in person.past_authors
     return in_pool and not excluded and not refused and not outside and not other and person.id != work.author_id
+
+
+def meets_nobody_twice(
+    new: Iterable[Assignment], works: Mapping[int, Work], rule: AllocationRule, existing: Iterable[Assignment]
+) -> bool:
+    """Whether, by the rule, nobody is newly given an author whose work they have, or two works of one."""
+    if not rule.exclude_past_reviewers:
+        return True
+    new = list(new)
+    had = {(works[one.work_id].author_id, one.reviewer_id) for one in existing}
+    met = [(works[one.work_id].author_id, one.reviewer_id) for one in new]
+    return len(set(met)) == len(met) and not set(met) & had
 
 
 def limit_of(person: Reviewer, works: Sequence[Work], rule: AllocationRule) -> int:
@@ -432,6 +451,7 @@ def test_every_rule_is_kept_and_every_missing_review_is_told(
     assert not set(outcome.assignments) & set(existing)
     for one in outcome.assignments:
         assert may_review(by_work[one.work_id], by_person[one.reviewer_id], by_person, rule)
+    assert meets_nobody_twice(outcome.assignments, by_work, rule, existing)
 
     load = Counter(one.reviewer_id for one in (*outcome.assignments, *existing))
     added = Counter(one.reviewer_id for one in outcome.assignments)
@@ -496,6 +516,9 @@ def plans(
         load = Counter(start)
         added = Counter(person for chosen in plan for person in chosen)
         load.update(added)
+        pairs = [Assignment(work.id, person) for work, chosen in zip(works, plan, strict=True) for person in chosen]
+        if not meets_nobody_twice(pairs, {work.id: work for work in works}, rule, existing):
+            continue
         if all(load[person] <= limit[person] for person in added):
             yield sum(added.values()), sum((load[p.id] - duty[p.id]) ** 2 for p in people)
 

@@ -15,7 +15,8 @@ from scipy.sparse.csgraph import maximum_flow
 from rubrics import allocation, classes, columns
 from rubrics.allocation import AllocationRule, Assignment, CourseGroups, Outcome, Pool, Reviewer, Why, Work, allocate
 from rubrics.draw import Drawn, Ground, Lots, draw, to_give
-from tests.rubrics.test_allocation import given_by, limit_of, may_review, reviewers_of
+from rubrics.plan import Plan
+from tests.rubrics.test_allocation import given_by, limit_of, may_review, meets_nobody_twice, reviewers_of
 
 ELSEWHERE = AllocationRule(reviews_per_work=3, pool=Pool.DISTRICT, exclude_own_school=True, prefer_same_subject=False)
 
@@ -35,16 +36,28 @@ def most_that_fits(
     count = Counter(one.work_id for one in set(existing))
     by_id = {person.id: person for person in people}
     source, sink = 0, 1 + len(works) + len(people)
+    meetings: dict[tuple[int, int], int] = {}  # nobody reviews two works of one author: of each such pair one place
+    author = {work.id: work.author_id for work in works}
+    had = {(author[one.work_id], one.reviewer_id) for one in existing}
     rows, ends, sizes = [], [], []
     for w, work in enumerate(works):
         rows.append(source), ends.append(1 + w), sizes.append(max(0, rule.reviews_per_work - count[work.id]))
         for p, person in enumerate(people):
             if (work.id, person.id) not in on and may_review(work, person, by_id, rule):
-                rows.append(1 + w), ends.append(1 + len(works) + p), sizes.append(1)
+                end = 1 + len(works) + p
+                if rule.exclude_past_reviewers:
+                    if (work.author_id, person.id) in had:
+                        continue
+                    known = len(meetings)
+                    place = meetings.setdefault((work.author_id, person.id), sink + 1 + known)
+                    if len(meetings) > known:
+                        rows.append(place), ends.append(end), sizes.append(1)
+                    end = place
+                rows.append(1 + w), ends.append(end), sizes.append(1)
     for p, person in enumerate(people):
         room = limit_of(person, works, rule) - load[person.id] - person.owed_now
         rows.append(1 + len(works) + p), ends.append(sink), sizes.append(max(0, room))
-    graph = csr_array((np.array(sizes, np.int32), (rows, ends)), shape=(sink + 1, sink + 1))
+    graph = csr_array((np.array(sizes, np.int32), (rows, ends)), shape=(sink + 1 + len(meetings),) * 2)
     return int(maximum_flow(graph, source, sink).flow_value)
 
 
@@ -66,6 +79,7 @@ def any_pool(seed: int) -> tuple[list[Work], list[Reviewer], AllocationRule, lis
             frozenset(chance.choices(range(number), k=chance.choice([0, 0, 1]))),
             frozenset(chance.choices([51, 52, 53], k=chance.choice([0, 1, 1, 2]))),
             chance.choice(["", "小学", "初中"]),
+            past_authors=frozenset(chance.choices(range(number), k=chance.choice([0, 0, 1]))),
         )
         for n in range(number)
     ]
@@ -86,6 +100,9 @@ def any_pool(seed: int) -> tuple[list[Work], list[Reviewer], AllocationRule, lis
         exclude_own_group=chance.random() < 0.15,
         only_same_subject=chance.random() < 0.15,
         only_same_stage=chance.random() < 0.15,
+        exclude_same_subject=chance.random() < 0.15,
+        exclude_same_stage=chance.random() < 0.15,
+        exclude_past_reviewers=chance.random() < 0.4,
     )
     existing = []
     if chance.random() < 0.5:
@@ -108,6 +125,7 @@ def keeps_every_rule(
     assert not set(outcome.assignments) & set(existing)
     for one in outcome.assignments:
         assert may_review(by_work[one.work_id], by_person[one.reviewer_id], by_person, rule)
+    assert meets_nobody_twice(outcome.assignments, by_work, rule, existing)
     added = Counter(one.reviewer_id for one in outcome.assignments)
     load = added + Counter(one.reviewer_id for one in existing)
     for person in people:
@@ -143,7 +161,8 @@ def by_lot(
 def test_what_the_draw_calls_whole_is_the_most_and_the_most_even(pool_seed: int, seed: int) -> None:
     """Large pools have no exact plan behind the draw, so what it calls proven must be so by itself."""
     works, people, rule, existing = any_pool(pool_seed)
-    rule = replace(rule, prefer_same_subject=False, course_groups=CourseGroups.OFF)
+    # Two works of one author are never in one draw.
+    rule = replace(rule, prefer_same_subject=False, course_groups=CourseGroups.OFF, exclude_past_reviewers=False)
     drawn = by_lot(works, people, rule, existing, seed)
     exact = allocate(works, people, rule, seed, existing)
     if drawn.open:
@@ -289,3 +308,40 @@ def test_what_somebody_must_not_review_in_other_schools_keeps_them_from_nothing_
     assert (given[0], given[1]) == (2, 0)  # who sees all of another school at the desk; who has gone
     assert sum(one.short for one in outcome.shortages) == 2  # duty_slack 0: nobody else gives what one of them did not
     assert {one.why for one in outcome.shortages} == {Why.EVERYONE_AT_LIMIT}
+
+
+@given(st.integers(0, 10**9), st.integers())
+@settings(max_examples=25, deadline=None)
+def test_the_draw_and_the_exact_plan_name_the_same_reasons(pool_seed: int, seed: int) -> None:
+    """Whichever way a pool is planned, the same gap is told in the same words."""
+    works, people, rule, existing = any_pool(pool_seed)
+    people = list(allocation._who_know(works, people, rule, allocation._before(works, people, rule, seed, existing)[1]))
+    standing, on = allocation._before(works, people, rule, seed, existing)
+    by_columns = columns.Columns(works, people, rule, standing, on, rule.reviews_per_work).shortages()
+    exact = Plan(works, people, rule, seed, standing, on)
+    for work in exact.work_index.values():
+        exact.balance.goal[work] = max(rule.reviews_per_work, exact.balance.count[work])
+    assert {one.work_id: one.why for one in by_columns} == {one.work_id: one.why for one in exact.shortages()}
+
+
+@pytest.mark.parametrize("schools", [2, 40])
+def test_each_of_three_works_of_an_author_has_other_reviewers(schools: int) -> None:
+    authors = [author for size in [80 // schools] * schools for author in range(size)]
+    works = [Work(3 * n + turn, n, n % schools, None, f"学科{n % 5}") for n in range(len(authors)) for turn in range(3)]
+    rule = replace(ELSEWHERE, reviews_per_work=2, max_reviews=9, exclude_past_reviewers=True)
+    outcome = allocate(works, reviewers_of(works), rule, seed=3)
+    keeps_every_rule(outcome, works, reviewers_of(works), rule)
+    assert outcome.shortages == ()
+    assert {one.given for one in outcome.loads} <= {5, 6, 7}
+
+
+def test_a_rule_of_subjects_lets_nobody_review_the_school_their_author_has_moved_to() -> None:
+    """The pool falls into parts by subject; an author who teaches another one by now is in another part."""
+    works = [Work(n, n, n % 2, None, "语文" if n < 80 else "数学") for n in range(160)]
+    people = [replace(one, subject="语文" if one.id < 80 else "数学") for one in reviewers_of(works)]
+    people[7] = replace(people[7], school_id=0, subject="数学")  # from school 1, where the work was handed in
+    rule = replace(ELSEWHERE, only_same_subject=True, duty_slack=None, max_reviews=9)
+    outcome = allocate(works, people, rule, seed=1)
+    short = {one.work_id: one.why for one in outcome.shortages}
+    assert short[7] is Why.OWN_SCHOOL_EXCLUDED
+    assert not [one for one in outcome.assignments if one.work_id == 7]

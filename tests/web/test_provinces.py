@@ -31,6 +31,8 @@ OTHERS: dict[str, Any] = {
     "files.not_taken": ["doc"],
     "appeals.panel": "trainer",
     "review.pool": "district",
+    "review.subjects": "same",
+    "review.stages": "other",
     "review.course_groups": "only",
     "review.score": "median",
     "review.returned_to": "peers",
@@ -47,6 +49,7 @@ OTHERS: dict[str, Any] = {
 }
 NEEDED = {  # a setting that says something only beside another one
     "review.calibration_items": {"review": {"calibration": "mixed"}},
+    "review.exclude_own_group": {"review": {"pool": "district"}},
     **{f"appeals.{name}": {"appeals": {"days": 7}} for name in ("answer_days", "panel", "may_fall")},
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},
