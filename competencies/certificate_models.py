@@ -60,7 +60,8 @@ class Certificate(Paper, table=True):
     """学时证明: what the ledger said of a person in a programme on one day. Append-only.
 
     `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to `seal_number`. `hours`:
-    hundredths by kind, of kinds of which there are any.
+    hundredths by kind, of kinds of which there are any. `per_credit_point_hundredths`: how much of a 学时 made one 学分
+    by the rules of that day; None = they did not count so.
     """
 
     __tablename__ = "certificate"
@@ -73,6 +74,7 @@ class Certificate(Paper, table=True):
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
     hours: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     entries: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    per_credit_point_hundredths: int | None = None
     seal_number: int
     seal_hash: str = Field(max_length=64)
 

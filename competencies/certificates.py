@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from competencies import papers
 from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
+from competencies.hours import credit_points
 from competencies.models import CreditEntry, CreditKind, LedgerUnsealed
 from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import pk, table
@@ -81,6 +82,11 @@ def said_by(certificate: Certificate) -> Statement:
     """What a certificate says."""
     hours = tuple((kind, certificate.hours[kind.value]) for kind in CreditKind if kind.value in certificate.hours)
     return Statement(hours, tuple(sorted(certificate.entries)))
+
+
+def credit_points_of(certificate: Certificate) -> int:
+    """学分 that its hours make, in hundredths, rounded down; 0 where it says nothing of them."""
+    return credit_points(sum(certificate.hours.values()), certificate.per_credit_point_hundredths or 0)
 
 
 def standing(certificate: Certificate, is_ended: bool, entries: Collection[CreditEntry]) -> Standing:

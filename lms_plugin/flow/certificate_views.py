@@ -114,7 +114,8 @@ class HoursLine:
 
 @dataclass(frozen=True)
 class Printed:
-    """What stands on paper."""
+    """What stands on paper. `credit_points`: 学分 in hundredths, 0 where nothing is said of them; `per_credit_point`:
+    hundredths of a 学时 that make one."""
 
     number: str
     code: str
@@ -125,6 +126,8 @@ class Printed:
     issuer: str
     paper: str
     hours: Hours
+    credit_points: int
+    per_credit_point: int
     seal_number: int
     seal_hash: str
     issued_at: datetime
@@ -373,6 +376,8 @@ def printed(
         issuer=certificate.issuer,
         paper=certificate.paper,
         hours=by_kind(competencies.certificates.said_by(certificate)),
+        credit_points=competencies.certificates.credit_points_of(certificate),
+        per_credit_point=certificate.per_credit_point_hundredths or 0,
         seal_number=certificate.seal_number,
         seal_hash=certificate.seal_hash,
         issued_at=certificate.issued_at,

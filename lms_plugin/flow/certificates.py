@@ -42,6 +42,7 @@ class Holder:
     unit: OrgUnit | None  # the school they belong to now
     entries: tuple[CreditEntry, ...]
     certificates: tuple[tuple[Certificate, CertificateEnd | None], ...]  # the newest first
+    per_credit_point: int = 0  # hundredths of a 学时 that make one 学分 by the rules of now; 0 = not counted so
 
     @property
     def statement(self) -> Statement:
@@ -58,8 +59,11 @@ class Holder:
         return competencies.certificates.standing(certificate, end is not None, self.entries)
 
     def has_the_same(self) -> bool:
-        """They hold one that says just what the ledger says."""
-        return self.current is not None and competencies.certificates.said_by(self.current) == self.statement
+        """They hold one that says just what the ledger says, with the 学分 of the rules of now."""
+        one = self.current
+        if one is None or (one.per_credit_point_hundredths or 0) != self.per_credit_point:
+            return False
+        return competencies.certificates.said_by(one) == self.statement
 
     def obstacle(self, actor: Actor | None, *, by_name: bool = False) -> str:
         """Why none can be made out to them, as a code; "" where nothing stands in the way.
@@ -87,7 +91,7 @@ class Issued:
 
 
 def holders(session: Session, programme: Programme, people: Sequence[tuple[Person, OrgUnit | None]]) -> list[Holder]:
-    """These people (rows of today) with their entries and certificates in a programme: two queries."""
+    """These people (rows of today) with their entries and certificates in a programme: two queries, and the rules."""
     rows = {row: pk(person) for person, _unit in people for row in humans.rows_of(person)}
     entries: dict[int, list[CreditEntry]] = defaultdict(list)
     given: dict[int, list[tuple[Certificate, CertificateEnd | None]]] = defaultdict(list)
@@ -100,8 +104,9 @@ def holders(session: Session, programme: Programme, people: Sequence[tuple[Perso
             entries[rows[entry.person_id]].append(entry)
         for certificate, end in competencies.papers.of_people(session, KIND, pk(programme), rows):
             given[rows[certificate.person_id]].append((certificate, end))
+    per = competencies.rules_of(session, programme).hours.per_credit_point_hundredths
     return [
-        Holder(person, humans.rows_of(person), unit, tuple(entries[pk(person)]), tuple(given[pk(person)]))
+        Holder(person, humans.rows_of(person), unit, tuple(entries[pk(person)]), tuple(given[pk(person)]), per)
         for person, unit in people
     ]
 
@@ -340,6 +345,7 @@ def _make_out(
                 paper=paper,
                 hours={kind.value: hundredths for kind, hundredths in said.hours},
                 entries=list(said.entries),
+                per_credit_point_hundredths=holder.per_credit_point or None,
                 seal_number=head.number,
                 seal_hash=head.hash,
                 issued_by_id=actor.person_id,

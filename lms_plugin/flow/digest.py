@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 import competencies
-from lms_plugin import outbox
+from lms_plugin import leaving, outbox
 from lms_plugin.access import Actor, Permission, can, somewhere
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.flow import message_words, messages, stuck
@@ -41,11 +41,12 @@ class StuckLine:
 
 
 def ask_digests(session: Session, now: datetime) -> None:
-    """The worker's sweep: from 07:00 of each district's day on, asks once for that day's digest."""
+    """The worker's sweep: from 07:00 of each district's day on, asks once for that day's digest; not where a district
+    has gone on elsewhere and nothing can be done here."""
     wanted: dict[str, int] = {}
     for tenant in session.exec(select(Tenant).order_by(col(Tenant.id))).all():
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        if local.time() >= AT:
+        if local.time() >= AT and not leaving.is_read_only(tenant, now):
             wanted[f"{pk(tenant)}:{local.date().isoformat()}"] = pk(tenant)
     asked = set(session.exec(select(Job.key).where(Job.kind == outbox.DIGEST, col(Job.key).in_(wanted))).all())
     for key, tenant_id in wanted.items():

@@ -149,7 +149,9 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         if entries
         else ()
     )
-    holder = certificates.Holder(person, person_ids, units[0] if units else None, tuple(entries), given)
+    per_point = rules.hours.per_credit_point_hundredths
+    unit = units[0] if units else None
+    holder = certificates.Holder(person, person_ids, unit, tuple(entries), given, per_point)
     taken_back = {entry.reverses_id: entry.source for entry in entries if entry.reverses_id is not None}
     cycle = competencies.cycle_rule(tenant.cycle)
     now_on = competencies.local_day(now, timezone)
@@ -206,7 +208,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         online_hundredths=online,
         online_need_hundredths=rules.hours.online_need_hundredths,
         credit_points_hundredths=competencies.credit_points(
-            sum(entry.credit_hundredths for entry in entries), rules.hours.per_credit_point_hundredths
+            sum(entry.credit_hundredths for entry in entries), per_point
         ),
         hours_kind=rules.hours.kind,
         deliveries=deliveries.deliveries(session, person_ids, pk(programme), for_staff=not is_own),

@@ -23,6 +23,7 @@ class Verified:
     name: str
     title: str
     hours: certificate_views.Hours
+    credit_points: int  # 学分 in hundredths, 0 where the paper says nothing of them
     issued_at: datetime
     timezone: str
     standing: Standing
@@ -45,6 +46,7 @@ def look_up(session: Session, typed: str) -> Verified | workloads.VerifiedWork |
         name=masked(certificate.name),
         title=certificate.title,
         hours=certificate_views.by_kind(competencies.certificates.said_by(certificate)),
+        credit_points=competencies.certificates.credit_points_of(certificate),
         issued_at=certificate.issued_at,
         timezone=get(session, Tenant, certificate.tenant_id).timezone,
         standing=holder.standing(certificate, end),

@@ -316,3 +316,22 @@ def test_hours_are_of_their_kind(world: World, kind: CreditKind) -> None:
 
 def test_every_kind_of_hours_has_its_words_on_paper() -> None:
     assert set(certificate_paper.KINDS) == {kind.value for kind in CreditKind}
+
+
+def test_credit_points_stand_on_it_by_the_rule_of_that_day(world: World) -> None:
+    plain = certificate_for(world, cast.CHEN)
+    seen = look(world, plain)
+    assert (seen.credit_points, seen.per_credit_point) == (0, 0)
+    assert "学分" not in certificate_paper.page(seen, "https://x/v/1", "https://x/v")
+    world.set_rules(hours={"per_credit_point_hundredths": 900})
+    second = issue(world, cast.CHEN)  # the hours are the same, what they make is said for the first time
+    assert (second.number, second.hours) == (2, plain.hours)
+    seen = look(world, second)
+    assert (seen.credit_points, seen.per_credit_point) == (277, 900)  # 25 / 9, rounded down
+    paper = certificate_paper.page(seen, "https://x/v/1", "https://x/v")
+    assert "按每 9 学时合 1 学分，共 <b>2.77</b> 学分" in paper
+    assert verified(world, second).credit_points == 277
+    world.set_rules(hours={"per_credit_point_hundredths": 1000})
+    assert (look(world, second).credit_points, verified(world, second).standing) == (277, Standing.VALID)
+    assert issue(world, cast.CHEN).number == 3
+    assert issue(world, cast.CHEN).number == 3

@@ -284,6 +284,14 @@ def notices(office: Any) -> list[Notice]:
         return list(session.exec(select(Notice).where(Notice.kind == digest.STUCK).order_by(col(Notice.id))).all())
 
 
+def test_a_district_that_has_gone_on_elsewhere_gets_no_digest(world: World) -> None:
+    world.tenant.frozen_on = at(world, 7, 0).date()
+    world.session.add(world.tenant)
+    world.session.flush()
+    digest.ask_digests(world.session, at(world, 7, 30))
+    assert [job for job in jobs(world) if job.tenant_id == world.tenant.id] == []
+
+
 def test_the_days_head_of_the_ledger_is_in_the_digest_once_a_day(office: Any) -> None:
     world, ids = office.world, {"tenant_id": pk(office.world.tenant)}
     digest.gather(office.post, ids, world.now)
