@@ -282,7 +282,7 @@ NEEDS_PROOF = frozenset(
         *(Permission.BATCH_CLOSE, Permission.BATCH_CHECK, Permission.OBJECTION_ANSWER, Permission.APPEAL_PANEL),
         *(Permission.CREDIT_REVERSE, Permission.CERTIFICATE_ISSUE, Permission.HOURS_ANSWER, Permission.HOURS_IMPORT),
         *(Permission.TRAINING_HOLD, Permission.TRAINING_CORRECT, Permission.TEACHER_EXEMPT, Permission.PLAN_DECIDE),
-        *(Permission.TRANSFER_RELEASE, Permission.TRANSFER_TAKE),
+        *(Permission.TRANSFER_RELEASE, Permission.TRANSFER_TAKE, Permission.UPPER_CHECK),
         # by which rules
         *(Permission.PROGRAMME_EDIT, Permission.FRAMEWORK_CURATE),
         # who may do so, from where, and as whom

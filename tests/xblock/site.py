@@ -21,7 +21,9 @@ from tests.xblock.installed import installed_for
 
 @dataclass
 class Site(Consumer):
-    """A host whose blocks of ours are one platform at the tool."""
+    """A host whose blocks of ours are one platform at the tool. `log`: what the LMS has written down."""
+
+    log: Path = Path()
 
     def registration(self, block: str) -> "lti.Registration":
         """What an author's page prints, typed into the tool; the same for every block."""
@@ -99,7 +101,7 @@ def site_of(generation: str, folder: Path, name: str = "localhost") -> Iterator[
         tool_on_loopback(folder) as tool,
         consumer_on_loopback(python, tool.url, folder, beside, name) as root,
     ):
-        made = Site(generation, root, tool)
+        made = Site(generation, root, tool, log=folder / "host.log")
         made.is_the_same("lin", cast.CHEN)
         made.is_the_same("mei", cast.WANG)
         yield made

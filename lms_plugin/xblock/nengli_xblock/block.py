@@ -138,7 +138,7 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
             log.warning("nengli: %s cannot be opened: %s", self.scope_ids.usage_id, error.code)
             return self.said("broken", 503)
         except Exception:  # the course page around this frame must not break
-            log.exception("nengli: %s cannot be opened", self.scope_ids.usage_id)
+            compat.warn("cannot be opened", self.scope_ids.usage_id)
             return self.said("broken", 503)
 
     def said(self, code: str, status: int) -> Response:
@@ -271,7 +271,7 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
                 user_id, location.context_key, CREDIT_NAMESPACE, str(location), status=status, reason=reason
             )
         except Exception:  # a course that gives no credit knows no such requirement; the hours stay
-            log.exception("nengli: the credit service took no hours of %s", location)
+            compat.warn("the credit service took no hours", location)
 
     def _catch_up(self, account: Account) -> None:
         """Scores that came while this block did not listen: a block that was added later, a course that was moved."""
@@ -319,6 +319,11 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         found = Score(raw_earned=_share(newest) * self.max_score(), raw_possible=self.max_score())
         self.set_score(found)
         return found
+
+    def _publish_grade(self, score: Score, only_if_higher: bool | None = None) -> None:
+        """As for every grade of ours: a block that is not graded publishes none."""
+        if score.raw_possible:
+            super()._publish_grade(score, only_if_higher)
 
     @staticmethod
     def workbench_scenarios() -> list[tuple[str, str]]:

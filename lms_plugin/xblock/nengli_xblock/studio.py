@@ -1,6 +1,5 @@
 """What authors see: the block on its unit's page, and the form that changes it."""
 
-import logging
 import math
 from typing import Any
 
@@ -12,8 +11,6 @@ from xblock.exceptions import JsonHandlerError
 from nengli_xblock import compat
 from nengli_xblock.compat import NotReady
 from nengli_xblock.words import sentence
-
-log = logging.getLogger(__name__)
 
 VIEWS = ("programme", "point", "record", "reviews")  # of the tool's links (`flow/links.py` there)
 LONGEST_TITLE = 200
@@ -30,7 +27,7 @@ class StudioMixin(XBlockMixin):
             try:
                 found = compat.registration()
             except Exception:  # the unit's page shows other blocks too
-                log.exception("nengli: no registration")
+                compat.warn("no registration", self.scope_ids.usage_id)
                 problem = self.words("picker_broken")
         context = {
             "title": self.display_name,
@@ -88,7 +85,7 @@ class StudioMixin(XBlockMixin):
         try:
             return Response(status=302, location=compat.picker_url(self, account))
         except Exception:  # the window says so, the form stays
-            log.exception("nengli: nothing to choose from for %s", self.scope_ids.usage_id)
+            compat.warn("nothing to choose from", self.scope_ids.usage_id)
             return self.said("picker_broken", 503)
 
     @XBlock.json_handler

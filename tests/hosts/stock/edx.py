@@ -23,6 +23,7 @@ STAFF = ("staff", "instructor")  # edx-platform's names: course team, and course
 ROLES: dict[str, str] = {}  # what an account is in the course, by username
 PUBLISHED: list[dict[str, Any]] = []  # every event that a block has published: grades among them
 DELETED: set[str] = set()  # blocks that are no more
+GATED: set[str] = set()  # blocks behind something that has to be done first: nobody who is not of the team is let in
 FIELDS = DictKeyValueStore()  # what Studio and learners have stored in blocks
 
 
@@ -265,7 +266,10 @@ stand_in(
 stand_in("xmodule.modulestore.django", modulestore=Blocks)
 stand_in(
     "lms.djangoapps.courseware.block_render",
-    get_block_for_descriptor=lambda user, block, **_rest: bind(block, user),
+    # edx-platform gives nothing, and binds nobody, where this user may not see the block
+    get_block_for_descriptor=lambda user, block, **_rest: (
+        None if block.scope_ids.usage_id.block_id in GATED else bind(block, user)
+    ),
 )
 stand_in("lms.djangoapps.courseware.access", has_access=lambda account, *_rest: account.is_authenticated)
 stand_in(

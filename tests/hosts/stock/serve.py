@@ -75,7 +75,7 @@ def furnish(tool: str) -> None:
     picked = {"lti_advantage_deep_linking_enabled": True}
     add_block("picked", **common, **picked, lti_advantage_deep_linking_launch_url=f"{tool}/lti/launch")
     if find_spec("nengli_xblock"):
-        for name in ("first", "second", "third", "late", "blank"):
+        for name in ("first", "second", "third", "late", "free", "blank"):
             add_block(name, kind="nengli", display_name=f"校本应用考核 {name}")
 
 
