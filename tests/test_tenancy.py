@@ -120,6 +120,7 @@ OWN_PAGES = {
     "chain.programmes",
     "chain.publicities",
     "asks.inbox",
+    "calendar_file.due",
     "appeals.inbox",
     "inbox.home",
     "inbox.read_all",

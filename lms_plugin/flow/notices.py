@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import waiting
+from lms_plugin.flow import overdue, waiting
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
 
@@ -51,15 +51,16 @@ def _open_to(actor: Actor) -> Any:
     )
     blank = cast(null(), String)
     parts = [columns(*rows.c, blank, blank, cast(null(), Integer), blank, blank, blank)]
-    for part in waiting.county_parts(actor):
+    for part in (*waiting.county_parts(actor), *overdue.promising(actor)):
         one = part.subquery()
         told = (one.c.programme, one.c.title, one.c.number, one.c.batch, one.c.unit, one.c.school)
         parts.append(columns(one.c.kind, literal("", String), cast(null(), JSON), one.c.since, *told))
     return union_all(*parts)
 
 
-def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
-    """The open notices that reach the person, the oldest first; none for who could not see to them. One query."""
+def open_notices(session: Session, actor: Actor, now: datetime) -> list[NoticeLine]:
+    """The open notices that reach the person, the oldest first; none for who could not see to them. One query, four
+    where decisions are promised."""
     if not can(actor, Permission.ROSTER_IMPORT, somewhere(actor)):
         return []
     names = ("programme", "title", "n", "batch", "unit", "school")
@@ -68,6 +69,11 @@ def open_notices(session: Session, actor: Actor) -> list[NoticeLine]:
         NoticeLine(kind, key, params if params is not None else dict(zip(names, told, strict=True)), at, may_merge)
         for kind, key, params, at, *told in session.execute(_open_to(actor))
     ]
+    promising = [line.params["programme"] for line in lines if line.kind == overdue.OVERDUE]
+    lines = [line for line in lines if line.kind != overdue.OVERDUE]
+    for late in overdue.overdue_matters(session, actor, promising, now):
+        params = {"programme": late.programme, "title": late.title, "n": late.number}
+        lines.append(NoticeLine(late.kind, "", params, late.since_at, may_merge))
     return sorted(lines, key=lambda line: (line.kind != HEAD, line.raised_at))
 
 

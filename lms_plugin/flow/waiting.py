@@ -56,7 +56,8 @@ def paths_of(actor: Actor, *, also_trainers: bool) -> tuple[str, ...]:
     )
 
 
-def _below(path: Any, tops: tuple[str, ...]) -> ColumnElement[bool]:
+def below(path: Any, tops: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether a unit lies at or below one of these; "" = the whole district."""
     if "" in tops:
         return true()
     return or_(false(), *(path.startswith(top, autoescape=True) for top in tops))
@@ -113,7 +114,7 @@ def _of_batches(kind: str, counted: Any, tops: tuple[str, ...]) -> Select[Any]:
         .where(
             col(Programme.archived_at).is_(None),
             col(Programme.goes_by_batch).is_(True),  # else the stages were switched off, and nobody goes on with these
-            _below(col(above.path), tops),
+            below(col(above.path), tops),
         )
     )
 
@@ -149,7 +150,7 @@ def _appeals(actor: Actor, tops: tuple[str, ...]) -> Select[Any]:
         .select_from(counted)
         .join(Programme, col(Programme.id) == counted.c.programme_id)
         .join(above, col(above.id) == col(Programme.org_unit_id))
-        .where(col(Programme.archived_at).is_(None), _below(col(above.path), tops))
+        .where(col(Programme.archived_at).is_(None), below(col(above.path), tops))
     )
 
 
@@ -168,7 +169,7 @@ def _plans(actor: Actor, tops: tuple[str, ...]) -> Select[Any]:
             col(_Plan.tenant_id) == actor.tenant_id,
             col(_Plan.state) == competencies.plans.PlanState.SUBMITTED,
             or_(col(_Plan.submitted_by_id).is_(None), ~own),
-            _below(col(OrgUnit.path), tops),
+            below(col(OrgUnit.path), tops),
         )
         .group_by(col(_Plan.programme_id))
         .subquery()

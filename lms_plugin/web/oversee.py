@@ -108,7 +108,7 @@ def home() -> BaseResponse | str:
     """The newest programme within reach."""
     place = oversee.home(db(), actor())
     if place is None:
-        waiting = notices.open_notices(db(), actor())
+        waiting = notices.open_notices(db(), actor(), edge().now)
         late = digest.stuck_notices(db(), actor())
         return render_template(
             "oversee/none.html",
@@ -142,7 +142,7 @@ def unit(programme: str, unit: str) -> str:
         tenths=tenths,
         category_list=category_form.listed,
         may_import=actor().has(RoleKind.OFFICER),
-        notices=notices.open_notices(db(), actor()),
+        notices=notices.open_notices(db(), actor(), edge().now),
         stuck=digest.stuck_notices(db(), actor()),
         sees_trainings=actor().has(*trainings.READERS),
         matters=_school_matters(),

@@ -38,7 +38,7 @@ def officer_of(world: World, who: cast.Cast, school: str) -> None:
 
 
 def waiting(world: World, who: cast.Cast = cast.OFFICER) -> list[tuple[str, Any]]:
-    lines = notices.open_notices(world.session, world.actor(who))
+    lines = notices.open_notices(world.session, world.actor(who), world.now)
     return [(line.params["school"], line.params["n"]) for line in lines if line.kind == notices.ASKED]
 
 

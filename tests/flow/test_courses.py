@@ -219,7 +219,7 @@ def test_a_trainer_of_a_part_is_asked_at_a_course_that_they_teach(world: World, 
 
 
 def told(world: World, actor: Actor) -> list[str]:
-    return [line.key for line in notices.open_notices(world.session, actor)]
+    return [line.key for line in notices.open_notices(world.session, actor, world.now)]
 
 
 def test_notices_reach_whoever_is_above(world: World, east: OrgUnit) -> None:

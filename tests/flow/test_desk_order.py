@@ -8,7 +8,8 @@ from sqlmodel import col, select
 import competencies
 import rubrics
 from lms_plugin.db import pk
-from lms_plugin.flow import case_views, doubts, promised, queue_views, uncertain
+from lms_plugin.flow import case_views, doubts, notices, promised, queue_views, uncertain
+from lms_plugin.flow.overdue import OVERDUE
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import hand_in
@@ -111,6 +112,11 @@ def test_what_waits_longer_than_promised_is_told_and_stands_in_a_list_of_its_own
     world.programme.review_by_on = (world.now - 7 * DAY).date()
     session.add(world.programme)
     session.flush()
+    told = [one for one in notices.open_notices(session, world.actor(cast.OFFICER), world.now) if one.kind == OVERDUE]
+    assert [(one.params["title"], one.params["n"]) for one in told] == [(world.programme.title, 2)]
+    for who in (cast.TRAINER, cast.CHEN, cast.NEIGHBOUR):
+        shown = notices.open_notices(session, world.actor(who), world.now)
+        assert OVERDUE not in {one.kind for one in shown}
     promises = promised.promises_of(session, [world.programme])
     assert {row.uuid for row in queued(world, state="overdue").rows} == {old.uuid, back.uuid}
     waits = {row.uuid: (row.waits_since, row.is_overdue) for row in queued(world).rows}

@@ -27,7 +27,7 @@ def news(world: World) -> list[str]:
 
 
 def county(world: World, who: cast.Cast = cast.OFFICER) -> dict[str, int]:
-    lines = notices.open_notices(world.session, world.actor(who))
+    lines = notices.open_notices(world.session, world.actor(who), world.now)
     return {one.kind: one.params["n"] for one in lines if one.kind in {waiting.CHECK, waiting.ANSWER, waiting.REVIEW}}
 
 

@@ -401,6 +401,7 @@ PAGES = (
 
 # GET routes that answer no page: bytes, sheets, JSON, redirects of a launch.
 NO_PAGES = {
+    "calendar_file.due",
     "person_data.file",
     "person_data.my_file",
     "transfers.file",
