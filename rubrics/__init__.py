@@ -78,6 +78,7 @@ from rubrics.models import (
     ReviewEvent,
     ReviewFlag,
     ReviewNeed,
+    ReviewQuota,
     ReviewState,
     ReviewSummary,
     RubricVersion,
@@ -213,6 +214,7 @@ __all__ = [
     "decline",
     # claiming one
     "ReviewNeed",
+    "ReviewQuota",
     "Claimant",
     "claim",
     "claiming",

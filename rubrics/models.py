@@ -179,6 +179,19 @@ class ReviewNeed(Model, table=True):
     prio: int
 
 
+class ReviewQuota(Model, table=True):
+    """每人最多评几份: how many reviews of a programme somebody gives in all; None = as the rules say (again)."""
+
+    __tablename__ = "review_quota"
+    __table_args__ = (UniqueConstraint("programme_id", "person_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
+    person_id: int = Field(foreign_key="person.id")
+    most: int | None = None
+    set_by_id: int = Field(foreign_key="person.id")
+    set_at: datetime
+
+
 class CriterionMark(Model, table=True):
     """One criterion by one reviewer: level 0 未达到, 1 合格 (or 有效), 2 优秀; a reason where it is below pass."""
 

@@ -67,7 +67,7 @@ KEPT: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         [
             *("programme_policy", "programme_event", "certificate_terms", "cohort_place", "exemption", "enrolment"),
-            *("selection", "plan_call", "counted_as", "held_hours"),
+            *("selection", "plan_call", "counted_as", "held_hours", "review_quota"),
         ],
         _PROGRAMME,
     ),

@@ -53,11 +53,11 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     """
     require(actor, Permission.REVIEW_CLAIM, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
-    policy, timezone = _require_part(session, actor, programme)
+    policy, timezone, quota = _require_part(session, actor, programme)
     if not policy.takes_claims or competencies.is_closed(programme, timezone, now):
         raise Refused("review.claims_closed")
     reviews = _own_reviews(session, actor, programme)
-    _require_room(reviews, policy, now)
+    _require_room(reviews, policy, quota, now)
     unit_id, group_id = _place(session, actor)
     pool = pool_key(policy, unit_id, group_id)
     if pool is None:
@@ -107,47 +107,65 @@ def offers(session: Session, actor: Actor, now: datetime) -> tuple[Offer, ...]:
     )
     gone = exists().where(col(Person.id) == actor.person_id, leavers.is_off_roster())
     rows = session.exec(
-        select(programme, competencies.ProgrammePolicy)
+        select(programme, competencies.ProgrammePolicy, _quota(actor.person_ids, col(programme.id)))
         .join(competencies.ProgrammePolicy, col(competencies.ProgrammePolicy.id) == col(programme.policy_id))
         .where(programme.tenant_id == actor.tenant_id, part, ~gone, lacking)
         .order_by(col(programme.id))
     ).all()
     open_ones = [
-        (row, competencies.Rules.model_validate(policy.rules).review)
-        for row, policy in rows
+        (row, competencies.Rules.model_validate(policy.rules).review, quota)
+        for row, policy, quota in rows
         if not competencies.is_closed(row, timezone, now)
     ]
-    open_ones = [(row, policy) for row, policy in open_ones if policy.takes_claims]
+    open_ones = [one for one in open_ones if one[1].takes_claims]
     if not open_ones:
         return ()
     asked: Any = columns(
         col(review.programme_id), col(review.state), col(review.is_claimed), col(review.blind_number)
     ).where(
         col(review.reviewer_id).in_(actor.person_ids),
-        col(review.programme_id).in_([pk(row) for row, _policy in open_ones]),
+        col(review.programme_id).in_([pk(row) for row, _policy, _most in open_ones]),
         _COUNTS,
     )
     held = session.connection().execute(asked).all()
     found = []
-    for row, policy in open_ones:
+    for row, policy, quota in open_ones:
         mine = [one for one in held if one.programme_id == pk(row)]
-        left, owed = _room(mine, policy)
+        left, owed = _room(mine, policy, quota)
         if left > 0:
             waits = next((one.blind_number for one in mine if one.is_claimed and one.state in rubrics.UNFINISHED), None)
             found.append(Offer(row.uuid, row.title, left, waits, owed))
     return tuple(found)
 
 
-def _room(mine: Sequence[Any], policy: competencies.ReviewPolicy) -> tuple[int, int]:
-    """How many more somebody with these reviews (those that count) may claim, and how many of them they owe."""
+def _room(mine: Sequence[Any], policy: competencies.ReviewPolicy, quota: int | None) -> tuple[int, int]:
+    """How many more somebody with these reviews (those that count) may claim, and how many of them they owe; never
+    more than they give in all (`quotas`)."""
     owed = max(0, policy.peer_due - len(mine))
-    return max(policy.claims - sum(one.is_claimed for one in mine), owed), owed
+    left = max(policy.claims - sum(one.is_claimed for one in mine), owed)
+    if quota is not None:
+        left = min(left, quota - sum(one.state in rubrics.LIVE for one in mine))
+    return left, max(0, min(owed, left))
+
+
+def _quota(rows: Any, programme: Any) -> Any:
+    """The most that the human being with these rows gives in a programme, in a query of more than that; NULL = as the
+    rules say."""
+    quota = rubrics.ReviewQuota
+    return (
+        columns(col(quota.most))
+        .where(col(quota.programme_id) == programme, col(quota.person_id).in_(rows))
+        .order_by(col(quota.set_at).desc(), col(quota.id).desc())
+        .limit(ONE)
+        .scalar_subquery()
+    )
 
 
 def _require_part(
     session: Session, actor: Actor, programme: competencies.Programme
-) -> tuple[competencies.ReviewPolicy, str]:
-    """The policy of reviews, and the district's time zone. Raises NotFound for who takes no part."""
+) -> tuple[competencies.ReviewPolicy, str, int | None]:
+    """The policy of reviews, the district's time zone, and the most that this person gives. Raises NotFound for who
+    takes no part."""
     row = (
         session.connection()
         .execute(_part(), {"programme": pk(programme), "me": actor.person_id, "rows": actor.person_ids})
@@ -155,7 +173,7 @@ def _require_part(
     )
     if row is None:
         raise NotFound("submit.not_enrolled")
-    return competencies.Rules.model_validate(row.rules or {}).review, row.timezone
+    return competencies.Rules.model_validate(row.rules or {}).review, row.timezone, row.quota
 
 
 @cache  # put together once, as all of them here: that costs more than asking
@@ -168,7 +186,11 @@ def _part() -> Select[Any]:
         col(Enrolment.person_id).in_(bindparam("rows", expanding=True)),
     )
     return (
-        columns(col(competencies.ProgrammePolicy.rules), col(Tenant.timezone))
+        columns(
+            col(competencies.ProgrammePolicy.rules),
+            col(Tenant.timezone),
+            _quota(bindparam("rows", expanding=True), col(programme.id)).label("quota"),
+        )
         .select_from(programme)
         .join(Tenant, col(Tenant.id) == col(programme.tenant_id))
         .join(
@@ -208,14 +230,16 @@ def _own() -> Select[Any]:
     )
 
 
-def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, now: datetime) -> None:
+def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, quota: int | None, now: datetime) -> None:
     """One at a time and not more than the setting says; nobody who lets others wait gets another one."""
     mine = [one for one in reviews if one.state in rubrics.LIVE or one.opened_at is not None]  # `_COUNTS`
     lease = timedelta(hours=policy.lease_hours)
     for review in mine:
         if (review.is_claimed and review.state in rubrics.UNFINISHED) or rubrics.is_late(review, lease, now):
             raise Refused("review.claim_unfinished", number=review.blind_number)
-    if _room(mine, policy)[0] <= 0:
+    if quota is not None and _room(mine, policy, None)[0] > 0 >= _room(mine, policy, quota)[0]:
+        raise Refused("review.quota_reached", most=quota)
+    if _room(mine, policy, quota)[0] <= 0:
         raise Refused("review.claims_used_up", most=max(policy.claims, policy.peer_due))
 
 

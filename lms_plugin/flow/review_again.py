@@ -40,6 +40,10 @@ def changed_since(
     policy = session.get(competencies.ProgrammePolicy, programme.policy_id) if programme.policy_id else None
     if policy is not None and policy.made_at > since:
         return True
+    quota = rubrics.ReviewQuota
+    said = select(quota.id).where(quota.programme_id == pk(programme), col(quota.set_at) > since).limit(1)
+    if session.exec(said).first() is not None:
+        return True
     if ripe is not None or _came_to_differ(session, programme, since) or _came_late(session, programme, since, now):
         return True
     last = last_of(session, programme)

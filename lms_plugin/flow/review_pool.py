@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import among, pk
-from lms_plugin.flow import conflicts, host_list, leavers
+from lms_plugin.flow import conflicts, host_list, leavers, quotas
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
@@ -94,7 +94,8 @@ def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.Allo
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in six queries, one more where course groups count.
+    """Reads the pool in seven queries, one more where course groups count, and where somebody has a number of their
+    own.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
@@ -177,9 +178,15 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     ripe = {key for key in open_to_peers if versions[key].submitted_at <= over}
     needy = frozenset(key for key in ripe if counts[key] < enough)
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
+    # Who gives some without a work of their own takes part too.
+    most = quotas.quotas_of(session, pk(programme))
+    volunteers = _volunteers(session, programme, {key for key, number in most.items() if number})
+    for person, (subject, stage, has_left) in volunteers.items():
+        subjects[person], stages[person] = subject, stage
+        left |= {person} if has_left else set()
     schools, units, names = _schools(
         session,
-        {authors[key] for key in taking_part},
+        {authors[key] for key in taking_part} | volunteers.keys(),
         {unit for key in taking_part if (unit := versions[key].org_unit_id) is not None},
     )
     groups = host_list.groups_of_people(session, pk(programme)) if rules.review.course_groups != "off" else {}
@@ -195,7 +202,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         )
         for key in sorted(taking_part)
     )
-    people = sorted({work.author_id for work in works})
+    people = sorted({work.author_id for work in works} | volunteers.keys())
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
     apart = conflicts.kept_apart(session, programme.tenant_id)
     everything = frozenset(taking_part)  # one for all who have gone: of a whole district it is large
@@ -214,6 +221,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             recused_authors=frozenset(recused.get(person, set()) | apart.get(person, set())),
             course_groups=groups.get(person, frozenset()),
             stage=stages.get(person, ""),
+            quota=most.get(person),
             past_authors=frozenset(past.get(person, ())),
         )
         for person in people
@@ -234,6 +242,23 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         },
         school_names=names,
     )
+
+
+def _volunteers(
+    session: Session, programme: competencies.Programme, people: set[int]
+) -> dict[int, tuple[str, str, bool]]:
+    """Of these rows of today: subject, stage, and whether they take part no more. No query for nobody."""
+    if not people:
+        return {}
+    rows: Any = session.execute(
+        columns(col(Person.id), col(Person.subject), col(Person.stage), leavers.has_gone(pk(programme))).where(
+            among(Person.id, people)
+        )
+    )
+    return {
+        key: (subject, stage.value if stage is not None else "", bool(has_left))
+        for key, subject, stage, has_left in rows
+    }
 
 
 def _touched(review: rubrics.Review) -> tuple[datetime, int]:

@@ -20,6 +20,7 @@ NOT_SHOWN = {
     "plan_event": "an act of the school's office",
     "counted_as": "by which rules hours were booked: the entries are named",
     "held_hours": "that hours wait for reviews: the record says so of each point",
+    "review_quota": "how many reviews an office asks of somebody: the reviews are named",
     "review_event": "a step of a review, which is named",
 }
 

@@ -153,6 +153,7 @@ PAGES = (
     One("review.page", "{review_allotted_by}", at("/reviews/{review_allotted}"), "allotted"),
     One("claims.decline", "{review_open_by}", at("/reviews/{review_open}/decline")),
     One("claims.declined", "officer", at("/reviews/declined/{P}")),
+    One("quotas.home", "officer", at("/reviews/quotas/{P}")),
     One("review.apart", "officer", at("/reviews/conflicts")),
     One("review.allocation", "officer", at("/reviews/allocation/{P}")),
     One("uncertain.page", "trainer", at("/cases/uncertain/{P}")),
