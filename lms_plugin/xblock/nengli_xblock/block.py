@@ -70,8 +70,11 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
     def student_view(self, _context: Any = None) -> Fragment:
         """Card and frame. Asks neither the tool nor the consumer: what the card says is kept, and the frame's address
         is a handler of ours, so that a course page never waits for anybody."""
-        if self.account() is None:
+        account = self.account()
+        if account is None:
             return self._card("anonymous")
+        if account.is_preview:
+            return self._card("preview")
         return self._card("broken" if compat.problem() else "open")
 
     def public_view(self, _context: Any = None) -> Fragment:
@@ -132,6 +135,8 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         account = self.account()
         if account is None:
             return self.said("anonymous", 401)
+        if account.is_preview:  # else whoever may preview could hand in, review and object as that learner
+            return self.said("preview", 403)
         try:
             return Response(status=302, location=compat.launch_url(self, account))
         except NotReady as error:
@@ -153,15 +158,19 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         account = self.account()
         if account is None:
             raise JsonHandlerError(401, "anonymous")
-        self._catch_up(account)
+        if not account.is_preview:
+            self._catch_up(account)
         return self.card()
 
     @XBlock.json_handler
     def remember(self, data: Any, _suffix: str = "") -> dict[str, Any]:
         """The tool's page has told the learner's browser what the next step is: kept for this learner alone, as text.
         Points and hours are never taken from a browser."""
-        if self.account() is None:
+        account = self.account()
+        if account is None:
             raise JsonHandlerError(401, "anonymous")
+        if account.is_preview:
+            return {"next": self.next_step}
         words = card.one_line(data.get("next") if isinstance(data, dict) else None)
         if words != self.next_step:
             self.next_step, self.next_at = words, datetime.now(UTC)
@@ -176,7 +185,10 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
             return None
         subject = service.get_external_user_id("lti")
         role = known.get("edx-platform.user_role") or "student"
-        return Account(known["edx-platform.user_id"], str(subject), role) if subject else None
+        # edx-platform hands blocks the learner who is looked at, and notes on them who looks.
+        shown = getattr(service, "_django_user", None)
+        is_preview = getattr(shown, "real_user", None) not in (None, shown)
+        return Account(known["edx-platform.user_id"], str(subject), role, is_preview) if subject else None
 
     def target(self) -> dict[str, str]:
         """What the launch asks the tool to open, in the tool's own words (`flow/links.py` there)."""

@@ -286,11 +286,13 @@ def _course_title(block: Any) -> str:
 
 @dataclass(frozen=True)
 class Account:
-    """Who looks at a block. `subject` is the id by which tools know the account, in every course and block."""
+    """Whose block it is. `subject` is the id by which tools know the account, in every course and block. `is_preview`:
+    one of the course team looks at it as this learner ("View this course as")."""
 
     number: int
     subject: str
     role: str
+    is_preview: bool = False
 
 
 def chosen(block: Any) -> dict[str, str] | None:

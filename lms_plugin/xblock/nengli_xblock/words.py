@@ -10,6 +10,10 @@ def _(text: str) -> str:
 
 SENTENCES = {
     "anonymous": _("Sign in to the course to open this task."),
+    "preview": _(
+        "You look at this page as another person. The tool opens for that person alone; "
+        "leave the preview to open it as yourself."
+    ),
     "broken": _("This task cannot be opened now. Please tell your course team; what you handed in is kept."),
     "consumer_missing": _(
         "The LTI consumer is not installed on this site. Install it in LMS and Studio: "

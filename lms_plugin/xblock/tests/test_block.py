@@ -149,6 +149,29 @@ def test_the_course_team_is_told_as_whom_it_enters(bench: Any) -> None:
 
 
 @pytest.mark.usefixtures("ready")
+def test_a_preview_as_a_learner_opens_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The course team reads that learner's card; it does not enter the tool as them, and changes nothing of theirs."""
+    scored(monkeypatch, 2)
+    block = bench.block()
+    block.next_step = "去修改 A1"
+    staff, learner = SimpleNamespace(id=1), SimpleNamespace(id=7)
+    learner.real_user = staff
+    block.runtime._services["user"]._django_user = learner
+    text = page(block)
+    assert "去修改 A1" in text
+    assert "You look at this page as another person" in text
+    assert "<iframe" not in text
+    answer = call(block, "launch", method="GET")
+    assert answer.status_code == 403
+    assert "leave the preview" in answer.text
+    assert call(block, "remember", {"next": "x"}).json == {"next": "去修改 A1"}
+    assert call(block, "state").json["points"] is None
+    assert bench.published == []
+    learner.real_user = learner
+    assert "<iframe" in page(block), "nobody is looked at but oneself"
+
+
+@pytest.mark.usefixtures("ready")
 def test_a_due_date_is_said(bench: Any) -> None:
     """The workbench gives every block the present moment as its due date."""
     assert "The due date is over:" in page(bench.block())
