@@ -14,10 +14,11 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from competencies import CompetencyPoint, Decision, Programme, Submission, SubmissionState
-from lms_plugin.access import Actor, Permission, require
+from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import by_id, find, hold, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import calibration, cases, marking
+from lms_plugin.flow.reach import READERS, submissions_within
 from lms_plugin.flow.review_views import ItemView, item_views
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import Person
@@ -62,15 +63,17 @@ class Candidate:
     point_code: str
     point_name: Mapping[str, str]
     level: int | None
+    decided_at: datetime
 
 
 @dataclass(frozen=True)
 class Page:
     """The examples of a programme. `mode`: "off", "before" or "mixed"; `each`: how many a reviewer gets; reviewers in
-    the order of their names."""
+    the order of their names. `is_curator`: the programme's own page is open to the actor."""
 
     programme: str
     title: str
+    is_curator: bool
     mode: str
     each: int
     items: tuple[ItemLine, ...]
@@ -78,15 +81,17 @@ class Page:
     candidates: tuple[Candidate, ...]
 
 
-def _programme(session: Session, actor: Actor, uuid: str) -> Programme:
+def _programme(session: Session, actor: Actor, uuid: str) -> tuple[Programme, bool]:
+    """The programme, and whether its own page is open to the actor."""
     programme = find(session, Programme, actor.tenant_id, uuid)
-    require(actor, Permission.CALIBRATION_KEEP, programme_scope(session, programme))
-    return programme
+    scope = programme_scope(session, programme)
+    require(actor, Permission.CALIBRATION_KEEP, scope)
+    return programme, can(actor, Permission.PROGRAMME_READ, scope)
 
 
 def page(session: Session, actor: Actor, uuid: str) -> Page:
     """The trainer's page: nine queries at most."""
-    programme = _programme(session, actor, uuid)
+    programme, is_curator = _programme(session, actor, uuid)
     policy = competencies.rules_of(session, programme).review
     items = session.exec(
         select(GoldItem, Submission.uuid, CompetencyPoint, Person.name)
@@ -111,6 +116,7 @@ def page(session: Session, actor: Actor, uuid: str) -> Page:
     return Page(
         programme=programme.uuid,
         title=programme.title,
+        is_curator=is_curator,
         mode=policy.calibration,
         each=policy.calibration_items,
         items=tuple(
@@ -151,9 +157,10 @@ def _near_percent(results: list[rubrics.GoldResult]) -> int | None:
 
 
 def _candidates(session: Session, actor: Actor, programme: Programme, used: set[int]) -> tuple[Candidate, ...]:
-    """Works that are settled, of this programme and of others by the same version of the standard, newest first."""
+    """Works that are settled and open to the actor, of this programme and of others by the same version of the
+    standard, newest first."""
     rows = session.exec(
-        select(Submission, CompetencyPoint, Decision.point_level)
+        select(Submission, CompetencyPoint, Decision)
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
         .join(Decision, col(Decision.submission_version_id) == col(Submission.current_version_id))
         .where(
@@ -162,11 +169,16 @@ def _candidates(session: Session, actor: Actor, programme: Programme, used: set[
             col(Submission.state).in_(SETTLED),
             Decision.outcome == competencies.Outcome.DECIDED,
             col(Submission.id).not_in(used),
+            submissions_within(actor, *READERS),
+            col(Submission.person_id).not_in(actor.person_ids),
         )
         .order_by(col(Decision.decided_at).desc(), col(Submission.id).desc())
         .limit(A_PAGE)
     ).all()
-    return tuple(Candidate(work.uuid, point.code, point.name, level) for work, point, level in rows)
+    return tuple(
+        Candidate(work.uuid, point.code, point.name, decision.point_level, decision.decided_at)
+        for work, point, decision in rows
+    )
 
 
 @dataclass(frozen=True)
@@ -175,6 +187,7 @@ class Form:
 
     programme: str
     title: str
+    is_curator: bool
     submission: str
     point_code: str
     point_name: Mapping[str, str]
@@ -192,7 +205,7 @@ def form(
     consent: str = "",
 ) -> Form:
     """The form. Raises NotFound, Forbidden, Refused `calibration.not_settled`."""
-    programme = _programme(session, actor, uuid)
+    programme, is_curator = _programme(session, actor, uuid)
     case = cases.load_case(session, actor, submission, Permission.CASE_READ)
     decision = _decision(case)
     sheet = marking.sheet(session, pk(case.version), case.submission.point_id)
@@ -200,6 +213,7 @@ def form(
     return Form(
         programme=programme.uuid,
         title=programme.title,
+        is_curator=is_curator,
         submission=case.submission.uuid,
         point_code=case.point.code,
         point_name=case.point.name,
@@ -239,7 +253,7 @@ def make(
     reason is missing (every agreed mark says why: it is what reviewers learn from), at "consent" without a word on why
     it may be shown.
     """
-    programme = _programme(session, actor, uuid)
+    programme, _is_curator = _programme(session, actor, uuid)
     case = cases.load_case(session, actor, submission, Permission.CASE_READ)
     _decision(case)
     hold(session, programme)

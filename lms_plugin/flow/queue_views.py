@@ -97,6 +97,7 @@ class Queue:
     confirmable: int
     on_chain: bool  # whether any of the programmes goes by 考核小组 or school batches
     level_words: Mapping[str, Mapping[str, str]] | None  # of the chosen programme's framework
+    has_examples: bool  # whether the chosen programme works with 校准样例
 
     @property
     def pages(self) -> int:
@@ -160,6 +161,7 @@ def queue(
         confirmable=confirmable,
         on_chain=any(one.goes_by_batch or one.panel_decides for one in programmes),
         level_words=_words_of(session, chosen, rows),
+        has_examples=chosen is not None and competencies.rules_of(session, chosen).review.calibration != "off",
     )
 
 

@@ -121,7 +121,7 @@ def _review(member: str, drafts: rubrics.Drafts | None, told: dict[str, str]) ->
         view=view,
         errors=told,
         first_error=marks.first_error(view.items, told),
-        choices=lambda line: marks.choices(line, view.level_words),
+        choices=lambda line: marks.choices(line, view.level_words, with_words=marks.FOR_ALL),
     )
 
 

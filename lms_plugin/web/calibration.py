@@ -81,7 +81,7 @@ def _form(view: calibration_desk.Form, errors: dict[str, str], status: int) -> t
         "calibration/form.html",
         view=view,
         errors=errors,
-        choices=lambda line: marks.choices(line, view.level_words),
+        choices=lambda line: marks.choices(line, view.level_words, with_words=marks.FOR_ALL),
     )
     return page, status
 

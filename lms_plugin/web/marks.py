@@ -11,6 +11,7 @@ from lms_plugin.web.formats import told
 OwnWords = Mapping[str, Mapping[str, str]] | None
 
 LEVEL, REASON = "m.", "r."
+FOR_PEERS, FOR_ALL = (0, 2), (0, 1, 2)  # levels that ask for a reason: of reviewers; where every mark is explained
 
 
 def first_error(items: Iterable[Any], errors: Container[str]) -> str:
@@ -81,8 +82,9 @@ def square_kind(level: int | None) -> str:
     return "none" if level is None else ("below", "pass", "top")[level]
 
 
-def choices(line: CriterionView, own: OwnWords = None, *, for_peers: bool = False) -> list[dict[str, Any]]:
-    """The levels of a criterion as `ui.criterion` takes them, lowest first. `for_peers`: above pass wants words too."""
+def choices(line: CriterionView, own: OwnWords = None, *, with_words: Container[int] = (0,)) -> list[dict[str, Any]]:
+    """The levels of a criterion as `ui.criterion` takes them, lowest first. `with_words`: those that ask for a reason,
+    so that its field is seen; below a pass always does."""
     found = []
     for level in line.choices:
         text = told(line.texts.get(level))
@@ -94,7 +96,7 @@ def choices(line: CriterionView, own: OwnWords = None, *, for_peers: bool = Fals
                 "label": level_word(level, line.is_validity, own),
                 "text": text,
                 "below": level == 0,
-                "why": for_peers and level == 2,
+                "why": level in with_words,
             }
         )
     return found

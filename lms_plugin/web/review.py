@@ -53,7 +53,7 @@ def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
         view=view,
         errors=errors,
         first_error=marks.first_error(view.items, errors),
-        choices=lambda line: marks.choices(line, view.level_words, for_peers=True),
+        choices=lambda line: marks.choices(line, view.level_words, with_words=marks.FOR_PEERS),
         level_word=lambda level, is_validity: marks.level_word(level, is_validity, view.level_words),
     )
 

@@ -20,9 +20,10 @@ from lms_plugin.flow import (
     review_tasks,
     review_views,
 )
+from lms_plugin.people import RoleKind
 from rubrics import GoldItem, GoldReview, Review, ReviewState
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement
 
 HOUR = timedelta(hours=1)
@@ -207,3 +208,12 @@ def test_an_allotment_that_gave_out_examples_can_be_drawn_again(world: World, mo
     again = replays.allotments(world.session, world.actor(cast.AUDITOR), world.programme.uuid, row.uuid).again
     assert again is not None
     assert again.holds
+
+
+def test_only_works_that_one_may_read_are_offered(world: World) -> None:
+    own, other = settled(world), settled(world, cast.SUN)
+    grant(world.session, world.person(cast.ZHOU), RoleKind.OFFICER, world.county, world.now)
+    page = calibration_desk.page(world.session, world.actor(cast.ZHOU), world.programme.uuid)
+    assert [one.uuid for one in page.candidates] == [other.uuid]
+    with pytest.raises(Forbidden):
+        calibration_desk.form(world.session, world.actor(cast.ZHOU), world.programme.uuid, own.uuid)
