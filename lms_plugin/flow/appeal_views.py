@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 import competencies
 import rubrics
-from competencies import CompetencyPoint, Programme, Submission
+from competencies import Award, CompetencyPoint, Programme, Submission
 from lms_plugin.access import Actor, Permission, can, require, somewhere
 from lms_plugin.db import by_id, pk
 from lms_plugin.errors import Forbidden, NotFound
@@ -76,6 +76,7 @@ class AppealPage:
     may_fall: bool
     before_level: int
     after_level: int | None
+    is_taken_back: bool  # an officer took the award: it stays so, whatever the panel says
     raised_at: datetime
     due_at: datetime
     settled_at: datetime | None
@@ -92,8 +93,15 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage
     """The page of one appeal, for its author, officers and auditors. Raises NotFound, and Forbidden for who is on its
     panel: they are to know nothing of it."""
     statement: Any = (
-        columns(Appeal, Submission, CompetencyPoint, Programme, col(Person.name), col(OrgUnit.name))
+        columns(
+            Appeal, Submission, CompetencyPoint, Programme, col(Person.name), col(OrgUnit.name), col(Award.revoked_at)
+        )
         .join(Submission, col(Submission.id) == col(Appeal.submission_id))
+        .join(
+            Award,
+            (col(Award.decision_id) == col(Appeal.decision_id)) & col(Award.is_replaced).is_(False),
+            isouter=True,
+        )
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
         .join(Programme, col(Programme.id) == col(Submission.programme_id))
         .join(Person, col(Person.id) == col(Submission.person_id))
@@ -104,7 +112,7 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage
     found = session.execute(statement).one_or_none()
     if found is None:
         raise NotFound
-    row, work, point, programme, author, school = found
+    row, work, point, programme, author, school, revoked_at = found
     is_own, scope = actor.is_author(row.person_id), submission_scope(session, work)
     require(actor, Permission.APPEAL_RAISE if is_own else Permission.APPEAL_READ, scope)
     members = appeal_panel.members_of(session, [pk(row)])[pk(row)]
@@ -129,6 +137,7 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> AppealPage
         may_fall=row.may_fall,
         before_level=int(row.before["point_level"] or 0),
         after_level=row.after_level,
+        is_taken_back=revoked_at is not None and (row.after_level or 0) >= competencies.Level.PASS,
         raised_at=row.raised_at,
         due_at=row.due_at,
         settled_at=row.settled_at,

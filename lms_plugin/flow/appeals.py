@@ -16,7 +16,17 @@ from competencies import Award, Decision, Outcome, Programme, Submission, Submis
 from lms_plugin.access import Actor, Permission, Scope, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import appeal_panel, booking, drafts, humans, marking, message_words, messages, report
+from lms_plugin.flow import (
+    appeal_panel,
+    booking,
+    drafts,
+    humans,
+    marking,
+    message_words,
+    messages,
+    report,
+    transfer_hours,
+)
 from lms_plugin.people import Person, Tenant
 from rubrics import AT_WORK, Appeal, AppealPoint, AppealState, Given
 
@@ -271,12 +281,13 @@ def _settle(session: Session, row: Appeal, said: list[dict[rubrics.appeals.Key, 
     booking.take_turn(session, programme)
     work, decision = get(session, Submission, row.submission_id), get(session, Decision, row.decision_id)
     version = get(session, SubmissionVersion, row.submission_version_id)
+    person = humans.today_of(session, get(session, Person, work.person_id))
+    # What counts in another district by now is not taken from there: the result may rise or stay (docs/adr/0046).
+    may_fall = row.may_fall and not transfer_hours.is_away(session, humans.rows_of(person), programme)
     changes: dict[tuple[str, str], tuple[int, str]] = {}
     for point in session.exec(select(AppealPoint).where(AppealPoint.appeal_id == pk(row))):
         key = (point.requirement_key, point.criterion_key)
-        point.after, point.answer = rubrics.appeals.outcome(
-            point.before, [one[key] for one in said], may_fall=row.may_fall
-        )
+        point.after, point.answer = rubrics.appeals.outcome(point.before, [one[key] for one in said], may_fall=may_fall)
         session.add(point)
         if point.after != point.before:
             changes[key] = (point.after, point.answer[: competencies.LONGEST_REASON])

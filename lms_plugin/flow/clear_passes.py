@@ -85,8 +85,10 @@ def pass_clear(factory: "sessionmaker[Session]", ids: dict[str, int], clock: Cal
         found = clear_works(session, programme, clock())
     for one in found:
         with transaction(factory) as session:
-            programme = get(session, Programme, ids["programme_id"])
-            pass_one(session, programme, one, clock())
+            programme, now = get(session, Programme, ids["programme_id"]), clock()
+            if leaving.is_read_only(get(session, Tenant, programme.tenant_id), now):
+                return  # the district left while the job was at work
+            pass_one(session, programme, one, now)
 
 
 def clear_works(session: Session, programme: Programme, now: datetime) -> list[Clear]:

@@ -325,21 +325,22 @@ def agreed_list(
     wanted = and_(within(actor, row), CONFIRMABLE, decided_by(actor))
     if agreed is not None:
         wanted = and_(wanted, col(rubrics.ReviewSummary.agreed_level) == agreed)
-    found = listed(session, actor, wanted, now, size=100_000)
-    passing = [one for one in found if (one.agreed_level or 0) >= competencies.Level.PASS]
-    at_once = passing[: cases.MOST_AT_ONCE]
+    is_passing = col(rubrics.ReviewSummary.agreed_level) >= int(competencies.Level.PASS)
+    at_once: tuple[CaseRow, ...] = listed(session, actor, and_(wanted, is_passing), now, size=cases.MOST_AT_ONCE)
+    sums = columns(func.count(), func.coalesce(func.sum(case((is_passing, 1), else_=0)), 0))
+    total, passing = session.connection().execute(joined(sums).where(wanted)).one()
     drawn = random.Random(seed).sample(at_once, min(3, len(at_once)))  # noqa: S311 - a look, not a secret
-    levels = [one.agreed_level for one in at_once]
+    levels = [one.agreed_level or 0 for one in at_once]
     return AgreedList(
         programme=row.uuid,
         title=row.title,
         by_level={level: levels.count(level) for level in sorted(set(levels), reverse=True)},
-        below=len(found) - len(passing),
-        rows=tuple(at_once),
-        left_over=len(passing) - len(at_once),
+        below=int(total) - int(passing),
+        rows=at_once,
+        left_over=int(passing) - len(at_once),
         sample=tuple(drawn),
         confirmed=_just_decided(session, actor, row, now),
-        level_words=found[0].level_words if found else None,
+        level_words=_words_of(session, row, at_once),
     )
 
 

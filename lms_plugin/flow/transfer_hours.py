@@ -86,6 +86,17 @@ def send_scores(session: Session, programmes: Collection[Programme], person: Per
 def require_here(session: Session, rows: Collection[int], programme: Programme) -> None:
     """Raises Refused `credit.moved_away` where hours of these rows in a programme have left for another district: what
     is taken back here would take from what is not here. One query."""
+    if place := _away_to(session, rows, programme):
+        raise Refused("credit.moved_away", place=place)
+
+
+def is_away(session: Session, rows: Collection[int], programme: Programme) -> bool:
+    """Whether hours of these rows in a programme have left for another district, and are not back. One query."""
+    return bool(_away_to(session, rows, programme))
+
+
+def _away_to(session: Session, rows: Collection[int], programme: Programme) -> str:
     for transfer, line in domain.lines_out(domain.transfers_out(session, programme.tenant_id, rows), rows):
         if line["programme"] == programme.uuid:
-            raise Refused("credit.moved_away", place=transfer.to_name)
+            return transfer.to_name
+    return ""

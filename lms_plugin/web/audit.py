@@ -1,5 +1,6 @@
 """抽查台账: the auditor's first page, a draw (which prints as its report), and the proof of one entry."""
 
+import re
 from collections.abc import Iterable
 from datetime import date
 
@@ -194,7 +195,7 @@ def done_word(event: review_trail.EventLine) -> str:
         "district": _("放宽到全区县"),
         "trainer": _("由一位评审员定"),
         **{kind.value: flags.kind_word(kind.value) for kind in rubrics.FlagKind},
-    }.get(event.detail, event.detail)
+    }.get(event.detail, _of_rules(event))
     words = {
         "viewed": _("打开了这份材料"),
         "opened": _("打开了评审"),
@@ -230,6 +231,28 @@ def done_word(event: review_trail.EventLine) -> str:
     }
     done = str(words.get(event.kind, event.kind))
     return f"{done}{_('：')}{why}" if why else done
+
+
+def _of_rules(event: review_trail.EventLine) -> str:
+    """What the product noted of itself, in words; other reasons as they were written."""
+    if event.kind == "recounted" and (found := _RECOUNTED.fullmatch(event.detail)):
+        before, after = (marks.point_word(int(one), None) if one else "–" for one in found.groups())
+        return str(_("能力点由%(before)s改为%(after)s", before=before, after=after))
+    if event.kind == "passed_clear" and (found := _PASSED_CLEAR.match(event.detail)):
+        number, content_hash, given = found.groups()
+        return str(
+            _(
+                "规则第 %(number)s 版（校验值 %(hash)s），%(n)s 份评审都判合格",
+                number=number,
+                hash=content_hash,
+                n=len(given.split()),
+            )
+        )
+    return event.detail
+
+
+_RECOUNTED = re.compile("criteria ([012]?)>([012])")
+_PASSED_CLEAR = re.compile(r"rules (\d+) ([0-9a-f]+) · reviews ([0-9: ]+)")
 
 
 def _told(faults: Iterable[competencies.Fault]) -> list[str]:

@@ -32,12 +32,13 @@ BEARER_HEADER = "X-Nengli-Session"
 FINGERPRINT_HEADER = "X-Nengli-Fingerprint"
 CSRF_HEADER = "X-Nengli-Csrf"
 # GET requests that write: OIDC login, ticket redemption, and views of evidence (who saw what).
-READS_FIRST = frozenset({"audit.entry", "evidence.preview"})
+READS_FIRST = frozenset({"audit.entry", "evidence.preview", "evidence.page", "evidence.picture"})
 """GETs that read everything first and write a line at the end, in a transaction of its own: what they read may take its
 time, and on SQLite nobody else writes meanwhile."""
 GETS_THAT_COMMIT = frozenset(
     {
         *("lti.login", "review.page", "cases.page", "evidence.file", "evidence.preview", "audit.entry"),
+        *("evidence.page", "evidence.picture"),
         *("appeals.review", "lti.download", "archives.file"),
     }
 )

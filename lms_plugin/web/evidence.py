@@ -54,23 +54,31 @@ def preview(file: str) -> Response:
         file=found,
         blocks=found.blocks(storage) if found.kind in {"document", "slides", "sheet"} else [],
     )
-    if is_new:  # all that was read is read: one line is written, and the edge commits it
+    _keep_seen(file, is_new=is_new)
+    return make_response(page)
+
+
+def _keep_seen(file: str, *, is_new: bool) -> None:
+    """Who saw it, the first time: all that was read is read, one line is written, and the edge commits it."""
+    if is_new:
         who = actor()
         db().rollback()
         evidence.open_file(writes(db()), who, file, edge().now)
-    return make_response(page)
 
 
 @blueprint.get("/evidence/<file>/pages/<int:number>.png")
 def page(file: str, number: int) -> Response:
     """A page of a PDF as a picture."""
-    found = evidence.readable(db(), actor(), file)
-    return _bytes(found.page_png(parts().storage, number), "image/png", f"{number}.png", True)
+    found, is_new = evidence.preview(db(), actor(), file)
+    path = found.page_png(parts().storage, number)
+    _keep_seen(file, is_new=is_new)
+    return _bytes(path, "image/png", f"{number}.png", True)
 
 
 @blueprint.get("/evidence/<file>/pictures/<int:number>")
 def picture(file: str, number: int) -> Response:
     """A picture inside a document."""
-    found = evidence.readable(db(), actor(), file)
+    found, is_new = evidence.preview(db(), actor(), file)
     content, mime = found.picture(parts().storage, number)
+    _keep_seen(file, is_new=is_new)
     return sealed(Response(content, mimetype=mime))

@@ -30,6 +30,7 @@ from lms_plugin.flow import (
     reversal,
     review,
     submit,
+    transfers,
 )
 from lms_plugin.people import Role, RoleKind
 from rubrics import Appeal, AppealPoint, AppealReview, AppealState, Given, MemberState
@@ -37,6 +38,7 @@ from tests import people as cast
 from tests.factories import World, grant
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, hand_in, judgement
+from tests.moving import SECRET, asked, there_of
 
 DAY = timedelta(days=1)
 RULES: dict[str, Any] = {"review": {"pool": "district"}, "appeals": {"days": 10, "answer_days": 15}}
@@ -144,6 +146,19 @@ def test_it_goes_down_only_where_that_was_said(world: World) -> None:
     assert (down.after_level, hours(world, cast.WANG)) == (0, 0)
     award = world.session.exec(select(Award).where(Award.decision_id == pk(decision_of(world, other)))).one()
     assert award.revoked_reason == "看到了第 0 种。"
+
+
+def test_what_counts_in_another_district_is_not_taken_from_there(world: World) -> None:
+    rules = {"appeals": {"days": 10, "may_fall": True}, "hours": {"kind": "per_level"}}
+    work = result_of(world, 1, **rules)
+    row = ask(world, work)
+    transfers.release(world.session, world.actor(cast.OFFICER), asked(there_of(world)), SECRET, world.now)
+    before = hours(world)
+    settle(world, row, 0)
+    assert (row.state, row.after_level) == (AppealState.SETTLED, 1)
+    assert hours(world) == before
+    award = world.session.exec(select(Award).where(Award.decision_id == pk(decision_of(world, work)))).one()
+    assert award.revoked_at is None
 
 
 def test_only_what_is_asked_about_changes(world: World) -> None:
@@ -402,6 +417,7 @@ def test_what_an_officer_takes_back_meanwhile_stays_taken_back(world: World) -> 
     (left,) = world.session.exec(select(Award).where(Award.decision_id == pk(decision_of(world, work)))).all()
     assert (left.revoked_reason, left.is_replaced, hours(world)) == ("材料是别人的", False, 0)
     assert row.state is AppealState.SETTLED
+    assert appeal_views.page(world.session, world.actor(cast.CHEN), row.uuid, world.now).is_taken_back
 
 
 def test_the_sweep_also_finds_who_lacks_a_third_or_a_trainer(world: World) -> None:

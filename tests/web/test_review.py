@@ -14,6 +14,7 @@ import pikepdf
 import pytest
 from flask import Flask
 from PIL import Image
+from sqlmodel import select
 
 import competencies
 import lti
@@ -409,6 +410,23 @@ def test_no_byte_that_a_reviewer_gets_says_whose_work_it_is(
             waiting += [unescape(link) for link in found if not link.endswith(("/submit", "/marks", "/recuse"))]
     assert sum(address.endswith("/file") for address in seen) == 4
     assert any("/pages/1" in address for address in seen)
+
+
+def test_a_picture_that_is_fetched_by_its_address_is_in_the_log(
+    world: World, tool: Flask, browse: Browse, works: dict[str, competencies.Submission]
+) -> None:
+    """Not through the page around it: once a person, version and file."""
+    pdf = put_file(world, tool, works["chen"], "topic", FILES / "reflection.pdf", "教案.pdf")
+    world.session.commit()
+    one, who = first_review(world, works)
+    for browser in (browse(who), browse(who), browse(cast.CHEN)):  # twice, and its author
+        answer = browser.get(f"/evidence/{pdf}/pages/1.png")
+        assert answer.data.startswith(b"\x89PNG")
+        answer.close()
+    seen = world.session.exec(
+        select(rubrics.ReviewEvent).where(rubrics.ReviewEvent.kind == "viewed", rubrics.ReviewEvent.detail == pdf)
+    ).all()
+    assert [(row.person_id, row.review_id) for row in seen] == [(pk(world.person(who)), pk(one))]
 
 
 def test_a_reviewer_reads_code_as_it_was_typed(world: World, browse: Browse) -> None:
