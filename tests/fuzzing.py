@@ -59,7 +59,7 @@ CLAIM_CHANGES = st.dictionaries(NAMES, JSON | INNER | DEEP | LONG_LISTS, max_siz
 
 
 def examples(share: float = 1.0) -> settings:
-    """Settings for a share of the profile's examples: of 100 in the gate, of 5000 in a long run."""
+    """Settings for a share of the profile's examples: of 100 in the gate (40 on PostgreSQL), of 5000 in a long run."""
     whole = settings.default
     assert whole is not None
     count = max(1, round(whole.max_examples * share))
