@@ -28,12 +28,13 @@ SENDERS = 8  # at once
 SCORE = "application/vnd.ims.lis.v1.score+json"
 
 
-def views(site: Site, times: int) -> tuple[float, float, int]:
-    """Median and 95th percentile of a learner's view in milliseconds, and how many queries all of them made."""
+def views(site: Site, times: int) -> tuple[float, float, float, int]:
+    """Median, 95th percentile and worst of a learner's view in milliseconds of the processor, and how many queries
+    all of them made."""
     learner = Learner(site, "lin")
     found = learner.host.ask("GET", f"{site.root}/timed/first?times={times}").json()
     ordered = sorted(found["times"])
-    return statistics.median(ordered), ordered[int(0.95 * len(ordered))], found["queries"]
+    return statistics.median(ordered), ordered[int(0.95 * len(ordered))], ordered[-1], found["queries"]
 
 
 def scores(site: Site, count: int) -> tuple[float, int, int, int]:
@@ -79,8 +80,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, site_of(asked.generation, Path(folder)) as site:
         site.opens("first")
         site.register("first")
-        median, slow, queries = views(site, asked.views)
-        print(f"view      {asked.views} times: median {median:.2f} ms, 95 % {slow:.2f} ms, {queries} queries")
+        median, slow, worst, queries = views(site, asked.views)
+        told = f"median {median:.2f} ms, 95 % {slow:.2f} ms, worst {worst:.2f} ms, {queries} queries"
+        print(f"view      {asked.views} times: {told}")
         seconds, refused, learners, wrong = scores(site, asked.scores)
         rate = asked.scores / seconds
         print(
