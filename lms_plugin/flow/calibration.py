@@ -262,8 +262,8 @@ def mine(session: Session, actor: Actor) -> tuple[Mine, ...]:
     }
     for review, item, programme in rows:
         done = review.state is ReviewState.VOID
-        if done and review.submitted_at is None:
-            continue  # it ended before it was handed in
+        if done and (review.submitted_at is None or not item.agreed):
+            continue  # it ended before it was handed in, or its author was erased, and what was agreed with the work
         if not done and rules[pk(programme)] != BEFORE:
             continue
         result = rubrics.result_of(rubrics.beside_agreed(drafts[pk(review)], rubrics.agreed_levels(item)))
@@ -276,7 +276,8 @@ def mine(session: Session, actor: Actor) -> tuple[Mine, ...]:
 
 
 def handed_in(session: Session, programme: Programme) -> list[tuple[int, int, rubrics.GoldResult]]:
-    """(human being, item, result) of every example of the programme that was handed in: three queries."""
+    """(human being, item, result) of every example of the programme that was handed in: three queries. Where its
+    author was erased, the agreed marks are gone with the work: it says nothing of anybody any more."""
     rows: Any = session.connection().execute(
         columns(col(Review.id), func.coalesce(col(Person.merged_into_id), col(Person.id)), col(GoldReview.gold_item_id))
         .join(GoldReview, col(GoldReview.review_id) == col(Review.id))
@@ -293,6 +294,7 @@ def handed_in(session: Session, programme: Programme) -> list[tuple[int, int, ru
         return []
     items = by_id(session, GoldItem, sorted({item for _review, _who, item in given}))
     agreed = {key: rubrics.agreed_levels(item) for key, item in items.items()}
+    given = [one for one in given if agreed[one[2]]]
     drafts = rubrics.drafts_of(session, [review for review, _who, _item in given])
     return [
         (who, item, rubrics.result_of(rubrics.beside_agreed(drafts[review], agreed[item])))

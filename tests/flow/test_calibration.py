@@ -217,3 +217,18 @@ def test_only_works_that_one_may_read_are_offered(world: World) -> None:
     assert [one.uuid for one in page.candidates] == [other.uuid]
     with pytest.raises(Forbidden):
         calibration_desk.form(world.session, world.actor(cast.ZHOU), world.programme.uuid, own.uuid)
+
+
+def test_an_example_whose_author_was_erased_says_nothing_of_who_marked_it(world: World) -> None:
+    begin(world, "mixed")
+    reviewed = examples_of(world)
+    for one in reviewed:
+        finish_review(world, one, world.now, level=1)
+    item = world.session.exec(select(GoldItem)).one()
+    item.agreed, item.consent, item.ended_at = {}, "", world.now  # as erasing.erase leaves it
+    world.session.flush()
+    page = calibration_desk.page(world.session, world.actor(cast.TRAINER), world.programme.uuid)
+    assert page.reviewers == ()  # not "0 % agree"
+    assert calibration.gold_errors(world.session, world.programme) == {}
+    reader = world.actor(cast_of(world, reviewed[0].reviewer_id))
+    assert [one for one in calibration.mine(world.session, reader) if one.is_done] == []
