@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Field, Session, col, select
 
+from competencies import choice_confirmations as choice_confirmations
 from competencies.models import CompetencyPoint, Programme, Selection, Submission, SubmissionState, SubmissionVersion
 from competencies.submissions import take_back
 from lms_plugin.db import Owned, get, pk

@@ -122,6 +122,7 @@ class Programme(Owned, Versioned, table=True):
     archived_at: datetime | None = None  # since when it is put away: out of the lists, read as before
     panel_decides: bool = Field(default=False)  # as the rules of now say (`set_rules`): the schools' 考核小组 decide
     goes_by_batch: bool = Field(default=False)  # likewise: results go by school batches (`batches`)
+    school_confirms: bool = Field(default=False)  # likewise: choices wait for their schools (`choice_confirmations`)
     passes_clear: bool = Field(default=False)  # likewise: clear works pass without a trainer (`flow.clear_passes`)
     created_at: datetime
 

@@ -57,6 +57,7 @@ def set_rules(
     programme.policy_id = pk(policy)
     programme.panel_decides, programme.goes_by_batch = rules.chain.panel, rules.chain.goes_by_batch
     programme.passes_clear = rules.review.pass_clear
+    programme.school_confirms = rules.choice.school_confirms
     session.add(programme)
     session.flush()
     return policy

@@ -39,6 +39,7 @@ class Choice(_Rule):
     not_offered: tuple[str, ...] = ()  # points of the framework that the local paper does not have
     points_in_paper: int = Field(default=0, ge=0, le=200)  # how many points it has; 0 = it does not say
     only: tuple[str, ...] = ()  # codes of points, environments and dimensions to choose from; () = all of them
+    school_confirms: bool = False  # the school confirms a choice before the first decision on it (users.md 18)
 
     @model_validator(mode="after")
     def _possible(self) -> "Choice":
@@ -241,6 +242,7 @@ CAME_LATER = (
     ("", "chain"),
     ("", "cohorts"),
     ("choice", "change_until"),
+    ("choice", "school_confirms"),
     ("choice", "only"),
     ("", "concerns"),
     ("", "categories"),

@@ -33,6 +33,7 @@ from lms_plugin.flow import (
     crosswalk,
     extensions,
     invitations,
+    own_phrases,
     plans,
     publicity,
     review,
@@ -246,7 +247,7 @@ def things(world: World) -> Things:
         org_unit_id=pk(world.schools["希望小学"]),
         imported_at=now,
     )
-    phrase = cases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
+    phrase = own_phrases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
     session.add_all([file, entry])
     invitation = invitations.invite(session, world.actor(cast.OFFICER), RoleKind.AUDITOR, world.county, now)[1]
     session.flush()

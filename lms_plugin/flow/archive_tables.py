@@ -67,7 +67,7 @@ KEPT: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         [
             *("programme_policy", "programme_event", "certificate_terms", "cohort_place", "exemption", "enrolment"),
-            *("selection", "plan_call", "counted_as", "held_hours", "review_quota"),
+            *("selection", "choice_confirmation", "plan_call", "counted_as", "held_hours", "review_quota"),
         ],
         _PROGRAMME,
     ),
@@ -146,6 +146,7 @@ _LOOSE = {
     ("ledger_draw", "unit_ids"): "org_unit",
     ("ledger_draw", "entry_ids"): "credit_entry",
     ("certificate", "entries"): "credit_entry",
+    ("choice_confirmation", "points"): "competency_point",
 }
 """Columns that hold an id, or a list of them, without a foreign key."""
 

@@ -13,16 +13,14 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
-from lms_plugin.db import find, get, owned, pk
+from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import marking, message_words, messages
+from lms_plugin.flow import choice_confirming, marking, message_words, messages
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.scopes import submission_scope, submission_scopes
 from lms_plugin.people import OrgUnit, Person, Tenant
 
 MOST_AT_ONCE = 200
-MOST_PHRASES = 100
-LONGEST_PHRASE = 500
 
 
 @dataclass
@@ -222,6 +220,8 @@ def _judge(
         raise Conflict("decision.newer_version")
     if case.programme.goes_by_batch and competencies.is_held(submission):
         raise Refused("decision.in_batch")
+    if choice_confirming.unconfirmed(session, [submission]):
+        raise Refused("decision.choice_unconfirmed")
     submission.batch_id = None  # of a batch that was under way when the programme stopped going by batches
     standing = competencies.decision_of(session, [pk(version)]).get(pk(version))
     _must_be_ripe(case, now)
@@ -299,9 +299,10 @@ def _is_as_shown(case: Case, number: int) -> None:
 def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: datetime) -> tuple[int, int]:
     """Decides, as all reviewers agree, the works that the page counted: (how many were decided, how many were not).
 
-    Left as they are: works that somebody else decided meanwhile, that changed, on which reviewers no longer agree, or
-    that would fail: failing or returning a work is said one by one. Raises Refused above 200 at once. Each work is
-    checked against the actor's permission; one that is not within reach makes the whole act Forbidden.
+    Left as they are: works that somebody else decided meanwhile, whose choice waits for its school, that changed, on
+    which reviewers no longer agree, or that would fail: failing or returning a work is said one by one. Raises Refused
+    above 200 at once. Each work is checked against the actor's permission; one that is not within reach makes the whole
+    act Forbidden.
     """
     require(actor, Permission.POINTS_CHOOSE, own(actor))
     if len(uuids) > MOST_AT_ONCE:
@@ -327,11 +328,12 @@ def confirm_agreed(session: Session, actor: Actor, uuids: Sequence[str], now: da
             )
         )
     }
-    standing = competencies.decision_of(session, current)
+    standing, held = competencies.decision_of(session, current), choice_confirming.unconfirmed(session, submissions)
     chosen = [
         row
         for row in submissions
-        if row.state is competencies.SubmissionState.SUBMITTED
+        if pk(row) not in held
+        and row.state is competencies.SubmissionState.SUBMITTED
         and row.current_version_id in agreed
         and row.current_version_id not in standing
     ]
@@ -416,35 +418,3 @@ def agreements(
         )
         for key, found in by_version.items()
     }
-
-
-def add_phrase(session: Session, actor: Actor, text: str, now: datetime) -> rubrics.Phrase:
-    """Adds to the actor's 常用评语. Raises Invalid for an empty or too long one, Refused above 100 of them."""
-    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
-    text = " ".join(text.split())
-    if not text:
-        raise Invalid({"text": "phrase.empty"})
-    if len(text) > LONGEST_PHRASE:
-        raise Invalid({"text": ("form.too_long", {"longest": LONGEST_PHRASE})})
-    mine = session.exec(
-        owned(rubrics.Phrase, actor.tenant_id).where(col(rubrics.Phrase.person_id).in_(actor.person_ids))
-    ).all()
-    for row in mine:
-        if row.text == text:
-            return row
-    if len(mine) >= MOST_PHRASES:
-        raise Refused("phrase.too_many", most=MOST_PHRASES)
-    row = rubrics.Phrase(tenant_id=actor.tenant_id, person_id=actor.person_id, text=text, created_at=now)
-    session.add(row)
-    session.flush()
-    return row
-
-
-def delete_phrase(session: Session, actor: Actor, uuid: str) -> None:
-    """Takes one of the actor's own phrases away. Raises NotFound for somebody else's."""
-    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
-    row = find(session, rubrics.Phrase, actor.tenant_id, uuid)
-    if not actor.is_author(row.person_id):
-        raise NotFound
-    session.delete(row)
-    session.flush()

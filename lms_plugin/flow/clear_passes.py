@@ -24,7 +24,7 @@ from competencies import BatchWork, Decision, Objection, Programme, Submission, 
 from lms_plugin import leaving, outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import Invalid
-from lms_plugin.flow import cases, conflicts, doubts, marking
+from lms_plugin.flow import cases, choice_confirming, conflicts, doubts, marking
 from lms_plugin.flow.reach import joined
 from lms_plugin.people import Person, Tenant
 from rubrics import Review, ReviewState, ReviewSummary
@@ -158,7 +158,8 @@ def _left_to_rules(now: datetime, rules: competencies.Rules) -> Any:
 def hindered(session: Session, programme: Programme, reviewers: dict[int, set[int]]) -> set[int]:
     """Of these works (id → who reviewed them, rows of today) those that a human being must look at: an objection that
     is open or was upheld, a check that overturned them, a flag that no trainer has settled, a conflict of interest that
-    somebody named between author and reviewer, a work or review of the one who set the rule. Six queries."""
+    somebody named between author and reviewer, a work or review of the one who set the rule, a choice that its school
+    has not confirmed. Six queries, some more where schools confirm choices."""
     works = list(reviewers)
     if not works:
         return set()
@@ -193,7 +194,7 @@ def hindered(session: Session, programme: Programme, reviewers: dict[int, set[in
     for work, author in authors:
         if maker is None or author == maker or maker in reviewers[work] or apart.get(author, set()) & reviewers[work]:
             found.add(work)
-    return found
+    return found | choice_confirming.in_programme(session, programme, works)
 
 
 def _policy(session: Session, programme: Programme) -> competencies.ProgrammePolicy:

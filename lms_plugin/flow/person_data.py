@@ -42,6 +42,7 @@ MOST_NAMED = 3  # officers whom to ask
 OF = "data/"  # in what a session wants, before the uuid of the person whose data a host asks for
 _Programme, _Point = competencies.Programme, competencies.CompetencyPoint
 _Work = competencies.workloads.WorkStatement
+_Confirmed = competencies.choice_changes.choice_confirmations.ChoiceConfirmation
 _Appeal, _Asked, _Member = rubrics.Appeal, rubrics.AppealPoint, rubrics.AppealReview
 
 
@@ -117,6 +118,11 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
         "works": _of_points(
             competencies.Submission, col(competencies.Submission.created_at), col(competencies.Submission.changed_at)
         ).where(col(competencies.Submission.person_id).in_(ids)),
+        "choices_confirmed": columns(
+            *(col(_Programme.title), col(_Confirmed.is_confirmed), col(_Confirmed.reason), col(_Confirmed.said_at))
+        )
+        .join(_Programme, col(_Programme.id) == col(_Confirmed.programme_id))
+        .where(col(_Confirmed.person_id).in_(ids)),
         "files": columns(
             col(competencies.StoredFile.filename),
             col(competencies.StoredFile.size_bytes),

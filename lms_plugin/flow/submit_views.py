@@ -15,7 +15,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, owned, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import categories, cohorts, humans
+from lms_plugin.flow import categories, choice_confirming, cohorts, humans
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.extensions import own_extension
 from lms_plugin.flow.round_view import Round
@@ -85,6 +85,7 @@ class Home:
     concerns: tuple[competencies.Category, ...]  # whom it is for; () = everybody
     turn_in: int | None  # the year in which their turn comes, where that is a later one (分批)
     as_instructor: tuple[str, ...]  # courses whose gradebook may not know this person as a student
+    confirming: tuple[str, str]  # how the choice stands with the school, and why it was sent back; "" = nobody is asked
 
 
 def current_programme(session: Session, actor: Actor) -> str | None:
@@ -180,6 +181,7 @@ def home(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> 
         reviews_minutes=reviews.owed * rules.review.minutes_per_review,
         reviews_due_at=reviews.due_at,
         as_instructor=as_instructor(session, actor.person_ids, pk(programme)) if rows else (),
+        confirming=choice_confirming.own_word(session, actor, programme, {row.point_id for row in rows}),
     )
 
 

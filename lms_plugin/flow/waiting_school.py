@@ -19,14 +19,15 @@ from competencies import BatchState, Objection, Programme, ProgrammeState, Schoo
 from competencies import SubmissionState as State
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import by_id, pk
-from lms_plugin.flow import reach, waiting
+from lms_plugin.flow import choice_confirming, reach, waiting
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind
 
 _Plan, _Call = competencies.plans.SchoolPlan, competencies.plans.PlanCall
 _Version = competencies.SubmissionVersion
 NEWS_FOR = timedelta(days=7)  # how long a lead reads that something came to a good end
-TASKS = ("confirm", "panel", "returned", "close", "plan.returned", "plan.fill")
-"""What a lead has to do: confirm people, name the 考核小组, see to a batch that came back, close one, a plan."""
+TASKS = ("confirm", "choices", "panel", "returned", "close", "plan.returned", "plan.fill")
+"""What a lead has to do: confirm people and choices of points, name the 考核小组, see to a batch that came back, close
+one, a plan."""
 NEWS = ("decide", "answer", "check", "shown", "ready", "released", "plan.waits", "plan.accepted")
 """What others do for the school, or did in the last days."""
 
@@ -60,7 +61,8 @@ def led_by(actor: Actor) -> tuple[int, ...]:
 
 
 def school_matters(session: Session, actor: Actor, now: datetime) -> tuple[SchoolMatter, ...]:
-    """What waits for a school lead, then what others do for the school. Two queries; none for who leads no school."""
+    """What waits for a school lead, then what others do for the school. Two queries, four more for each programme in
+    which schools confirm choices; none for who leads no school."""
     units = led_by(actor)
     if not units:
         return ()
@@ -80,6 +82,9 @@ def school_matters(session: Session, actor: Actor, now: datetime) -> tuple[Schoo
             for row in facts[pk(programme), pk(unit), "plan"]
             if (kind := _PLAN_KINDS.get(row.word))
         ]
+        if programme.school_confirms and programme.state is ProgrammeState.OPEN:
+            number = choice_confirming.waiting_in(session, programme, unit, actor.person_ids)
+            found += [replace(of, kind="choices", number=number)] if number else []
         if programme.goes_by_batch or programme.panel_decides:
             found += _on_chain(programme, unit, facts, of)
     order = (*TASKS, *NEWS)

@@ -10,7 +10,7 @@ import competencies
 from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, digest, flags, queue_views, waiting
+from lms_plugin.flow import case_views, cases, digest, flags, own_phrases, queue_views, waiting
 from lms_plugin.people import RoleKind
 from lms_plugin.web import marks, messages
 from lms_plugin.web.edge import actor, db, edge
@@ -254,7 +254,7 @@ def phrases() -> BaseResponse | tuple[str, int]:
     errors: dict[str, str] = {}
     if request.method == "POST":
         try:
-            cases.add_phrase(db(), actor(), marks.plain(request.form.get("text", "")), edge().now)
+            own_phrases.add_phrase(db(), actor(), marks.plain(request.form.get("text", "")), edge().now)
             return redirect(url_for("cases.phrases"), 303)
         except Invalid as error:
             errors = messages.field_errors(error)
@@ -267,5 +267,5 @@ def phrases() -> BaseResponse | tuple[str, int]:
 @blueprint.post("/cases/phrases/<uuid>/delete")
 def delete_phrase(uuid: str) -> BaseResponse:
     """Takes a phrase away."""
-    cases.delete_phrase(db(), actor(), uuid)
+    own_phrases.delete_phrase(db(), actor(), uuid)
     return redirect(url_for("cases.phrases"), 303)

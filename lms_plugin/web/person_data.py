@@ -30,6 +30,7 @@ def kind_words(kind: str) -> tuple[str, str, str]:
         ),
         "programmes": (_("参加的项目"), school, stays),
         "choices": (_("选过的能力点"), school, stays),
+        "choices_confirmed": (_("学校对选点的确认或退回"), school, stays),
         "works": (
             _("材料（每个能力点一份，连草稿）"),
             _("本人，匿名的评审同事，评审员，考核小组，区县管理员，审计员"),

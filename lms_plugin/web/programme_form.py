@@ -41,6 +41,7 @@ NUMBERS = {
 }
 HOURS = ("practice", "pass", "excellent", "cap", "practice_need", "online_need")
 FLAGS = (
+    "school_confirms",
     "third_when_differing",
     "exclude_own_school",
     "exclude_own_group",
@@ -73,7 +74,7 @@ PARTS = {
     "who": (*category_form.FLAGS, "cohorts"),
     "choice": (
         *("required_points", "min_dimensions", "environment_rule", "points_in_paper"),
-        *("not_offered", "change_until", "compulsory", "only"),
+        *("not_offered", "change_until", "school_confirms", "compulsory", "only"),
     ),
     "categories": category_form.FIELDS,
     "review": (
@@ -192,6 +193,7 @@ def _values_of(rules: Rules) -> dict[str, Any]:
         "min_dimensions": rules.choice.min_dimensions,
         "environment_rule": rules.choice.environment_rule,
         "change_until": rules.choice.change_until,
+        "school_confirms": rules.choice.school_confirms,
         "compulsory": " ".join(rules.choice.compulsory),
         "not_offered": " ".join(rules.choice.not_offered),
         "points_in_paper": rules.choice.points_in_paper or "",
@@ -316,6 +318,7 @@ def parse(values: Mapping[str, Any]) -> ProgrammeForm:
             min_dimensions=numbers["min_dimensions"],
             environment_rule=values["environment_rule"],
             change_until=values["change_until"],
+            school_confirms=values["school_confirms"],
             compulsory=compulsory,
             not_offered=not_offered,
             points_in_paper=said["points_in_paper"],

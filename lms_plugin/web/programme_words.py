@@ -91,6 +91,8 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
         chosen.append(_("必选：%(codes)s。", codes=_("、").join(choice.compulsory)))
     if choice.change_until == "decided":
         chosen.append(_("选好的点在第一次评定以前都能换；以后由学校管理员取下，写明原因。"))
+    if choice.school_confirms:
+        chosen.append(_("选好的点由学校管理员确认，不合适的写明原因退回；确认以前可以准备和提交，但不评定。"))
     peers = [_("没有互评，由评审员直接认定。")]
     if review.reviews_per_work:
         peers = [

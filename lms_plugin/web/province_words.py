@@ -41,6 +41,7 @@ def labels() -> dict[str, str]:
         "choice.environment_rule": _("环境"),
         "choice.compulsory": _("必选的能力点"),
         "choice.change_until": _("交了的能力点，教师什么时候以前可以换"),
+        "choice.school_confirms": _("学校确认教师选的能力点"),
         "choice.not_offered": _("本地文件没有的能力点"),
         "choice.points_in_paper": _("本地文件列出几个能力点"),
         "choice.only": _("只能从这些里选"),

@@ -36,6 +36,12 @@ def _task(one: SchoolMatter) -> tuple[str, str, str]:
         case "confirm":
             words = _("%(n)s 位老师填了姓名和工号，等您核对", n=one.number)
             return words, _("去核对"), url_for("people.list_people", waiting=1)
+        case "choices":
+            return (
+                _("%(n)s 位老师选的能力点等您确认", n=one.number),
+                _("去确认"),
+                url_for("choice.confirming", **school),
+            )
         case "panel":
             words = _("还没有定考核小组，%(n)s 份材料等着", n=one.number) if one.number else _("还没有定考核小组")
             return words, _("定考核小组"), url_for("chain.name_panel", unit=one.unit)

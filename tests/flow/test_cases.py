@@ -9,7 +9,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import case_views, cases, invitations, queue_views, reach, review
+from lms_plugin.flow import case_views, cases, invitations, own_phrases, queue_views, reach, review
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
@@ -257,14 +257,14 @@ def test_deciding_ends_reviews_that_nobody_began(world: World) -> None:
 
 def test_phrases_are_ones_own(world: World) -> None:
     trainer, other = world.actor(cast.TRAINER), world.actor(cast.OTHER_TRAINER)
-    row = cases.add_phrase(world.session, trainer, " 请补上  图片出处 ", world.now)
+    row = own_phrases.add_phrase(world.session, trainer, " 请补上  图片出处 ", world.now)
     assert row.text == "请补上 图片出处"
-    assert cases.add_phrase(world.session, trainer, "请补上 图片出处", world.now).uuid == row.uuid
+    assert own_phrases.add_phrase(world.session, trainer, "请补上 图片出处", world.now).uuid == row.uuid
     with pytest.raises(NotFound):
-        cases.delete_phrase(world.session, other, row.uuid)
+        own_phrases.delete_phrase(world.session, other, row.uuid)
     with pytest.raises(Invalid):
-        cases.add_phrase(world.session, trainer, "  ", world.now)
-    cases.delete_phrase(world.session, trainer, row.uuid)
+        own_phrases.add_phrase(world.session, trainer, "  ", world.now)
+    own_phrases.delete_phrase(world.session, trainer, row.uuid)
     assert world.session.exec(select(rubrics.Phrase)).all() == []
 
 

@@ -12,7 +12,7 @@ from competencies import manifests
 from lms_plugin.db import Model, pk
 from lms_plugin.erasures import Erasure
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import asks, cases, clearing, enter, erasing, person_data, sessions
+from lms_plugin.flow import asks, clearing, enter, erasing, own_phrases, person_data, sessions
 from lms_plugin.people import CourseMember, Identity, ListedMember, Notice, RoleKind, WebSession
 from tests import people as cast
 from tests.certified import certificate_for
@@ -68,7 +68,7 @@ def full(world: World) -> World:
     session.flush()
     ask = asks.ask(session, world.actor(cast.CHEN), world.programme.uuid, "", f"{cast.CHEN.name}少记了一条", now)
     asks.answer(session, world.actor(cast.OFFICER), ask.uuid, "explained", f"{cast.CHEN.name}，没有少。", now)
-    cases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
+    own_phrases.add_phrase(session, world.actor(cast.TRAINER), "写得具体", now)
     apart = {"one_id": pk(world.person(cast.WANG)), "other_id": pk(chen), "kind": rubrics.ConflictKind.FAMILY}
     said = {"note": f"和{cast.CHEN.name}是一家人", "said_by_id": pk(world.person(cast.OFFICER)), "said_at": now}
     session.add(rubrics.ReviewConflict(tenant_id=pk(world.tenant), **apart, **said))

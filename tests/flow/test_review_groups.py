@@ -204,7 +204,7 @@ def test_whose_groups_count(world: World) -> None:
 def test_rules_from_before_are_the_same_rules() -> None:
     parts = ("choice", "review", "hours", "result", "release", "goal_percent")  # as they were stored at first
     old = competencies.Rules().model_dump(mode="json", include=set(parts))
-    for name in ("change_until", "not_offered", "only", "points_in_paper"):
+    for name in ("change_until", "not_offered", "only", "points_in_paper", "school_confirms"):
         del old["choice"][name]
     later = ("course_groups", "lease_hours", "score", "returned_to", "decide_days", "claims", "declines", "pass_clear")
     for name in later:

@@ -44,6 +44,7 @@ from lms_plugin.flow import (
     invitations,
     messages_mail,
     moving,
+    own_phrases,
     remarking,
     reversal,
     review,
@@ -204,7 +205,7 @@ def _populate(pages: Pages) -> None:
         world.session, trainer, works["wang"].uuid, judgement(failed, "图片没有写出处，补上就行。"), 0, 1, NOW
     )
     uuids["returned"], uuids["late"] = works["wang"].uuid, late.uuid
-    cases.add_phrase(world.session, trainer, "重点没有讲清楚，请补一段讲解难点的片段。", NOW)
+    own_phrases.add_phrase(world.session, trainer, "重点没有讲清楚，请补一段讲解难点的片段。", NOW)
     _deliveries(world)
     uuids["scores"] = _one_course(world)
     _platforms(pages)

@@ -353,6 +353,8 @@ PAGES = (
     One("curate.programme", "officer", at("/curate/programmes/{draft}"), "draft"),
     One("curate.programme", "officer", at("/curate/programmes/{closed}"), "closed"),
     One("choice.page", "officer", at("/choices/{P}/{li}")),
+    One("choice.confirming", "lead", at("/chosen/{draft}/{S}"), "off"),
+    One("choice.confirming", "lead", at("/chosen/{Q}/{S}")),
     One("choice.page", "officer", at("/choices/{P}/{chen}"), "passed"),
     One("chain.home", "officer", at("/chain")),
     One("chain.programmes", "officer", at("/chain/programmes")),
