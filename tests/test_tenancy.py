@@ -679,6 +679,8 @@ def test_gets_that_write_are_few_and_known(tool: Flask) -> None:
         "cases.page",
         "evidence.file",
         "evidence.preview",
+        "evidence.page",
+        "evidence.picture",
         "archives.file",
         "audit.entry",
     }
