@@ -4,12 +4,13 @@ A conflict of interest is known before anybody sees a work (spouses, a principal
 one later steps back by 申请回避: that is theirs alone and asks nobody.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -139,20 +140,32 @@ def end(session: Session, actor: Actor, uuid: str, now: datetime) -> None:
 
 def kept_apart(session: Session, tenant_id: int) -> dict[int, set[int]]:
     """Person → people whose work they do not review, all as rows of today: one query."""
+    return both_ways((first, second) for first, second, _said_at in session.execute(standing(tenant_id)))
+
+
+def standing(tenant_id: int) -> Any:
+    """The pairs as rows of today, with when it was said, for a query of more than that."""
     one, other = aliased(Person), aliased(Person)
-    found: dict[int, set[int]] = {}
-    for first, second in session.exec(
-        select(
-            func.coalesce(col(one.merged_into_id), col(one.id)), func.coalesce(col(other.merged_into_id), col(other.id))
+    return (
+        columns(
+            func.coalesce(col(one.merged_into_id), col(one.id)),
+            func.coalesce(col(other.merged_into_id), col(other.id)),
+            col(rubrics.ReviewConflict.said_at),
         )
         .select_from(rubrics.ReviewConflict)
         .join(one, col(one.id) == col(rubrics.ReviewConflict.one_id))
         .join(other, col(other.id) == col(rubrics.ReviewConflict.other_id))
-        .where(rubrics.ReviewConflict.tenant_id == tenant_id, col(rubrics.ReviewConflict.ended_at).is_(None))
-    ):
-        found.setdefault(first, set()).add(second)
-        found.setdefault(second, set()).add(first)
-    return found
+        .where(col(rubrics.ReviewConflict.tenant_id) == tenant_id, col(rubrics.ReviewConflict.ended_at).is_(None))
+    )
+
+
+def both_ways(found: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    """Person → people whose work they do not review, of these pairs."""
+    apart: dict[int, set[int]] = {}
+    for first, second in found:
+        apart.setdefault(first, set()).add(second)
+        apart.setdefault(second, set()).add(first)
+    return apart
 
 
 def kept_apart_from(session: Session, tenant_id: int, rows: Collection[int]) -> set[int]:

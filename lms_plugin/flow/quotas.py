@@ -6,6 +6,7 @@ allotment, what it places later, and claims all keep to the number.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,15 +59,23 @@ class QuotasPage:
 
 def quotas_of(session: Session, programme_id: int) -> dict[int, int]:
     """Row of today → the most that this person gives, for those who have a number of their own: one query."""
+    return latest(map(tuple, session.execute(said(programme_id))))
+
+
+def said(programme_id: int) -> Any:
+    """Row of today, number, and when it was said, for a query of more than that."""
     quota = rubrics.ReviewQuota
-    rows: Any = session.execute(
-        columns(func.coalesce(col(Person.merged_into_id), col(Person.id)), col(quota.most))
+    return (
+        columns(func.coalesce(col(Person.merged_into_id), col(Person.id)), col(quota.most), col(quota.set_at))
         .join(Person, col(Person.id) == col(quota.person_id))
         .where(col(quota.programme_id) == programme_id)
-        .order_by(col(quota.set_at), col(quota.id))  # of two rows that are one human being the later word counts
     )
-    latest = dict(map(tuple, rows))
-    return {person: most for person, most in latest.items() if most is not None}
+
+
+def latest(rows: Iterable[tuple[int, int | None, datetime]]) -> dict[int, int]:
+    """`quotas_of`, of these rows; of two that are one human being the later word counts."""
+    found = {person: most for person, most, _set_at in sorted(rows, key=lambda one: one[2])}
+    return {person: most for person, most in found.items() if most is not None}
 
 
 def page(session: Session, actor: Actor, programme_uuid: str, number: int) -> QuotasPage:

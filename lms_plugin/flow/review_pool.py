@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import func, literal, union_all
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -94,7 +94,7 @@ def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.Allo
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in seven queries, one more where course groups count, and where somebody has a number of their
+    """Reads the pool in six queries, one more where course groups count, and where somebody has a number of their
     own.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
@@ -123,6 +123,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         )
         .order_by(col(competencies.Submission.id))
     ).all()
+    if not rows:
+        return Pool((), (), (), {}, {}, frozenset(), {}, 0, {}, {})
     reviews: Sequence[Any] = session.execute(
         columns(rubrics.Review, func.coalesce(col(Person.merged_into_id), col(Person.id)))
         .join(Person, col(Person.id) == col(rubrics.Review.reviewer_id))
@@ -179,7 +181,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     needy = frozenset(key for key in ripe if counts[key] < enough)
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
     # Who gives some without a work of their own takes part too.
-    most = quotas.quotas_of(session, pk(programme))
+    apart, most = said_of(session, programme)
     volunteers = _volunteers(session, programme, {key for key, number in most.items() if number})
     for person, (subject, stage, has_left) in volunteers.items():
         subjects[person], stages[person] = subject, stage
@@ -204,7 +206,6 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     )
     people = sorted({work.author_id for work in works} | volunteers.keys())
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
-    apart = conflicts.kept_apart(session, programme.tenant_id)
     everything = frozenset(taking_part)  # one for all who have gone: of a whole district it is large
     reviewers = tuple(
         rubrics.Reviewer(
@@ -242,6 +243,16 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
         },
         school_names=names,
     )
+
+
+def said_of(session: Session, programme: competencies.Programme) -> tuple[dict[int, set[int]], dict[int, int]]:
+    """What people have said of reviewers: who does not review whom, and who gives how many. One query."""
+    pair, number = conflicts.standing(programme.tenant_id), quotas.said(pk(programme))
+    rows: Sequence[Any] = session.execute(
+        union_all(pair.add_columns(literal(True)), number.add_columns(literal(False)))
+    ).all()
+    apart = conflicts.both_ways((one, other) for one, other, _at, is_pair in rows if is_pair)
+    return apart, quotas.latest((one, most, at) for one, most, at, is_pair in rows if not is_pair)
 
 
 def _volunteers(

@@ -20,6 +20,7 @@ from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review, waits_for
+from lms_plugin.flow.review_forecast import Forecast, forecast
 from lms_plugin.flow.review_names import Named
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
 from lms_plugin.flow.review_preview import Preview, preview_of
@@ -254,6 +255,7 @@ class AllocationPage:
     reviewers: int
     shortages: tuple[ShortWork, ...]
     preview: Preview | None
+    ahead: Forecast | None  # whether reviewers will suffice, while nothing is handed in
     held: held_hours.Held
 
     @property
@@ -266,15 +268,15 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
     """The latest allotment of a programme, and what is missing now: a constant number of queries."""
     require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
     rules, last = _rules_and_last(session, programme)
-    pool = pool_of(session, programme, rules, now)
-    now_planned = plan_of(pool, rules) if rules.review.reviews_per_work else None
+    pool, enough = pool_of(session, programme, rules, now), rules.review.reviews_per_work
+    now_planned = plan_of(pool, rules) if enough else None
     # Before the first allotment nothing is short: it is just not allotted yet.
     plan = now_planned if last is not None else None
     short = {pool.submissions[one.work_id].uuid: one for one in plan.shortages} if plan is not None else {}
     return AllocationPage(
         programme=programme.uuid,
         title=programme.title,
-        enough=rules.review.reviews_per_work,
+        enough=enough,
         waiting=pool.waiting,
         needy=len(pool.needy) if plan is None else len(pool.needy | plan.works),
         fillable=len(pool.needy) if plan is None else plan.filled,
@@ -293,6 +295,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
         preview=preview_of(pool, now_planned) if now_planned is not None and now_planned.works else None,
+        ahead=None if pool.submissions or last or not enough else forecast(session, programme, rules),
         held=held_hours.waiting(session, actor, programme) if rules.review.duty == "hold" else held_hours.Held(0, ()),
     )
 
