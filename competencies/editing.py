@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session
 
 from competencies.models import CompetencyFramework, FrameworkVersion
-from competencies.pack import canonical, content_hash, load_pack
+from competencies.pack import NORM_2_0, canonical, content_hash, load_pack
 from competencies.pack_schema import EffortDef
 from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, NotFound, Refused
@@ -49,6 +49,16 @@ def own_words(point: Mapping[str, Any]) -> Content:
 def head_words(content: Mapping[str, Any]) -> Content:
     """What the form of a framework shows: its head without what is counted."""
     return {key: one for key, one in content["framework"].items() if key not in {"counts", "selection_defaults"}}
+
+
+def may_weigh(content: Mapping[str, Any]) -> bool:
+    """Whether the criteria of this framework may have weights: those of the norm of project 2.0 may not."""
+    return not str(content["framework"]["id"]).startswith(NORM_2_0)
+
+
+def is_weighted(content: Mapping[str, Any]) -> bool:
+    """Whether weights make the level of an item, where its criteria have some."""
+    return bool(content["framework"].get("scoring", {}).get("rule") == "weighted")
 
 
 def put_point(content: Mapping[str, Any], code: str, words: Mapping[str, Any]) -> Content:
@@ -132,6 +142,8 @@ def shift_item(content: Mapping[str, Any], code: str, key: str, by: int) -> Cont
 def put_head(content: Mapping[str, Any], head: Mapping[str, Any]) -> Content:
     """Gives the framework other words of its own (as `head_words`). Its id stays.
 
+    Where the lowest criterion decides from now on, the weights of criteria go: nothing would count them.
+
     Raises Invalid at "dimensions" or "environments": `framework.part_in_use` (points) where a point still belongs to
     one that would go, `framework.part_last` where none would be left.
     """
@@ -146,6 +158,11 @@ def put_head(content: Mapping[str, Any], head: Mapping[str, Any]) -> Content:
             raise Invalid({f"{kind}s": ("framework.part_in_use", {"points": "、".join(lost)})})
     kept = {key: old[key] for key in ("counts", "selection_defaults") if key in old}
     new["framework"] = {**head, "id": old["id"], **kept}
+    if head.get("scoring", {}).get("rule", "minimum") == "minimum":
+        for criterion in (
+            one for point in new["points"] for item in point["evidence"] for one in item.get("criteria", [])
+        ):
+            criterion.pop("weight", None)
     return _whole(new)
 
 

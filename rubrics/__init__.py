@@ -26,7 +26,7 @@ from rubrics.appeals import (
     Given,
     MemberState,
 )
-from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric
+from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric, shares
 from rubrics.claims import Claimant, claim, claiming, count_need, end_needs, hold_needs
 from rubrics.doubt import (
     UNKNOWN_RANK,
@@ -274,6 +274,7 @@ __all__ = [
     "alpha",
     "icc",
     "share",
+    "shares",
     "Rated",
     "spread",
     "beside_others",

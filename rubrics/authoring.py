@@ -51,6 +51,12 @@ class CriterionText:
         return (1, 2) if self.is_excellent_only else (0, 1, 2)
 
 
+def shares(lines: Collection[CriterionText]) -> dict[str, int]:
+    """How much each criterion of an item counts, in percent of the item, rounded; empty where the lowest decides."""
+    whole = sum(line.weight or 0 for line in lines)
+    return {line.key: round(100 * line.weight / whole) for line in lines if line.weight is not None}
+
+
 def publish_rubric(
     session: Session,
     tenant_id: int,

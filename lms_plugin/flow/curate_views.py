@@ -133,6 +133,7 @@ class CriterionView:
     excels: dict[str, str]
     is_proposed: bool
     source: str
+    weight: int | None
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,7 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
                     excels=dict(one["levels"]["excellent"]),
                     is_proposed=one["proposed"],
                     source=str(one.get("source") or ""),
+                    weight=one.get("weight"),
                 )
                 for one in item.get("criteria", [])
             ),

@@ -55,6 +55,7 @@ class CriterionLine:
     own_level: int | None
     given_level: int | None
     reason: str
+    share: int | None  # of its item, in percent; None where the lowest criterion decides
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ def _slot(
     requirement, key = item.requirement, item.requirement.key
     own_marks = work.submission.self_marks.get(key, {})
     given = told.marks.get(key, {}) if told is not None else {}
-    ticked = set(work.submission.ticks.get(key, ()))
+    ticked, shares = set(work.submission.ticks.get(key, ())), rubrics.shares(lines)
     text = next((piece.evidence for piece in item.pieces if piece.evidence.kind == "text"), None)
     return Slot(
         key=key,
@@ -306,6 +307,7 @@ def _slot(
                 own_level=own_marks.get(line.key),
                 given_level=given.get(line.key, {}).get("level"),
                 reason=str(given.get(line.key, {}).get("reason", "")),
+                share=shares.get(line.key),
             )
             for line in lines
         ),

@@ -28,6 +28,7 @@ class Line:
     counts: Mapping[int, int]
     level: int | None
     reason: str
+    share: int | None  # of its item, in percent; None where the lowest criterion decides
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
     reviews, drafts = rubrics.submitted_reviews(session, [version])
     lines = []
     for item in marking.sheet(session, version, work.point_id).items:
+        shares = rubrics.shares(item.criteria)
         for criterion in item.criteria if item.pieces else ():
             key = rubrics.MarkKey(item.key, criterion.key)
             given = [mark.level for marks in drafts.values() if (mark := marks.get(key)) and mark.level is not None]
@@ -78,6 +80,7 @@ def result_page(session: Session, actor: Actor, uuid: str) -> ResultPage:
                     counts={level: given.count(level) for level in sorted(set(given), reverse=True)},
                     level=decided.get("level"),
                     reason=decided.get("reason", ""),
+                    share=shares.get(criterion.key),
                 )
             )
     return ResultPage(

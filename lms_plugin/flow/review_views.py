@@ -41,6 +41,7 @@ class CriterionView:
     choices: tuple[int, ...]
     level: int | None
     reason: str
+    share: int | None = None  # of its item, in percent; None where the lowest criterion decides
 
     @property
     def question(self) -> Mapping[str, str]:
@@ -115,7 +116,7 @@ def item_views(
     for item in sheet.items:
         pieces = piece_views(item.requirement, item.pieces, blind=blind, first_number=number)
         number += sum(piece.kind == "file" for piece in pieces)
-        lines = []
+        lines, shares = [], rubrics.shares(item.criteria)
         for line in item.criteria if pieces else ():
             draft = marks.get(rubrics.MarkKey(item.key, line.key), rubrics.DraftMark(None))
             lines.append(
@@ -127,6 +128,7 @@ def item_views(
                     choices=line.choices,
                     level=draft.level,
                     reason=draft.reason,
+                    share=shares.get(line.key),
                 )
             )
         found.append(

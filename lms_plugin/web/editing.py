@@ -89,6 +89,9 @@ def _page(template: str, draft: editing.Draft, form: Form, **more: Any) -> tuple
         head=draft.content["framework"],
         kind_word=framework_words.kind_word,
         level_words=framework_words.level_words(draft.content),
+        rules=[(rule, editing_forms.rule_word(rule)) for rule in editing_forms.RULES],
+        may_weigh=competencies.editing.may_weigh(draft.content),
+        is_weighted=competencies.editing.is_weighted(draft.content),
         **more,
     )
     return shown, form.status

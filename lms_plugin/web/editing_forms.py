@@ -41,6 +41,8 @@ _WHOLE = {"max_images", "max_files", "min_students"}
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,31}")
 _BOTH = ("zh", "en")
+RULES = ("minimum", "weighted")
+MOST_WEIGHT = 100
 CRITERION = ("pass_zh", "pass_en", "excellent_zh", "excellent_en", "source")
 
 
@@ -104,6 +106,7 @@ def item_values(item: Mapping[str, Any]) -> Values:
             told = one["levels"].get(level) or {}
             values |= {f"c.{one['key']}.{level}_{language}": str(told.get(language) or "") for language in _BOTH}
         values |= {f"c.{one['key']}.source": str(one.get("source") or ""), f"c.{one['key']}.proposed": one["proposed"]}
+        values[f"c.{one['key']}.weight"] = str(one.get("weight") or "")
     return values
 
 
@@ -121,7 +124,12 @@ def with_blanks(values: Values) -> Values:
     for letter, stem, fields in (("c", "criterion", CRITERION), ("k", "check", _BOTH)):
         key = competencies.editing.next_key(stem, new[letter])
         new |= {letter: [*new[letter], key], **{f"{letter}.{key}.{name}": "" for name in fields}}
-    return {**new, f"c.{new['c'][-1]}.proposed": True, "blank": [new["c"][-1], new["k"][-1]]}
+    return {
+        **new,
+        f"c.{new['c'][-1]}.proposed": True,
+        f"c.{new['c'][-1]}.weight": "",
+        "blank": [new["c"][-1], new["k"][-1]],
+    }
 
 
 def item_typed(form: "MultiDict[str, str]") -> Values:
@@ -139,6 +147,7 @@ def item_typed(form: "MultiDict[str, str]") -> Values:
             values |= {f"{letter}.{key}.{name}": text for name, text in rows[key].items()}
             if letter == "c":
                 values[f"c.{key}.proposed"] = form.get(f"c.{key}.proposed") == "1"
+                values[f"c.{key}.weight"] = unicodedata.normalize("NFKC", _text(form.get(f"c.{key}.weight")))
     return values
 
 
@@ -167,6 +176,10 @@ def parse_item(values: Values, base: Mapping[str, Any]) -> dict[str, Any]:
         if not values["c"]:
             wrong["c"] = "framework.criteria_needed"
         item["criteria"] = [_criterion(values, key, base, wrong) for key in values["c"]]
+        if len({"weight" in one for one in item["criteria"]}) > 1:
+            wrong |= {
+                f"c.{one['key']}.weight": "framework.weight_missing" for one in item["criteria"] if "weight" not in one
+            }
     else:
         _put_list(item, "criteria", [])
         told: dict[str, Any] = {}
@@ -223,6 +236,11 @@ def _criterion(values: Values, key: str, base: Mapping[str, Any], wrong: Wrong) 
         known["source"] = values[f"c.{key}.source"]
         if len(known["source"]) > TEXT:
             wrong[f"c.{key}.source"] = ("form.too_long", {"longest": TEXT})
+    known.pop("weight", None)
+    if typed := values.get(f"c.{key}.weight", ""):
+        if not re.fullmatch(r"\d{1,3}", typed) or not 1 <= int(typed) <= MOST_WEIGHT:
+            wrong[f"c.{key}.weight"] = ("form.number", {"least": "1", "most": str(MOST_WEIGHT)})
+        known["weight"] = int(typed) if typed.isdecimal() else typed
     if levels["pass"] is None or "excellent_only" in known:
         known["excellent_only"] = levels["pass"] is None
     return known
@@ -238,11 +256,17 @@ def head_values(head: Mapping[str, Any]) -> Values:
         for stem in ("title", "notice")
         for language in _BOTH
     }
+    values["rule"] = head.get("scoring", {}).get("rule", RULES[0])
     for letter, name in (("e", "environments"), ("d", "dimensions"), ("l", "levels")):
         values[letter] = [one["code"] for one in head[name]]
         for one in head[name]:
             values |= {f"{letter}.{one['code']}.{language}": str(one.get(language) or "") for language in _BOTH}
     return values
+
+
+def rule_word(rule: str) -> str:
+    """How the criteria of an item make its level."""
+    return _("各条标准按权重合起来") if rule == "weighted" else _("取各条标准里最低的")
 
 
 def head_blanks(values: Values) -> Values:
@@ -253,7 +277,9 @@ def head_blanks(values: Values) -> Values:
 
 def head_typed(form: "MultiDict[str, str]") -> Values:
     """What was typed into the form of a framework."""
-    values: Values = {name: _text(form.get(name)) for name in ("title_zh", "title_en", "notice_zh", "notice_en")}
+    values: Values = {
+        name: _text(form.get(name)) for name in ("title_zh", "title_en", "notice_zh", "notice_en", "rule")
+    }
     values["blank"] = form.getlist("blank")[:10]
     for letter in "edl":
         keys = [key for key in dict.fromkeys(form.getlist(letter)[:100]) if _KEY.fullmatch(key)]
@@ -270,6 +296,12 @@ def parse_head(values: Values, base: Mapping[str, Any]) -> dict[str, Any]:
     head = dict(base)
     _put_words(head, values, "title", "title", LINE, wrong, needed=True)
     _put_words(head, values, "notice", "notice", TEXT, wrong, needed=False)
+    stood = base.get("scoring", {})
+    rule = values["rule"] or stood.get("rule", RULES[0])  # 2.0's form does not ask
+    if rule not in RULES:
+        wrong["rule"] = "form.choose"
+    elif rule != stood.get("rule", RULES[0]):
+        head["scoring"] = {**stood, "rule": rule}
     for letter, name in (("e", "environments"), ("d", "dimensions"), ("l", "levels")):
         known = {one["code"]: one for one in base[name]}
         keys = [one["code"] for one in base[name]] if letter == "l" else values[letter]
@@ -301,7 +333,10 @@ def differing(typed: Values, stands: Values) -> dict[str, str]:
         if name in {"c", "k", "e", "d", "l", "key", "like", "blank"}:
             continue
         mine, now = typed.get(name, ""), stands.get(name, "")
-        if mine != now:
+        if name == "rule":
+            if mine not in ("", now):
+                found[name] = rule_word(now)
+        elif mine != now:
             found[name] = (_("勾上了") if now else _("没有勾")) if isinstance(mine or now, bool) else str(now)
     return found
 
@@ -340,6 +375,8 @@ def field_of(problem: PackProblem) -> str:
     if row is not None:
         return f"{ {'checks': 'k'}.get(row[1], row[1][0]) }.{row[2]}.{row[3]}"
     place = place.removeprefix("limits.").replace("validity.", "validity_")
+    if place == "scoring.rule":
+        return "rule"
     return {"criteria": "c", "accept": "accept"}.get(place.partition("[")[0], place)
 
 

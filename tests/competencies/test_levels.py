@@ -1,6 +1,7 @@
 """The level rule is a minimum: examples from the norm, and what holds for any marks."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -118,3 +119,35 @@ def test_a_better_mark_never_lowers_the_point(handed_in: list[ItemResult], data:
 @given(items)
 def test_a_missing_required_item_fails_the_point(handed_in: list[ItemResult]) -> None:
     assert point_level([*handed_in, core("missing", None, present=False)]) is Level.FAIL
+
+
+weighed = st.dictionaries(st.text(), st.tuples(levels, st.integers(1, 100)), min_size=1, max_size=8)
+
+
+@given(weighed)
+def test_by_weights_the_mean_decides(given: dict[str, tuple[Level, int]]) -> None:
+    marks = {key: level for key, (level, _weight) in given.items()}
+    weights = {key: weight for key, (_level, weight) in given.items()}
+    mean = Fraction(sum(weights[key] * marks[key] for key in marks), sum(weights.values()))
+    expected = Level.EXCELLENT if mean >= Fraction(3, 2) else Level.PASS if mean >= 1 else Level.FAIL
+    assert item_level(marks, marks, weights=weights) is expected
+
+
+@given(weighed, st.integers(2, 9), st.data())
+def test_weights_are_shares_and_a_better_mark_never_harms(
+    given: dict[str, tuple[Level, int]], factor: int, data: st.DataObject
+) -> None:
+    marks = {key: level for key, (level, _weight) in given.items()}
+    weights = {key: weight for key, (_level, weight) in given.items()}
+    level = item_level(marks, marks, weights=weights)
+    assert item_level(marks, marks, weights={key: factor * one for key, one in weights.items()}) is level
+    better = data.draw(st.sampled_from(sorted(marks)))
+    lifted = item_level({**marks, better: Level.EXCELLENT}, marks, weights=weights)
+    assert level is not None
+    assert lifted is not None
+    assert lifted >= level
+
+
+def test_a_weighed_criterion_that_asks_nothing_for_a_pass_never_pulls_below_it() -> None:
+    marks = {"elements": Level.PASS, "novelty": Level.FAIL}
+    assert item_level(marks, marks, ["novelty"], {"elements": 1, "novelty": 99}) is Level.PASS
