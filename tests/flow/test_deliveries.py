@@ -297,7 +297,7 @@ def test_the_days_head_of_the_ledger_is_in_the_digest_once_a_day(office: Any) ->
     digest.gather(office.post, ids, world.now)
 
     def heads(who: cast.Cast) -> list[tuple[str, int]]:
-        found = waiting.open_notices(world.session, world.actor(who))
+        found = waiting.open_notices(world.session, world.actor(who), world.now)
         return [(line.key, int(line.params["number"])) for line in found if line.kind == waiting.HEAD]
 
     assert heads(cast.OFFICER) == []  # nothing is sealed yet
@@ -335,7 +335,7 @@ def test_a_digest_says_what_is_stuck_and_nothing_else(office: Any) -> None:
         assert [line.people for line in found] == [2] * lines, who.key
     assert digest.stuck_notices(world.session, world.actor(cast.NEIGHBOUR)) == []
     officer = world.actor(cast.OFFICER)  # no case of theirs to settle: it goes by itself
-    assert waiting.open_notices(world.session, officer) == []
+    assert waiting.open_notices(world.session, officer, world.now) == []
     with pytest.raises(NotFound):
         waiting.settle_notice(world.session, officer, notice.kind, notice.key, world.now)
     rows = world.session.exec(select(lti.ScoreDelivery).order_by(col(lti.ScoreDelivery.id))).all()
