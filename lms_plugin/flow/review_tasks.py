@@ -30,6 +30,7 @@ class Task:
     until: datetime | None  # untouched until then, it may go on to somebody else
     submitted_at: datetime | None
     blind: str  # who knows whom, as the rules say
+    title: str  # of the round; "" where all of them are of one: numbers begin anew in each
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
     ).all()
     rules = _rules(session, {programme.policy_id for _review, _point, programme, _work in rows})
     tasks, owing = [], Counter[int]()
+    is_one = len({pk(programme) for _review, _point, programme, _work in rows}) == 1
     held = {
         pk(one): one
         for _review, _point, one, _work in rows
@@ -89,7 +91,7 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
         owing[pk(programme)] += review.state in rubrics.UNFINISHED
         policy = rules.get(programme.policy_id, competencies.ReviewPolicy())
         if not rubrics.is_handed_on(review) or waits_for(work, review):
-            tasks.append((_task(review, point, policy), policy))
+            tasks.append((_task(review, point, policy, "" if is_one else programme.title), policy))
     left = [(task, policy) for task, policy in tasks if task.state in _OWED]
     return TaskList(
         open=tuple(task for task, _policy in left),
@@ -100,7 +102,9 @@ def my_reviews(session: Session, actor: Actor, now: datetime) -> TaskList:
     )
 
 
-def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: competencies.ReviewPolicy) -> Task:
+def _task(
+    review: rubrics.Review, point: competencies.CompetencyPoint, policy: competencies.ReviewPolicy, title: str
+) -> Task:
     return Task(
         uuid=review.uuid,
         number=review.blind_number,
@@ -111,6 +115,7 @@ def _task(review: rubrics.Review, point: competencies.CompetencyPoint, policy: c
         until=rubrics.lease_until(review, timedelta(hours=policy.lease_hours)),
         submitted_at=review.submitted_at,
         blind=policy.blind,
+        title=title,
     )
 
 

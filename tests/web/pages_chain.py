@@ -55,7 +55,8 @@ def populate(world: World, now: datetime) -> dict[str, str]:
         chain={
             **{"check": True, "publicity": True, "check_percent": 100, "days_off": ["2026-11-03"]},
             **{"city_percent": 100, "province_percent": 1},
-        }
+        },
+        choice={"school_confirms": True},
     )
     upper = upper_checks.draw(session, officer, programme.uuid, "city", world.county.uuid, "ef" * 16, now)
     return {
