@@ -98,9 +98,10 @@ class Place:
     people: tuple[int, int]
     first: int  # so many of them are kept for whole acts: nobody has claimed for them
 
-    def anybody(self, drawn: random.Random) -> int:
-        """One of the others."""
-        return drawn.randint(self.people[0] + self.first, self.people[1])
+    def anybody(self, drawn: random.Random, number: int = 0, of: int = 1) -> int:
+        """One of the others; of each connection's own ones, as the act lets a person claim once at a time."""
+        lowest = self.people[0] + self.first
+        return lowest + number + of * drawn.randrange((self.people[1] - lowest + 1 - number + of - 1) // of)
 
 
 def seed(url: str, works: int, first: int, now: datetime) -> Place:
@@ -168,13 +169,18 @@ def connected(url: str) -> "psycopg.Connection[Any]":
 def claim_on(place: Place, statement: Statement, seconds: float, start: Event, found: Any, number: int) -> None:
     """One of the connections: claims for people at random until its time is up."""
     drawn, costs, granted = random.Random(number), [], 0
-    with connected(place.url) as connection:
-        start.wait()
-        ends = time.perf_counter() + seconds
-        while (began := time.perf_counter()) < ends:
-            row = connection.execute(statement.words, statement.of(place.anybody(drawn))).fetchone()
-            costs.append((time.perf_counter() - began) * 1000)
-            granted += row is not None
+    try:
+        with connected(place.url) as connection:
+            start.wait()
+            ends = time.perf_counter() + seconds
+            while (began := time.perf_counter()) < ends:
+                who = place.anybody(drawn, number, CONNECTIONS)
+                row = connection.execute(statement.words, statement.of(who)).fetchone()
+                costs.append((time.perf_counter() - began) * 1000)
+                granted += row is not None
+    except Exception as error:
+        found.put(error)
+        return
     found.put((granted, costs))
 
 
@@ -193,6 +199,9 @@ def together(place: Place, statement: Statement, seconds: float) -> tuple[float,
     answers = [found.get() for _worker in workers]
     for worker in workers:
         worker.join()
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
     return sum(granted for granted, _costs in answers) / seconds, [
         cost for _granted, costs in answers for cost in costs
     ]
