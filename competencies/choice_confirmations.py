@@ -32,13 +32,19 @@ guard(ChoiceConfirmation, refusing(table(ChoiceConfirmation).name))
 
 
 def state_of(newest: ChoiceConfirmation | None, points: Collection[int]) -> str:
-    """How a choice stands: "confirmed" (also where a point was given up since), "returned" while it is still the one
-    that was sent back, else "waiting"."""
-    if newest is None:
+    """`state_after` of the newest word."""
+    return state_after(None if newest is None else (newest.is_confirmed, newest.points), points)
+
+
+def state_after(said: tuple[bool, Collection[int]] | None, points: Collection[int]) -> str:
+    """How a choice stands after a word (whether it confirmed, and which points): "confirmed" (also where a point was
+    given up since), "returned" while it is still the one that was sent back, else "waiting"."""
+    if said is None:
         return "waiting"
-    if newest.is_confirmed:
-        return "confirmed" if set(points) <= set(newest.points) else "waiting"
-    return "returned" if set(points) == set(newest.points) else "waiting"
+    is_confirmed, then = said
+    if is_confirmed:
+        return "confirmed" if set(points) <= set(then) else "waiting"
+    return "returned" if set(points) == set(then) else "waiting"
 
 
 def said_of(session: Session, programme_id: int, person_ids: Collection[int]) -> list[ChoiceConfirmation]:

@@ -4,13 +4,16 @@ A setting of the programme. Teachers prepare and hand in meanwhile; nobody decid
 confirmed the choice. Who belongs to no school needs nobody's word.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Date, String, case, cast, func, literal, null, or_
 from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -304,13 +307,63 @@ def own_word(session: Session, actor: Actor, programme: Programme, points: Colle
     return state, newest.reason if newest is not None and state == "returned" else ""
 
 
-def waiting_in(session: Session, programme: Programme, unit: OrgUnit, without: Collection[int]) -> int:
-    """How many choices of a school wait for its word; `without`: rows of the reader, whose own somebody else sees to.
-    Four queries, none where nobody is asked."""
-    if not programme.school_confirms:
-        return 0
-    choices = _choices(session, programme, session.exec(_members(unit)).all())
-    return sum(one.state == "waiting" for root, one in choices.items() if root not in without)
+def facts(units: Collection[int], programmes: Any) -> tuple[Any, Any]:
+    """What `waiting_in` counts, as two selects of (what, programme_id, unit_id, word, number, uuid, ends_on) for one
+    union: "chose", a point (`word`) of a human being (`number`), and "said" or "sent_back", the ids of the points
+    (`word`) at that word (`uuid`). Of the members of these units, in these programmes (a select of ids)."""
+    member, today, row = aliased(Person), aliased(Person), aliased(Person)
+    root, no_day = col(today.id), cast(null(), Date)
+
+    def of_members(what: Any, number: Any, word: Any, uuid: Any) -> Any:
+        return (
+            columns(what, number, col(OrgMembership.org_unit_id), word, root, uuid, no_day)
+            .select_from(OrgMembership)
+            .join(member, col(member.id) == col(OrgMembership.person_id))
+            .join(today, root == func.coalesce(col(member.merged_into_id), col(member.id)))
+            .join(row, or_(col(row.id) == root, col(row.merged_into_id) == root))
+            .where(col(OrgMembership.org_unit_id).in_(units), col(OrgMembership.ends_on).is_(None))
+        )
+
+    word = domain.ChoiceConfirmation
+    chose = (
+        of_members(
+            literal("chose", String),
+            col(Selection.programme_id),
+            cast(col(Selection.point_id), String),
+            literal("", String),
+        )
+        .join(Selection, col(Selection.person_id) == col(row.id))
+        .where(col(Selection.programme_id).in_(programmes), col(Selection.dropped_at).is_(None))
+    )
+    said = (
+        of_members(
+            case((col(word.is_confirmed), "said"), else_="sent_back"),
+            col(word.programme_id),
+            cast(col(word.points), String),
+            cast(col(word.id), String),
+        )
+        .join(word, col(word.person_id) == col(row.id))
+        .where(col(word.programme_id).in_(programmes))
+    )
+    return chose, said
+
+
+def waiting_in(rows: Iterable[Any], without: Collection[int]) -> int:
+    """How many choices of a school in one programme wait for its word, by the rows of `facts`; `without`: rows of the
+    reader, whose own somebody else sees to."""
+    points: dict[int, set[int]] = defaultdict(set)
+    newest: dict[int, Any] = {}
+    for one in rows:
+        if one.what == "chose":
+            points[one.number].add(int(one.word))
+        elif one.number not in newest or int(newest[one.number].uuid) < int(one.uuid):
+            newest[one.number] = one
+    said = {root: (one.what == "said", json.loads(one.word)) for root, one in newest.items()}
+    return sum(
+        domain.state_after(said.get(root), chosen) == "waiting"
+        for root, chosen in points.items()
+        if root not in without
+    )
 
 
 def in_programme(session: Session, programme: Programme, work_ids: Collection[int]) -> set[int]:

@@ -61,8 +61,7 @@ def led_by(actor: Actor) -> tuple[int, ...]:
 
 
 def school_matters(session: Session, actor: Actor, now: datetime) -> tuple[SchoolMatter, ...]:
-    """What waits for a school lead, then what others do for the school. Two queries, four more for each programme in
-    which schools confirm choices; none for who leads no school."""
+    """What waits for a school lead, then what others do for the school. Two queries; none for who leads no school."""
     units = led_by(actor)
     if not units:
         return ()
@@ -83,7 +82,8 @@ def school_matters(session: Session, actor: Actor, now: datetime) -> tuple[Schoo
             if (kind := _PLAN_KINDS.get(row.word))
         ]
         if programme.school_confirms and programme.state is ProgrammeState.OPEN:
-            number = choice_confirming.waiting_in(session, programme, unit, actor.person_ids)
+            about = [row for what in ("chose", "said", "sent_back") for row in facts[pk(programme), pk(unit), what]]
+            number = choice_confirming.waiting_in(about, actor.person_ids)
             found += [replace(of, kind="choices", number=number)] if number else []
         if programme.goes_by_batch or programme.panel_decides:
             found += _on_chain(programme, unit, facts, of)
@@ -251,7 +251,11 @@ def _facts(tenant_id: int, units: tuple[int, ...], own: tuple[int, ...]) -> Any:
         )
         .group_by(col(OrgMembership.org_unit_id))
     )
-    return union_all(works, batches, objections, panels, to_confirm, _plans(units))
+    asking = select(Programme.id).where(
+        _open_programmes(tenant_id), col(Programme.state) == ProgrammeState.OPEN, col(Programme.school_confirms)
+    )
+    choices = choice_confirming.facts(units, asking)
+    return union_all(works, batches, objections, panels, to_confirm, _plans(units), *choices)
 
 
 def _plans(units: tuple[int, ...]) -> Any:

@@ -2,15 +2,19 @@
 
 from datetime import timedelta
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import competencies
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import cases, choice_confirming, clear_passes, submit, submit_views, waiting_school
+from lms_plugin.flow import cases, choice_confirming, clear_passes, merges, submit, submit_views, waiting_school
+from lms_plugin.people import RoleKind
 from tests import people as cast
-from tests.factories import World
+from tests.factories import World, grant, programme_of
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
+from tests.queries import count_queries
 
 HOUR = timedelta(hours=1)
 
@@ -126,3 +130,62 @@ def test_who_may_and_who_may_not(world: World) -> None:
     with pytest.raises(Refused, match="no_confirming"):
         confirm(world, *page(world).lines)
     assert word(world) == ("", "")
+
+
+def told(world: World, who: cast.Cast) -> int:
+    """What the lead's page says of choices that wait."""
+    found = waiting_school.school_matters(world.session, world.actor(who), world.now)
+    return sum(one.number for one in found if one.kind == "choices")
+
+
+ACTS = st.one_of(
+    st.tuples(
+        st.sampled_from([cast.CHEN, cast.WANG, cast.LI]),
+        st.lists(st.sampled_from(["A3", "A5", "B1"]), min_size=1, unique=True),
+    ),
+    st.tuples(st.sampled_from(["confirm", "send_back"]), st.integers(0, 3)),
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(ACTS, max_size=8), merged_after=st.none() | st.integers(0, 8))
+def test_the_lead_is_told_of_as_many_choices_as_the_page_lets_them_confirm(
+    world: World, acts: list[tuple[cast.Cast | str, list[str] | int]], merged_after: int | None
+) -> None:
+    is_merged = False
+    with world.session.begin_nested() as savepoint:
+        grant(world.session, world.person(cast.CHEN), RoleKind.SCHOOL_LEAD, world.schools["希望小学"], world.now)
+        for number, (who, what) in enumerate(acts):
+            if number == merged_after:
+                one, other = (world.person(who).uuid for who in (cast.WANG, cast.CHEN))
+                merges.merge_persons(world.session, world.actor(cast.OFFICER), one, other, "同一个人", world.now)
+                is_merged = True
+            if isinstance(what, list):
+                assert isinstance(who, cast.Cast)
+                choose(world, *what, who=cast.CHEN if is_merged and who is cast.WANG else who)
+            elif lines := page(world).waiting:
+                line = lines[what % len(lines)]
+                confirm(world, line) if who == "confirm" else send_back(world, line, "请换一个")
+            for reader in (cast.LEAD, cast.CHEN):  # whose own choice somebody else confirms
+                assert told(world, reader) == len(page(world, reader).waiting)
+        savepoint.rollback()
+
+
+def test_programmes_that_ask_for_a_confirmation_ask_the_database_no_more_often(world: World) -> None:
+    choose(world, "A3")
+    actor = world.actor(cast.LEAD)
+
+    def count_matters() -> int:
+        with count_queries(world.session.connection()) as asked:
+            waiting_school.school_matters(world.session, actor, world.now)
+        return len(asked)
+
+    assert count_matters() == 2
+    for number in range(3):
+        another = programme_of(world.session, world.tenant, world.county, world.framework, f"项目 {number}", world.now)
+        competencies.set_rules(
+            world.session, another, competencies.Rules.model_validate({"choice": {"school_confirms": True}}),
+            None, world.now,
+        )  # fmt: skip
+    world.session.flush()
+    assert count_matters() == 2
