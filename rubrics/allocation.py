@@ -40,7 +40,7 @@ __all__ = [
     "VERSION",
 ]
 
-VERSION = 4  # of the plan: raised with every change after which the same pool and seed may give another plan
+VERSION = 5  # of the plan: raised with every change after which the same pool and seed may give another plan
 
 FEW = 60  # works of a part that is planned exactly from the start
 MOST_WISHES = 400  # works of a part in which the last wish for a subject or group is looked after
@@ -133,12 +133,16 @@ def _before(
     duty = {person.id: rule.reviews_per_work * written[person.id] for person in reviewers}
     limit = dict.fromkeys(duty, rule.max_reviews)
     quotas = {person.id: person.quota for person in reviewers if person.quota is not None}
+    most = dict(duty)  # that anybody owes, however the lot falls
     if quotas:
         others = {person: owed for person, owed in duty.items() if person not in quotas}
-        duty = quotas | _shares(others, max(0, sum(duty.values()) - sum(quotas.values())), seed)
+        total, whole = max(0, sum(duty.values()) - sum(quotas.values())), max(1, sum(others.values()))
+        # Who has a number of their own may be of another school: nobody may do less because of them, only owe less.
+        most = {person: max(owed, -(-owed * total // whole)) for person, owed in others.items()}
+        duty = quotas | _shares(others, total, seed)
     if rule.duty_slack is not None:
         # Who has no live work is not in the pool and owes nothing.
-        limit = {one: min(rule.max_reviews, owed + rule.duty_slack) if owed else 0 for one, owed in duty.items()}
+        limit = {one: min(rule.max_reviews, owed + rule.duty_slack) if owed else 0 for one, owed in most.items()}
     homes = {one.id: (one.school_id, one.group_id) for one in reviewers}
     return Standing(load, duty, limit | quotas, homes), on
 
