@@ -70,15 +70,7 @@ def claim(
         wanted_in_all = live[0].wanted
         standing, late = _split(live, live[0].lease_hours, now)
         if len(standing) <= wanted_in_all:
-            event = {
-                "review_id": review_id,
-                "submission_version_id": review.submission_version_id,
-                "person_id": review.reviewer_id,
-                "kind": "claimed",
-                "detail": "",
-                "at": now,
-            }
-            connection.execute(insert(table(ReviewEvent)), event)
+            _note(session, review, now)
             most = max(0, len(standing) + len(late) - wanted_in_all)
             wanted = [one.id for one in sorted(late, key=_touched)[:most]]
             if not wanted:
@@ -177,9 +169,38 @@ def _take(
     taken = connection.execute(taking(who, among)).one_or_none()
     if taken is None:
         return None
-    values = {"submission_id": taken[0], "submission_version_id": taken[1], **_values(who, due_at, now)}
-    key: int = connection.execute(insert(table(Review)).values(**values).returning(table(Review).c.id)).scalar_one()
+    return _given(session, who, taken[0], taken[1], due_at, now)
+
+
+def _given(
+    session: Session, who: Claimant, submission_id: int, version_id: int, due_at: datetime | None, now: datetime
+) -> int:
+    values = {"submission_id": submission_id, "submission_version_id": version_id, **_values(who, due_at, now)}
+    statement = insert(table(Review)).values(**values).returning(table(Review).c.id)
+    key: int = session.connection().execute(statement).scalar_one()
     return key
+
+
+def claim_this(
+    session: Session, who: Claimant, submission_id: int, version_id: int, due_at: datetime | None, now: datetime
+) -> Review:
+    """This very version as a claimed review, whether it lacks reviewers or not: row and event are those of `claim`."""
+    session.flush()
+    review = get(session, Review, _given(session, who, submission_id, version_id, due_at, now))
+    _note(session, review, now)
+    return review
+
+
+def _note(session: Session, review: Review, now: datetime) -> None:
+    event = {
+        "review_id": pk(review),
+        "submission_version_id": review.submission_version_id,
+        "person_id": review.reviewer_id,
+        "kind": "claimed",
+        "detail": "",
+        "at": now,
+    }
+    session.connection().execute(insert(table(ReviewEvent)), event)
 
 
 def hold_needs(session: Session, submission_version_ids: Iterable[int]) -> None:

@@ -14,6 +14,7 @@ from sqlmodel import Field, Session, col, select
 
 from lms_plugin.db import Model, Owned, among, pk
 from rubrics.authoring import VALIDITY_KEY
+from rubrics.claims import Claimant, claim_this
 from rubrics.models import Review, ReviewState
 from rubrics.reviews import DraftMark, Drafts, Slot, allot, record_event, require_unfinished
 from rubrics.scoring import MarkKey
@@ -157,6 +158,27 @@ def mixed(
             own.insert(place, GoldSlot(Slot(one.submission, one.version, reviewer), one.item))
         found += own
     return found
+
+
+def next_claimed(
+    examples: Sequence[Example], each: int, had: Collection[int], reviewer: int, left: int, seed: int
+) -> Example | None:
+    """The example that comes in place of a claimed work, None where a work comes. Chance spreads what is missing of
+    `each` evenly among the `left` claims to come, this one included, so that its place says nothing."""
+    free = [one for one in examples if one.item not in had and reviewer not in one.not_for]
+    missing = min(len(free), max(0, each - len(had)))
+    chance = Random(seed)  # noqa: S311 - as `mixed`
+    if not missing or chance.randrange(missing + left) >= missing:
+        return None
+    return chance.choice(free)
+
+
+def claim_gold(session: Session, who: Claimant, example: Example, due_at: datetime | None, now: datetime) -> Review:
+    """An example as a claimed review; its row and event are those of any other claim."""
+    review = claim_this(session, who, example.submission, example.version, due_at, now)
+    session.add(GoldReview(review_id=pk(review), gold_item_id=example.item))
+    session.flush()
+    return review
 
 
 def allot_mixed(

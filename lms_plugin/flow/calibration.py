@@ -55,6 +55,14 @@ def with_examples(
     return rubrics.mixed(slots, examples, policy.calibration_items, had, seed, first=first)
 
 
+def examples_for(
+    session: Session, programme: Programme, policy: competencies.ReviewPolicy, rows: Sequence[int]
+) -> list[rubrics.Example]:
+    """The examples of a programme, with whether they are for the human being with these rows (the row of today
+    first)."""
+    return _examples(session, programme, policy, {rows[0]}, set(rows), {rows[0]: rows})
+
+
 def _examples(
     session: Session,
     programme: Programme,

@@ -21,15 +21,21 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk, table
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import conflicts, host_list, leavers, message_words, messages
+from lms_plugin.flow import claim_examples, conflicts, host_list, leavers, message_words, messages
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_needs import due_on, pool_key
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Tenant, UnitKind
 
-_COUNTS = col(rubrics.Review.state).in_(rubrics.LIVE) | col(rubrics.Review.opened_at).is_not(None)
+_WAS_EXAMPLE: ColumnElement[bool] = (
+    (col(rubrics.Review.state) == rubrics.ReviewState.VOID)
+    & col(rubrics.Review.submitted_at).is_not(None)
+    & exists().where(col(rubrics.GoldReview.review_id) == col(rubrics.Review.id))
+)
+"""It turned out to be an example when it was handed in."""
+_COUNTS = col(rubrics.Review.state).in_(rubrics.LIVE) | (col(rubrics.Review.opened_at).is_not(None) & ~_WAS_EXAMPLE)
 """What counts towards the most that one may claim: also what somebody saw and stepped back from or declined. Else who
-looks for a friend's work would claim and hand back till it comes."""
+looks for a friend's work would claim and hand back till it comes. An example counts until it is known as one."""
 ONE: ColumnElement[int] = literal_column("1")  # a bound number would leave the planner guessing how many are wanted
 MOST_READ = 20  # so many works are passed over because the claimant reads them at the desk, before they are told
 
@@ -57,7 +63,7 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     if not policy.takes_claims or competencies.is_closed(programme, timezone, now):
         raise Refused("review.claims_closed")
     reviews = _own_reviews(session, actor, programme)
-    _require_room(reviews, policy, quota, now)
+    left = _require_room(reviews, policy, quota, now)
     unit_id, group_id = _place(session, actor)
     pool = pool_key(policy, unit_id, group_id)
     if pool is None:
@@ -65,6 +71,8 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     among = [*still_waiting(unit_id, policy), *_fitting(session, actor, group_id, policy)]
     barred = _barred(session, actor, programme, policy, reviews)
     due = due_on(programme, timezone, now)
+    example = claim_examples.in_place(session, actor, programme, policy, left, now)
+    practice = claim_examples.first(session, actor, programme, policy)
     read: set[int] = set()
     while len(read) < MOST_READ:
         who = rubrics.Claimant(
@@ -76,7 +84,10 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
             not_works=frozenset(read),
             not_unit=unit_id if policy.exclude_own_school or policy.exclude_own_group else None,
         )
-        mark = session.begin_nested() if actor.roles else None  # who has no role reads nothing at the desk
+        # Who has no role reads nothing at the desk; and an example comes only where a work would have come.
+        mark = session.begin_nested() if actor.roles or example or practice else None
+        for one in practice:
+            rubrics.claim_gold(session, who, one, due, now)
         found = rubrics.claim(session, who, due, now, among)
         if found is None:
             if mark is not None:
@@ -84,7 +95,10 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
             break
         review, late = found
         if mark is None or not _reads(session, actor, review):
-            if mark is not None:
+            if mark is not None and example is not None:
+                mark.rollback()
+                review, late = rubrics.claim_gold(session, who, example, due, now), []
+            elif mark is not None:
                 mark.commit()
             if late:
                 rubrics.hand_on(session, late, now)
@@ -220,7 +234,7 @@ def _own() -> Select[Any]:
     review, work = table(rubrics.Review), table(competencies.Submission)
     asked = (review.c.state, review.c.is_claimed, review.c.opened_at, review.c.saved_at, review.c.due_at)
     return (
-        columns(*asked, review.c.blind_number, work.c.person_id)
+        columns(*asked, review.c.blind_number, work.c.person_id, _WAS_EXAMPLE.label("is_example"))
         .join(work, work.c.id == review.c.submission_id)
         .where(
             review.c.programme_id == bindparam("programme"),
@@ -230,17 +244,20 @@ def _own() -> Select[Any]:
     )
 
 
-def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, quota: int | None, now: datetime) -> None:
-    """One at a time and not more than the setting says; nobody who lets others wait gets another one."""
-    mine = [one for one in reviews if one.state in rubrics.LIVE or one.opened_at is not None]  # `_COUNTS`
+def _require_room(reviews: Sequence[Any], policy: competencies.ReviewPolicy, quota: int | None, now: datetime) -> int:
+    """One at a time and not more than the setting says; nobody who lets others wait gets another one. How many more
+    they may claim."""
+    mine = [one for one in reviews if one.state in rubrics.LIVE or (one.opened_at is not None and not one.is_example)]
     lease = timedelta(hours=policy.lease_hours)
     for review in mine:
         if (review.is_claimed and review.state in rubrics.UNFINISHED) or rubrics.is_late(review, lease, now):
             raise Refused("review.claim_unfinished", number=review.blind_number)
     if quota is not None and _room(mine, policy, None)[0] > 0 >= _room(mine, policy, quota)[0]:
         raise Refused("review.quota_reached", most=quota)
-    if _room(mine, policy, quota)[0] <= 0:
+    left = _room(mine, policy, quota)[0]
+    if left <= 0:
         raise Refused("review.claims_used_up", most=max(policy.claims, policy.peer_due))
+    return left
 
 
 def _place(session: Session, actor: Actor) -> tuple[int | None, int | None]:

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rubrics import VALIDITY_KEY, Example, GoldSlot, MarkKey, Slot, beside_agreed, mixed, result_of
+from rubrics import VALIDITY_KEY, Example, GoldSlot, MarkKey, Slot, beside_agreed, mixed, next_claimed, result_of
 from rubrics.reviews import DraftMark
 
 LEVELS = st.integers(0, 2)
@@ -85,3 +85,25 @@ def test_every_place_is_as_likely_as_the_others() -> None:
     )
     assert set(found) == {0, 1, 2, 3}
     assert min(found.values()) > 60
+
+
+def test_among_claims_too_every_place_is_as_likely_as_the_others() -> None:
+    """Two examples among the three works that somebody may claim: after each way it can go, as often as the others."""
+    examples = [Example(one, 100 + one, 100 + one, frozenset({9})) for one in range(3)]
+    ways: Counter[tuple[bool, ...]] = Counter()
+    for way in range(3000):
+        had: set[int] = set()
+        left, went = 3, []
+        while left:
+            one = next_claimed(examples, 2, had, 1, left, way * 10 + len(went))
+            went.append(one is not None)
+            if one is None:
+                left -= 1
+            else:
+                assert one.item not in had
+                had.add(one.item)
+        ways[(*went, *([True] * (2 - len(had))))] += 1  # what would have come after the last work
+    assert len(ways) == 10
+    assert min(ways.values()) > 200
+    assert next_claimed(examples, 2, set(), 9, 1, 0) is None
+    assert next_claimed(examples, 1, {2}, 1, 1, 0) is None
