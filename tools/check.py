@@ -135,7 +135,7 @@ def main() -> int:
     run.step("规范 / lint", ["ruff", "check", "--quiet", "."])
     run.step("类型 / types", ["mypy", "--no-error-summary"])
     run.step("边界 / boundaries", ["lint-imports"])
-    pytest = ["pytest", "--quiet", "--no-header", "--tb=short"]
+    pytest = ["pytest", "--quiet", "--no-header", "--tb=short", "--durations=12", "--durations-min=3"]
     cores = min(os.cpu_count() or 2, 4)
     # Tests also wait, so there are more workers than cores: those with browsers wait half of the time. A worker begins
     # with tests that stand together (what a file sets up is set up once) and in the end takes over from slower ones.
