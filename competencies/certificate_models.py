@@ -1,8 +1,9 @@
 """The tables of 学时证明 and of the seals that are put on them. Rows are only added (`certificates`)."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint
 from sqlmodel import Field
 
 from lms_plugin.db import Model, Owned
@@ -22,20 +23,19 @@ class CertificateTerms(Model, table=True):
 
 
 class Paper(Owned):
-    """Mixin of official papers on a person's part in a programme, as they were printed. `number`: within the district
+    """Mixin of official papers on what a person did, as they were printed. `number`: within the district
     and the kind, from 1; `code`: what the verification page is asked for, twelve characters (`certificates.new_code`).
     The words are those of that day."""
 
     number: int
     code: str = Field(max_length=12, unique=True)
-    programme_id: int = Field(foreign_key="programme.id")
     person_id: int = Field(foreign_key="person.id", index=True)
     name: str = Field(max_length=100)
     staff_number: str = Field(max_length=64)
     school: str = Field(max_length=200)
-    title: str = Field(max_length=200)  # of the programme
-    issuer: str = Field(max_length=200)  # the unit that runs the programme
-    paper: str = Field(max_length=100)  # 文号: the document that it rests on
+    title: str = Field(max_length=200)  # of the programme, or the years of a cycle
+    issuer: str = Field(max_length=200)  # the unit in whose name it is made out
+    paper: str = Field(max_length=100)  # 文号: the document that it rests on; of a cycle each part has its own
     issued_by_id: int = Field(foreign_key="person.id")
     issued_at: datetime
 
@@ -57,7 +57,11 @@ class PaperSeal(Model):
 
 
 class Certificate(Paper, table=True):
-    """学时证明: what the ledger said of a person in a programme on one day. Append-only.
+    """学时证明: what the ledger said of a person on one day, in a programme or in a cycle of years. Append-only.
+
+    Of a cycle `first_year` and `last_year` are its years, `issuer_unit_id` is the unit in whose name it is made out,
+    and `parts` has what each programme brought: "title", "paper" (文号), "hours" (as below), and "per" (as
+    `per_credit_point_hundredths`). Of a programme these four are None.
 
     `entries`: ids of the ledger's entries it sums up; all of them lie under the seals up to `seal_number`. `hours`:
     hundredths by kind, of kinds of which there are any. `per_credit_point_hundredths`: how much of a 学时 made one 学分
@@ -69,8 +73,19 @@ class Certificate(Paper, table=True):
         UniqueConstraint("tenant_id", "number"),
         UniqueConstraint("tenant_id", "id"),
         Index("ix_certificate_person", "programme_id", "person_id"),
+        Index("ix_certificate_cycle", "tenant_id", "first_year", "last_year"),
+        CheckConstraint(
+            "(programme_id IS NULL) = "
+            "(first_year IS NOT NULL AND last_year IS NOT NULL AND issuer_unit_id IS NOT NULL AND parts IS NOT NULL)",
+            name="one_kind",
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
+    programme_id: int | None = Field(default=None, foreign_key="programme.id")
+    first_year: int | None = None
+    last_year: int | None = None
+    issuer_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
+    parts: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     org_unit_id: int | None = Field(default=None, foreign_key="org_unit.id")
     hours: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     entries: list[int] = Field(sa_column=Column(JSON, nullable=False))

@@ -9,6 +9,7 @@ import secrets
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -70,7 +71,7 @@ class Statement:
 
 
 def statement(entries: Collection[CreditEntry]) -> Statement:
-    """What these entries, all of one person in one programme, come to; kinds in the order of `CreditKind`."""
+    """What these entries, all of one person in one programme or cycle, come to; kinds in the order of `CreditKind`."""
     totals = dict.fromkeys(CreditKind, 0)
     for entry in entries:
         totals[entry.kind] += entry.credit_hundredths
@@ -84,13 +85,69 @@ def said_by(certificate: Certificate) -> Statement:
     return Statement(hours, tuple(sorted(certificate.entries)))
 
 
+class Years(NamedTuple):
+    """A cycle of years, both ends in it."""
+
+    first: int
+    last: int
+
+    @property
+    def text(self) -> str:
+        """As addresses and files name it."""
+        return f"{self.first}-{self.last}"
+
+
+def years_of(certificate: Certificate) -> Years | None:
+    """The cycle of which a certificate is; None of one of a programme."""
+    if certificate.first_year is None or certificate.last_year is None:
+        return None
+    return Years(certificate.first_year, certificate.last_year)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one programme brought to a certificate of a cycle: hundredths of each kind of which there are any. `paper`:
+    the 文号 by which; `per`: hundredths of a 学时 that make one 学分 by its rules, 0 = not counted so."""
+
+    title: str
+    paper: str
+    hours: tuple[tuple[CreditKind, int], ...]
+    per: int
+
+    @property
+    def credit_points(self) -> int:
+        """学分 in hundredths, rounded down."""
+        return credit_points(sum(hundredths for _kind, hundredths in self.hours), self.per)
+
+    def stored(self) -> dict[str, Any]:
+        """As a certificate keeps it."""
+        hours = {kind.value: hundredths for kind, hundredths in self.hours}
+        return {"title": self.title, "paper": self.paper, "hours": hours, "per": self.per}
+
+
+def parts_of(certificate: Certificate) -> tuple[Part, ...]:
+    """What each programme brought to one of a cycle; () of one of a programme."""
+    return tuple(
+        Part(
+            one["title"],
+            one["paper"],
+            tuple((kind, one["hours"][kind.value]) for kind in CreditKind if kind.value in one["hours"]),
+            one["per"],
+        )
+        for one in certificate.parts or ()
+    )
+
+
 def credit_points_of(certificate: Certificate) -> int:
-    """学分 that its hours make, in hundredths, rounded down; 0 where it says nothing of them."""
+    """学分 that its hours make, in hundredths, rounded down; 0 where it says nothing of them. Of a cycle those of its
+    programmes together, each by its own rules."""
+    if certificate.parts is not None:
+        return sum(part.credit_points for part in parts_of(certificate))
     return credit_points(sum(certificate.hours.values()), certificate.per_credit_point_hundredths or 0)
 
 
 def standing(certificate: Certificate, is_ended: bool, entries: Collection[CreditEntry]) -> Standing:
-    """Whether it holds, by all that the ledger has of the person in the programme now.
+    """Whether it holds, by all that the ledger has of the person in the programme, or in the cycle, now.
 
     Changed: one of its entries is not theirs (a merge was undone) or was reversed, or less stands of a kind than it
     says (an award taken back and a merge are booked as entries of their own). More hours since then change nothing.
@@ -115,6 +172,16 @@ def terms_of(session: Session, programme_id: int) -> CertificateTerms | None:
         .order_by(col(CertificateTerms.id).desc())
         .limit(1)
     ).first()
+
+
+def terms_of_all(session: Session, programme_ids: Collection[int]) -> dict[int, CertificateTerms]:
+    """The same for several programmes, of those of which somebody has said. One query."""
+    rows = session.exec(
+        select(CertificateTerms)
+        .where(col(CertificateTerms.programme_id).in_(programme_ids))
+        .order_by(col(CertificateTerms.id))
+    )
+    return {row.programme_id: row for row in rows}
 
 
 def waiting_for_seal(session: Session, entries: Collection[int]) -> set[int]:

@@ -52,10 +52,11 @@ def of_code(session: Session, kind: Kind, code: str) -> Any:
 
 
 def of_people(
-    session: Session, kind: Kind, programme_id: int, person_ids: Collection[int] | None = None
+    session: Session, kind: Kind, of: ColumnElement[bool], person_ids: Collection[int] | None = None
 ) -> list[tuple[Any, Any]]:
-    """The papers of a programme, or those of these people in it, each with its end, the newest first. One query."""
-    statement = kind.given().where(kind.paper.programme_id == programme_id).order_by(col(kind.paper.number).desc())
+    """The papers of a programme or a cycle (`of` says which), or those of these people among them, each with its end,
+    the newest first. One query."""
+    statement = kind.given().where(of).order_by(col(kind.paper.number).desc())
     if person_ids is not None:
         statement = statement.where(col(kind.paper.person_id).in_(person_ids))
     return list(session.exec(statement))

@@ -27,6 +27,7 @@ class WorkStatement(Paper, table=True):
         Index("ix_work_statement_person", "programme_id", "person_id"),
     )
     id: int | None = Field(default=None, primary_key=True)
+    programme_id: int = Field(foreign_key="programme.id")
     work: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     minutes: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     minutes_per_hour: int

@@ -12,10 +12,11 @@ import competencies
 from lms_plugin import db, migrate
 from lms_plugin.append_only import missing_guards
 from lms_plugin.db import Model, get, pk
-from lms_plugin.flow import merges
+from lms_plugin.flow import certificates, cycle_certificates, merges
 from lms_plugin.inbox import Message
 from lms_plugin.people import Person, Role, RoleKind, RosterEntry
 from tests import people as cast
+from tests.certified import certificate_for
 from tests.factories import actor_of, build_world, world_in
 from tests.flow.earned import earn
 from tests.ledgers import ENTRIES, add_entry, rows
@@ -230,3 +231,38 @@ def test_who_holds_points_is_noted_as_of_the_category_of_the_upgrade(
     with made.connect() as connection:
         said = {chen: "coach", wang: None}
         assert {row.person_id: row.category for row in connection.execute(text(noted))} == said
+
+
+def test_certificates_of_cycles_go_with_their_seals_and_the_others_stay(
+    made: Engine, own_database_url: str, now: datetime
+) -> None:
+    with Session(made) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        given = [certificate_for(world, cast.CHEN), certificate_for(world, cast.WANG)]
+        officer, chen = world.actor(cast.OFFICER), world.person(cast.CHEN).uuid
+        certificates.set_terms(session, officer, world.programme.uuid, "1 号", False, now)
+        given += [cycle_certificates.issue_to(session, officer, chen, "2026-2030", now)]
+        seal = competencies.UnitSeal(
+            **{"tenant_id": pk(world.tenant), "org_unit_id": pk(world.county), "image": b"1", "sha256": "1"},
+            **{"put_by_id": officer.person_id, "put_at": now},
+        )
+        session.add(seal)
+        session.flush()
+        session.add_all(
+            competencies.SealUse(
+                certificate_id=pk(one), unit_seal_id=pk(seal), used_by_id=officer.person_id, used_at=now
+            )
+            for one in given
+        )
+        for one in given[1:]:
+            certificates.revoke(session, officer, one.uuid, "错了", now)
+        session.commit()
+    made.dispose()
+    migrate.downgrade(own_database_url, "0068")
+    migrate.upgrade(own_database_url)
+    found = counted(made)
+    assert [found[name] for name in ("certificate", "seal_use", "certificate_end")] == [2, 2, 1]
+    with Session(made) as session:
+        assert missing_guards(session) == []
+    made.dispose()

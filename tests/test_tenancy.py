@@ -66,6 +66,7 @@ OWN_PAGES = {
     "people.introduce",
     "people.list_people",
     "workloads.mine",
+    "cycle_certificates.today",
     "people.merge",
     "people.invitations",
     "people.enter_code",
@@ -148,6 +149,7 @@ NO_ROW = {
     "exchange.checked": "a file that waits in the signed-in person's own tray",
     "roster.hours_checked": "a file that waits in the signed-in person's own tray",
     "platforms.new": "names a product whose registration form is shown",
+    "cycle_certificates.home": "names a cycle of years, whose page shows the units of the reader's own district",
     "static": "files of the product",
     "kit.page": "every component with invented examples, no row of any district",
     "look.page": "a signed address is its own permission; without one it is a page like any other to a stranger",
@@ -202,7 +204,11 @@ class Things:
         """What nobody outside the district may read."""
         world = self.world
         names = [person.name for key, person in world.persons.items() if key != cast.NEIGHBOUR.key]
-        ids = [self.ids[kind] for kind in self.ids if kind not in {"token", "stamp", "off", "key", "name", "product"}]
+        ids = [
+            self.ids[kind]
+            for kind in self.ids
+            if kind not in {"token", "stamp", "off", "key", "name", "product", "years"}
+        ]
         return [*names, *world.schools, world.programme.title, "平安县", *ids]
 
     def told_by(self, answer: Any, address: str = "") -> list[str]:
@@ -322,6 +328,8 @@ def things(world: World) -> Things:
         "award": award.uuid,
         "certificate": certificate.uuid,
         "bundle": bundle.uuid,
+        "lot": world.programme.uuid,
+        "years": "2026-2030",
         "archive": archives.ask(session, world.actor(cast.OFFICER), now).uuid,
         "statement": statement.uuid,
         "phrase": phrase.uuid,

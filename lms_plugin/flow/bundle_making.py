@@ -17,12 +17,11 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import Programme
 from lms_plugin import media, outbox
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import humans, paper_kinds, sheets
-from lms_plugin.flow.certificate_bundles import KEPT, current
+from lms_plugin.flow.certificate_bundles import KEPT, current, of_bundle
 from lms_plugin.flow.paper_kinds import PaperKind
 from lms_plugin.people import OrgMembership, OrgUnit, Tenant
 from lms_plugin.storage import Storage
@@ -112,14 +111,14 @@ def _make_room(storage: Storage, key: str) -> None:
 
 def _next(session: Session, bundle: domain.CertificateBundle, public_url: str) -> _Part:
     """The next papers as pages, without those that hold no more: ten queries at most."""
-    programme, kind = get(session, Programme, bundle.programme_id), paper_kinds.KINDS[bundle.kind]
+    lot, kind = of_bundle(session, bundle), paper_kinds.KINDS[bundle.kind]
     unit, paper = get(session, OrgUnit, bundle.org_unit_id), kind.tables.paper
     found: Sequence[Any] = session.exec(
-        current(kind, programme, unit).where(col(paper.id) > bundle.last_id).order_by(col(paper.id)).limit(AT_ONCE)
+        current(kind, lot, unit).where(col(paper.id) > bundle.last_id).order_by(col(paper.id)).limit(AT_ONCE)
     ).all()
     if not found:
         return _Part({}, 0, bundle.last_id)
-    return _Part(kind.pages(session, programme, found, public_url), len(found), pk(found[-1]))
+    return _Part(kind.pages(session, lot, found, public_url), len(found), pk(found[-1]))
 
 
 def _print(storage: Storage, key: str, pages: dict[int, str]) -> int:

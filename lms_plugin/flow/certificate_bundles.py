@@ -14,8 +14,8 @@ from lms_plugin import media, outbox
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import certificates, paper_kinds
-from lms_plugin.flow.paper_kinds import CERTIFICATES, STATEMENTS, PaperKind
+from lms_plugin.flow import certificates, cycle_certificates, paper_kinds
+from lms_plugin.flow.paper_kinds import CERTIFICATES, STATEMENTS, Lot, PaperKind
 from lms_plugin.flow.scopes import programme_scope
 from lms_plugin.people import OrgMembership, OrgUnit, Person
 from lms_plugin.storage import new_key
@@ -30,7 +30,7 @@ class BundlePage:
     ever asked for."""
 
     kind: str
-    programme_uuid: str
+    lot: str  # as addresses name it: the programme, or the years of the cycle
     title: str
     unit_uuid: str
     unit: str
@@ -46,59 +46,55 @@ class BundlePage:
         return self.bundle.state.value if self.bundle is not None else ""
 
 
-def page(
-    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, kind: PaperKind = CERTIFICATES
-) -> BundlePage:
+def page(session: Session, actor: Actor, lot_key: str, unit_uuid: str, kind: PaperKind = CERTIFICATES) -> BundlePage:
     """Five queries at most. Raises NotFound, Forbidden."""
-    programme, unit = _place(session, actor, programme_uuid, unit_uuid, kind)
-    bundle = domain.newest(session, pk(programme), pk(unit), kind.name)
+    lot, unit = _place(session, actor, lot_key, unit_uuid, kind)
+    bundle = domain.newest(session, lot.has(domain.CertificateBundle), pk(unit), kind.name)
     by = by_id(session, Person, [bundle.asked_by_id]) if bundle is not None else {}
     return BundlePage(
         kind=kind.name,
-        programme_uuid=programme.uuid,
-        title=programme.title,
+        lot=lot.key,
+        title=lot.title,
         unit_uuid=unit.uuid,
         unit=unit.name,
-        is_whole=programme.org_unit_id == pk(unit),
-        total=_count(session, kind, programme, unit),
+        is_whole=lot.programme is not None and lot.programme.org_unit_id == pk(unit),
+        total=_count(session, kind, lot, unit),
         bundle=bundle,
         asked_by=next((person.name for person in by.values()), ""),
         gone_at=bundle.ended_at + KEPT if bundle is not None and bundle.ended_at is not None else None,
     )
 
 
-def _place(
-    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, kind: PaperKind
-) -> tuple[Programme, OrgUnit]:
-    programme = find(session, Programme, actor.tenant_id, programme_uuid)
+def _place(session: Session, actor: Actor, lot_key: str, unit_uuid: str, kind: PaperKind) -> tuple[Lot, OrgUnit]:
+    lot = paper_kinds.lot_of(session, actor.tenant_id, kind, lot_key)
     unit = find(session, OrgUnit, actor.tenant_id, unit_uuid)
     require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    _may_read(session, actor, programme, kind)
-    return programme, unit
+    _may_read(session, actor, lot, kind)
+    return lot, unit
 
 
-def _may_read(session: Session, actor: Actor, programme: Programme, kind: PaperKind) -> None:
+def _may_read(session: Session, actor: Actor, lot: Lot, kind: PaperKind) -> None:
     """工作量证明 are read by who looks after the whole round: what somebody did for others is of no one unit."""
-    if kind is STATEMENTS:
-        require(actor, Permission.CERTIFICATE_READ, programme_scope(session, programme))
+    if kind is STATEMENTS and lot.programme is not None:
+        require(actor, Permission.CERTIFICATE_READ, programme_scope(session, lot.programme))
 
 
 def ask(
     session: Session,
     actor: Actor,
-    programme_uuid: str,
+    lot_key: str,
     unit_uuid: str,
     now: datetime,
     kind: PaperKind = CERTIFICATES,
 ) -> domain.CertificateBundle:
     """Asks the worker for the file; the one that is being made already where there is one. What was made of
     this unit before goes. Raises Refused `bundle.nothing`."""
-    programme, unit = _place(session, actor, programme_uuid, unit_uuid, kind)
+    lot, unit = _place(session, actor, lot_key, unit_uuid, kind)
     certificates.take_turn(session, actor.tenant_id)
-    before = domain.newest(session, pk(programme), pk(unit), kind.name)
+    before = domain.newest(session, lot.has(domain.CertificateBundle), pk(unit), kind.name)
     if before is not None and before.state in domain.OPEN:
         return before
-    total = _count(session, kind, programme, unit)
+    total = _count(session, kind, lot, unit)
     if not total:
         raise Refused("bundle.nothing")
     if before is not None and before.state is domain.BundleState.READY:
@@ -106,7 +102,7 @@ def ask(
         session.add(before)
     made = domain.CertificateBundle(
         tenant_id=actor.tenant_id,
-        programme_id=pk(programme),
+        **lot.columns(),
         org_unit_id=pk(unit),
         kind=kind.name,
         total=total,
@@ -121,41 +117,48 @@ def ask(
 
 
 def cancel(session: Session, actor: Actor, bundle_uuid: str, now: datetime) -> tuple[str, str, str]:
-    """No more of it is made; what was printed goes with the job's next step. Gives its kind and the uuids of programme
-    and unit. Twice is harmless; one that is ready stays so."""
-    bundle, programme, unit = _held(session, actor, bundle_uuid)
+    """No more of it is made; what was printed goes with the job's next step. Gives its kind, its lot as addresses
+    name it, and the uuid of the unit. Twice is harmless; one that is ready stays so."""
+    bundle, lot, unit = _held(session, actor, bundle_uuid)
     session.refresh(bundle, with_for_update=True)
     if bundle.state in domain.OPEN:
         bundle.state, bundle.ended_at = domain.BundleState.CANCELLED, now
         session.add(bundle)
         session.flush()
-    return bundle.kind, programme.uuid, unit.uuid
+    return bundle.kind, lot.key, unit.uuid
 
 
-def _held(session: Session, actor: Actor, bundle_uuid: str) -> tuple[domain.CertificateBundle, Programme, OrgUnit]:
+def _held(session: Session, actor: Actor, bundle_uuid: str) -> tuple[domain.CertificateBundle, Lot, OrgUnit]:
     bundle = find(session, domain.CertificateBundle, actor.tenant_id, bundle_uuid)
     unit = get(session, OrgUnit, bundle.org_unit_id)
     require(actor, Permission.CERTIFICATE_BUNDLE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    programme = get(session, Programme, bundle.programme_id)
-    _may_read(session, actor, programme, paper_kinds.KINDS[bundle.kind])
-    return bundle, programme, unit
+    lot = of_bundle(session, bundle)
+    _may_read(session, actor, lot, paper_kinds.KINDS[bundle.kind])
+    return bundle, lot, unit
+
+
+def of_bundle(session: Session, bundle: domain.CertificateBundle) -> Lot:
+    """The papers of which it is."""
+    if bundle.programme_id is not None:
+        return Lot(bundle.tenant_id, get(session, Programme, bundle.programme_id), None)
+    return Lot(bundle.tenant_id, None, cycle_certificates.Years(bundle.first_year or 0, bundle.last_year or 0))
 
 
 def ready(session: Session, actor: Actor, bundle_uuid: str) -> tuple[str, str]:
     """Key of the storage and name of a file that is ready. Raises Conflict `bundle.not_ready` for another one."""
-    bundle, programme, unit = _held(session, actor, bundle_uuid)
+    bundle, lot, unit = _held(session, actor, bundle_uuid)
     if bundle.state is not domain.BundleState.READY:
         raise Conflict("bundle.not_ready")
     word = paper_kinds.KINDS[bundle.kind].word
-    return bundle.storage_key, media.clean_filename(f"{word}_{unit.name}_{programme.title}.zip")
+    return bundle.storage_key, media.clean_filename(f"{word}_{unit.name}_{lot.title}.zip")
 
 
 # --- which papers ---
 
 
-def current(kind: PaperKind, programme: Programme, unit: OrgUnit) -> Any:
-    """Papers of a programme that were not ended, of people who belong to that unit or below it now; all statements of
-    work for the unit that runs it: who works for others may belong to no school."""
+def current(kind: PaperKind, lot: Lot, unit: OrgUnit) -> Any:
+    """Papers of a programme or a cycle that were not ended, of people who belong to that unit or below it now; all
+    statements of work for the unit that runs it: who works for others may belong to no school."""
     paper = kind.tables.paper
     earner = aliased(Person)
     today = func.coalesce(col(earner.merged_into_id), col(earner.id))
@@ -169,15 +172,15 @@ def current(kind: PaperKind, programme: Programme, unit: OrgUnit) -> Any:
         )
         .correlate(earner)
     )
-    is_anybody = kind is STATEMENTS and programme.org_unit_id == pk(unit)
+    is_anybody = kind is STATEMENTS and lot.programme is not None and lot.programme.org_unit_id == pk(unit)
     return (
         select(paper)
         .join(earner, col(earner.id) == col(paper.person_id))
         .join(kind.tables.end, kind.tables.ended() == col(paper.id), isouter=True)
-        .where(paper.programme_id == pk(programme), kind.tables.ended().is_(None), true() if is_anybody else here)
+        .where(lot.has(paper), kind.tables.ended().is_(None), true() if is_anybody else here)
     )
 
 
-def _count(session: Session, kind: PaperKind, programme: Programme, unit: OrgUnit) -> int:
-    ids = current(kind, programme, unit).with_only_columns(col(kind.tables.paper.id)).subquery()
+def _count(session: Session, kind: PaperKind, lot: Lot, unit: OrgUnit) -> int:
+    ids = current(kind, lot, unit).with_only_columns(col(kind.tables.paper.id)).subquery()
     return int(session.exec(select(func.count()).select_from(ids)).one())

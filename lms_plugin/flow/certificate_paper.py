@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import competencies
 from lms_plugin import media
-from lms_plugin.flow.certificate_views import HoursLine, Printed
+from lms_plugin.flow.certificate_sheet import HoursLine, Printed
 
 KINDS = {
     "practice": ("实践应用", "Practice"),
@@ -36,6 +36,7 @@ def page(view: Printed, verify_url: str, verify_page: str, seal: bytes = b"") ->
         seal=base64.b64encode(seal).decode(),
         kinds=KINDS,
         basis=basis,
+        span="—".join(dict.fromkeys(str(year) for year in view.years or ())),
     )
 
 

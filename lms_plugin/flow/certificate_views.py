@@ -1,25 +1,22 @@
 """学时证明 as pages show them: of a programme, of a school, of a person, and one by itself. Reads only."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import Certificate, CertificateEnd, CreditEntry, Programme, ProgrammePolicy, Standing
+from competencies import Certificate, CertificateEnd, CreditEntry, Programme, Standing
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
-from lms_plugin.errors import Conflict
 from lms_plugin.flow import certificates, humans
+from lms_plugin.flow.certificate_sheet import Hours, by_kind, number_of
 from lms_plugin.flow.scopes import person_scope, programme_scope
-from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
+from lms_plugin.people import OrgMembership, OrgUnit, Person
 
 A_PAGE = 50  # people of a school
-Hours = tuple[tuple[str, int], ...]
-"""Kinds of hours (as the ledger writes them) with their hundredths."""
 
 
 @dataclass(frozen=True)
@@ -100,67 +97,6 @@ class OfPerson:
     obstacle: str
 
 
-@dataclass(frozen=True)
-class HoursLine:
-    """One entry of the ledger that a certificate sums up."""
-
-    on: date
-    kind: str
-    hundredths: int
-    reason: str
-    source: str
-    rule_number: int
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What stands on paper. `credit_points`: 学分 in hundredths, 0 where nothing is said of them; `per_credit_point`:
-    hundredths of a 学时 that make one."""
-
-    number: str
-    code: str
-    name: str
-    staff_number: str
-    school: str
-    title: str
-    issuer: str
-    paper: str
-    hours: Hours
-    credit_points: int
-    per_credit_point: int
-    seal_number: int
-    seal_hash: str
-    issued_at: datetime
-    timezone: str
-    lines: tuple[HoursLine, ...]
-
-
-@dataclass(frozen=True)
-class View(Printed):
-    """One certificate as it was made out, and how it stands now."""
-
-    uuid: str
-    programme_uuid: str
-    person_uuid: str
-    standing: Standing
-    reason: str
-    ended_at: datetime | None
-    followed_by: str
-    is_own: bool
-    may_revoke: bool
-    is_stamped: bool  # the unit's seal was put on it
-
-
-def by_kind(said: competencies.Statement) -> Hours:
-    """The hours of a statement, as pages write them."""
-    return tuple((kind.value, hundredths) for kind, hundredths in said.hours)
-
-
-def number_of(certificate: Certificate, timezone: str) -> str:
-    """The number as it is printed: the year, then six digits that the district counts through."""
-    return f"{competencies.local_day(certificate.issued_at, timezone).year}{certificate.number:06d}"
-
-
 def programme_page(session: Session, actor: Actor, programme_uuid: str) -> ProgrammePage:
     """The units within the actor's reach whose people have hours in it: six queries at most."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
@@ -226,7 +162,7 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
     require(actor, Permission.CERTIFICATE_READ, scope)
     terms = competencies.certificates.terms_of(session, pk(programme))
     held = certificates.holders(session, programme, certificates.people_of(session, unit, programme))
-    lines = [_line(one, actor) for one in held]
+    lines = [line_of(one, actor) for one in held]
     start = (number - 1) * A_PAGE
     return SchoolPage(
         programme_uuid=programme.uuid,
@@ -243,7 +179,8 @@ def school_page(session: Session, actor: Actor, programme_uuid: str, unit_uuid: 
     )
 
 
-def _line(holder: certificates.Holder, actor: Actor) -> Line:
+def line_of(holder: certificates.Holder, actor: Actor) -> Line:
+    """A holder in a list."""
     said, current = holder.statement, holder.current
     state = ""
     if current is not None:
@@ -332,90 +269,3 @@ def _given(holder: certificates.Holder, certificate: Certificate, end: Certifica
         standing=holder.standing(certificate, end),
         reason=end.reason if end is not None else "",
     )
-
-
-def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
-    """One certificate: ten queries at most. Raises NotFound, Forbidden."""
-    certificate = find(session, Certificate, actor.tenant_id, certificate_uuid)
-    person = humans.today_of(session, get(session, Person, certificate.person_id))
-    scope = person_scope(session, actor.tenant_id, pk(person), certificate.programme_id)
-    require(actor, Permission.CERTIFICATE_READ, scope)
-    programme = get(session, Programme, certificate.programme_id)
-    (holder,) = certificates.holders(session, programme, [(person, None)])
-    end = next((end for one, end in holder.certificates if one.id == certificate.id), None)
-    by_id = {pk(one): one for one, _end in holder.certificates}
-    follower = by_id.get(end.followed_by_id) if end is not None and end.followed_by_id is not None else None
-    timezone = get(session, Tenant, actor.tenant_id).timezone
-    entries = competencies.certificates.entries_named(session, certificate)
-    return View(
-        **vars(printed(certificate, entries, rule_numbers(session, certificate.programme_id), timezone)),
-        uuid=certificate.uuid,
-        programme_uuid=programme.uuid,
-        person_uuid=person.uuid,
-        standing=holder.standing(certificate, end),
-        reason=end.reason if end is not None else "",
-        ended_at=end.ended_at if end is not None else None,
-        followed_by=follower.uuid if follower is not None else "",
-        is_own=actor.is_author(pk(person)),
-        is_stamped=_is_stamped(session, certificate),
-        may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
-    )
-
-
-def printed(
-    certificate: Certificate, entries: Iterable[CreditEntry], numbers: Mapping[int, int], timezone: str
-) -> Printed:
-    """A certificate as it is put on paper. `entries`: those that it names, oldest first; `numbers`: `rule_numbers`."""
-    return Printed(
-        number=number_of(certificate, timezone),
-        code=certificate.code,
-        name=certificate.name,
-        staff_number=certificate.staff_number,
-        school=certificate.school,
-        title=certificate.title,
-        issuer=certificate.issuer,
-        paper=certificate.paper,
-        hours=by_kind(competencies.certificates.said_by(certificate)),
-        credit_points=competencies.certificates.credit_points_of(certificate),
-        per_credit_point=certificate.per_credit_point_hundredths or 0,
-        seal_number=certificate.seal_number,
-        seal_hash=certificate.seal_hash,
-        issued_at=certificate.issued_at,
-        timezone=timezone,
-        lines=tuple(
-            HoursLine(
-                on=entry.earned_on or competencies.local_day(entry.entered_at, timezone),
-                kind=entry.kind.value,
-                hundredths=entry.credit_hundredths,
-                reason=entry.reason,
-                source=entry.source,
-                rule_number=numbers.get(entry.policy_id, 0),
-            )
-            for entry in entries
-        ),
-    )
-
-
-def _is_stamped(session: Session, certificate: Certificate) -> bool:
-    """Whether a seal was put on it. One query."""
-    return session.get(competencies.SealUse, pk(certificate)) is not None
-
-
-def rule_numbers(session: Session, programme_id: int) -> dict[int, int]:
-    """The rules of a programme (id → number), of which entries name one. One query."""
-    rows = session.exec(select(ProgrammePolicy).where(ProgrammePolicy.programme_id == programme_id))
-    return {pk(policy): policy.number for policy in rows}
-
-
-def printable(session: Session, actor: Actor, certificate_uuid: str) -> tuple[View, bytes]:
-    """What goes on paper, and the picture of the seal that was put on it, b"" for none. Raises Conflict for one that
-    holds no more: nobody prints it anew."""
-    found = view(session, actor, certificate_uuid)
-    if found.standing is not Standing.VALID:
-        raise Conflict("certificate.not_printable")
-    if not found.is_stamped:
-        return found, b""
-    seal = competencies.papers.seal_on(
-        session, competencies.certificates.KIND, find(session, Certificate, actor.tenant_id, certificate_uuid)
-    )
-    return found, seal.image if seal is not None else b""

@@ -5,16 +5,17 @@ no other; a new one ends the one before it.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import Session, col, select
 
 import competencies
 from competencies import Certificate, CertificateEnd, CertificateTerms, CreditEntry, Programme, Standing, Statement
 from lms_plugin.access import Actor, Permission, Scope, can, require
-from lms_plugin.db import by_id, find, get, pk
+from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import humans
 from lms_plugin.flow.scopes import person_scope, programme_scope
@@ -93,16 +94,10 @@ class Issued:
 def holders(session: Session, programme: Programme, people: Sequence[tuple[Person, OrgUnit | None]]) -> list[Holder]:
     """These people (rows of today) with their entries and certificates in a programme: two queries, and the rules."""
     rows = {row: pk(person) for person, _unit in people for row in humans.rows_of(person)}
-    entries: dict[int, list[CreditEntry]] = defaultdict(list)
+    entries = entries_in(session, pk(programme), rows)
     given: dict[int, list[tuple[Certificate, CertificateEnd | None]]] = defaultdict(list)
     if rows:
-        for entry in session.exec(
-            select(CreditEntry)
-            .where(CreditEntry.programme_id == pk(programme), col(CreditEntry.person_id).in_(rows))
-            .order_by(col(CreditEntry.id))
-        ):
-            entries[rows[entry.person_id]].append(entry)
-        for certificate, end in competencies.papers.of_people(session, KIND, pk(programme), rows):
+        for certificate, end in given_in(session, programme, rows):
             given[rows[certificate.person_id]].append((certificate, end))
     per = competencies.rules_of(session, programme).hours.per_credit_point_hundredths
     return [
@@ -111,20 +106,40 @@ def holders(session: Session, programme: Programme, people: Sequence[tuple[Perso
     ]
 
 
-def ledger_of(
-    session: Session, programme: Programme, given: Sequence[Certificate]
-) -> dict[int, tuple[CreditEntry, ...]]:
-    """Certificate (its id) → all that the ledger has of its person in the programme now: four queries."""
-    rows = humans.rows_by_row(session, [one.person_id for one in given])
-    today = by_id(session, Person, [theirs[0] for theirs in rows.values()])
-    held = holders(session, programme, [(person, None) for person in today.values()])
-    entries = {pk(holder.person): holder.entries for holder in held}
-    return {pk(one): entries[rows[one.person_id][0]] for one in given}
+def given_in(
+    session: Session, programme: Programme, person_ids: Collection[int]
+) -> list[tuple[Certificate, CertificateEnd | None]]:
+    """The certificates of these rows in a programme, the newest first. One query."""
+    return competencies.papers.of_people(session, KIND, col(Certificate.programme_id) == pk(programme), person_ids)
 
 
-def people_of(session: Session, unit: OrgUnit, programme: Programme) -> list[tuple[Person, OrgUnit | None]]:
-    """The people who belong to this very unit now and have entries in the programme, by name. One query."""
-    earned = humans.rows_like(select(CreditEntry.person_id).where(CreditEntry.programme_id == pk(programme)))
+def entries_in(session: Session, programme_id: int, rows: Mapping[int, int]) -> defaultdict[int, list[CreditEntry]]:
+    """Row of today → the entries of all their rows in a programme, oldest first. `rows`: each row → that of today. One
+    query."""
+    found: defaultdict[int, list[CreditEntry]] = defaultdict(list)
+    if rows:
+        for entry in session.exec(
+            select(CreditEntry)
+            .where(CreditEntry.programme_id == programme_id, col(CreditEntry.person_id).in_(rows))
+            .order_by(col(CreditEntry.id))
+        ):
+            found[rows[entry.person_id]].append(entry)
+    return found
+
+
+def rows_to_today(session: Session, given: Collection[Certificate]) -> dict[int, int]:
+    """Every row of the people of these certificates → that of today. One query."""
+    human = humans.rows_by_row(session, [one.person_id for one in given])
+    return {row: theirs[0] for theirs in human.values() for row in theirs}
+
+
+def people_of(session: Session, unit: OrgUnit, programme: Programme | None) -> list[tuple[Person, OrgUnit | None]]:
+    """The people who belong to this very unit now and have entries in the programme (None: in any), by name. One
+    query."""
+    entries = select(CreditEntry.person_id).where(CreditEntry.tenant_id == unit.tenant_id)
+    if programme is not None:
+        entries = entries.where(CreditEntry.programme_id == pk(programme))
+    earned = humans.rows_like(entries)
     here = select(OrgMembership.person_id).where(
         col(OrgMembership.org_unit_id) == pk(unit), col(OrgMembership.ends_on).is_(None)
     )
@@ -243,13 +258,20 @@ def _one(
 ) -> Certificate:
     take_turn(session, programme.tenant_id)
     (holder,) = holders(session, programme, [(person, unit_of(session, person))])
+    return give_one(session, actor, holder, _as_of(session, programme, paper), now, obstacles_for=obstacles_for)
+
+
+def give_one(
+    session: Session, actor: Actor, holder: Holder, words: "Words", now: datetime, *, obstacles_for: Actor | None
+) -> Certificate:
+    """One for this person; the one they hold where that says the same. The caller took their turn. Raises Refused."""
     if code := holder.obstacle(obstacles_for, by_name=obstacles_for is not None):
         raise Refused(code)
     if holder.has_the_same() and holder.current is not None:
         return holder.current
     if competencies.certificates.waiting_for_seal(session, holder.statement.entries):
         raise Refused(UNSEALED)
-    return _make_out(session, actor, programme, [holder], paper, now)[0]
+    return _make_out(session, actor, [holder], words, now)[0]
 
 
 def issue_to_school(
@@ -262,9 +284,15 @@ def issue_to_school(
     require(actor, Permission.CERTIFICATE_ISSUE, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     paper = _paper_for(session, actor, programme, paper)
     take_turn(session, actor.tenant_id)
+    held = holders(session, programme, people_of(session, unit, programme))
+    return give_all(session, actor, held, _as_of(session, programme, paper), now)
+
+
+def give_all(session: Session, actor: Actor, held: Sequence[Holder], words: "Words", now: datetime) -> Issued:
+    """One for each of these who may have one and holds none that says the same. The caller took their turn."""
     left: dict[str, int] = defaultdict(int)
     wanted, kept = list[Holder](), 0
-    for holder in holders(session, programme, people_of(session, unit, programme)):
+    for holder in held:
         if code := holder.obstacle(actor):
             left[code] += 1
         elif holder.has_the_same():
@@ -277,7 +305,7 @@ def issue_to_school(
     ready = [one for one in wanted if waiting.isdisjoint(one.statement.entries)]
     if len(ready) < len(wanted):
         left[UNSEALED] = len(wanted) - len(ready)
-    made = _make_out(session, actor, programme, ready[:MOST_AT_ONCE], paper, now)
+    made = _make_out(session, actor, ready[:MOST_AT_ONCE], words, now)
     return Issued(tuple(made), kept, dict(left))
 
 
@@ -285,11 +313,7 @@ def revoke(session: Session, actor: Actor, certificate_uuid: str, reason: str, n
     """Takes one back, with a reason that its person reads; False where it had ended already. Raises Invalid."""
     certificate = find(session, Certificate, actor.tenant_id, certificate_uuid)
     person = humans.today_of(session, get(session, Person, certificate.person_id))
-    require(
-        actor,
-        Permission.CERTIFICATE_ISSUE,
-        person_scope(session, actor.tenant_id, pk(person), certificate.programme_id),
-    )
+    require(actor, Permission.CERTIFICATE_ISSUE, scope_of(session, certificate.programme_id, person))
     reason = " ".join(reason.split())
     if not reason:
         raise Invalid({"reason": "certificate.reason_missing"})
@@ -311,45 +335,51 @@ def take_turn(session: Session, tenant_id: int) -> None:
     session.exec(select(Tenant.id).where(col(Tenant.id) == tenant_id).with_for_update(key_share=True)).one()
 
 
-def _make_out(
-    session: Session,
-    actor: Actor,
-    programme: Programme,
-    to: Collection[Holder],
-    paper: str,
-    now: datetime,
-) -> list[Certificate]:
+def scope_of(session: Session, programme_id: int | None, person: Person) -> Scope:
+    """The scope of a person's certificates in a programme, or (None) of those of a cycle. These no course opens: a
+    trainer sees what happened in a programme of theirs, not everything else. One query."""
+    scope = person_scope(session, person.tenant_id, pk(person), programme_id)
+    return scope if programme_id is not None else replace(scope, course_ids=frozenset())
+
+
+Words = Callable[[Holder], Mapping[str, Any]]
+"""Of what a certificate is made out, in whose name and by which paper: columns of `Certificate`, by whom it is for."""
+
+
+def _as_of(session: Session, programme: Programme, paper: str) -> Words:
+    """What certificates of a programme say besides whose they are. One query."""
+    issuer = get(session, OrgUnit, programme.org_unit_id).name
+    same = {"programme_id": pk(programme), "title": programme.title, "issuer": issuer, "paper": paper}
+    return lambda holder: {**same, "per_credit_point_hundredths": holder.per_credit_point or None}
+
+
+def _make_out(session: Session, actor: Actor, to: Collection[Holder], words: Words, now: datetime) -> list[Certificate]:
     if not to:
         return []
-    head = competencies.head(session, programme.tenant_id)
+    head = competencies.head(session, actor.tenant_id)
     if head is None:  # entries that wait for no seal lie under one: somebody deleted the seals past the product
         raise Refused(UNSEALED)
-    issuer = get(session, OrgUnit, programme.org_unit_id).name
-    first = competencies.papers.next_number(session, KIND, programme.tenant_id)
+    first = competencies.papers.next_number(session, KIND, actor.tenant_id)
     made = []
     for number, holder in enumerate(to, start=first):
         said = holder.statement
         made.append(
             Certificate(
-                tenant_id=programme.tenant_id,
+                tenant_id=actor.tenant_id,
                 number=number,
                 code=competencies.certificates.new_code(),
-                programme_id=pk(programme),
                 person_id=pk(holder.person),
                 org_unit_id=pk(holder.unit) if holder.unit is not None else None,
                 name=holder.person.name,
                 staff_number=holder.person.staff_number,
                 school=holder.unit.name if holder.unit is not None else "",
-                title=programme.title,
-                issuer=issuer,
-                paper=paper,
                 hours={kind.value: hundredths for kind, hundredths in said.hours},
                 entries=list(said.entries),
-                per_credit_point_hundredths=holder.per_credit_point or None,
                 seal_number=head.number,
                 seal_hash=head.hash,
                 issued_by_id=actor.person_id,
                 issued_at=now,
+                **words(holder),
             )
         )
     session.add_all(made)

@@ -144,11 +144,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         kind: sum(entry.credit_hundredths for entry in entries if entry.kind is kind)
         for kind in competencies.CreditKind
     }
-    given = (
-        tuple(competencies.papers.of_people(session, competencies.certificates.KIND, pk(programme), person_ids))
-        if entries
-        else ()
-    )
+    given = tuple(certificates.given_in(session, programme, person_ids)) if entries else ()
     per_point = rules.hours.per_credit_point_hundredths
     unit = units[0] if units else None
     holder = certificates.Holder(person, person_ids, unit, tuple(entries), given, per_point)

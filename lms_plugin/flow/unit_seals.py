@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import literal, union_all
+from sqlalchemy import ColumnElement, literal, or_, true, union_all
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 import competencies
-from competencies import Programme, UnitSeal
+from competencies import Certificate, Programme, UnitSeal
 from lms_plugin import media
 from lms_plugin.access import Actor, Permission, Scope, can, require, require_proof, somewhere
 from lms_plugin.db import by_id, find, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import certificates, paper_kinds
+from lms_plugin.flow import certificates, cycle_certificates, paper_kinds
 from lms_plugin.people import OrgUnit, Person, Tenant
 
 MOST_AT_ONCE = 500
@@ -35,10 +35,10 @@ class UnitLine:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Papers of one kind (`paper_kinds.KINDS`) of a programme that carry no seal."""
+    """Papers of one kind (`paper_kinds.KINDS`) of a programme or a cycle (`lot`) that carry no seal."""
 
     kind: str
-    programme_uuid: str
+    lot: str
     title: str
     count: int
 
@@ -77,12 +77,15 @@ class Stamped:
 
 
 def units(session: Session, actor: Actor) -> list[UnitLine]:
-    """The units within reach that run programmes, by name. Two queries."""
+    """The units within reach that run programmes or in whose name a certificate of a cycle is, by name. Two queries."""
     require(actor, Permission.SEAL_USE, somewhere(actor))
     running = select(Programme.org_unit_id).where(Programme.tenant_id == actor.tenant_id)
+    naming = select(Certificate.issuer_unit_id).where(
+        Certificate.tenant_id == actor.tenant_id, col(Certificate.issuer_unit_id).is_not(None)
+    )
     rows = session.exec(
         select(OrgUnit)
-        .where(OrgUnit.tenant_id == actor.tenant_id, col(OrgUnit.id).in_(running))
+        .where(OrgUnit.tenant_id == actor.tenant_id, or_(col(OrgUnit.id).in_(running), col(OrgUnit.id).in_(naming)))
         .order_by(col(OrgUnit.name), col(OrgUnit.id))
     )
     return [UnitLine(unit.uuid, unit.name) for unit in rows if can(actor, Permission.SEAL_USE, _scope(unit))]
@@ -108,9 +111,11 @@ def page(session: Session, actor: Actor, unit_uuid: str) -> SealPage:
 
 
 def _waiting(session: Session, unit: OrgUnit) -> tuple[Waiting, ...]:
-    """Programmes with papers that carry no seal, the newest first. One query."""
+    """Programmes with papers that carry no seal, the newest first, then cycles. Two queries."""
     parts = []
     for kind in paper_kinds.KINDS.values():
+        if kind is paper_kinds.CYCLES:
+            continue
         of_kind: Any = columns(
             literal(kind.name).label("kind"),
             col(Programme.id).label("key"),
@@ -129,7 +134,27 @@ def _waiting(session: Session, unit: OrgUnit) -> tuple[Waiting, ...]:
         )
     every = union_all(*parts).subquery()
     rows = session.connection().execute(columns(every).order_by(every.c.key.desc(), every.c.kind))
-    return tuple(Waiting(row.kind, row.uuid, row.title, int(row.papers)) for row in rows)
+    of_programmes = [Waiting(row.kind, row.uuid, row.title, int(row.papers)) for row in rows]
+    return (*of_programmes, *_waiting_of_cycles(session, unit))
+
+
+def _waiting_of_cycles(session: Session, unit: OrgUnit) -> list[Waiting]:
+    """One query."""
+    kind, paper = paper_kinds.CYCLES, Certificate
+    counted: Any = columns(col(paper.first_year), col(paper.last_year), func.count()).select_from(paper)
+    rows = session.connection().execute(
+        kind.tables.joined(counted)
+        .where(
+            col(paper.tenant_id) == unit.tenant_id,
+            col(paper.issuer_unit_id) == pk(unit),
+            kind.is_one,
+            kind.tables.is_bare(),
+        )
+        .group_by(col(paper.first_year), col(paper.last_year))
+        .order_by(col(paper.first_year).desc(), col(paper.last_year))
+    )
+    cycles = [(cycle_certificates.Years(first, last), int(count)) for first, last, count in rows]
+    return [Waiting(kind.name, years.text, cycle_certificates.title_of(years), count) for years, count in cycles]
 
 
 def _uses(session: Session, unit: OrgUnit, timezone: str) -> tuple[tuple[Use, ...], int]:
@@ -146,7 +171,7 @@ def _uses(session: Session, unit: OrgUnit, timezone: str) -> tuple[tuple[Use, ..
         parts.append(
             of_kind.join(use, kind.tables.used() == col(paper.id))
             .join(Person, col(Person.id) == col(use.used_by_id))
-            .where(col(use.unit_seal_id).in_(of_unit))
+            .where(col(use.unit_seal_id).in_(of_unit), kind.is_one)
         )
     every = union_all(*parts).subquery()
     newest = columns(every).order_by(every.c.at.desc(), every.c.kind, every.c.key.desc()).limit(SHOWN)
@@ -203,17 +228,17 @@ def _add(session: Session, actor: Actor, unit: OrgUnit, image: bytes, now: datet
     session.flush()
 
 
-def stamp(
-    session: Session, actor: Actor, unit_uuid: str, programme_uuid: str, kind_name: str, now: datetime
-) -> Stamped:
-    """Puts the seal on a programme's papers of one kind that hold and carry none, at most `MOST_AT_ONCE`; one's own
-    are left to somebody else. A second click finds nothing left. Raises Refused `seal.none`, `proof.needed`, NotFound
-    for no kind."""
+def stamp(session: Session, actor: Actor, unit_uuid: str, lot_key: str, kind_name: str, now: datetime) -> Stamped:
+    """Puts the seal on papers of one kind, of a programme or a cycle, that were made out in the unit's name, hold and
+    carry none, at most `MOST_AT_ONCE`; one's own are left to somebody else. A second click finds nothing left. Raises
+    Refused `seal.none`, `proof.needed`, NotFound for no kind."""
     unit = _unit(session, actor, unit_uuid)
     require_proof(actor)
-    programme = find(session, Programme, actor.tenant_id, programme_uuid)
     kind = paper_kinds.KINDS.get(kind_name)
-    if kind is None or programme.org_unit_id != pk(unit):
+    if kind is None:
+        raise NotFound
+    lot = paper_kinds.lot_of(session, actor.tenant_id, kind, lot_key)
+    if lot.programme is not None and lot.programme.org_unit_id != pk(unit):
         raise NotFound
     certificates.take_turn(session, actor.tenant_id)
     seal = competencies.certificates.seal_of(session, pk(unit))
@@ -222,11 +247,11 @@ def stamp(
     paper = kind.tables.paper
     waiting = session.exec(
         kind.tables.joined(select(paper))
-        .where(col(paper.programme_id) == pk(programme), kind.tables.is_bare())
+        .where(lot.has(paper), _in_name_of(unit, lot), kind.tables.is_bare())
         .order_by(col(paper.id))
         .limit(MOST_AT_ONCE)
     ).all()
-    holding = kind.holding(session, programme, waiting)
+    holding = kind.holding(session, lot, waiting)
     ready = [one for one in waiting if pk(one) in holding and not actor.is_author(one.person_id)]
     session.add_all(
         kind.tables.use(**{kind.tables.key: pk(one)}, unit_seal_id=pk(seal), used_by_id=actor.person_id, used_at=now)
@@ -234,6 +259,11 @@ def stamp(
     )
     session.flush()
     return Stamped(len(ready), len(waiting) - len(ready))
+
+
+def _in_name_of(unit: OrgUnit, lot: paper_kinds.Lot) -> ColumnElement[bool]:
+    """Of a programme all its papers are in the name of the unit that runs it."""
+    return true() if lot.programme is not None else col(Certificate.issuer_unit_id) == pk(unit)
 
 
 def _unit(session: Session, actor: Actor, uuid: str) -> OrgUnit:

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlmodel import Session
 
 import competencies
-from competencies import Programme, Standing
+from competencies import Standing
 from lms_plugin.db import get
-from lms_plugin.flow import certificate_views, certificates, humans, workloads
-from lms_plugin.people import Person, Tenant
+from lms_plugin.flow import certificate_sheet, workloads
+from lms_plugin.people import Tenant
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Verified:
     code: str
     name: str
     title: str
-    hours: certificate_views.Hours
+    years: competencies.certificates.Years | None  # of a cycle; then `titles` are those of its programmes
+    titles: tuple[str, ...]
+    hours: certificate_sheet.Hours
     credit_points: int  # 学分 in hundredths, 0 where the paper says nothing of them
     issued_at: datetime
     timezone: str
@@ -38,18 +40,17 @@ def look_up(session: Session, typed: str) -> Verified | workloads.VerifiedWork |
     if found is None:
         return workloads.look_up(session, code, masked)
     certificate, end = found
-    person = humans.today_of(session, get(session, Person, certificate.person_id))
-    programme = get(session, Programme, certificate.programme_id)
-    (holder,) = certificates.holders(session, programme, [(person, None)])
     return Verified(
         code=competencies.certificates.code_as_printed(certificate.code),
         name=masked(certificate.name),
         title=certificate.title,
-        hours=certificate_views.by_kind(competencies.certificates.said_by(certificate)),
+        years=competencies.certificates.years_of(certificate),
+        titles=tuple(part.title for part in competencies.certificates.parts_of(certificate)),
+        hours=certificate_sheet.by_kind(competencies.certificates.said_by(certificate)),
         credit_points=competencies.certificates.credit_points_of(certificate),
         issued_at=certificate.issued_at,
         timezone=get(session, Tenant, certificate.tenant_id).timezone,
-        standing=holder.standing(certificate, end),
+        standing=certificate_sheet.standing_of(session, certificate, end is not None),
         since=end.ended_at if end is not None else None,
     )
 

@@ -13,9 +13,9 @@ from sqlmodel import Session, col, select
 import competencies
 import lti
 from competencies import Award, Certificate, CertificateEnd, CreditEntry, CreditKind, Level, Programme
-from lms_plugin.access import Actor, Permission, Scope, require
+from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import find, get, pk
-from lms_plugin.flow import certificate_views, history, humans
+from lms_plugin.flow import certificate_sheet, history, humans
 from lms_plugin.people import Course, CourseMember, Enrolment, OrgMembership, OrgUnit, Person, Tenant
 
 
@@ -47,10 +47,17 @@ class CycleHours:
 
 @dataclass(frozen=True)
 class Cycle:
-    """One cycle of years: what it comes to, and programme by programme."""
+    """One cycle of years: what it comes to, and programme by programme. `entries`: ids of those of the ledger that make
+    it up."""
 
     total: competencies.CycleTotal
     lines: tuple[CycleHours, ...]
+    entries: frozenset[int] = frozenset()
+
+    @property
+    def years(self) -> competencies.certificates.Years:
+        """As its certificates name them."""
+        return competencies.certificates.Years(self.total.first_year, self.total.last_year)
 
 
 @dataclass(frozen=True)
@@ -82,25 +89,29 @@ class MoveLine:
 
 @dataclass(frozen=True)
 class PaperLine:
-    """A 学时证明. `is_ended`: taken back, or followed by a new one."""
+    """A 学时证明. `is_ended`: taken back, or followed by a new one. `years`: of a cycle, else None; `entries`: as of a
+    `Cycle`."""
 
     uuid: str
     number: str
     title: str
     issued_at: datetime
     is_ended: bool
+    years: competencies.certificates.Years | None
+    entries: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Whole:
     """All of it. `old`: how many records of old platforms there are, for oneself alone. `seal`: of the ledger, where
-    they have entries."""
+    they have entries; `may_certify`: the reader may make out certificates to them, or ask for their own."""
 
     person_uuid: str
     name: str
     staff_number: str
     subject: str
     is_own: bool
+    may_certify: bool
     rule: competencies.CycleRule
     cycles: tuple[Cycle, ...]
     rounds: tuple[RoundLine, ...]
@@ -134,7 +145,8 @@ def whole(session: Session, actor: Actor, person_uuid: str | None, now: datetime
     belonged = _memberships(session, rows)
     now_in = [(one.person_id, unit) for one, unit in belonged if one.ends_on is None]
     first = now_in[0][0] if now_in else 0  # units of the row of today, of an absorbed one where that has none
-    require(actor, Permission.RECORD_READ, scope_of(person, [unit for row, unit in now_in if row == first]))
+    scope = scope_of(person, [unit for row, unit in now_in if row == first])
+    require(actor, Permission.RECORD_READ, scope)
     tenant = get(session, Tenant, actor.tenant_id)
     ledger = competencies.whole_ledger(session, rows, tenant.timezone)
     rounds = _rounds(session, actor.tenant_id, rows, {entry.programme_id for entry, _on in ledger.entries})
@@ -147,6 +159,7 @@ def whole(session: Session, actor: Actor, person_uuid: str | None, now: datetime
         staff_number=person.staff_number,
         subject=person.subject,
         is_own=is_own,
+        may_certify=is_own or can(actor, Permission.CERTIFICATE_ISSUE, scope),
         rule=rule,
         cycles=cycles_of(rule, ledger.entries, titles, today),
         rounds=_with_points(session, rows, rounds),
@@ -169,7 +182,9 @@ def cycles_of(
     """The cycles of somebody's entries (each with the day on which it counts), the newest first; a programme that
     brought nothing in a cycle, or whose hours left again, has no line in it."""
     sums: dict[int, dict[int, dict[CreditKind, int]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
+    made_of: dict[int, set[int]] = defaultdict(set)
     for entry, on in entries:
+        made_of[rule.cycle_of(on.year)[0]].add(entry.id or 0)
         sums[rule.cycle_of(on.year)[0]][entry.programme_id][entry.kind] += entry.credit_hundredths
     counted = [competencies.Counted(entry.kind, entry.credit_hundredths, on) for entry, on in entries]
     found = []
@@ -179,7 +194,7 @@ def cycles_of(
             kinds = {kind.value: hours[kind] for kind in CreditKind if hours.get(kind)}
             if kinds:
                 lines.append(CycleHours(titles.get(programme, ""), kinds))
-        found.append(Cycle(total, tuple(lines)))
+        found.append(Cycle(total, tuple(lines), frozenset(made_of[total.first_year])))
     return tuple(found)
 
 
@@ -288,10 +303,12 @@ def _papers(session: Session, rows: Sequence[int], timezone: str) -> tuple[Paper
     return tuple(
         PaperLine(
             paper.uuid,
-            certificate_views.number_of(paper, timezone),
+            certificate_sheet.number_of(paper, timezone),
             paper.title,
             paper.issued_at,
             end is not None,
+            competencies.certificates.years_of(paper),
+            frozenset(paper.entries),
         )
         for paper, end in found
     )

@@ -191,7 +191,8 @@ def _lines(session: Session, actor: Actor, programme: Programme) -> list[Line]:
     done = works(session, programme, timezone)
     persons = by_id(session, Person, sorted(done))
     schools = _schools(session, done)
-    given = competencies.papers.of_people(session, domain.KIND, pk(programme))
+    of = col(domain.WorkStatement.programme_id) == pk(programme)
+    given = competencies.papers.of_people(session, domain.KIND, of)
     today = humans.rows_by_row(session, [one.person_id for one, _end in given])
     theirs: dict[int, list[Any]] = defaultdict(list)
     for one, end in given:

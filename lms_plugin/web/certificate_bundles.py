@@ -1,5 +1,7 @@
 """成批下载: a unit's 学时证明, or 工作量证明, in one ZIP: asked for, watched, cancelled, downloaded."""
 
+from typing import Any
+
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -12,7 +14,11 @@ from lms_plugin.web.seals import paper_words
 
 blueprint = Blueprint("bundles", __name__)
 
-_ENDPOINTS = {paper_kinds.CERTIFICATES.name: "bundles.page", paper_kinds.STATEMENTS.name: "bundles.statements"}
+_ADDRESSES = {
+    paper_kinds.CERTIFICATES.name: ("bundles.page", "programme"),
+    paper_kinds.STATEMENTS.name: ("bundles.statements", "programme"),
+    paper_kinds.CYCLES.name: ("bundles.cycles", "years"),
+}
 
 
 @blueprint.route("/certificates/<programme>/<unit>/bundle", methods=["GET", "POST"])
@@ -27,14 +33,26 @@ def statements(programme: str, unit: str) -> BaseResponse | str:
     return _page(programme, unit, paper_kinds.STATEMENTS)
 
 
-def _page(programme: str, unit: str, kind: PaperKind) -> BaseResponse | str:
+@blueprint.route("/cycle-certificates/<years>/<unit>/bundle", methods=["GET", "POST"])
+def cycles(years: str, unit: str) -> BaseResponse | str:
+    """The same for 学时证明 of a cycle."""
+    return _page(years, unit, paper_kinds.CYCLES)
+
+
+def _address(kind: str, lot: str, unit: str) -> str:
+    endpoint, key = _ADDRESSES[kind]
+    values: dict[str, Any] = {key: lot, "unit": unit}
+    return url_for(endpoint, **values)
+
+
+def _page(lot: str, unit: str, kind: PaperKind) -> BaseResponse | str:
     """A second click finds it asked for."""
-    here = url_for(_ENDPOINTS[kind.name], programme=programme, unit=unit)
+    here = _address(kind.name, lot, unit)
     if request.method == "POST":
-        certificate_bundles.ask(db(), actor(), programme, unit, edge().now, kind)
+        certificate_bundles.ask(db(), actor(), lot, unit, edge().now, kind)
         wake_worker()
         return redirect(here, 303)
-    view = certificate_bundles.page(db(), actor(), programme, unit, kind)
+    view = certificate_bundles.page(db(), actor(), lot, unit, kind)
     lacks = media.printer_lacks() if not view.state else ""
     word = paper_words()[kind.name]
     return render_template("certificates/bundle.html", view=view, bundle=view.bundle, lacks=lacks, here=here, word=word)
@@ -43,9 +61,9 @@ def _page(programme: str, unit: str, kind: PaperKind) -> BaseResponse | str:
 @blueprint.post("/bundles/<bundle>/cancel")
 def cancel(bundle: str) -> BaseResponse:
     """No more of it is made."""
-    kind, programme, unit = certificate_bundles.cancel(db(), actor(), bundle, edge().now)
+    kind, lot, unit = certificate_bundles.cancel(db(), actor(), bundle, edge().now)
     wake_worker()
-    return redirect(url_for(_ENDPOINTS[kind], programme=programme, unit=unit), 303)
+    return redirect(_address(kind, lot, unit), 303)
 
 
 @blueprint.get("/bundles/<bundle>/file")

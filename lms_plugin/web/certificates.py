@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import competencies
 from lms_plugin import media
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import certificate_paper, certificate_views, certificates
+from lms_plugin.flow import certificate_paper, certificate_sheet, certificate_views, certificates
 from lms_plugin.web import ledger_words, messages
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
@@ -103,7 +103,7 @@ def take(programme: str) -> BaseResponse:
 @blueprint.get("/certificate/<certificate>")
 def one(certificate: str) -> str:
     """One certificate: how it stands, and all that is on paper, to be printed by a browser too."""
-    view = certificate_views.view(db(), actor(), certificate)
+    view = certificate_sheet.view(db(), actor(), certificate)
     address = verify_url(view.code)
     return render_template(
         "certificates/one.html",
@@ -114,13 +114,14 @@ def one(certificate: str) -> str:
         lacks=media.printer_lacks(),
         kind_word=ledger_words.kind_word,
         basis_words=ledger_words.basis_words,
+        years_text=ledger_words.years_text,
     )
 
 
 @blueprint.get("/certificate/<certificate>/pdf")
 def pdf(certificate: str) -> BaseResponse:
     """The paper itself. Where this server cannot make it, the page says what it lacks."""
-    view, seal = certificate_views.printable(db(), actor(), certificate)
+    view, seal = certificate_sheet.printable(db(), actor(), certificate)
     typed_at = f"{parts().settings.public_url}{url_for('verify.page')}"
     page = certificate_paper.page(view, verify_url(view.code), typed_at, seal)
     db().rollback()  # what is read is read: nobody waits for this connection while the page is made
@@ -138,7 +139,7 @@ def revoke(certificate: str) -> BaseResponse | tuple[str, int]:
         except Invalid as invalid:
             db().rollback()
             errors = messages.field_errors(invalid)
-    view = certificate_views.view(db(), actor(), certificate)
+    view = certificate_sheet.view(db(), actor(), certificate)
     if not view.may_revoke and view.ended_at is None:
         raise Refused("certificate.not_yours")
     page = render_template("certificates/revoke.html", view=view, reason=reason[:2000], errors=errors)

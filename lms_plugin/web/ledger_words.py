@@ -1,5 +1,6 @@
 """The ledger in words: kinds of hours, and what an entry rests on."""
 
+import competencies
 from competencies import CycleRule, CycleTotal
 from lms_plugin.web.category_form import category_words
 from lms_plugin.web.formats import gettext as _
@@ -56,6 +57,11 @@ def _by_category(source: str) -> str:
 def years_word(one: CycleTotal) -> str:
     """2021–2025, or one year alone."""
     return f"{one.first_year}–{one.last_year}" if one.last_year > one.first_year else str(one.first_year)
+
+
+def years_text(years: competencies.certificates.Years) -> str:
+    """The years of a certificate, in the same way."""
+    return f"{years.first}–{years.last}" if years.last > years.first else str(years.first)
 
 
 def cycle_words(one: CycleTotal) -> str:

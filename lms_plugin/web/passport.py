@@ -92,6 +92,7 @@ def _whole(person: str | None) -> str:
         kinds=kinds,
         heads=[_("项目"), *((word, "num") for _kind, word in kinds), (_("合计"), "num")],
         words=_CYCLE,
+        years_text=ledger_words.years_text,
         may_search=_may_search(),
     )
 

@@ -15,7 +15,7 @@ blueprint = Blueprint("seals", __name__)
 
 def paper_words() -> dict[str, str]:
     """Kinds of papers (`paper_kinds.KINDS`)."""
-    return {"certificates": _("学时证明"), "statements": _("工作量证明")}
+    return {"certificates": _("学时证明"), "cycles": _("周期学时证明"), "statements": _("工作量证明")}
 
 
 @blueprint.get("/seals")
@@ -69,11 +69,11 @@ def picture(unit: str) -> Response:
     return Response(unit_seals.picture(db(), actor(), unit), mimetype="image/png")
 
 
-@blueprint.post("/seals/<unit>/<programme>")
-def stamp(unit: str, programme: str) -> BaseResponse:
-    """盖章: on all papers of a programme and a kind that hold and carry none."""
+@blueprint.post("/seals/<unit>/<lot>")
+def stamp(unit: str, lot: str) -> BaseResponse:
+    """盖章: on all papers of a kind, of a programme or a cycle, that hold and carry none."""
     try:
-        done = unit_seals.stamp(db(), actor(), unit, programme, request.form.get("kind", "certificates"), edge().now)
+        done = unit_seals.stamp(db(), actor(), unit, lot, request.form.get("kind", "certificates"), edge().now)
     except Refused as refused:
         if refused.code != "seal.none":
             raise

@@ -45,6 +45,7 @@ def page(code: str = "") -> tuple[str, int, dict[str, str]]:
         state=state,
         typed=typed[:40],
         kind_word=ledger_words.kind_word,
+        years_text=ledger_words.years_text,
         words=work_words(),
     )
     return page, status, HIDDEN

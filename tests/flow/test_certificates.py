@@ -11,7 +11,7 @@ from competencies import Certificate, CertificateEnd, CreditKind, Standing
 from lms_plugin.access import RoleScope
 from lms_plugin.db import pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_paper, certificate_views, certificates, merges, verification
+from lms_plugin.flow import certificate_paper, certificate_sheet, certificate_views, certificates, merges, verification
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.certified import PAPER, certificate_for, issue, sealed
@@ -25,8 +25,8 @@ def all_of(world: World) -> Sequence[Certificate]:
     return world.session.exec(select(Certificate).order_by(col(Certificate.number))).all()
 
 
-def look(world: World, certificate: Certificate, who: cast.Cast = cast.OFFICER) -> certificate_views.View:
-    return certificate_views.view(world.session, world.actor(who), certificate.uuid)
+def look(world: World, certificate: Certificate, who: cast.Cast = cast.OFFICER) -> certificate_sheet.View:
+    return certificate_sheet.view(world.session, world.actor(who), certificate.uuid)
 
 
 def verified(world: World, certificate: Certificate) -> verification.Verified:
@@ -80,7 +80,7 @@ def test_a_reversal_shows_until_a_new_one_is_made_out(world: World) -> None:
     assert verified(world, made).standing is Standing.CHANGED
     assert verified(world, made).hours == (("practice", 2500), ("online", 1200))
     with pytest.raises(Conflict, match=r"certificate\.not_printable"):
-        certificate_views.printable(world.session, world.actor(cast.CHEN), made.uuid)
+        certificate_sheet.printable(world.session, world.actor(cast.CHEN), made.uuid)
     sealed(world)
     again = issue(world, cast.CHEN)
     assert (again.hours, len(again.entries)) == ({"practice": 2500}, 3)
@@ -151,7 +151,7 @@ def test_an_officer_of_another_school_reaches_nobody_here(world: World) -> None:
             world.session, actor, world.programme.uuid, world.person(cast.CHEN).uuid, PAPER, world.now
         ),
         lambda: certificates.revoke(world.session, actor, made.uuid, "x", world.now),
-        lambda: certificate_views.view(world.session, actor, made.uuid),
+        lambda: certificate_sheet.view(world.session, actor, made.uuid),
     ):
         with pytest.raises(Forbidden):
             act()
@@ -291,7 +291,7 @@ def test_the_neighbour_finds_nothing(world: World) -> None:
     made = certificate_for(world, cast.CHEN)
     neighbour = world.actor(cast.NEIGHBOUR)
     with pytest.raises(NotFound):
-        certificate_views.view(world.session, neighbour, made.uuid)
+        certificate_sheet.view(world.session, neighbour, made.uuid)
     with pytest.raises(NotFound):
         certificates.revoke(world.session, neighbour, made.uuid, "x", world.now)
 

@@ -15,7 +15,7 @@ from lms_plugin import media
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import certificate_views, certificates, sessions, unit_seals, workloads
+from lms_plugin.flow import certificate_sheet, certificates, sessions, unit_seals, workloads
 from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.certified import PAPER, certificate_for, picture_of_a_seal
@@ -107,7 +107,7 @@ def test_it_is_put_on_what_holds_once_and_the_use_is_kept(world: World) -> None:
     assert (use.certificate_id, use.used_by_id) == (pk(first), actor.person_id)
     page = unit_seals.page(world.session, actor, world.county.uuid)
     assert ([one.name for one in page.uses], page.waiting, page.total) == (["陈晓芳"], (), 1)
-    view, seal = certificate_views.printable(world.session, world.actor(cast.CHEN), first.uuid)
+    view, seal = certificate_sheet.printable(world.session, world.actor(cast.CHEN), first.uuid)
     assert view.is_stamped
     assert seal == unit_seals.picture(world.session, actor, world.county.uuid)
 
@@ -115,7 +115,7 @@ def test_it_is_put_on_what_holds_once_and_the_use_is_kept(world: World) -> None:
 def test_without_a_use_the_paper_has_no_seal(world: World) -> None:
     made = certificate_for(world, cast.CHEN)
     put(world, keeper(world))
-    view, seal = certificate_views.printable(world.session, world.actor(cast.CHEN), made.uuid)
+    view, seal = certificate_sheet.printable(world.session, world.actor(cast.CHEN), made.uuid)
     assert (view.is_stamped, seal) == (False, b"")
 
 
@@ -137,11 +137,11 @@ def test_another_picture_changes_nothing_that_carries_the_old_one(world: World) 
     old = unit_seals.picture(world.session, actor, world.county.uuid)
     put(world, actor, picture_of_a_seal("JPEG", 200))
     assert len(world.session.exec(select(UnitSeal).order_by(col(UnitSeal.id))).all()) == 2
-    assert certificate_views.printable(world.session, world.actor(cast.CHEN), made.uuid)[1] == old
+    assert certificate_sheet.printable(world.session, world.actor(cast.CHEN), made.uuid)[1] == old
     unit_seals.withdraw(world.session, actor, world.county.uuid, world.now)
     with pytest.raises(NotFound):
         unit_seals.picture(world.session, actor, world.county.uuid)
-    assert certificate_views.printable(world.session, world.actor(cast.CHEN), made.uuid)[1] == old
+    assert certificate_sheet.printable(world.session, world.actor(cast.CHEN), made.uuid)[1] == old
 
 
 def test_the_other_districts_keeper_finds_nothing(world: World) -> None:

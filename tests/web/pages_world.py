@@ -34,6 +34,7 @@ from lms_plugin.flow import (
     certificates,
     crosswalk,
     curate,
+    cycle_certificates,
     digest,
     editing,
     enter,
@@ -63,7 +64,7 @@ from lms_plugin.storage import Storage
 from lms_plugin.web import look
 from tests import ledgers
 from tests import people as cast
-from tests.certified import certificate_for, picture_of_a_seal
+from tests.certified import PAPER, certificate_for, picture_of_a_seal
 from tests.competencies import packs_made
 from tests.factories import (
     ISSUER,
@@ -285,6 +286,9 @@ def _certificates(pages: Pages) -> None:
         who = cast.Cast(key, name, "希望小学", key.upper())
         world.persons[key] = add_person(world.session, world.tenant, unit, who, NOW)
         grant(world.session, world.persons[key], RoleKind.SEAL, unit, NOW)
+    certificates.set_terms(world.session, world.actor(cast.OFFICER), pages.programme, PAPER, False, NOW)
+    chen, officer = world.person(cast.CHEN).uuid, world.actor(cast.OFFICER)
+    cycle = cycle_certificates.issue_to(world.session, officer, chen, "2026-2030", NOW)
     keeper = actor_of(world.session, world.persons["keeper"])
     unit_seals.put(world.session, keeper, world.county.uuid, picture_of_a_seal(), NOW)
     unit_seals.stamp(world.session, keeper, world.county.uuid, pages.programme, "certificates", NOW)
@@ -297,7 +301,13 @@ def _certificates(pages: Pages) -> None:
     packed.state, packed.rows, packed.files, packed.missing = leaving.ArchiveState.READY, 182_341, 9_120, 2
     packed.size_bytes, packed.ended_at, packed.manifest_hash = 41_000_000_000, NOW, "5f" * 32
     _arriving(world.session, pages)
-    pages.uuids |= {"certificate": held.uuid, "certificate.ended": ended.uuid, "paper.code": held.code}
+    pages.uuids |= {
+        "certificate": held.uuid,
+        "certificate.cycle": cycle.uuid,
+        "cycle.code": cycle.code,
+        "certificate.ended": ended.uuid,
+        "paper.code": held.code,
+    }
 
 
 def _arriving(session: Session, pages: Pages) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlmodel import select
+from sqlmodel import col, select
 
 import competencies
 from lms_plugin import media
@@ -115,7 +115,10 @@ def test_statements_of_two_rows_that_became_one_are_followed_by_one(world: World
     merges.merge_persons(session, officer, gone.uuid, kept.uuid, "同一个人", world.now)
     assert workloads.issue(session, officer, programme, PAPER, world.now) == 1
     theirs = competencies.papers.of_people(
-        session, competencies.workloads.KIND, pk(world.programme), [pk(gone), pk(kept)]
+        session,
+        competencies.workloads.KIND,
+        col(competencies.workloads.WorkStatement.programme_id) == pk(world.programme),
+        [pk(gone), pk(kept)],
     )
     assert [one.work for one, end in theirs if end is None] == [{"decisions": 1, "trainings": 1}]
 
