@@ -1,7 +1,11 @@
-"""α and ICC by published worked examples, what always holds of them, and whether the intervals keep their word."""
+"""α and ICC by published worked examples and by other people's packages, what always holds of them, and whether the
+intervals keep their word.
+"""
 
+import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -39,6 +43,17 @@ def test_icc_of_the_published_example() -> None:
     found = icc(sums([list(map(float, row)) for row in JUDGED]), least=2)
     assert found.n == 6
     assert found.value == pytest.approx(0.44, abs=0.005)  # ICC(1,4); one judge alone has .17
+
+
+def test_alpha_and_icc_are_what_independent_packages_say() -> None:
+    said = json.loads((Path(__file__).parent / "oracles" / "reliability.json").read_text())
+    assert len(said["draws"]) == 40
+    for one in said["draws"]:
+        for which in ("whole", "some"):
+            found = alpha(patterns(one[which], one["levels"]), least=2)
+            assert found.value == pytest.approx(one[f"alpha_of_{which}"], abs=1e-9)
+        together = icc(sums([list(map(float, work)) for work in one["whole"]]))
+        assert together.value == pytest.approx(max(-1.0, one["icc_of_whole"]), abs=1e-9)
 
 
 def test_wilson_of_the_published_example() -> None:
