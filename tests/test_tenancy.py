@@ -147,6 +147,7 @@ NO_ROW = {
     "trainings.checked": "a file that waits in the signed-in person's own tray",
     "roster.checked": "a file that waits in the signed-in person's own tray",
     "exchange.checked": "a file that waits in the signed-in person's own tray",
+    "quotas.checked": "a list that waits in the signed-in person's own tray",
     "roster.hours_checked": "a file that waits in the signed-in person's own tray",
     "platforms.new": "names a product whose registration form is shown",
     "cycle_certificates.home": "names a cycle of years, whose page shows the units of the reader's own district",
@@ -576,7 +577,8 @@ def test_ids_that_are_no_row_do_not_open_the_wall(things: Things, neighbour: Bro
     assert neighbour.post(f"/invitation/{code}").status_code == 422
     assert neighbour.post("/me/invitation", {"code": code}).status_code == 422
     waiting = [f"{path}/{'0' * 32}" for path in ("/roster/checked", "/curate/import")]
-    for path in (*waiting, f"/hours/{things.ids['programme']}/checked/{'0' * 32}"):
+    mine = [f"/{page}/{things.ids['programme']}/checked/{'0' * 32}" for page in ("hours", "reviews/quotas")]
+    for path in (*waiting, *mine):
         for answer in (neighbour.get(path), neighbour.post(path)):
             assert 400 <= answer.status_code < 500, path
             assert not things.told_by(answer, path)

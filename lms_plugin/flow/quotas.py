@@ -83,6 +83,29 @@ def page(session: Session, actor: Actor, programme_uuid: str, number: int) -> Qu
     programme = _programme(session, actor, programme_uuid)
     policy = competencies.rules_of(session, programme).review
     known = quotas_of(session, pk(programme))
+    rows: Any = session.execute(
+        _lines(programme)
+        .add_columns(func.count().over())
+        .where(*_taking_part(programme))
+        .order_by(case((among(Person.id, list(known)), 0), else_=1), col(Person.staff_number), col(Person.id))
+        .offset((number - 1) * SIZE)
+        .limit(SIZE)
+    ).all()
+    return QuotasPage(
+        programme=programme.uuid,
+        title=programme.title,
+        each=policy.reviews_per_work,
+        usual=policy.max_reviews,
+        known=len(known),
+        lines=tuple(
+            Line(name, number_, unit or "", reviews, known.get(key)) for key, name, number_, unit, reviews, _all in rows
+        ),
+        total=rows[0][-1] if rows else 0,
+    )
+
+
+def _lines(programme: competencies.Programme) -> Any:
+    """Row, name, 工号, school of today and number of reviews here of people."""
     review, member = rubrics.Review, OrgMembership
     school = (
         columns(col(OrgUnit.name))
@@ -103,24 +126,7 @@ def page(session: Session, actor: Actor, programme_uuid: str, number: int) -> Qu
         .correlate(Person)
         .scalar_subquery()
     )
-    rows: Any = session.execute(
-        columns(col(Person.id), col(Person.name), col(Person.staff_number), school, given, func.count().over())
-        .where(*_taking_part(programme))
-        .order_by(case((among(Person.id, list(known)), 0), else_=1), col(Person.staff_number), col(Person.id))
-        .offset((number - 1) * SIZE)
-        .limit(SIZE)
-    ).all()
-    return QuotasPage(
-        programme=programme.uuid,
-        title=programme.title,
-        each=policy.reviews_per_work,
-        usual=policy.max_reviews,
-        known=len(known),
-        lines=tuple(
-            Line(name, number_, unit or "", reviews, known.get(key)) for key, name, number_, unit, reviews, _all in rows
-        ),
-        total=rows[0][-1] if rows else 0,
-    )
+    return columns(col(Person.id), col(Person.name), col(Person.staff_number), school, given)
 
 
 def set_one(
@@ -142,18 +148,79 @@ def set_one(
     return _write(session, programme, {person: most}, actor, now)[0]
 
 
-def take(
+@dataclass(frozen=True)
+class Change:
+    """What a list does with one person: `given`: reviews they have already; `before`, `after`: the most that they give,
+    None = as the rules say."""
+
+    name: str
+    staff_number: str
+    school: str
+    given: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a list of numbers would do: who changes, how many stay as they are, what columns were not used. With one of
+    `problems` nothing is written."""
+
+    programme: str
+    title: str
+    changes: tuple[Change, ...]
+    same: int
+    ignored_columns: tuple[str, ...]
+    problems: tuple[sheets.Problem, ...]
+
+
+def check(session: Session, actor: Actor, programme_uuid: str, data: bytes) -> Check:
+    """What a list of 工号 and 份数 would do; nothing is written. Raises Refused `sheet.…` where it cannot be read at
+    all. Five queries."""
+    programme = _programme(session, actor, programme_uuid)
+    numbers, ignored, problems = _read(session, programme, data)
+    known = quotas_of(session, pk(programme))
+    differing = {person: most for person, most in numbers.items() if known.get(person) != most}
+    changes = []
+    if differing and not problems:
+        rows = session.execute(
+            _lines(programme).where(among(Person.id, list(differing))).order_by(col(Person.staff_number))
+        )
+        changes = [
+            Change(name, number, unit or "", given, known.get(key), differing[key])
+            for key, name, number, unit, given in rows.all()
+        ]
+    return Check(
+        programme.uuid, programme.title, tuple(changes), len(numbers) - len(differing), ignored, tuple(problems)
+    )
+
+
+def commit(
     session: Session, actor: Actor, programme_uuid: str, data: bytes, now: datetime
 ) -> tuple[int, tuple[sheets.Problem, ...]]:
-    """A list of 工号 and 份数: how many people it set; with one fault nothing is written, and all faults are named.
-    Raises Refused `sheet.…` where it cannot be read at all."""
+    """Writes the list: how many people it changed. With one fault nothing is written, and all faults are named; a list
+    that is there already changes nobody. Raises Refused `sheet.…` where it cannot be read at all."""
     programme = _programme(session, actor, programme_uuid)
+    numbers, _ignored, problems = _read(session, programme, data)
+    if problems:
+        return 0, tuple(problems)
+    session.refresh(programme, with_for_update=True)  # two lists at once: one after the other
+    known = quotas_of(session, pk(programme))
+    differing = {person: most for person, most in numbers.items() if known.get(person) != most}
+    _write(session, programme, differing, actor, now)
+    return len(differing), ()
+
+
+def _read(
+    session: Session, programme: competencies.Programme, data: bytes
+) -> tuple[dict[int, int | None], tuple[str, ...], list[sheets.Problem]]:
+    """Person → number, columns that were not used, and faults by row."""
     table = sheets.read(data, HEADS, ("staff_number", "most"))
     problems = list(table.problems)
     faulty = {problem.row for problem in problems}
     numbers = {line.row: staff_number_as_kept(line.text("staff_number")) for line in table.lines}
     people = _people(session, programme, list(numbers.values()))
-    said: dict[int, int | None] = {}
+    found: dict[int, int | None] = {}
     first: dict[int, int] = {}
     for line in table.lines:
         if line.row in faulty:
@@ -161,16 +228,14 @@ def take(
         person, most = people.get(numbers[line.row]), _most(line.text("most"))
         if person is None:
             problems.append(sheets.Problem(line.row, table.columns["staff_number"], "quota.nobody", {}))
-        elif person in said:
+        elif person in found:
             problems.append(sheets.Problem(line.row, "", "quota.row_twice", {"first": first[person]}))
         if most == _WRONG:
             problems.append(sheets.Problem(line.row, table.columns["most"], "form.number", {"least": 0, "most": MOST}))
         if person is not None:
-            said[person] = most
+            found[person] = most
             first.setdefault(person, line.row)
-    if not problems:
-        _write(session, programme, said, actor, now)
-    return len(said), tuple(sorted(problems, key=lambda one: (one.row, one.column)))
+    return found, table.ignored, sorted(problems, key=lambda one: (one.row, one.column))
 
 
 def as_sheet(pasted: str) -> bytes:

@@ -11,6 +11,8 @@ from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("quotas", __name__)
 
+QUOTAS = "quotas:"
+
 
 @blueprint.route("/reviews/quotas/<programme>", methods=["GET", "POST"])
 def home(programme: str) -> BaseResponse | tuple[str, int]:
@@ -20,13 +22,15 @@ def home(programme: str) -> BaseResponse | tuple[str, int]:
     if request.method == "POST":
         try:
             if request.form.get("what") == "list":
-                number, problems = quotas.take(db(), actor(), programme, _list(), edge().now)
+                filename, data = _list()
+                problems = quotas.check(db(), actor(), programme, data).problems
+                if not problems:
+                    token = roster.tray().keep(actor(), QUOTAS + programme, filename, data, edge().now)
+                    return redirect(url_for("quotas.checked", programme=programme, token=token), 303)
             else:
                 who, most = request.form.get("staff_number", ""), request.form.get("most", "")
                 quotas.set_one(db(), actor(), programme, who, most, edge().now)
-                number = 1
-            if not problems:
-                return redirect(url_for("quotas.home", programme=programme, saved=number), 303)
+                return redirect(url_for("quotas.home", programme=programme, saved=1), 303)
         except Invalid as error:
             told = messages.field_errors(error)
         except Refused as refused:
@@ -51,6 +55,28 @@ def home(programme: str) -> BaseResponse | tuple[str, int]:
     ), 422 if told or problems else 200
 
 
-def _list() -> bytes:
-    """What was pasted; else the file."""
-    return quotas.as_sheet(request.form.get("list", "")[:200_000]) or roster.sent_file()[1]
+@blueprint.route("/reviews/quotas/<programme>/checked/<token>", methods=["GET", "POST"])
+def checked(programme: str, token: str) -> BaseResponse | tuple[str, int]:
+    """What the list would change, name by name; the second button does it."""
+    kept = roster.tray().open(actor(), QUOTAS + programme, token, edge().now)
+    faults: tuple[sheets.Problem, ...] = ()
+    if request.method == "POST":
+        number, faults = quotas.commit(db(), actor(), programme, kept.data, edge().now)
+        if not faults:
+            return redirect(url_for("quotas.home", programme=programme, saved=number), 303)
+    found = quotas.check(db(), actor(), programme, kept.data)
+    return render_template(
+        "quotas/checked.html",
+        check=found,
+        filename=kept.filename,
+        token=token,
+        shown=found.problems[: roster.SHOWN],
+        lines=found.changes[: roster.SHOWN],
+        problem_words=roster.problem_words,
+    ), 422 if faults else 200
+
+
+def _list() -> tuple[str, bytes]:
+    """(name, sheet) of what was pasted, "" for its name; else of the file."""
+    pasted = quotas.as_sheet(request.form.get("list", "")[:200_000])
+    return ("", pasted) if pasted else roster.sent_file()

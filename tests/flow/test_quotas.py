@@ -53,7 +53,7 @@ def given_by(world: World, who: cast.Cast) -> int:
 
 
 def take(world: World, pasted: str) -> tuple[int, tuple[sheets.Problem, ...]]:
-    return quotas.take(world.session, officer(world), world.programme.uuid, quotas.as_sheet(pasted), world.now)
+    return quotas.commit(world.session, officer(world), world.programme.uuid, quotas.as_sheet(pasted), world.now)
 
 
 def test_who_takes_none_and_who_takes_more_share_what_there_is(
@@ -109,7 +109,7 @@ def test_a_claim_ends_at_the_number(world: World, works: dict[str, competencies.
 def test_a_pasted_list_sets_many_and_takes_numbers_back(
     world: World, works: dict[str, competencies.Submission]
 ) -> None:
-    assert take(world, "工号 份数\nXW001 3\n xw002，0 \nXW003\t陈\t2\nPA001") == (4, ())
+    assert take(world, "工号 份数\nXW001 3\n xw002，0 \nXW003\t陈\t2\nPA001") == (3, ())  # of PA001 nothing was known
     lines = {one.staff_number: one.most for one in _page(world).lines}
     assert (lines["XW001"], lines["XW002"], lines["XW003"], lines["PA001"]) == (3, 0, 2, None)
     assert _page(world).known == 3
@@ -128,23 +128,46 @@ def test_a_workbook_does_the_same(world: World, works: dict[str, competencies.Su
     columns = [sheets.Column("工号"), sheets.Column("姓名"), sheets.Column("份数", kind="number")]
     sheets.write(book, [sheets.Page("名单", columns, [("XW001", "陈", 3), ("XW002", "王", 0)])])
     session, uuid = world.session, world.programme.uuid
-    assert quotas.take(session, officer(world), uuid, book.getvalue(), world.now) == (2, ())
+    assert quotas.commit(session, officer(world), uuid, book.getvalue(), world.now) == (2, ())
 
 
 def test_one_fault_and_nothing_is_written(world: World, works: dict[str, competencies.Submission]) -> None:
-    _number, problems = take(world, "XW001 3\nXW404 1\nXW002 101\nXW001 2\nXW003 -1")
+    changes, problems = take(world, "XW001 3\nXW404 1\nXW002 101\nXW001 2\nXW003 -1")
     assert [(one.row, one.code) for one in problems] == [
         (3, "quota.nobody"),
         (4, "form.number"),
         (5, "quota.row_twice"),
         (6, "form.number"),
     ]
-    assert _page(world).known == 0
+    assert (changes, _page(world).known) == (0, 0)
     with pytest.raises(Invalid) as refused:
         quotas.set_one(world.session, officer(world), world.programme.uuid, "XW404", "many", world.now)
     assert set(refused.value.fields) == {"staff_number", "most"}
     with pytest.raises(Refused, match="sheet"):
-        quotas.take(world.session, officer(world), world.programme.uuid, b"\0", world.now)
+        quotas.commit(world.session, officer(world), world.programme.uuid, b"\0", world.now)
+
+
+def test_a_check_says_who_changes_from_what_to_what_and_writes_nothing(
+    world: World, works: dict[str, competencies.Submission]
+) -> None:
+    say(world, cast.CHEN, "2")
+    say(world, cast.WANG, "3")
+    session, uuid = world.session, world.programme.uuid
+    data = "工号,份数,备注\nXW001,\nXW002,3\nXW003,0\n".encode()
+    found = quotas.check(session, officer(world), uuid, data)
+    assert [(one.staff_number, one.before, one.after, one.given) for one in found.changes] == [
+        ("XW001", 2, None, 0),
+        ("XW003", None, 0, 0),
+    ]
+    assert (found.same, found.problems, found.ignored_columns) == (1, (), ("备注",))
+    assert found.changes[0].school == "希望小学"
+    assert _page(world).known == 2
+    assert quotas.commit(session, officer(world), uuid, data, world.now) == (2, ())
+    assert quotas.check(session, officer(world), uuid, data).changes == ()
+    assert quotas.commit(session, officer(world), uuid, data, world.now) == (0, ())  # a second press changes nobody
+    for who in (cast.CHEN, cast.LEAD):
+        with pytest.raises(Forbidden):
+            quotas.check(session, world.actor(who), uuid, data)
 
 
 def test_only_who_allots_the_whole_programme_sets_numbers(world: World) -> None:
@@ -152,7 +175,7 @@ def test_only_who_allots_the_whole_programme_sets_numbers(world: World) -> None:
         with pytest.raises(Forbidden):
             quotas.page(world.session, world.actor(who), world.programme.uuid, 1)
         with pytest.raises(Forbidden):
-            quotas.take(world.session, world.actor(who), world.programme.uuid, b"", world.now)
+            quotas.commit(world.session, world.actor(who), world.programme.uuid, b"", world.now)
     with pytest.raises(NotFound):
         quotas.set_one(world.session, world.actor(cast.NEIGHBOUR), world.programme.uuid, "XW001", "1", world.now)
 

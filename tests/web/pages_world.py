@@ -641,6 +641,9 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     world.session.commit()
     hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
     uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
+    said = {"what": "list", "list": "XW001 3\nXW002 0\nPA001 2"}
+    sent = officer.post(f"/reviews/quotas/{pages.programme}", said)
+    uuids["quotas"] = sent.location.rpartition("/")[2]
 
 
 def _plans(pages: Pages, officer: Browser, lead: Browser) -> None:

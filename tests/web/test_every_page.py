@@ -154,6 +154,7 @@ PAGES = (
     One("claims.decline", "{review_open_by}", at("/reviews/{review_open}/decline")),
     One("claims.declined", "officer", at("/reviews/declined/{P}")),
     One("quotas.home", "officer", at("/reviews/quotas/{P}")),
+    One("quotas.checked", "officer", at("/reviews/quotas/{P}/checked/{quotas}")),
     One("review.apart", "officer", at("/reviews/conflicts")),
     One("review.allocation", "officer", at("/reviews/allocation/{P}")),
     One("uncertain.page", "trainer", at("/cases/uncertain/{P}")),

@@ -16,11 +16,17 @@ def test_one_number_and_a_list_are_set_on_the_page(browse, world):
     assert bad.status_code == 422
     assert "第 3 行" in bad.text
     assert "XW404 1" in bad.text
-    assert officer.post(url, {"what": "list", "list": "XW001 3\nXW002 0"}).status_code == 303
+    sent = officer.post(url, {"what": "list", "list": "XW001 3\nXW002 0"})
+    assert "1 人另写了份数" in officer.get(url).text  # checked, not written
+    page = officer.get(sent.location).text
+    assert "要改 2 人的份数" in page
+    assert browse(cast.LEAD).get(sent.location).status_code == 404  # another person's list
+    assert officer.post(sent.location, {}).status_code == 303
     assert "2 人另写了份数" in officer.get(url).text
+    assert officer.post(sent.location, {}).location.endswith("saved=0")
     file = (BytesIO("工号,份数\nXW001,\n".encode()), "名单.csv")
     sent = officer.post(url, {"what": "list", "file": file}, content_type="multipart/form-data")
-    assert sent.status_code == 303
+    assert officer.post(sent.location, {}).status_code == 303
     assert "1 人另写了份数" in officer.get(url).text
     nothing = officer.post(url, {"what": "list"})
     assert nothing.status_code == 422
