@@ -12,13 +12,16 @@ from competencies.certificates import Standing
 from lms_plugin.append_only import guard, refusing
 from lms_plugin.db import table
 
-KINDS = ("reviews", "decisions", "trainings")
-"""Works of others reviewed, works decided on (as a trainer or in an assessment group), trainings held."""
+KINDS = ("reviews", "decisions", "samples", "trainings", "attendees", "plans_led", "plans_seen")
+"""Works of others reviewed, works decided on (as a trainer or in an assessment group), drawn works looked at (for the
+county, city or province), trainings held, how often somebody was at one, plans of schools led (handed in and accepted),
+and looked at for the county."""
 
 
 class WorkStatement(Paper, table=True):
     """工作量证明. `work`: how many of each kind of which there were any; `minutes`: what of them counts by time, by the
-    round's rule of that day. Append-only."""
+    round's rule of that day. `days`: the first and the last day of each kind; None before they were noted.
+    Append-only."""
 
     __tablename__ = "work_statement"
     __table_args__ = (
@@ -30,6 +33,7 @@ class WorkStatement(Paper, table=True):
     programme_id: int = Field(foreign_key="programme.id")
     work: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
     minutes: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    days: dict[str, list[str]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     minutes_per_hour: int
     first_on: date
     last_on: date

@@ -11,7 +11,11 @@ from lms_plugin.flow.certificate_paper import template
 KINDS = {
     "reviews": ("评审作品", "Works reviewed", "件"),
     "decisions": ("评定作品", "Works decided", "件"),
+    "samples": ("抽查作品", "Samples checked", "件"),
     "trainings": ("主持培训", "Trainings held", "次"),
+    "attendees": ("培训到场", "Attendances at these", "人次"),
+    "plans_led": ("牵头的学校方案（已通过）", "School plans led, accepted", "份"),
+    "plans_seen": ("审阅学校方案", "School plans looked at", "份"),
 }
 
 

@@ -1,4 +1,4 @@
-"""工作量证明: an officer certifies what people did for others in a round: works reviewed and decided, trainings held.
+"""工作量证明: an officer certifies what people did for others in a round (`work_done`).
 
 Made out in one act for everybody who did any and holds none that says the same; a new one ends the one before it.
 """
@@ -9,33 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, literal, union_all
-from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 import competencies
-import rubrics
-from competencies import Decision, Programme, Standing, Submission, SubmissionVersion, Training, TrainingState
+from competencies import Programme, Standing
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Invalid
 from lms_plugin.flow import certificates, humans
 from lms_plugin.flow.scopes import programme_scope
+from lms_plugin.flow.work_done import Work, works
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
 domain = competencies.workloads
 MOST_AT_ONCE = 500
 A_PAGE = 50
-
-
-@dataclass(frozen=True)
-class Work:
-    """What somebody did in a round: how many of each kind, the minutes that count, the first and the last day."""
-
-    counts: Mapping[str, int]
-    minutes: Mapping[str, int]
-    first_on: date
-    last_on: date
 
 
 @dataclass(frozen=True)
@@ -94,73 +82,6 @@ class Mine:
     title: str
     issued_at: datetime
     standing: Standing
-
-
-def works(session: Session, programme: Programme, timezone: str) -> dict[int, Work]:
-    """Today's row of each human being who did any → what they did: three queries, the rules among them."""
-    rules = competencies.rules_of(session, programme)
-    each = rules.review.minutes_per_review
-    reviews = columns(
-        literal("reviews"),
-        col(rubrics.Review.reviewer_id),
-        func.count(),
-        func.count() * each,
-        func.min(col(rubrics.Review.submitted_at)),
-        func.max(col(rubrics.Review.submitted_at)),
-    ).where(
-        col(rubrics.Review.programme_id) == pk(programme),
-        col(rubrics.Review.state) == rubrics.ReviewState.SUBMITTED,
-        col(rubrics.Review.submitted_at).is_not(None),
-    )
-    decisions = (
-        columns(
-            literal("decisions"),
-            col(Decision.decided_by_id),
-            func.count(),
-            literal(0),
-            func.min(col(Decision.decided_at)),
-            func.max(col(Decision.decided_at)),
-        )
-        .join(SubmissionVersion, col(SubmissionVersion.id) == col(Decision.submission_version_id))
-        .join(Submission, col(Submission.id) == col(SubmissionVersion.submission_id))
-        .where(
-            col(Submission.programme_id) == pk(programme),
-            ~competencies.transfers.is_held_from_elsewhere(),
-            col(Decision.by_policy_id).is_(None),  # nobody looked at what the rules passed
-        )
-    )
-    trainings = columns(
-        literal("trainings"),
-        col(Training.planned_by_id),
-        func.count(),
-        func.sum(col(Training.minutes)),
-        func.min(col(Training.starts_at)),
-        func.max(col(Training.starts_at)),
-    ).where(col(Training.programme_id) == pk(programme), col(Training.state) == TrainingState.CLOSED)
-    every: Any = union_all(
-        reviews.group_by(col(rubrics.Review.reviewer_id)),
-        decisions.group_by(col(Decision.decided_by_id)),
-        trainings.group_by(col(Training.planned_by_id)),
-    )
-    rows: list[Any] = list(session.connection().execute(every).all())
-    human = humans.rows_by_row(session, [row[1] for row in rows])
-    found: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[human[row[1]][0]].append(row)
-    return {person: _work(theirs, timezone) for person, theirs in found.items()}
-
-
-def _work(rows: Collection[Any], timezone: str) -> Work:
-    counts, minutes = dict.fromkeys(domain.KINDS, 0), dict.fromkeys(domain.KINDS, 0)
-    for kind, _person, count, time, _first, _last in rows:
-        counts[kind] += int(count)
-        minutes[kind] += int(time or 0)
-    return Work(
-        {kind: count for kind, count in counts.items() if count},
-        {kind: time for kind, time in minutes.items() if time},
-        min(competencies.local_day(row[4], timezone) for row in rows),
-        max(competencies.local_day(row[5], timezone) for row in rows),
-    )
 
 
 def people(session: Session, actor: Actor, programme_uuid: str, number: int = 1) -> Page:
@@ -283,6 +204,7 @@ def issue(
             paper=paper,
             work=dict(line.work.counts),
             minutes=dict(line.work.minutes),
+            days={kind: [first.isoformat(), last.isoformat()] for kind, (first, last) in line.work.days.items()},
             minutes_per_hour=per_hour,
             first_on=line.work.first_on,
             last_on=line.work.last_on,

@@ -1,5 +1,7 @@
 """工作量证明: made out for everybody who did something for others in a round, printed, taken back."""
 
+from datetime import date
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -21,7 +23,11 @@ def work_words() -> dict[str, tuple[str, str]]:
     return {
         "reviews": (_("评审作品"), _("件")),
         "decisions": (_("评定作品"), _("件")),
+        "samples": (_("抽查作品"), _("件")),
         "trainings": (_("主持培训"), _("次")),
+        "attendees": (_("培训到场"), _("人次")),
+        "plans_led": (_("牵头的学校方案（已通过）"), _("份")),
+        "plans_seen": (_("审阅学校方案"), _("份")),
     }
 
 
@@ -78,6 +84,7 @@ def _one(uuid: str, errors: dict[str, str]) -> str:
         qr=media.qr_svg(address),
         lacks=media.printer_lacks(),
         words=work_words(),
+        days={kind: tuple(map(date.fromisoformat, both)) for kind, both in (said.days or {}).items()},
         minutes=minutes,
         hundredths=competencies.trainings.worth(minutes, said.minutes_per_hour),
         errors=errors,

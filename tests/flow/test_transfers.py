@@ -23,7 +23,7 @@ from lms_plugin.flow import (
     transfer_views,
     transfers,
     verification,
-    workloads,
+    work_done,
 )
 from lms_plugin.people import Notice, OrgMembership, RoleKind
 from tests import people as cast
@@ -515,7 +515,7 @@ def test_what_was_taken_in_is_no_work_of_the_officer(world: World) -> None:
     there = earned_here(world)
     released(there)
     accepted(there)
-    assert workloads.works(world.session, there.programme, "Asia/Shanghai") == {}
+    assert work_done.works(world.session, there.programme, "Asia/Shanghai") == {}
 
 
 def test_a_list_shows_what_its_pages_open(world: World) -> None:
