@@ -20,7 +20,7 @@ from competencies import Programme, Submission
 from lms_plugin.access import Actor, Permission, RoleScope, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import conflicts, host_list, message_words, messages
+from lms_plugin.flow import conflicts, former_colleagues, host_list, message_words, messages
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_pool import rule_of
@@ -234,6 +234,9 @@ def _free(session: Session, appeal: Appeal, panel: str, pool: str, most: int, no
     rules = competencies.rules_of(session, programme)
     if pool == "district":
         rules = rules.model_copy(update={"review": rules.review.model_copy(update={"pool": pool})})
+    rows = rows_by_row(session, {work.person_id})[work.person_id]
+    former = former_colleagues.of_person(session, programme, rules.review, rows, now)
+    apart |= {found[0] for found in rows_by_row(session, former).values()}
     return _reviewers(session, appeal, work, programme, rules, seen | apart, author, seed, most)
 
 

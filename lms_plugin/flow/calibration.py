@@ -6,6 +6,7 @@ Until such a review is handed in, nothing that its reviewer gets says that it is
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func
@@ -18,7 +19,7 @@ from competencies import CompetencyPoint, Programme, Submission
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import among, by_id, get, pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import conflicts, marking
+from lms_plugin.flow import conflicts, former_colleagues, marking
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.people import OrgMembership, Person
@@ -34,15 +35,16 @@ def with_examples(
     slots: Sequence[Slot],
     same: Mapping[int, Sequence[int]],
     seed: int,
+    now: datetime,
 ) -> list[Slot | GoldSlot]:
     """The plan of an allotment with examples among its places, as the programme's setting says. `same`: reviewer → all
     rows of that human being. Never to the author, to who reads the work with its name, is kept apart from its author,
-    or has reviewed it; nor, where the programme leaves out the own school, within it."""
+    or has reviewed it; nor, where the programme leaves out the own school, within it or to former colleagues."""
     if policy.calibration not in {BEFORE, MIXED} or not slots:
         return list(slots)
     reviewers = {slot.reviewer_id for slot in slots}
     rows = {one for reviewer in reviewers for one in same.get(reviewer, (reviewer,))}
-    examples = _examples(session, programme, policy, reviewers, rows, same)
+    examples = _examples(session, programme, policy, reviewers, rows, same, now)
     if not examples:
         return list(slots)
     given = session.exec(
@@ -56,11 +58,11 @@ def with_examples(
 
 
 def examples_for(
-    session: Session, programme: Programme, policy: competencies.ReviewPolicy, rows: Sequence[int]
+    session: Session, programme: Programme, policy: competencies.ReviewPolicy, rows: Sequence[int], now: datetime
 ) -> list[rubrics.Example]:
     """The examples of a programme, with whether they are for the human being with these rows (the row of today
     first)."""
-    return _examples(session, programme, policy, {rows[0]}, set(rows), {rows[0]: rows})
+    return _examples(session, programme, policy, {rows[0]}, set(rows), {rows[0]: rows}, now)
 
 
 def _examples(
@@ -70,6 +72,7 @@ def _examples(
     reviewers: set[int],
     rows: set[int],
     same: Mapping[int, Sequence[int]],
+    now: datetime,
 ) -> list[rubrics.Example]:
     items = session.exec(
         select(GoldItem)
@@ -84,6 +87,8 @@ def _examples(
     read = works_read_by(session, set(today.values()), list(works.values()))
     apart = conflicts.kept_apart(session, programme.tenant_id)
     authors = rows_by_row(session, {work.person_id for work in works.values()})
+    people = set(today.values()) | {found[0] for found in authors.values()}
+    former = former_colleagues.pairs(session, programme, policy, people, now)
     seen: dict[int, set[int]] = defaultdict(set)
     for key, row in session.exec(
         select(Review.submission_id, Review.reviewer_id).where(col(Review.submission_id).in_(list(works)))
@@ -100,6 +105,7 @@ def _examples(
             for reviewer in reviewers
             if today[reviewer] == author
             or author in apart.get(today[reviewer], ())
+            or author in former.get(today[reviewer], ())
             or pk(work) in read.get(today[reviewer], ())
             or seen[pk(work)] & set(same.get(reviewer, (reviewer,)))
             or any(schools.get(row) == school for row in same.get(reviewer, (reviewer,)) if school is not None)

@@ -30,13 +30,13 @@ def in_place(
     had = _had(session, actor, programme)
     if len(had) >= policy.calibration_items:
         return None
-    mine = calibration.examples_for(session, programme, policy, actor.person_ids)
+    mine = calibration.examples_for(session, programme, policy, actor.person_ids, now)
     chance = int.from_bytes(hashlib.sha256(f"{programme.uuid}:{actor.person_id}:{now.isoformat()}".encode()).digest())
     return rubrics.next_claimed(mine, policy.calibration_items, had, actor.person_id, max(1, min(left, SOON)), chance)
 
 
 def first(
-    session: Session, actor: Actor, programme: competencies.Programme, policy: competencies.ReviewPolicy
+    session: Session, actor: Actor, programme: competencies.Programme, policy: competencies.ReviewPolicy, now: datetime
 ) -> list[rubrics.Example]:
     """The examples that this person is to practise on before the work that they claim."""
     if policy.calibration != calibration.BEFORE:
@@ -45,7 +45,7 @@ def first(
     missing = policy.calibration_items - len(had)
     if missing <= 0:
         return []
-    mine = calibration.examples_for(session, programme, policy, actor.person_ids)
+    mine = calibration.examples_for(session, programme, policy, actor.person_ids, now)
     free = [one for one in mine if one.item not in had and actor.person_id not in one.not_for]
     return free[:missing]
 

@@ -21,7 +21,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk, table
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import claim_examples, conflicts, host_list, leavers, message_words, messages
+from lms_plugin.flow import claim_examples, conflicts, former_colleagues, host_list, leavers, message_words, messages
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.review_needs import due_on, pool_key
@@ -69,10 +69,10 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
     if pool is None:
         raise Refused("review.claim_without_school")
     among = [*still_waiting(unit_id, policy), *_fitting(session, actor, group_id, policy)]
-    barred = _barred(session, actor, programme, policy, reviews)
+    barred = _barred(session, actor, programme, policy, reviews, now)
     due = due_on(programme, timezone, now)
     example = claim_examples.in_place(session, actor, programme, policy, left, now)
-    practice = claim_examples.first(session, actor, programme, policy)
+    practice = claim_examples.first(session, actor, programme, policy, now)
     read: set[int] = set()
     while len(read) < MOST_READ:
         who = rubrics.Claimant(
@@ -292,12 +292,15 @@ def _barred(
     programme: competencies.Programme,
     policy: competencies.ReviewPolicy,
     reviews: Sequence[Any],
+    now: datetime,
 ) -> set[int]:
-    """Rows of the people whose works this person does not review: 回避关系, those from whom they stepped back, by the
-    rule those of whom they have one, and, where only course groups count, those of other groups."""
+    """Rows of the people whose works this person does not review: 回避关系, those from whom they stepped back, former
+    colleagues where the own school is left out, by the rule those of whom they have one, and, where only course groups
+    count, those of other groups."""
     ends = {rubrics.ReviewState.RECUSED, *(rubrics.LIVE if policy.exclude_past_reviewers else ())}
     stepped_back = {one.person_id for one in reviews if one.state in ends}
     people = stepped_back | conflicts.kept_apart_from(session, actor.tenant_id, actor.person_ids)
+    people |= former_colleagues.of_person(session, programme, policy, actor.person_ids, now)
     if policy.course_groups == "only":
         groups = host_list.groups_of_people(session, pk(programme))
         mine = groups.get(actor.person_id, frozenset())

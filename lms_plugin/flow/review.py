@@ -185,7 +185,7 @@ def _allot(
     rubrics.hand_on(session, handed_on(pool, slots, policy.reviews_per_work), now)
     same = rows_by_row(session, {slot.reviewer_id for slot in slots})
     due_at = review_needs.due_at(session, programme, now)
-    plan = calibration.with_examples(session, programme, policy, slots, same, _seed(programme, now))
+    plan = calibration.with_examples(session, programme, policy, slots, same, _seed(programme, now), now)
     rubrics.allot_mixed(session, programme.tenant_id, pk(programme), plan, allocation_id, due_at, now, same)
     told = [messages.Told(person, programme.uuid, {"title": programme.title}) for person in same]
     messages.tell(session, programme.tenant_id, message_words.REVIEWS, told, now)

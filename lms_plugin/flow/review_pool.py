@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 import competencies
 import rubrics
 from lms_plugin.db import among, pk
-from lms_plugin.flow import conflicts, host_list, leavers, quotas
+from lms_plugin.flow import conflicts, former_colleagues, host_list, leavers, quotas
 from lms_plugin.flow.blindness import works_read_by
 from lms_plugin.people import OrgMembership, OrgUnit, Person, UnitKind
 
@@ -94,8 +94,8 @@ def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.Allo
 
 
 def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
-    """Reads the pool in six queries, one more where course groups count, and where somebody has a number of their
-    own.
+    """Reads the pool in six queries, one more where course groups count, where somebody has a number of their
+    own, and where the own school is left out.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
@@ -206,6 +206,7 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     )
     people = sorted({work.author_id for work in works} | volunteers.keys())
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
+    former = former_colleagues.pairs(session, programme, rules.review, people, now)
     everything = frozenset(taking_part)  # one for all who have gone: of a whole district it is large
     reviewers = tuple(
         rubrics.Reviewer(
@@ -219,7 +220,9 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             else frozenset(
                 refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
             ),
-            recused_authors=frozenset(recused.get(person, set()) | apart.get(person, set())),
+            recused_authors=frozenset(
+                recused.get(person, set()) | apart.get(person, set()) | former.get(person, set())
+            ),
             course_groups=groups.get(person, frozenset()),
             stage=stages.get(person, ""),
             quota=most.get(person),

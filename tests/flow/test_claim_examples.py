@@ -130,7 +130,7 @@ def test_nobody_claims_an_example_of_their_own_or_of_somebody_they_are_kept_apar
     conflicts.keep_apart(world.session, world.actor(cast.OFFICER), said, world.now)
     programme = world.programme
     policy = competencies.rules_of(world.session, programme).review
-    assert claim_examples.first(world.session, late, programme, policy) == []
-    assert claim_examples.first(world.session, world.actor(cast.ZHOU), programme, policy) == []
+    assert claim_examples.first(world.session, late, programme, policy, world.now) == []
+    assert claim_examples.first(world.session, world.actor(cast.ZHOU), programme, policy, world.now) == []
     one = claim(world, late)
     assert not is_example(world, one)

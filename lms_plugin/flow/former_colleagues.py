@@ -1,0 +1,116 @@
+"""Who changes school stays a colleague for a while: where the own school is left out, nobody reviews a work of somebody
+with whom they shared a school in this round, or within a year (docs/adr/0048)."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, Select, bindparam, func
+from sqlalchemy import select as columns
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+import competencies
+from lms_plugin.people import OrgMembership, Person
+
+A_YEAR = timedelta(days=365)
+
+
+def since(programme: competencies.Programme, now: datetime) -> date:
+    """From which day on a school that was shared counts: a year ago, or the first day of the round if that is
+    earlier."""
+    return min(programme.opens_on, (now - A_YEAR).date())
+
+
+def pairs(
+    session: Session,
+    programme: competencies.Programme,
+    policy: competencies.ReviewPolicy,
+    people: Collection[int],
+    now: datetime,
+) -> dict[int, set[int]]:
+    """Person → former colleagues, of these rows of today: one query, none where the own school is no rule. Colleagues
+    of today are left out: the rule knows them."""
+    if not _counts(policy):
+        return {}
+    member, gone = aliased(OrgMembership), aliased(OrgMembership)
+    first = since(programme, now)
+    left = columns(col(gone.org_unit_id)).join(Person, col(Person.id) == col(gone.person_id))
+    rows: Any = session.connection().execute(
+        columns(
+            func.coalesce(col(Person.merged_into_id), col(Person.id)),
+            col(member.org_unit_id),
+            col(member.starts_on),
+            col(member.ends_on),
+        )
+        .join(Person, col(Person.id) == col(member.person_id))
+        .where(
+            col(Person.tenant_id) == programme.tenant_id,
+            col(member.ends_on).is_(None) | (col(member.ends_on) >= first),
+            col(member.org_unit_id).in_(
+                left.where(col(Person.tenant_id) == programme.tenant_id, col(gone.ends_on) >= first).correlate(None)
+            ),
+        )
+    )
+    known = set(people)
+    at: dict[int, list[tuple[int, date, date]]] = defaultdict(list)
+    for person, unit, starts_on, ends_on in rows:
+        if person in known:
+            at[unit].append((person, starts_on, ends_on or date.max))
+    found: dict[int, set[int]] = {}
+    for there in at.values():
+        for one, came, went in there:
+            if went == date.max:
+                continue
+            for other, other_came, other_went in there:
+                if other != one and came < other_went and other_came < went:
+                    found.setdefault(one, set()).add(other)
+                    found.setdefault(other, set()).add(one)
+    return found
+
+
+def of_person(
+    session: Session,
+    programme: competencies.Programme,
+    policy: competencies.ReviewPolicy,
+    rows: Collection[int],
+    now: datetime,
+) -> set[int]:
+    """The former colleagues of the human being with these rows, under whatever row they were there: one query, none
+    where the own school is no rule."""
+    if not _counts(policy):
+        return set()
+    asked = {"rows": list(rows), "first": since(programme, now)}
+    return set(session.connection().execute(_of_person(), asked).scalars())
+
+
+@cache
+def _of_person() -> Select[Any]:
+    me, other = aliased(OrgMembership), aliased(OrgMembership)
+    rows: Any = bindparam("rows", expanding=True)
+    first: Any = bindparam("first", type_=Date)
+    return (
+        columns(col(other.person_id))
+        .join(me, col(me.org_unit_id) == col(other.org_unit_id))
+        .where(
+            col(me.person_id).in_(rows),
+            col(other.person_id).not_in(rows),
+            col(me.ends_on).is_not(None) | col(other.ends_on).is_not(None),
+            *(_until(one, first) for one in (me, other)),
+            _until(me, col(other.starts_on), strict=True),
+            _until(other, col(me.starts_on), strict=True),
+        )
+    )
+
+
+def _until(row: Any, day: Any, *, strict: bool = False) -> ColumnElement[bool]:
+    """Whether somebody was still there on that day; `strict`: after it."""
+    ends_on = col(row.ends_on)
+    found: ColumnElement[bool] = ends_on.is_(None) | (ends_on > day if strict else ends_on >= day)
+    return found
+
+
+def _counts(policy: competencies.ReviewPolicy) -> bool:
+    return policy.exclude_own_school or policy.exclude_own_group

@@ -1,0 +1,115 @@
+"""Who changed school reviews no former colleagues, and they nothing of theirs, where the own school is left out."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+import competencies
+from lms_plugin.db import pk
+from lms_plugin.errors import Refused
+from lms_plugin.flow import calibration, former_colleagues, review, roster_ties
+from lms_plugin.people import OrgMembership
+from tests import people as cast
+from tests.factories import World
+from tests.flow.handed_in import hand_in, reviews_of
+from tests.flow.test_appeals import ask, members, result_of, who_is
+from tests.flow.test_calibration import example, settled
+from tests.flow.test_claims import HOUR, LATE, claim, joins
+
+DAY = timedelta(days=1)
+OLD, NEW = "希望小学", "平安小学"
+
+
+def rules(world: World, *, exclude: bool = True) -> competencies.ReviewPolicy:
+    world.set_rules(review={"pool": "district", "exclude_own_school": exclude, "reviews_per_work": 3, "claims": 3})
+    return competencies.rules_of(world.session, world.programme).review
+
+
+def moved(world: World, who: cast.Cast, days: int = 1) -> None:
+    """From the old school to the new one, so many days ago; everybody has been where they are for long."""
+    for row in world.session.exec(select(OrgMembership)):
+        row.starts_on -= 400 * DAY
+        world.session.add(row)
+    world.session.flush()
+    roster_ties.move_to_school(world.session, world.person(who), world.schools[NEW], world.now - days * DAY)
+
+
+def people(world: World) -> list[int]:
+    return [pk(world.person(who)) for who in cast.TEACHERS]
+
+
+def pairs(world: World, policy: competencies.ReviewPolicy) -> dict[int, set[int]]:
+    return former_colleagues.pairs(world.session, world.programme, policy, people(world), world.now)
+
+
+def test_for_a_year_or_a_whole_round_those_who_shared_a_school_are_colleagues(world: World) -> None:
+    policy = rules(world)
+    assert pairs(world, policy) == {}
+    moved(world, cast.CHEN)
+    chen, wang, li, zhao = (pk(world.person(one)) for one in (cast.CHEN, cast.WANG, cast.LI, cast.ZHAO))
+    assert pairs(world, policy) == {chen: {wang, li}, wang: {chen}, li: {chen}}
+    one = former_colleagues.of_person(world.session, world.programme, policy, [chen], world.now)
+    assert one >= {wang, li}
+    assert zhao not in one
+    assert chen in former_colleagues.of_person(world.session, world.programme, policy, [li], world.now)
+    assert chen not in former_colleagues.of_person(world.session, world.programme, policy, [zhao], world.now)
+    assert pairs(world, rules(world, exclude=False)) == {}
+    later = world.now + timedelta(days=800)
+    assert former_colleagues.pairs(world.session, world.programme, policy, people(world), later) != {}  # of this round
+    world.programme.opens_on = (later - DAY).date()
+    assert former_colleagues.pairs(world.session, world.programme, policy, people(world), later) == {}
+
+
+def test_who_came_when_the_other_had_gone_shared_nothing(world: World) -> None:
+    policy = rules(world)
+    moved(world, cast.CHEN, 5)
+    wang = world.person(cast.WANG)
+    row = world.session.exec(select(OrgMembership).where(OrgMembership.person_id == pk(wang))).one()
+    row.starts_on = (world.now - 5 * DAY).date()
+    world.session.add(row)
+    world.session.flush()
+    assert pk(wang) not in pairs(world, policy).get(pk(world.person(cast.CHEN)), set())
+    assert pk(wang) not in former_colleagues.of_person(
+        world.session, world.programme, policy, [pk(world.person(cast.CHEN))], world.now
+    )
+
+
+def test_an_allotment_gives_no_former_colleagues_to_each_other(world: World) -> None:
+    policy = rules(world)
+    works = {who.key: hand_in(world, who, "A3", world.now - 2 * HOUR) for who in cast.TEACHERS}
+    moved(world, cast.CHEN)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 7, world.now)
+    apart = pairs(world, policy)
+    given = {(one.reviewer_id, work.person_id) for work in works.values() for one in reviews_of(world, work)}
+    assert given
+    assert not {(reviewer, author) for reviewer, author in given if author in apart.get(reviewer, ())}
+    world.now += HOUR  # and neither does what is placed later
+    world.programme.allotted_at = world.now - 2 * HOUR
+    review.allocate_due(world.session, pk(world.programme), world.now)
+    rows = [one.reviewer_id for one in reviews_of(world, works["chen"])]
+    assert not apart[pk(world.person(cast.CHEN))] & set(rows)
+
+
+def test_a_claim_and_an_example_keep_to_it_too(world: World) -> None:
+    rules(world)
+    hand_in(world, cast.WANG, "A3", world.now - 2 * HOUR)
+    late = joins(world)
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 7, world.now)
+    moved(world, LATE)
+    with pytest.raises(Refused, match="nothing_to_claim"):
+        claim(world, late)
+    example(world, settled(world, cast.LI))
+    policy = competencies.rules_of(world.session, world.programme).review
+    (found,) = calibration.examples_for(world.session, world.programme, policy, late.person_ids, world.now)
+    assert late.person_id in found.not_for
+
+
+def test_a_panel_asks_no_former_colleague_even_of_the_whole_district(world: World) -> None:
+    for who in (cast.CHEN, cast.WANG):
+        assert who.school == OLD
+    moved(world, cast.WANG)
+    work = result_of(world, review={"pool": "district", "exclude_own_school": True})
+    found = members(world, ask(world, work))
+    assert found
+    assert not {who_is(world, one) for one in found} & {cast.WANG, cast.LI}
