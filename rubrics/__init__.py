@@ -12,6 +12,7 @@ from rubrics.allocation import (
     Why,
     Work,
     allocate,
+    room_of,
     third_reviewer,
 )
 from rubrics.appeals import (
@@ -181,6 +182,7 @@ __all__ = [
     "Work",
     "Load",
     "allocate",
+    "room_of",
     "third_reviewer",
     "AllocationPlan",
     "Inputs",

@@ -36,6 +36,7 @@ __all__ = [
     "Why",
     "Work",
     "allocate",
+    "room_of",
     "third_reviewer",
     "VERSION",
 ]
@@ -111,6 +112,15 @@ def third_reviewer(
     plan = Plan([work], list(set(reviewers)), rule, seed, standing, on)
     plan.run({work.id: rule.reviews_per_work + 1} if is_due else {})
     return _outcome(works, reviewers, standing, on, plan.assignments(), plan.shortages(), True)
+
+
+def room_of(
+    works: Sequence[Work], reviewers: Sequence[Reviewer], rule: AllocationRule, existing: Sequence[Assignment] = ()
+) -> dict[int, int]:
+    """How many reviews each person may give beyond those they have, as `allocate` counts it: whom they may review is
+    not asked. Raises ValueError as `allocate`."""
+    standing, _on = _before(works, reviewers, rule, 0, existing)
+    return {person: max(0, most - standing.load[person]) for person, most in standing.limit.items()}
 
 
 def _before(

@@ -1,7 +1,7 @@
 """Who takes part in the reviews of a programme right now: works, reviewers, and what they already owe."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,13 +27,18 @@ HANDED_IN = (
 )
 
 
+Said = tuple[dict[int, set[int]], dict[int, int]]
+"""Who does not review whom, and how many each gives who has a number of their own."""
+
+
 @dataclass(frozen=True)
 class Pool:
     """What an allotment works on. `needy` are the ids of works that lack reviewers and may get some now.
 
     `late`: reviews by work whose time is up, the longest untouched first: they stand until somebody else is found.
     `waiting`: works whose author may still withdraw. `differing`: works whose submitted reviews differ on pass, with
-    the point levels of those reviews.
+    the point levels of those reviews. `gone`: people who take part no more; `groups`: course groups of people, None =
+    not asked.
     """
 
     works: tuple[rubrics.Work, ...]
@@ -46,6 +51,8 @@ class Pool:
     waiting: int
     differing: dict[int, tuple[int, ...]]
     school_names: dict[int, str]
+    gone: frozenset[int] = frozenset()
+    groups: Mapping[int, frozenset[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,15 @@ def rule_of(rules: competencies.Rules, slack: int = USUAL_SLACK) -> rubrics.Allo
     )
 
 
-def pool_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Pool:
+def pool_of(
+    session: Session,
+    programme: competencies.Programme,
+    rules: competencies.Rules,
+    now: datetime,
+    said: Said | None = None,
+) -> Pool:
     """Reads the pool in six queries, one more where course groups count, where somebody has a number of their
-    own, and where the own school is left out.
+    own, and where the own school is left out; one less where `said` (`said_of`) is known.
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
@@ -181,7 +194,8 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
     needy = frozenset(key for key in ripe if counts[key] < enough)
     taking_part = needy | {key for key in submissions if counts[key] >= enough > 0}
     # Who gives some without a work of their own takes part too.
-    apart, most = said_of(session, programme)
+    said = said or said_of(session, programme)
+    apart, most = said
     volunteers = _volunteers(session, programme, {key for key, number in most.items() if number})
     for person, (subject, stage, has_left) in volunteers.items():
         subjects[person], stages[person] = subject, stage
@@ -245,17 +259,25 @@ def pool_of(session: Session, programme: competencies.Programme, rules: competen
             if key in ripe and key in taking_part and rubrics.differ_on_pass(found)
         },
         school_names=names,
+        gone=frozenset(left),
+        groups=groups,
     )
 
 
-def said_of(session: Session, programme: competencies.Programme) -> tuple[dict[int, set[int]], dict[int, int]]:
+def said_of(session: Session, programme: competencies.Programme) -> Said:
     """What people have said of reviewers: who does not review whom, and who gives how many. One query."""
     pair, number = conflicts.standing(programme.tenant_id), quotas.said(pk(programme))
     rows: Sequence[Any] = session.execute(
         union_all(pair.add_columns(literal(True)), number.add_columns(literal(False)))
     ).all()
-    apart = conflicts.both_ways((one, other) for one, other, _at, is_pair in rows if is_pair)
-    return apart, quotas.latest((one, most, at) for one, most, at, is_pair in rows if not is_pair)
+    return said_in(rows)
+
+
+def said_in(rows: Iterable[tuple[int, int, datetime, bool]]) -> Said:
+    """`said_of`, of these rows: two people, or one and their number; when it was said; whether it is a pair."""
+    known = list(rows)
+    apart = conflicts.both_ways((one, other) for one, other, _at, is_pair in known if is_pair)
+    return apart, quotas.latest((one, most, at) for one, most, at, is_pair in known if not is_pair)
 
 
 def _volunteers(

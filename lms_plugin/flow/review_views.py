@@ -20,12 +20,12 @@ from lms_plugin.flow.evidence_views import PieceView, piece_views
 from lms_plugin.flow.humans import rows_by_row
 from lms_plugin.flow.reach import owes_review
 from lms_plugin.flow.review import load_review, waits_for
-from lms_plugin.flow.review_forecast import Forecast, forecast
+from lms_plugin.flow.review_forecast import Forecast, facts_of, forecast
 from lms_plugin.flow.review_names import Named
 from lms_plugin.flow.review_pool import GroupFigures, group_figures, plan_of, pool_of
 from lms_plugin.flow.review_preview import Preview, preview_of
 from lms_plugin.flow.scopes import programme_scope
-from lms_plugin.people import OrgUnit, Person
+from lms_plugin.people import OrgUnit, Person, Tenant
 
 _OWED = tuple(state.value for state in rubrics.UNFINISHED)
 
@@ -257,7 +257,7 @@ class AllocationPage:
     reviewers: int
     shortages: tuple[ShortWork, ...]
     preview: Preview | None
-    ahead: Forecast | None  # whether reviewers will suffice, while nothing is handed in
+    ahead: Forecast | None  # whether reviewers will suffice, while works may still come in
     held: held_hours.Held
 
     @property
@@ -270,8 +270,12 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
     """The latest allotment of a programme, and what is missing now: a constant number of queries."""
     require(actor, Permission.REVIEW_ALLOCATE, programme_scope(session, programme))
     rules, last = _rules_and_last(session, programme)
-    pool, enough = pool_of(session, programme, rules, now), rules.review.reviews_per_work
+    enough = rules.review.reviews_per_work
+    last_day = competencies.end_of_day(programme.submit_by_on, get(session, Tenant, programme.tenant_id).timezone)
+    facts = facts_of(session, programme, rules) if enough and (now < last_day or not last) else None
+    pool = pool_of(session, programme, rules, now, facts.said if facts is not None else None)
     now_planned = plan_of(pool, rules) if enough else None
+    is_ahead = facts is not None and (now < last_day or not pool.submissions)
     # Before the first allotment nothing is short: it is just not allotted yet.
     plan = now_planned if last is not None else None
     short = {pool.submissions[one.work_id].uuid: one for one in plan.shortages} if plan is not None else {}
@@ -297,7 +301,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
         preview=preview_of(pool, now_planned) if now_planned is not None and now_planned.works else None,
-        ahead=None if pool.submissions or last or not enough else forecast(session, programme, rules),
+        ahead=forecast(session, programme, rules, facts, pool, now) if facts is not None and is_ahead else None,
         held=held_hours.waiting(session, actor, programme) if rules.review.duty == "hold" else held_hours.Held(0, ()),
     )
 
