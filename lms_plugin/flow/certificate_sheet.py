@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -11,7 +12,7 @@ from competencies import Certificate, CertificateEnd, CreditEntry, Programme, Pr
 from lms_plugin.access import Actor, Permission, can, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict
-from lms_plugin.flow import certificates, cycle_certificates, humans
+from lms_plugin.flow import appealed, certificates, cycle_certificates, humans
 from lms_plugin.people import Person, Tenant
 
 Hours = tuple[tuple[str, int], ...]
@@ -75,6 +76,7 @@ class View(Printed):
     programme_uuid: str  # "" of a cycle
     person_uuid: str
     standing: Standing
+    appealed: int  # awards that it counts and an appeal ended since
     reason: str
     ended_at: datetime | None
     followed_by: str
@@ -101,8 +103,7 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
     require(actor, Permission.CERTIFICATE_READ, scope)
     tenant = get(session, Tenant, actor.tenant_id)
     programme = get(session, Programme, certificate.programme_id) if certificate.programme_id is not None else None
-    end = session.get(CertificateEnd, pk(certificate))
-    follower = session.get(Certificate, end.followed_by_id or 0) if end is not None else None
+    end, followed_by, is_stamped = _what_became_of(session, certificate)
     entries = competencies.certificates.entries_named(session, certificate)
     if programme is not None:
         programmes = {pk(programme): programme}
@@ -114,11 +115,12 @@ def view(session: Session, actor: Actor, certificate_uuid: str) -> View:
         programme_uuid=programme.uuid if programme is not None else "",
         person_uuid=person.uuid,
         standing=standing_of(session, certificate, end is not None),
+        appealed=appealed.in_entries(session, certificate.entries),
         reason=end.reason if end is not None else "",
         ended_at=end.ended_at if end is not None else None,
-        followed_by=follower.uuid if follower is not None else "",
+        followed_by=followed_by,
         is_own=actor.is_author(pk(person)),
-        is_stamped=_is_stamped(session, certificate),
+        is_stamped=is_stamped,
         may_revoke=end is None and can(actor, Permission.CERTIFICATE_ISSUE, scope),
     )
 
@@ -179,9 +181,18 @@ def printed(
     )
 
 
-def _is_stamped(session: Session, certificate: Certificate) -> bool:
-    """Whether a seal was put on it. One query."""
-    return session.get(competencies.SealUse, pk(certificate)) is not None
+def _what_became_of(session: Session, certificate: Certificate) -> tuple[CertificateEnd | None, str, bool]:
+    """Its end, the uuid of the one that followed it ("" for none), and whether a seal was put on it. One query."""
+    follower, use = aliased(Certificate), competencies.SealUse
+    end, followed_by, stamped = session.exec(
+        select(CertificateEnd, follower.uuid, use.certificate_id)
+        .select_from(Certificate)
+        .join(CertificateEnd, col(CertificateEnd.certificate_id) == col(Certificate.id), isouter=True)
+        .join(follower, col(follower.id) == col(CertificateEnd.followed_by_id), isouter=True)
+        .join(use, col(use.certificate_id) == col(Certificate.id), isouter=True)
+        .where(Certificate.id == pk(certificate))
+    ).one()
+    return end, followed_by or "", stamped is not None
 
 
 def standing_of(session: Session, certificate: Certificate, is_ended: bool) -> Standing:

@@ -10,10 +10,19 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 import competencies
+import rubrics
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import categories, certificate_views, certificates, deliveries, humans, sign_in, whole_record
+from lms_plugin.flow import (
+    categories,
+    certificate_views,
+    certificates,
+    deliveries,
+    humans,
+    sign_in,
+    whole_record,
+)
 from lms_plugin.flow.course_check import as_instructor
 from lms_plugin.flow.round_view import Round
 from lms_plugin.flow.scopes import courses_of, person_scope
@@ -30,7 +39,8 @@ class RecordPoint:
     `why`: a `competencies.Why`: why its hours do (counted) or do not count. `award`: what a
     reversal names, "" where nothing is awarded. `retake`: the work, where the rules may give no more preparation and an
     officer may open one. `failings`: the trainer's reasons where it failed; `taken_back`: why
-    the award was taken back, where it was.
+    the award was taken back, where it was; `appealed`: the level before an appeal, the level since, and when, where it
+    changed the level.
     """
 
     code: str
@@ -44,6 +54,7 @@ class RecordPoint:
     retake: str = ""
     failings: tuple[str, ...] = ()
     taken_back: str | None = None
+    appealed: tuple[int, int, datetime] | None = None
 
 
 @dataclass(frozen=True)
@@ -303,6 +314,13 @@ def _left(entries: Sequence[competencies.CreditEntry]) -> tuple[datetime | None,
     return last.entered_at, last.source
 
 
+def _appealed(appeal: rubrics.Appeal | None) -> tuple[int, int, datetime] | None:
+    if appeal is None or appeal.settled_at is None or appeal.after_level is None:
+        return None
+    before = int(appeal.before["point_level"] or 0)
+    return (before, appeal.after_level, appeal.settled_at) if before != appeal.after_level else None
+
+
 def _points(
     rows: Sequence[ChosenPoint],
     rules: competencies.Rules,
@@ -348,6 +366,7 @@ def _points(
                 if why is competencies.Why.FAILED and taken_back is None
                 else (),
                 taken_back=taken_back,
+                appealed=_appealed(row.appeal),
             )
         )
     return tuple(found)

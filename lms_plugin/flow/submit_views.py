@@ -197,6 +197,7 @@ class ChosenPoint:
     version: competencies.SubmissionVersion | None
     decision: competencies.Decision | None
     award: competencies.Award | None
+    appeal: rubrics.Appeal | None = None  # against that decision
 
     @property
     def point_id(self) -> int:
@@ -248,6 +249,7 @@ _CHOSEN: Any = (
         competencies.SubmissionVersion,
         competencies.Decision,
         competencies.Award,
+        rubrics.Appeal,
     )
     .join(competencies.Selection, col(competencies.Selection.point_id) == col(competencies.CompetencyPoint.id))
     .join(
@@ -270,6 +272,7 @@ _CHOSEN: Any = (
         competencies.revisions.AWARD_OF_DECISION,
         isouter=True,
     )
+    .join(rubrics.Appeal, col(rubrics.Appeal.decision_id) == col(competencies.Decision.id), isouter=True)
     .where(
         col(competencies.Selection.programme_id) == bindparam("programme"),
         col(competencies.Selection.person_id).in_(bindparam("people", expanding=True)),

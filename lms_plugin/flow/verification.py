@@ -11,7 +11,7 @@ from sqlmodel import Session
 import competencies
 from competencies import Standing
 from lms_plugin.db import get
-from lms_plugin.flow import certificate_sheet, workloads
+from lms_plugin.flow import appealed, certificate_sheet, workloads
 from lms_plugin.people import Tenant
 
 
@@ -29,6 +29,7 @@ class Verified:
     issued_at: datetime
     timezone: str
     standing: Standing
+    appealed: int  # awards that it counts and an appeal ended since
     since: datetime | None
 
 
@@ -51,6 +52,7 @@ def look_up(session: Session, typed: str) -> Verified | workloads.VerifiedWork |
         issued_at=certificate.issued_at,
         timezone=get(session, Tenant, certificate.tenant_id).timezone,
         standing=certificate_sheet.standing_of(session, certificate, end is not None),
+        appealed=appealed.in_entries(session, certificate.entries),
         since=end.ended_at if end is not None else None,
     )
 

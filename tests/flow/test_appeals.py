@@ -31,10 +31,12 @@ from lms_plugin.flow import (
     review,
     submit,
     transfers,
+    verification,
 )
 from lms_plugin.people import Role, RoleKind
 from rubrics import Appeal, AppealPoint, AppealReview, AppealState, Given, MemberState
 from tests import people as cast
+from tests.certified import issue, sealed
 from tests.factories import World, grant
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, hand_in, judgement
@@ -131,6 +133,24 @@ def test_a_better_level_replaces_the_award_and_the_earlier_one_stays_in_the_trai
     assert awards[0].revoked_at == world.now
     assert hours(world) == 1000
     assert result_view.result_page(world.session, world.actor(cast.CHEN), work.uuid).level == 2
+
+
+def test_the_record_and_the_certificate_say_that_an_appeal_replaced_the_award(world: World, browse: Any) -> None:
+    work = result_of(world, 1, hours={"kind": "per_level", "excellent_hundredths": 1000})
+    sealed(world)
+    paper = issue(world, cast.CHEN)
+    before = verification.look_up(world.session, paper.code)
+    assert isinstance(before, verification.Verified)
+    assert before.appealed == 0
+    settle(world, ask(world, work), 2)
+    after = verification.look_up(world.session, paper.code)
+    assert isinstance(after, verification.Verified)
+    assert (after.appealed, after.standing) == (1, competencies.Standing.VALID)
+    record = browse(cast.CHEN).get(f"/record/{world.programme.uuid}").text
+    assert "申请复核以后由合格改为优秀" in record
+    words = "1 项认定后来经申请复核改了等级：原来的认定已由新的代替，这里的学时仍然算数。"
+    assert words in browse(cast.CHEN).get(f"/certificate/{paper.uuid}").text
+    assert words in browse(cast.CHEN).get(f"/v/{paper.code}").text
 
 
 def test_it_goes_down_only_where_that_was_said(world: World) -> None:
