@@ -19,6 +19,7 @@ from tests import people as cast
 from tests.certified import certificate_for
 from tests.factories import actor_of, build_world, world_in
 from tests.flow.earned import earn
+from tests.flow.test_appeals import ask, result_of, settle
 from tests.ledgers import ENTRIES, add_entry, rows
 from tests.rosters import put_on_roster
 
@@ -266,3 +267,36 @@ def test_certificates_of_cycles_go_with_their_seals_and_the_others_stay(
     with Session(made) as session:
         assert missing_guards(session) == []
     made.dispose()
+
+
+def test_awards_that_an_appeal_replaced_go_down_and_come_back(
+    made: Engine, own_database_url: str, now: datetime
+) -> None:
+    with Session(made) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        work = result_of(world, 1, hours={"kind": "per_level", "excellent_hundredths": 1000})
+        settle(world, ask(world, work), 2)
+        session.commit()
+    before = counted(made)
+    migrate.downgrade(own_database_url, "0055")
+    with made.connect() as connection:
+        rows_then = connection.execute(text(BOTH)).all()
+    made.dispose()
+    assert [(level, number > 0, point) for level, number, point in rows_then] == [(1, False, 1), (2, True, 2)]
+    migrate.upgrade(own_database_url)
+    after = counted(made)
+    for name in ("award", "decision", "submission_version", "credit_entry"):
+        assert after[name] == before[name], name
+    with Session(made) as session:
+        awards = session.exec(select(competencies.Award).order_by(col(competencies.Award.id))).scalars().all()
+        assert [(one.level, one.is_replaced) for one in awards] == [(1, True), (2, False)]
+        assert len({one.decision_id for one in awards}) == 1
+    made.dispose()
+
+
+BOTH = """
+SELECT award.level, submission_version.number, decision.point_level FROM award
+JOIN decision ON decision.id = award.decision_id
+JOIN submission_version ON submission_version.id = decision.submission_version_id ORDER BY award.id
+"""

@@ -147,8 +147,9 @@ _LOOSE = {
     ("ledger_draw", "entry_ids"): "credit_entry",
     ("certificate", "entries"): "credit_entry",
     ("choice_confirmation", "points"): "competency_point",
+    ("appeal", "before.decided_by_id"): "person",
 }
-"""Columns that hold an id, or a list of them, without a foreign key."""
+"""Columns that hold an id, or a list of them, without a foreign key; after a dot, the key of what the column holds."""
 
 _AT_ONCE = 200  # rows of a statement that are in memory together
 MOST_ID = 2**31 - 1
@@ -284,6 +285,19 @@ class Ids:
         )
 
 
+def _loose_ids(table: Table, row: Mapping[str, Any], loose: str) -> list[Any]:
+    """What a column of `_LOOSE` names. Raises Refused `archive.row` where it holds no such key."""
+    column, _dot, inner = loose.partition(".")
+    held = row[column]
+    if inner and held is not None:
+        if not isinstance(held, dict) or inner not in held:
+            raise Refused("archive.row", table=f"{table.name}.{column}")
+        held = held[inner]
+    if held is None:
+        return []
+    return held if isinstance(held, list) else [held]
+
+
 @dataclass
 class Pointers:
     """What the rows of an archive point to, held against the rows that it has: nothing leads out of the district."""
@@ -303,9 +317,8 @@ class Pointers:
                 if row[column.name] is not None:
                     self._want(table, target, row[column.name])
         for (name, loose), target in _LOOSE.items():
-            if name == table.name and row[loose] is not None:
-                keys = row[loose] if isinstance(row[loose], list) else [row[loose]]
-                for key in keys:
+            if name == table.name:
+                for key in _loose_ids(table, row, loose):
                     self._want(table, target, key)
         if table.name == people.OrgUnit.__tablename__:
             self._look_at_path(table, row)

@@ -4,6 +4,9 @@ Revision ID: 0056
 Revises: 0055
 """
 
+import uuid
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,6 +17,8 @@ branch_labels = None
 depends_on = None
 
 NOW_ONE = sa.text('NOT is_replaced')
+FOLDED = 'appealed_version_id'
+KEPT, MOMENTS = ('marks', 'item_levels', 'point_level', 'reason', 'decided_by_id'), ('decided_at', 'released_at')
 
 
 def upgrade() -> None:
@@ -22,6 +27,7 @@ def upgrade() -> None:
         batch_op.drop_constraint(op.f('uq_award_decision_id'), type_='unique')
     with op.batch_alter_table('award', schema=None) as batch_op:
         batch_op.alter_column('is_replaced', existing_type=sa.Boolean(), server_default=None)
+    unfold()
     op.create_index(
         'uq_award_decision', 'award', ['decision_id'], unique=True, sqlite_where=NOW_ONE, postgresql_where=NOW_ONE
     )
@@ -126,9 +132,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The sealed ledger names both awards of a decision that was appealed: neither can go.
-    if op.get_bind().execute(sa.text('SELECT 1 FROM award WHERE is_replaced LIMIT 1')).first():
-        raise RuntimeError('an appeal has changed awards: there is no way back behind 0056')
+    fold()
     op.drop_table('appeal_review')
     op.drop_table('appeal_point')
     op.drop_table('appeal')
@@ -137,3 +141,68 @@ def downgrade() -> None:
         batch_op.drop_column('is_replaced')
         batch_op.create_unique_constraint(op.f('uq_award_decision_id'), ['decision_id'])
 
+
+def tables() -> 'tuple[sa.Table, sa.Table, sa.Table, sa.Table]':
+    """Award, decision, version and appeal as they are in the database now."""
+    found = sa.MetaData()
+    found.reflect(op.get_bind(), only=['award', 'decision', 'submission_version', 'appeal'])
+    return tuple(found.tables[name] for name in ('award', 'decision', 'submission_version', 'appeal'))
+
+
+def fold() -> None:
+    """The sealed ledger names both awards of a decision that was appealed, and an older product knows one for each. So
+    the decision goes back to how it stood before the appeal, for the award that was replaced, on a copy of the version
+    that was judged; a newer one says what stands since. Copies are numbered from 0 down, before all that was handed in,
+    and name what they were made from."""
+    bind = op.get_bind()
+    award, decision, version, appeal = tables()
+    replaced = bind.execute(sa.select(award.c.decision_id).where(award.c.is_replaced).order_by(award.c.id)).scalars()
+    for key in list(dict.fromkeys(replaced)):
+        now = dict(bind.execute(sa.select(decision).where(decision.c.id == key)).mappings().one())
+        judged = dict(
+            bind.execute(sa.select(version).where(version.c.id == now['submission_version_id'])).mappings().one()
+        )
+        lowest = bind.execute(
+            sa.select(sa.func.min(version.c.number)).where(version.c.submission_id == judged['submission_id'])
+        ).scalar_one()
+        copy = judged | {
+            'number': min(lowest, 1) - 1,
+            'manifest': {**judged['manifest'], FOLDED: judged['id']},
+        }
+        before = bind.execute(sa.select(appeal.c.before).where(appeal.c.decision_id == key)).scalar() or {}
+        was = {name: before[name] for name in KEPT if name in before}
+        was |= {name: datetime.fromisoformat(before[name]) for name in MOMENTS if before.get(name)}
+        was['submission_version_id'] = _insert(version, copy)
+        bind.execute(decision.update().where(decision.c.id == key).values(was))
+        newer = _insert(decision, now | {'uuid': uuid.uuid4().hex})
+        bind.execute(
+            award.update().where(award.c.decision_id == key, sa.not_(award.c.is_replaced)).values(decision_id=newer)
+        )
+
+
+def _insert(table: sa.Table, row: 'dict[str, object]') -> int:
+    """Puts in a copy of a row; gives its id."""
+    bare = {key: value for key, value in row.items() if key != 'id'}
+    return op.get_bind().execute(table.insert().values(bare)).inserted_primary_key[0]
+
+
+def unfold() -> None:
+    """What `fold` put aside goes back: both awards name the one decision again."""
+    bind = op.get_bind()
+    award, decision, version = (
+        sa.Table(name, sa.MetaData(), autoload_with=bind) for name in ('award', 'decision', 'submission_version')
+    )
+    for copy, manifest in bind.execute(
+        sa.select(version.c.id, version.c.manifest).where(version.c.number < 1).order_by(version.c.id)
+    ).all():
+        if FOLDED not in manifest:
+            continue
+        on = decision.c.submission_version_id
+        key = bind.execute(sa.select(decision.c.id).where(on == copy)).scalar_one()
+        newer = dict(bind.execute(sa.select(decision).where(on == manifest[FOLDED])).mappings().one())
+        bind.execute(award.update().where(award.c.decision_id == key).values(is_replaced=True))
+        bind.execute(award.update().where(award.c.decision_id == newer['id']).values(decision_id=key))
+        bind.execute(decision.delete().where(decision.c.id == newer['id']))
+        kept = {name: value for name, value in newer.items() if name not in {'id', 'uuid'}}
+        bind.execute(decision.update().where(decision.c.id == key).values(kept))
+        bind.execute(version.delete().where(version.c.id == copy))

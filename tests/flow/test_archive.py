@@ -458,3 +458,29 @@ def test_a_neighbour_does_not_come_along(left: tuple[Place, int, Path]) -> None:
         assert json.dumps(opened.manifest)
     assert here
     assert not here & set(others)
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [
+        ({"decided_by_id": 7}, ""),
+        ({"decided_by_id": 8}, "archive.points_out"),
+        ({}, "archive.row"),
+        ([7], "archive.row"),
+    ],
+)
+def test_who_decided_before_an_appeal_is_a_person_of_the_district(before: Any, code: str) -> None:
+    table, pointers = Model.metadata.tables["appeal"], archive_tables.Pointers(1)
+    row = {column.name: None for column in archive_tables.columns(table)}
+    person = {column.name: None for column in archive_tables.columns(Model.metadata.tables["person"])}
+    pointers.note(Model.metadata.tables["person"], {**person, "id": 7, "tenant_id": 1})
+
+    def looked_at() -> None:
+        pointers.note(table, {**row, "id": 1, "tenant_id": 1, "before": before})
+        pointers.must_be_there()
+
+    if not code:
+        looked_at()
+        return
+    with pytest.raises(Refused, match=code.replace(".", r"\.")):
+        looked_at()
