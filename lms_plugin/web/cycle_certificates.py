@@ -16,8 +16,10 @@ blueprint = Blueprint("cycle_certificates", __name__)
 
 @blueprint.get("/cycle-certificates")
 def today() -> BaseResponse:
-    """The cycle of today."""
+    """The cycle of today; `unit`: its page of that unit."""
     years = cycle_certificate_views.years_of_today(db(), actor(), edge().now)
+    if unit := request.args.get("unit"):
+        return redirect(url_for("cycle_certificates.unit", years=years.text, unit=unit), 303)
     return redirect(url_for("cycle_certificates.home", years=years.text), 303)
 
 

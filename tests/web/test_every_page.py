@@ -198,6 +198,7 @@ PAGES = (
     One("verify.page", "", at("/v/{cycle_code}"), "cycle"),
     One("cycle_certificates.home", "officer", at("/cycle-certificates")),
     One("cycle_certificates.unit", "officer", at("/cycle-certificates/2026-2030/{S}")),
+    One("cycle_certificates.unit", "lead", at("/cycle-certificates?unit={S}"), "school"),
     One("cycle_certificates.issue", "officer", at("/record/whole/{li}/certificate/2026-2030")),
     One("cycle_certificates.issue", "sun", at("/record/whole/{sun}/certificate/2026-2030"), "nothing"),
     One("bundles.cycles", "officer", at("/cycle-certificates/2026-2030/{S}/bundle")),
