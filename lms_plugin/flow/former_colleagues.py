@@ -28,11 +28,11 @@ def pairs(
     session: Session,
     programme: competencies.Programme,
     policy: competencies.ReviewPolicy,
-    people: Collection[int],
+    people: Collection[int] | None,
     now: datetime,
 ) -> dict[int, set[int]]:
-    """Person → former colleagues, of these rows of today: one query, none where the own school is no rule. Colleagues
-    of today are left out: the rule knows them."""
+    """Person → former colleagues, of these rows of today (None = of everybody of the district): one query, none where
+    the own school is no rule. Colleagues of today are left out: the rule knows them."""
     if not _counts(policy):
         return {}
     member, gone = aliased(OrgMembership), aliased(OrgMembership)
@@ -54,10 +54,10 @@ def pairs(
             ),
         )
     )
-    known = set(people)
+    known = set(people) if people is not None else None
     at: dict[int, list[tuple[int, date, date]]] = defaultdict(list)
     for person, unit, starts_on, ends_on in rows:
-        if person in known:
+        if known is None or person in known:
             at[unit].append((person, starts_on, ends_on or date.max))
     found: dict[int, set[int]] = {}
     for there in at.values():

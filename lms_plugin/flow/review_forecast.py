@@ -2,7 +2,6 @@
 everybody who is to take part handed in all they are asked for, on top of the reviews that there are."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -55,10 +54,9 @@ def forecast(
     rules: competencies.Rules,
     facts: "Facts",
     begun: Pool,
-    now: datetime,
 ) -> Forecast:
     """For everybody due by the roster, and those who take part without standing on it; `begun`: the pool of what is
-    handed in. One query where the own school is left out, two where course groups count and nothing is handed in."""
+    handed in. No query, two where course groups count and nothing is handed in."""
     people = facts.due
     points = rules.choice.required_points
     coming = _coming(rules, begun, facts)
@@ -82,9 +80,7 @@ def forecast(
         coming = [_ONE] * len(people)
     if begun.groups is None and rules.review.course_groups != "off":
         begun = replace(begun, groups=host_list.groups_of_people(session, pk(programme)))
-    known = sorted({one.person_id for one in people if one.person_id is not None} | {one.id for one in begun.reviewers})
-    former = former_colleagues.pairs(session, programme, rules.review, known, now)
-    pool = _pool(facts, begun, coming, former, points if is_share else 1)
+    pool = _pool(facts, begun, coming, points if is_share else 1)
     differing = begun.differing if rules.review.third_when_differing else {}
     inputs = rubrics.Inputs(pool.works, pool.reviewers, pool.existing, rule, differing)
     planned = rubrics.planned(inputs, 1)
@@ -132,20 +128,22 @@ class _Due:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a forecast knows besides the pool: who is due, (person, work) of every chosen point, and what people have
-    said of reviewers."""
+    """What a forecast knows besides the pool: who is due, (person, work) of every chosen point, what people have said
+    of reviewers, and who are former colleagues."""
 
     due: list[_Due]
     chosen: list[tuple[int, int | None]]
     said: Said
+    former: dict[int, set[int]]
 
 
 _LISTED, _OTHERS, _CHOSEN, _PAIR, _NUMBER = range(5)
 
 
-def facts_of(session: Session, programme: competencies.Programme, rules: competencies.Rules) -> Facts:
+def facts_of(session: Session, programme: competencies.Programme, rules: competencies.Rules, now: datetime) -> Facts:
     """Those due by the roster below the programme's unit, then those who take part and stand on no roster; nobody who
-    takes part no more. One query: the page that shows a forecast has asked a good deal already."""
+    takes part no more. One query, one more where the own school is left out: the page has asked a
+    good deal already."""
     parts = union_all(
         _listed(programme, rules),
         _others(programme),
@@ -173,6 +171,7 @@ def facts_of(session: Session, programme: competencies.Programme, rules: compete
         found,
         [(row[2], row[3]) for row in rows if row[0] == _CHOSEN],
         said_in((row[2], row[3], row[9], row[0] == _PAIR) for row in rows if row[0] in (_PAIR, _NUMBER)),
+        former_colleagues.pairs(session, programme, rules.review, None, now),
     )
 
 
@@ -304,9 +303,9 @@ def _coming(rules: competencies.Rules, begun: Pool, facts: Facts) -> list[_Comin
     ]
 
 
-def _pool(facts: Facts, begun: Pool, coming: list[_Coming], former: Mapping[int, Collection[int]], share: int) -> Pool:
+def _pool(facts: Facts, begun: Pool, coming: list[_Coming], share: int) -> Pool:
     """What is handed in, and what is coming from everybody; a number of their own is shared out like the rest."""
-    (apart, most), groups, people = facts.said, begun.groups or {}, facts.due
+    (apart, most), former, groups, people = facts.said, facts.former, begun.groups or {}, facts.due
     known = {one.id for one in begun.reviewers}
     # Who has not come yet, and what has not come, stand under numbers that nobody and nothing has.
     unknown = count(1 + max([0, *known, *(one.person_id or 0 for one in people)]))

@@ -106,9 +106,11 @@ def pool_of(
     rules: competencies.Rules,
     now: datetime,
     said: Said | None = None,
+    former: dict[int, set[int]] | None = None,
 ) -> Pool:
     """Reads the pool in six queries, one more where course groups count, where somebody has a number of their
-    own, and where the own school is left out; one less where `said` (`said_of`) is known.
+    own, and where the own school is left out; one less where `said` (`said_of`) is known, and `former`
+    (`former_colleagues.pairs`).
 
     A work takes part once its withdraw time is over; a work that came back from a return goes to its trainer, not to
     peers again. A decided work gets no more reviewers, but those it has count in its author's duty. Nobody is to review
@@ -220,7 +222,9 @@ def pool_of(
     )
     people = sorted({work.author_id for work in works} | volunteers.keys())
     read = works_read_by(session, people, [submissions[key] for key in sorted(taking_part)])
-    former = former_colleagues.pairs(session, programme, rules.review, people, now)
+    if former is None:
+        former = former_colleagues.pairs(session, programme, rules.review, people, now)
+    here = set(people)  # the same whoever asked: what is shown before is what is done
     everything = frozenset(taking_part)  # one for all who have gone: of a whole district it is large
     reviewers = tuple(
         rubrics.Reviewer(
@@ -235,7 +239,7 @@ def pool_of(
                 refused.get(person, set()) | read.get(person, set()) | (late.keys() if person in behind else set())
             ),
             recused_authors=frozenset(
-                recused.get(person, set()) | apart.get(person, set()) | former.get(person, set())
+                recused.get(person, set()) | apart.get(person, set()) | (former.get(person, set()) & here)
             ),
             course_groups=groups.get(person, frozenset()),
             stage=stages.get(person, ""),

@@ -272,8 +272,9 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
     rules, last = _rules_and_last(session, programme)
     enough = rules.review.reviews_per_work
     last_day = competencies.end_of_day(programme.submit_by_on, get(session, Tenant, programme.tenant_id).timezone)
-    facts = facts_of(session, programme, rules) if enough and (now < last_day or not last) else None
-    pool = pool_of(session, programme, rules, now, facts.said if facts is not None else None)
+    facts = facts_of(session, programme, rules, now) if enough and (now < last_day or not last) else None
+    known = (facts.said, facts.former) if facts is not None else (None, None)
+    pool = pool_of(session, programme, rules, now, *known)
     now_planned = plan_of(pool, rules) if enough else None
     is_ahead = facts is not None and (now < last_day or not pool.submissions)
     # Before the first allotment nothing is short: it is just not allotted yet.
@@ -301,7 +302,7 @@ def allocation_page(session: Session, actor: Actor, programme: competencies.Prog
         reviewers=last.reviewers if last is not None else 0,
         shortages=_short_works(session, actor, short),
         preview=preview_of(pool, now_planned) if now_planned is not None and now_planned.works else None,
-        ahead=forecast(session, programme, rules, facts, pool, now) if facts is not None and is_ahead else None,
+        ahead=forecast(session, programme, rules, facts, pool) if facts is not None and is_ahead else None,
         held=held_hours.waiting(session, actor, programme) if rules.review.duty == "hold" else held_hours.Held(0, ()),
     )
 

@@ -34,8 +34,8 @@ def foretold(world: World, points: int = 1, **policy: Any) -> Forecast:
     choice = {"required_points": points, "min_dimensions": 1}
     rules = world.set_rules(choice=choice, review={"pool": "district", **policy})
     begun = pool_of(world.session, world.programme, rules, world.now)
-    facts = review_forecast.facts_of(world.session, world.programme, rules)
-    return review_forecast.forecast(world.session, world.programme, rules, facts, begun, world.now)
+    facts = review_forecast.facts_of(world.session, world.programme, rules, world.now)
+    return review_forecast.forecast(world.session, world.programme, rules, facts, begun)
 
 
 def test_it_stands_on_the_page_while_works_come_in_and_writes_nothing(world: World) -> None:
