@@ -104,13 +104,14 @@ class OrgMembership(Model, table=True):
 
 
 class Identity(Model, table=True):
-    """How a host names a person: (tenant, issuer, sub). Many to one Person; a merge only re-points these."""
+    """How a host names a person: (tenant, issuer, door, sub). Many to one Person; a merge only re-points these."""
 
     __tablename__ = "identity"
-    __table_args__ = (UniqueConstraint("tenant_id", "issuer", "subject"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "issuer", "subject", "door"),)
     id: int | None = Field(default=None, primary_key=True)
     tenant_id: int = Field(foreign_key="tenant.id")
     issuer: str = Field(max_length=500)
+    door: str = Field(default="", max_length=16)  # by which of the issuer's doors (lti/doors.py)
     subject: str = Field(max_length=255)
     person_id: int = Field(foreign_key="person.id", index=True)
     first_seen_at: datetime
@@ -287,8 +288,7 @@ class Course(Owned, table=True):
 
 
 class CourseMember(Model, table=True):
-    """Somebody launched from a course. `is_learner` / `is_instructor` say what the *latest* launch claimed, `has_name`
-    whether it named them (None: it came before we noted that)."""
+    """Somebody launched from a course, the *latest* time with these roles; `has_name` None: was not noted then."""
 
     __tablename__ = "course_member"
     __table_args__ = (UniqueConstraint("course_id", "person_id"),)

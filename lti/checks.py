@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from lti import claims as reader
-from lti import deep_linking, keysets, tokens, trails
+from lti import deep_linking, doors, keysets, tokens, trails
 from lti import roles as role_rules
 from lti.claims import CLAIM, PRIVACY, Binding, Launch, Malformed
 from lti.log import Trail
@@ -220,6 +220,8 @@ def _read(
             raise trail.refusal("link", "launch.for_user_missing" if message == _REVIEW else "launch.person_missing")
     if message == _LAUNCH and not described["resource_link_id"]:
         raise trail.refusal("link", "launch.link_missing")
+    if not doors.lets_in(platform.door, described["resource_link_id"]):
+        raise trail.refusal("link", "launch.block_other", described["resource_link_id"][:300])
     trail.ok("link")
     if message == _LAUNCH and subject:
         records.remember(platform, place, described)
@@ -236,6 +238,7 @@ def _read(
         client_id=platform.client_id,
         platform_name=platform.title,
         platform_origin=returns_to if returns_to in ours else origin(platform.auth_url),
+        door=platform.door,
         subject=subject,
         message_type=message,
         roles=roles,

@@ -39,6 +39,7 @@ class Launch:
     `binding` "cookie" or "storage" (a proof from the host's own storage): this browser began the login. "none": neither
     came back, so nothing proves it (login CSRF): the page must show whose name this is and let the person go on by
     their own click, before any session serves them.
+    `door`: by which of its issuer's doors they came (doors.py): an account belongs to one.
     `deep_linking`: the host asks what to put into its course; there is no resource link then.
     `for_user`: the host's `sub` of the person whose work, or (`asks_what_is_kept`) whose data are to be looked at; any
     student can make a host ask so, hence it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a
@@ -76,6 +77,7 @@ class Launch:
     group_sets_url: str = ""
     notices_url: str = ""
     notice_types: str = ""
+    door: str = ""
     deep_linking: "DeepLinking | None" = None
     for_user: str = ""
     custom: Mapping[str, str] = field(default_factory=dict)

@@ -103,6 +103,7 @@ class Host:
     results_are_grades = True  # a result shows what a trainer there has put in a score's place
     shows_linked_columns_only = False  # of the columns that we make
     lets_hints_be_guessed = False  # a launch then proves nobody's identity
+    has_doors = False  # one account there may come by several registrations that are apart (doors.py)
     knows_reviews = True  # takes the `submissionReview` of a column, or passes over it
     takes_reviews_by_put = False  # only when the column that was made is written once more
     score_extras: ClassVar[Mapping[str, Any]] = {}  # what this host wants beside a score
@@ -173,6 +174,7 @@ class OpenEdx(Host):
 
     product = _EDX
     lets_hints_be_guessed = True
+    has_doors = True
     knows_reviews = False
     results_are_grades = False
     shows_linked_columns_only = True

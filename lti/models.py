@@ -30,6 +30,7 @@ class Platform(Owned, table=True):
     token_audience: str = Field(default="", max_length=1000)
     name: str = Field(default="", max_length=200)
     product: str = Field(default="", max_length=64)
+    door: str = Field(default="", max_length=16)  # as the address of its keys says (doors.py)
     is_disabled: bool = Field(default=False)
     wants_notices: bool = Field(default=True)  # whether hosts are asked for platform notices
     lets_look: bool = Field(default=False)  # whether launches that name nobody (no `sub`) may look at a course

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, func, select
 from lms_plugin.db import owned, pk, table
 from lms_plugin.errors import Conflict, Invalid, NotFound
 from lms_plugin.net import Network, is_never_asked
+from lti.doors import door_of
 from lti.hosts import host_of
 from lti.models import Deployment, LaunchLog, Platform
 from lti.text import is_identifier, origin
@@ -33,6 +34,7 @@ class Registration(NamedTuple):
     jwks_url: str
     name: str
     product: str
+    door: str
     is_disabled: bool
     lets_look: bool
 
@@ -92,7 +94,7 @@ def add_platform(
         )
     elif platform.tenant_id != tenant_id:
         raise Conflict("platform.taken", issuer=issuer, client_id=client_id)
-    platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
+    _put_addresses(platform, auth_url, token_url, jwks_url)
     if token_audience is not None:
         platform.token_audience = token_audience[:1000]
     if name is not None:
@@ -121,6 +123,12 @@ def _wrong_addresses(
     return wrong
 
 
+def _put_addresses(platform: Platform, auth_url: str, token_url: str, jwks_url: str) -> None:
+    """The addresses, and the door that follows from that of the keys."""
+    platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
+    platform.door = door_of(jwks_url)
+
+
 def change_platform(
     session: Session,
     platform: Platform,
@@ -139,7 +147,7 @@ def change_platform(
         wrong["audience"] = "platform.url_invalid"
     if wrong:
         raise Invalid(wrong)
-    platform.auth_url, platform.token_url, platform.jwks_url = auth_url, token_url, jwks_url
+    _put_addresses(platform, auth_url, token_url, jwks_url)
     platform.token_audience, platform.name = token_audience, name[:200]
     session.add(platform)
     session.flush()
@@ -255,6 +263,11 @@ def proves_who(platform: Platform) -> bool:
     number and a place's key, and its authentication endpoint asks for no session (consumers 9.13.4 and 11.4.4): whoever
     knows both launches, for ten minutes, as somebody who has just opened that place."""
     return not host_of(platform.product, platform.auth_url).lets_hints_be_guessed
+
+
+def has_doors(platform: Platform) -> bool:
+    """Whether the host of this platform has several doors (doors.py)."""
+    return host_of(platform.product, platform.auth_url).has_doors
 
 
 def are_some_guessable(session: Session, tenant_id: int) -> bool:

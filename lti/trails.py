@@ -60,7 +60,7 @@ _MENDERS: dict[Mender, tuple[str, ...]] = {
     Mender.TRAINER: (
         "login.target_foreign", "launch.platform_error", "launch.link_staff_only", "launch.link_type",
         "launch.for_user_missing", "launch.message_unsupported", "launch.message_unknown", "launch.target_missing",
-        "launch.target_foreign", "launch.link_missing",
+        "launch.target_foreign", "launch.link_missing", "launch.block_other",
     ),
     Mender.PLATFORM: (
         "login.issuer_missing", "login.client_missing", "login.hint_too_long", "launch.token_too_long",

@@ -68,6 +68,7 @@ OWN_PAGES = {
     "workloads.mine",
     "cycle_certificates.today",
     "people.merge",
+    "people.ask_merge",
     "people.invitations",
     "people.enter_code",
     "proofs.page",

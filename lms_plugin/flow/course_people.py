@@ -90,8 +90,8 @@ def page(session: Session, actor: Actor, course_uuid: str, state: str, number: i
     """The people of a course, `PAGE` to a page, by name: at most seven queries. An unknown `state` shows all."""
     course = find(session, Course, actor.tenant_id, course_uuid)
     require(actor, Permission.COURSE_PEOPLE, courses.whole_scope(session, actor, course))
-    issuer, programme, rules, listing, is_asked, is_over = _around(session, course, now)
-    found = _Rows(course, issuer)
+    host, programme, rules, listing, is_asked, is_over = _around(session, course, now)
+    found = _Rows(course, *host)
     counts = found.count(session)
     state = state if state in counts else "all"
     rows = session.execute(found.page(state, number)).all()
@@ -117,18 +117,18 @@ def page(session: Session, actor: Actor, course_uuid: str, state: str, number: i
 
 def _around(
     session: Session, course: Course, now: datetime
-) -> tuple[str, str | None, dict[str, Any] | None, HostList, bool, bool]:
-    """The issuer of a course's host, uuid and rules of its programme, how reading its list went, whether that is asked
-    for at this moment, and whether the programme is over."""
+) -> tuple[tuple[str, str], str | None, dict[str, Any] | None, HostList, bool, bool]:
+    """A course's host (issuer, door), uuid and rules of its programme, how reading its list went, whether that is
+    asked for at this moment, and whether the programme is over."""
     is_asked = exists().where(
         col(Job.kind) == outbox.MEMBERS,
         col(Job.key) == str(pk(course)),
         col(Job.state).in_([JobState.READY, JobState.RUNNING]),
     )
     policy = competencies.ProgrammePolicy
-    issuer, programme, rules, listing, asked, over = session.execute(
+    issuer, door, programme, rules, listing, asked, over = session.execute(
         columns(
-            *(col(lti.Platform.issuer), col(competencies.Programme.uuid), col(policy.rules)),
+            *(col(lti.Platform.issuer), col(lti.Platform.door), col(competencies.Programme.uuid), col(policy.rules)),
             *(HostList, is_asked, host_list.is_over(now)),
         )
         .select_from(Course)
@@ -139,13 +139,13 @@ def _around(
         .outerjoin(policy, col(policy.id) == col(competencies.Programme.policy_id))
         .where(col(Course.id) == pk(course))
     ).one()
-    return issuer, programme, rules, listing or HostList(course_id=pk(course)), bool(asked), bool(over)
+    return (issuer, door), programme, rules, listing or HostList(course_id=pk(course)), bool(asked), bool(over)
 
 
 class _Rows:
     """The accounts of one course as a query: those whom the host lists and those who launched, each once."""
 
-    def __init__(self, course: Course, issuer: str) -> None:
+    def __init__(self, course: Course, issuer: str, door: str) -> None:
         self.listed, self.came, self.row, self.today = ListedMember, CourseMember, aliased(Person), aliased(Person)
         here = pk(course)
         known = union(
@@ -156,6 +156,7 @@ class _Rows:
         identity = and_(
             col(Identity.tenant_id) == course.tenant_id,
             col(Identity.issuer) == issuer,
+            col(Identity.door) == door,
             col(Identity.subject) == self.subject,
         )
         self.source: Any = (

@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import column_words, host_list, humans, links, person_data, report, sessions
+from lms_plugin.flow import accounts, column_words, host_list, humans, links, person_data, report, sessions
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.invitations import reaches_district
 from lms_plugin.flow.sessions import LOCALES, Entrance
@@ -82,10 +82,13 @@ class Kept(NamedTuple):
 
 
 def with_kept(
-    statement: "Select[*tuple[Any, ...]]", issuer: "ColumnElement[str]", deployment: "ColumnElement[int]"
+    statement: "Select[*tuple[Any, ...]]",
+    issuer: "ColumnElement[str]",
+    door: "ColumnElement[str]",
+    deployment: "ColumnElement[int]",
 ) -> "Select[*tuple[Any, ...]]":
-    """Adds KEPT to a select that knows the tenant: of the account `:subject` of that issuer, in the course `:context`
-    of that deployment."""
+    """Adds KEPT to a select that knows the tenant: of the account `:subject` of that issuer and door, in the course
+    `:context` of that deployment."""
     identity = table(Identity).c
     return (
         statement.add_columns(*KEPT)
@@ -94,6 +97,7 @@ def with_kept(
             and_(
                 identity.tenant_id == table(Tenant).c.id,
                 identity.issuer == issuer,
+                identity.door == door,
                 identity.subject == bindparam("subject", type_=identity.subject.type),
             ),
         )
@@ -128,6 +132,7 @@ def with_kept(
 _AS_KEPT = with_kept(
     columns().select_from(table(Tenant)).where(table(Tenant).c.id == bindparam("tenant")),
     bindparam("issuer", type_=table(Identity).c.issuer.type),
+    bindparam("door", type_=table(Identity).c.door.type),
     bindparam("deployment", type_=_course_c.deployment_id.type),
 ).with_for_update(read=True, key_share=True, of=table(Person))
 _LAUNCHED = update(table(CourseMember)).where(_member.id == bindparam("member")).values(launched_at=bindparam("now"))
@@ -178,6 +183,7 @@ def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None
     given = {
         "tenant": launch.tenant_id,
         "issuer": launch.issuer,
+        "door": launch.door,
         "subject": launch.subject,
         "deployment": launch.deployment_id,
         "context": launch.context_id,
@@ -229,13 +235,7 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Pers
     After a merge that is the row it came with: what a host knows of an account (course, gradebook, enrolment) stays
     with that row, and goes back with it when the merge is undone.
     """
-    identity = session.exec(
-        select(Identity).where(
-            Identity.tenant_id == launch.tenant_id,
-            Identity.issuer == launch.issuer,
-            Identity.subject == launch.subject,
-        )
-    ).one_or_none()
+    identity = accounts.named(session, launch, launch.subject)
     if identity is not None:
         person = humans.held_by(session, identity)
         if not person.name and launch.name:
@@ -252,16 +252,7 @@ def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Pers
     person = Person(tenant_id=launch.tenant_id, name=launch.name[:100], created_at=now)
     session.add(person)
     session.flush()
-    session.add(
-        Identity(
-            tenant_id=launch.tenant_id,
-            issuer=launch.issuer,
-            subject=launch.subject,
-            person_id=pk(person),
-            first_seen_at=now,
-        )
-    )
-    session.flush()
+    accounts.keep(session, launch, person, now)
     return person, pk(person)
 
 

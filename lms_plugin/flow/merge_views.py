@@ -65,6 +65,7 @@ class Question:
     sides: tuple[Side, Side]
     proposed: str
     points: int
+    shared: str  # the host whose account both are, by two of its doors; "" where there is none
 
     @property
     def has_own(self) -> bool:
@@ -137,7 +138,27 @@ def question(session: Session, actor: Actor, first_uuid: str, second_uuid: str) 
         held[key].add((programme, point))
     sides = [_side(actor, person, schools, numbers, roles, counts, held) for person in pair]
     heavier = max(sides, key=lambda side: side.weight)  # of two alike the first one that was picked
-    return Question((sides[0], sides[1]), heavier.uuid, len(set[tuple[int, int]]().union(*held.values())))
+    points = len(set[tuple[int, int]]().union(*held.values()))
+    return Question((sides[0], sides[1]), heavier.uuid, points, _shared(session, pair))
+
+
+def _shared(session: Session, pair: Sequence[Person]) -> str:
+    """The issuer that names both rows alike, by different doors."""
+    one, other = aliased(Identity), aliased(Identity)
+    return (
+        session.exec(
+            select(one.issuer)
+            .join(
+                other,
+                (col(other.tenant_id) == col(one.tenant_id))
+                & (col(other.issuer) == col(one.issuer))
+                & (col(other.subject) == col(one.subject)),
+            )
+            .where(one.person_id == pk(pair[0]), other.person_id == pk(pair[1]))
+            .limit(1)
+        ).first()
+        or ""
+    )
 
 
 def _counts(session: Session, rows: Collection[int]) -> dict[tuple[str, int], int]:

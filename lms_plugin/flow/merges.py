@@ -14,7 +14,17 @@ import competencies
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import by_id, find, get, pk
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import booking, humans, merge_reviews, online_hours, report, roster_ties, sessions, training_hours
+from lms_plugin.flow import (
+    booking,
+    doors,
+    humans,
+    merge_reviews,
+    online_hours,
+    report,
+    roster_ties,
+    sessions,
+    training_hours,
+)
 from lms_plugin.people import Identity, IdentityMove, Notice, Person, RosterEntry
 
 LONGEST_REASON = 200
@@ -188,7 +198,7 @@ def _settle_notices(session: Session, actor: Actor, uuids: Collection[str], now:
     for notice in session.exec(
         select(Notice).where(
             Notice.tenant_id == actor.tenant_id,
-            Notice.kind == "person.twice_on_roster",
+            col(Notice.kind).in_(["person.twice_on_roster", doors.TWO_DOORS]),
             col(Notice.key).in_(uuids),
             col(Notice.done_at).is_(None),
         )

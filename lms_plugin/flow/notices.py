@@ -1,5 +1,5 @@
-"""What officers should see to: a course that waits for its programme, a roster row that two people claim; and what
-waits for the county on the official chain and among plans (`waiting`), which no row keeps.
+"""What officers should see to: a course that waits for its programme, a roster row that two people claim, an account
+with two rows; and what waits for the county on the official chain and among plans (`waiting`), which no row keeps.
 
 A notice reaches every officer above the people whom it is about; while nobody's school is known, every officer.
 """
@@ -15,11 +15,12 @@ from sqlmodel import Session, col, select
 
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import overdue, waiting
+from lms_plugin.flow import doors, overdue, waiting
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import Course, CourseMember, Notice, OrgMembership, OrgUnit, Person, Role, RoleKind, RosterEntry
 
 COURSE, TWICE = "course.waiting", "person.twice_on_roster"
+_OF_PEOPLE = (TWICE, doors.TWO_DOORS)  # key: the uuid of a person
 ASKED = "hours.asked"  # key: the uuid of a school, "" = of people without one
 TRANSFER = "transfer.waiting"  # key: the same
 HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to be noted down (`digest`)
@@ -27,8 +28,8 @@ HEAD = "ledger.head"  # nothing to see to: the ledger's hash of this morning, to
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or "person.twice_on_roster" (a person's)
-    or "ledger.head" (a day), or a kind of `waiting` (key = "", params = its matter); `may_merge`: whether the reader
+    """One open notice. `kind`: "course.waiting" (key = the course's uuid) or one of `_OF_PEOPLE` (a person's) or
+    "ledger.head" (a day), or a kind of `waiting` (key = "", params = its matter); `may_merge`: whether the reader
     may make one of two people."""
 
     kind: str
@@ -123,7 +124,7 @@ def _offices(actor: Actor) -> list[str]:
 def _reaches(actor: Actor) -> ColumnElement[bool]:
     if any(role.kind is RoleKind.OFFICER and role.is_district_wide for role in actor.roles):
         # what else is noted is told elsewhere (`digest`)
-        return col(Notice.kind).in_([COURSE, TWICE, ASKED, TRANSFER, HEAD])
+        return col(Notice.kind).in_([COURSE, *_OF_PEOPLE, ASKED, TRANSFER, HEAD])
     below = or_(*(col(OrgUnit.path).startswith(path, autoescape=True) for path in _offices(actor)))
     return or_(
         col(Notice.kind) == HEAD,
@@ -139,7 +140,7 @@ def _reaches(actor: Actor) -> ColumnElement[bool]:
             ),
         ),
         and_(
-            col(Notice.kind) == TWICE,
+            col(Notice.kind).in_(_OF_PEOPLE),
             or_(
                 col(Notice.key).in_(  # the school that the person names
                     select(Person.uuid)

@@ -12,7 +12,7 @@ import lti
 from lms_plugin.access import Actor, Permission, Scope, can, own, require
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import humans, roster_ties
+from lms_plugin.flow import doors, humans, roster_ties
 from lms_plugin.flow.scopes import current_unit_paths
 from lms_plugin.people import (
     Enrolment,
@@ -76,6 +76,7 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     require(actor, Permission.PERSON_INTRODUCE, own(actor))
     person = get(session, Person, actor.person_id)
     school, number = _school(session, actor, said.school), staff_number_as_kept(said.staff_number)
+    is_first = person.introduced_at is None
     before, was = (person.name, person.staff_number, school_of(session, pk(person), now)), person.confirmed_how
     is_renamed = roster_ties.plain_name(person.name) != roster_ties.plain_name(said.name)
     person.name, person.staff_number = said.name, number
@@ -89,6 +90,8 @@ def introduce(session: Session, actor: Actor, said: Introduction, now: datetime)
     if before[1] and before[1] != number:
         roster_ties.untie(session, person, before[1], now)
     roster_ties.match_roster(session, person, now)
+    if is_first:
+        doors.tell(session, person, now)
     return person
 
 

@@ -20,7 +20,7 @@ import rubrics
 from lms_plugin.access import Actor, Permission, can
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Forbidden, NotFound
-from lms_plugin.flow import erasing, humans
+from lms_plugin.flow import accounts, erasing, humans
 from lms_plugin.flow.scopes import person_scope
 from lms_plugin.inbox import MailAddress, Message
 from lms_plugin.people import (
@@ -83,9 +83,9 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
     )
     asked, training, came = competencies.HoursRequest, competencies.Training, competencies.Attendance
     return {
-        "accounts": columns(col(Identity.issuer), col(Identity.subject), col(Identity.first_seen_at)).where(
-            col(Identity.person_id).in_(ids)
-        ),
+        "accounts": columns(
+            col(Identity.issuer), col(Identity.door), col(Identity.subject), col(Identity.first_seen_at)
+        ).where(col(Identity.person_id).in_(ids)),
         "schools": columns(col(OrgUnit.name), col(OrgMembership.starts_on), col(OrgMembership.ends_on))
         .join(OrgUnit, col(OrgUnit.id) == col(OrgMembership.org_unit_id))
         .where(col(OrgMembership.person_id).in_(ids)),
@@ -197,16 +197,8 @@ def kinds_of(ids: "tuple[int, ...]", now: datetime) -> "dict[str, Select[*tuple[
 
 def wanted(session: Session, launch: "lti.Launch") -> str:
     """What a Data Privacy launch asks for, as its session keeps it: the person whom the host names."""
-    uuid = session.exec(
-        select(Person.uuid)
-        .join(Identity, col(Identity.person_id) == col(Person.id))
-        .where(
-            Identity.tenant_id == launch.tenant_id,
-            Identity.issuer == launch.issuer,
-            Identity.subject == launch.for_user,
-        )
-    ).first()
-    return OF + (uuid or "")
+    account = accounts.named(session, launch, launch.for_user)
+    return OF + (get(session, Person, account.person_id).uuid if account is not None else "")
 
 
 def asked_for(actor: Actor, wants: str) -> str:

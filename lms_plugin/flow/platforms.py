@@ -16,7 +16,8 @@ from lms_plugin.people import Course
 
 @dataclass(frozen=True)
 class PlatformView:
-    """One registration. `audience` is empty where it is the token address."""
+    """One registration. `audience` is empty where it is the token address. `has_doors`: its host is Open edX, where
+    `is_of_block` says whether it is that of our block."""
 
     uuid: str
     name: str
@@ -30,6 +31,8 @@ class PlatformView:
     is_disabled: bool
     wants_notices: bool
     lets_look: bool
+    has_doors: bool
+    is_of_block: bool
     use: lti.PlatformUse
 
     @property
@@ -52,6 +55,8 @@ def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
         row.is_disabled,
         row.wants_notices,
         row.lets_look,
+        lti.has_doors(row),
+        bool(row.door),
         use,
     )
 

@@ -20,6 +20,7 @@ _FIND = Direct(
     enter.with_kept(
         lti.returning.KEPT.join(table(Tenant), table(Tenant).c.id == table(lti.Platform).c.tenant_id),
         table(lti.Platform).c.issuer,
+        table(lti.Platform).c.door,
         table(lti.Deployment).c.id,
     )
 )

@@ -63,7 +63,7 @@ class Entrance:
 @dataclass(frozen=True)
 class Visitor:
     """Who is here: their session, what their roles let them do, whether they take part in any programme, and the
-    origins of the host they came from (which may frame our pages)."""
+    origins of the host they came from (which may frame our pages). `by_doors`: that host has several doors."""
 
     row: WebSession
     person: Person
@@ -73,6 +73,7 @@ class Visitor:
     takes_part: bool
     host_origins: list[str]
     unread: int = 0  # messages
+    by_doors: bool = False
 
 
 def page_locale(said: str) -> str:
@@ -191,7 +192,9 @@ def visitor_of(
     if platform is not None and not lti.proves_who(platform) and not is_proved(row, now):
         actor = replace(actor, is_guessable=True)
     return Visitor(
-        *(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""})), unread
+        *(row, person, actor, tenant, course, bool(enrolled), sorted({*origins, row.platform_origin} - {""})),
+        unread=unread,
+        by_doors=platform is not None and lti.has_doors(platform),
     )
 
 

@@ -150,6 +150,7 @@ class Edge:
     actor: Actor | None = None
     takes_part: bool = False  # in any programme, as a teacher
     unread: int = 0  # messages
+    by_doors: bool = False  # from a host with several doors
     by_bearer: bool = False
     locale: str = ""  # what a launch says, before anybody is signed in
     framed_by: list[str] | None = None  # origins of the host that the person comes from
@@ -239,6 +240,7 @@ def load_viewer() -> None:
     here.web_session, here.person, here.tenant, here.course = found.row, found.person, found.tenant, found.course
     here.framed_by = found.host_origins
     here.actor, here.takes_part, here.unread = found.actor, found.takes_part, found.unread
+    here.by_doors = found.by_doors
 
 
 def is_somebody() -> bool:

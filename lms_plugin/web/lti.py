@@ -1,4 +1,4 @@
-"""The door: login initiation, launch, key set, and the ways in for browsers that keep no cookie in a frame."""
+"""The ways in: login initiation, launch, key set, and the ways in for browsers that keep no cookie in a frame."""
 
 import hmac
 from datetime import datetime, timedelta

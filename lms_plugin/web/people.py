@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import courses, enter, landing, merge_views, merges, notices, people, roles
+from lms_plugin.flow import courses, doors, enter, landing, merge_views, merges, notices, people, roles
 from lms_plugin.flow import invitations as invitations_flow
 from lms_plugin.flow import proofs as proofs_flow
 from lms_plugin.people import RoleKind, Stage, staff_number_as_kept
@@ -117,8 +117,16 @@ def introduce() -> BaseResponse | tuple[str, int]:
         schools=[(unit.uuid, unit.name) for unit in people.schools(db(), me)],
         stages=[(stage.value, stage_word(stage)) for stage in Stage],
         first=here.person.introduced_at is None,
+        twin=doors.twin_of(db(), me) if here.by_doors else None,
     )
     return page, 422 if errors else 200
+
+
+@blueprint.post("/people/merge/ask")
+def ask_merge() -> BaseResponse:
+    """A teacher with two rows for one account of the host asks officers to look at them."""
+    doors.ask_merge(db(), actor(), edge().now)
+    return redirect(url_for("people.home"), 303)
 
 
 def _introduction(values: dict[str, str]) -> people.Introduction:

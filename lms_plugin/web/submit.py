@@ -14,6 +14,7 @@ from lms_plugin.flow import (
     appeals,
     choose_view,
     courses,
+    doors,
     drafts,
     notices,
     point_view,
@@ -56,6 +57,7 @@ def home(programme: str) -> str:
         mine=submit_views.home(db(), actor(), programme, edge().now),
         others=courses.other_programmes(db(), actor(), programme),
         to_decide=waiting_school.to_decide(db(), actor()),
+        twin=doors.twin_of(db(), actor()) if edge().by_doors else None,
         tasks=sum(one.is_task for one in waiting_school.school_matters(db(), actor(), edge().now)),
         category_list=category_form.listed,
     )

@@ -153,6 +153,25 @@ def test_a_launch_comes_back_once(lesson: Class) -> None:
         assert isinstance(replayed, lti.Replayed)
 
 
+@pytest.mark.postgresql
+def test_who_was_here_by_another_door_was_not_here(lesson: Class) -> None:
+    """The same account of the same host: by our block in Open edX it is another one (ADR 0049)."""
+    link = {CLAIM + "resource_link": {"id": "block-v1:O+C+R+type@nengli+block@a", "title": "研修任务"}}
+    stock = lesson.ordinarily(*lesson.sent(**link))
+    assert lesson.come_back(*lesson.sent(**link)) is not None
+    with db.transaction(lesson.sessions) as session:
+        session.exec(select(lti.Platform)).one().door = "block"
+    form, proof = lesson.sent(**link)
+    assert lesson.come_back(form, proof) is None
+    by_block = lesson.ordinarily(form, proof)
+    assert lesson.come_back(*lesson.sent(**link)) is not None
+    with lesson.sessions() as session:
+        persons = dict(session.exec(select(WebSession.id, WebSession.person_id)).all())
+        doors = dict(session.exec(select(Identity.door, Identity.person_id)).all())
+    assert (persons[stock], persons[by_block]) == (doors[""], doors["block"])
+    assert doors[""] != doors["block"]
+
+
 NEW: list[dict[str, Any]] = [
     {"sub": "9"},
     {"name": None},

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -143,6 +143,7 @@ def form_in(page: str) -> Form:
 class Consumer:
     """One generation of the consumer beside the tool, and what is registered between them."""
 
+    DOOR: ClassVar[str] = ""  # by which its accounts come (lti/doors.py)
     generation: str
     root: str
     tool: Tool
@@ -198,7 +199,7 @@ class Consumer:
     def is_the_same(self, account: str, who: Cast) -> None:
         """Says that an account is one of the district's people."""
         with transaction(self.tool.sessions) as session:
-            known = {"issuer": self.root, "subject": self.subject(account)}
+            known = {"issuer": self.root, "door": self.DOOR, "subject": self.subject(account)}
             if session.exec(select(Identity).filter_by(**known)).one_or_none() is None:
                 whose = {"tenant_id": pk(self.tool.world.tenant), "person_id": pk(self.tool.world.person(who))}
                 session.add(Identity(**known, **whose, first_seen_at=datetime.now(UTC)))

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from sqlmodel import select
+
 import lti
-from lms_plugin.db import get
-from lms_plugin.flow import proofs, sessions
-from lms_plugin.people import RoleKind
+from lms_plugin.db import get, pk
+from lms_plugin.flow import enter, proofs, sessions
+from lms_plugin.people import Course, Identity, RoleKind
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, course_of, grant
 
@@ -30,5 +32,22 @@ def populate(world: World, now: datetime) -> dict[tuple[str, str], str]:
                 session, person, course, timedelta(hours=8), now, locale=locale, proved_at=proved_at
             )
             cookies[key, locale] = made.token
+    _twin(world, now, course, cookies)
     session.flush()
     return cookies
+
+
+def _twin(world: World, now: datetime, course: Course, cookies: dict[tuple[str, str], str]) -> None:
+    """A teacher whose account has two rows, one for each door of the host; nobody has asked officers yet."""
+    session, school = world.session, world.schools["希望小学"]
+    for key, door in (("edx_twin", ""), ("edx_block", "block")):
+        who = cast.Cast(key, "许两扇", "希望小学", key.upper().replace("_", ""))
+        person = world.persons[key] = add_person(session, world.tenant, school, who, now)
+        account = session.exec(select(Identity).where(Identity.person_id == pk(person))).one()
+        account.issuer, account.subject, account.door = ISSUER, "twin", door
+        enter.enrol(session, pk(world.programme), pk(person), now)
+    for locale in sessions.LOCALES:
+        person = world.persons["edx_twin"]
+        cookies["edx_twin", locale] = sessions.open_session(
+            session, person, course, timedelta(hours=8), now, locale=locale
+        ).token

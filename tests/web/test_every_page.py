@@ -100,6 +100,7 @@ PAGES = (
     One("people.merge", "officer", at("/people/merge?q=陈晓芳"), "found"),
     One("people.merge", "officer", at("/people/merge?first={chen}&q=王秀兰"), "second"),
     One("people.merge", "officer", at("/people/merge"), "empty"),
+    One("submit.home", "edx_twin", at("/programmes/{P}"), "twin"),
     One("people.person_roles", "officer", at("/people/{trainer}/roles")),
     One("people.person_roles", "officer", at("/people/{officer}/roles"), "own"),
     One("people.invitations", "officer", at("/invitations")),

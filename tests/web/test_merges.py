@@ -2,8 +2,12 @@
 
 from sqlmodel import select
 
-from lms_plugin.people import IdentityMove
+import lti
+from lms_plugin.db import get, pk
+from lms_plugin.flow import doors
+from lms_plugin.people import Identity, IdentityMove, Notice
 from tests import people as cast
+from tests.factories import course_of
 from tests.rosters import put_on_roster
 
 URL = "/people/merge"
@@ -82,3 +86,58 @@ def test_only_officers_come_here(browse, world):
     for who in (cast.CHEN, cast.LEAD, cast.TRAINER, cast.AUDITOR, cast.IT):
         for sent in ({}, {"first": chen, "second": wang, "keep": chen, "reason": "x"}, {"undo": wang}):
             assert browse(who).post(URL, sent).status_code == 403, who
+
+
+def test_who_came_by_another_door_is_told_and_asks_and_the_officer_gets_both_rows(browse, world):
+    """Nothing of it where the host has one door, nor for anybody else."""
+    chen, wang = (world.person(who) for who in (cast.CHEN, cast.WANG))
+    account = world.session.exec(select(Identity).where(Identity.person_id == pk(chen))).one()
+    known = {"tenant_id": pk(world.tenant), "issuer": account.issuer, "subject": account.subject, "door": "block"}
+    world.session.add(Identity(**known, person_id=pk(wang), first_seen_at=world.now))
+    world.session.flush()
+    pages = f"/programmes/{world.programme.uuid}", "/people/introduce"
+    home, told = f"/progress/{world.programme.uuid}/{world.county.uuid}", "从另一个入口来过"
+    assert not any(told in browse(cast.CHEN).get(page).text for page in pages)
+    platform = world.session.exec(select(lti.Platform)).one()
+    platform.product = "openedx"
+    world.session.flush()
+    for page in pages:
+        assert told in browse(cast.CHEN).get(page).text
+        assert "请管理员合并" in browse(cast.WANG).get(page).text
+        assert told not in browse(cast.LI).get(page).text
+        assert wang.name not in browse(cast.CHEN).get(page).text, "a forged launch learns no name"
+    assert browse(cast.LI).post("/people/merge/ask").status_code == 404
+    for _double_click in range(2):
+        assert browse(cast.CHEN).post("/people/merge/ask").status_code == 303
+    assert [row.key for row in world.session.exec(select(Notice).where(Notice.kind == doors.TWO_DOORS))] == [chen.uuid]
+    for page in pages:
+        assert "已请区县管理员核对" in browse(cast.WANG).get(page).text
+        assert "请管理员合并" not in browse(cast.WANG).get(page).text
+    platform.product = "moodle"  # the officer comes from where they are proved
+    world.session.flush()
+    address = f"{URL}?first={wang.uuid}&second={chen.uuid}"
+    listed = browse(cast.OFFICER).get(home).text
+    assert "一个平台账号有两份档案：陈晓芳（工号 XW001）" in listed
+    assert address.replace("&", "&amp;") in listed
+    assert "用同一个账号编号称呼这两条" in browse(cast.OFFICER).get(address).text
+    assert (
+        "用同一个账号编号称呼这两条"
+        not in browse(cast.OFFICER).get(address.replace(chen.uuid, world.person(cast.LI).uuid)).text
+    )
+    form = {"kind": doors.TWO_DOORS, "key": chen.uuid}
+    for who, status in ((cast.CHEN, 403), (cast.NEIGHBOUR, 404), (cast.OFFICER, 303), (cast.OFFICER, 404)):
+        assert browse(who).post("/notices/done", form).status_code == status
+    assert "一个平台账号有两份档案" not in browse(cast.OFFICER).get(home).text
+
+
+def test_the_page_of_a_registration_says_which_door_it_is(browse, world):
+    course = course_of(world.session, world.tenant, "course-v1:edx", world.now, "https://edx.example")
+    platform = get(world.session, lti.Platform, get(world.session, lti.Deployment, course.deployment_id).platform_id)
+    address = f"/platforms/{platform.uuid}"
+    assert "自成一组" not in browse(cast.IT).get(address).text
+    platform.product = "openedx"
+    world.session.flush()
+    assert "这个站点的这类登记合起来算一组账号" in browse(cast.IT).get(address).text
+    platform.door = "block"
+    world.session.flush()
+    assert "从它进来的账号自成一组" in browse(cast.IT).get(address).text

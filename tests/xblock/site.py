@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
@@ -14,6 +14,7 @@ import stock
 import lti
 from lms_plugin.db import get, pk, transaction
 from lms_plugin.people import Course
+from lti import doors
 from tests import people as cast
 from tests.lti.consumer import Consumer, Visitor, consumer_on_loopback, tool_on_loopback
 from tests.xblock.installed import installed_for
@@ -24,6 +25,7 @@ class Site(Consumer):
     """A host whose blocks of ours are one platform at the tool. `log`: what the LMS has written down."""
 
     log: Path = Path()
+    DOOR: ClassVar[str] = doors.BLOCK
 
     def registration(self, block: str) -> "lti.Registration":
         """What an author's page prints, typed into the tool; the same for every block."""

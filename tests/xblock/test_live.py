@@ -15,7 +15,7 @@ from sqlmodel import Session, select
 import lti
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk, transaction
-from lms_plugin.flow import merges, people, sessions
+from lms_plugin.flow import doors, merges, people, sessions
 from lms_plugin.people import Course, Person, Role, RoleKind, WebSession
 from tests import people as cast
 from tests.factories import actor_of
@@ -192,35 +192,42 @@ def test_a_gated_block_gets_its_score_and_breaks_nothing(site: Site) -> None:
     assert send(site.client("first"), url, site.subject("lin"), 200, 300, again).outcome is lti.Outcome.DELIVERED
 
 
-def test_one_account_is_one_teacher_and_two_hosts_are_two_until_an_officer_says_so(site: Site) -> None:
-    """Our block and the stock consumer name the same account of the same host alike (`iss` and `sub`): one identity.
-    Moodle knows another: name and 工号 alike, it stays another teacher until an officer merges the two. Merged, it is
-    one from all three ways; from Open edX still nobody is proved."""
+def test_one_account_is_one_teacher_by_each_way_in_until_an_officer_says_more(site: Site) -> None:
+    """Our block and the stock consumer name the same account of the same host alike (`iss` and `sub`), and Moodle knows
+    another of the same name and 工号: three teachers until an officer merges them. All blocks are one way in, and all
+    stock components. From Open edX still nobody is proved."""
     (subject,) = site.ask("crowd/1")["subjects"]
     account = Learner(site, "crowd0")
-    ways = [lambda: account.launch("first"), lambda: account.launch("whole"), lambda: from_moodle(site)]
-    first, stock_, moodle = (person_of(site, way()) for way in ways)
-    assert first == stock_ != moodle
+    blocks = [lambda: account.launch("first"), lambda: account.launch("second")]
+    ways = [*blocks, lambda: account.launch("whole"), lambda: account.launch("other"), lambda: from_moodle(site)]
+    found = [person_of(site, way()) for way in ways]
+    block, stock_, moodle = found[0], found[2], found[4]
+    assert found == [block, block, stock_, stock_, moodle]
+    assert len({block, stock_, moodle}) == 3
     with transaction(site.tool.sessions) as session:
-        for person_id in (first, moodle):
+        for person_id in (block, stock_, moodle):
             person = get(session, Person, person_id)
             me = Actor(person.tenant_id, person_id)
             school = site.tool.world.schools["希望小学"].uuid
             said = {"name": "何同名", "school": school, "stage": "primary", "subject": "数学", "staff_number": "S777"}
             people.introduce(session, me, people.Introduction.model_validate(said), datetime.now(UTC))
-        kept = get(session, Person, moodle).uuid
-        gone = get(session, Person, first).uuid
-    assert [person_of(site, way()) for way in ways] == [first, first, moodle], "alike is not the same"
+        twin = doors.twin_of(session, actor_of(session, get(session, Person, block)))
+        kept, gone = get(session, Person, moodle).uuid, [get(session, Person, one).uuid for one in (block, stock_)]
+        assert twin == doors.Twin(gone[1], is_asked=True)
+        assert doors.twin_of(session, actor_of(session, get(session, Person, moodle))) is None
+    assert [person_of(site, way()) for way in ways] == found, "alike is not the same"
     with transaction(site.tool.sessions) as session:
         officer = actor_of(session, site.tool.world.person(cast.OFFICER))
-        merges.merge_persons(session, officer, gone, kept, "同一位老师的两个账号", datetime.now(UTC))
+        for one in gone:
+            merges.merge_persons(session, officer, one, kept, "同一位老师的账号", datetime.now(UTC))
     answers = [way() for way in ways]
     assert {person_of(site, answer) for answer in answers} == {moodle}
-    assert [is_guessable(site, answer) for answer in answers] == [True, True, False]
+    assert [is_guessable(site, answer) for answer in answers] == [True, True, True, True, False]
     with transaction(site.tool.sessions) as session:
         officer = actor_of(session, site.tool.world.person(cast.OFFICER))
-        merges.undo_merge(session, officer, gone, datetime.now(UTC))
-    assert [person_of(site, way()) for way in ways] == [first, first, moodle]
+        for one in reversed(gone):
+            merges.undo_merge(session, officer, one, datetime.now(UTC))
+    assert [person_of(site, way()) for way in ways] == found
     assert subject == site.subject("crowd0")
 
 
