@@ -1,12 +1,10 @@
 """牵涉什么: what a new version of a standard touches; and 按新标准评: works under review go over to it."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.errors import Conflict
 from lms_plugin.flow import remarking, touches
-from lms_plugin.web import curate
+from lms_plugin.web import clashes, curate
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -67,17 +65,11 @@ def remark(programme: str) -> BaseResponse | tuple[str, int]:
     ticked = request.form.getlist("again")[:MOST_AGAIN]
     if request.method == "POST":
         seen = whole(request.form.get("version"), 0, least=0)
-        try:
-            try:
-                remarking.remark(db(), actor(), programme, ticked, seen, edge().now)
-            except StaleDataError as clash:
-                raise Conflict("programme.changed") from clash
-        except Conflict as clash:
-            if clash.code != "programme.changed":
-                raise
-            db().rollback()
-            is_clash = True
-        else:
+        now = edge().now
+        is_clash = clashes.is_clash(
+            "programme.changed", lambda: remarking.remark(db(), actor(), programme, ticked, seen, now)
+        )
+        if not is_clash:
             wake_worker()
             return redirect(url_for("remarking.remark", programme=programme, done=1), 303)
     view = remarking.preview(db(), actor(), programme, edge().now)

@@ -1,12 +1,11 @@
 """新旧对照 of two versions of a standard, and 换用新版: a round goes over to the later one."""
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.wrappers import Response as BaseResponse
 
-from lms_plugin.errors import Conflict, Invalid
+from lms_plugin.errors import Invalid
 from lms_plugin.flow import moving, succession
-from lms_plugin.web import messages
+from lms_plugin.web import clashes, messages
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -26,18 +25,16 @@ def page(version: str) -> BaseResponse | tuple[str, int]:
     typed = {point.code: str(request.form.get(f"p.{point.code}", ""))[:40] for point in view.points}
     decided = {code: "" if to == GONE else to for code, to in typed.items() if to}
     seen = whole(request.form.get("version"), 0, least=0)
+    now, since = edge().now, view.since_uuid
     try:
-        try:
-            succession.decide(db(), actor(), version, view.since_uuid, decided, seen, edge().now)
-        except StaleDataError as clash:
-            raise Conflict("succession.changed") from clash
+        is_clash = clashes.is_clash(
+            "succession.changed",
+            lambda: succession.decide(db(), actor(), version, since, decided, seen, now),
+        )
     except Invalid as invalid:
         db().rollback()
         return _page(view, typed, messages.field_errors(invalid))
-    except Conflict as clash:
-        if clash.code != "succession.changed":
-            raise
-        db().rollback()
+    if is_clash:
         view = succession.succession(db(), actor(), version, view.since_uuid)
         stands = {
             f"p.{point.code}": _("现在存的是：%(value)s", value=_words(point.becomes))
@@ -75,17 +72,9 @@ def move(programme: str) -> BaseResponse | tuple[str, int]:
     is_clash = False
     if request.method == "POST":
         seen = whole(request.form.get("version"), 0, least=0)
-        try:
-            try:
-                moving.move(db(), actor(), programme, to, seen, edge().now)
-            except StaleDataError as clash:
-                raise Conflict("programme.changed") from clash
-        except Conflict as clash:
-            if clash.code != "programme.changed":
-                raise
-            db().rollback()
-            is_clash = True
-        else:
+        now = edge().now
+        is_clash = clashes.is_clash("programme.changed", lambda: moving.move(db(), actor(), programme, to, seen, now))
+        if not is_clash:
             wake_worker()
             return redirect(url_for("curate.programme", programme=programme), 303)
     view = moving.preview(db(), actor(), programme, to, edge().now)
