@@ -19,6 +19,7 @@ from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import held_hours as held_hours
+from competencies import layouts as layouts
 from competencies import ledger as ledger
 from competencies import manifests as manifests
 from competencies import papers as papers
@@ -217,7 +218,6 @@ from competencies.training_models import (
 from competencies.why_hours import PointState, Why, why_counted
 
 __all__ = [
-    # the standard
     "packs",
     "history",
     "plans",

@@ -87,6 +87,16 @@ def test_a_district_from_nothing(environment: dict[str, str]) -> None:
     assert "https://tool.example/invitation/" in lead
 
 
+def test_a_city_with_its_counties(environment: dict[str, str]) -> None:
+    done(environment, "tenant", "add", "--kind", "city", "平安市")
+    done(environment, "unit", "add", "--tenant", "平安市", "--kind", "county", "平安县")
+    done(environment, "unit", "add", "--tenant", "平安市", "--parent", "平安县", "希望小学")
+    with db.transaction(db.session_factory(db.engine(environment["NENGLI_DATABASE_URL"]))) as session:
+        found = {unit.name: (unit.kind.value, unit.path.count("/") - 1) for unit in session.exec(select(OrgUnit))}
+    assert found == {"平安市": ("city", 1), "平安县": ("county", 2), "希望小学": ("school", 3)}
+    assert nengli(environment, "tenant", "add", "--kind", "school", "希望小学").exit_code == 2
+
+
 def test_what_a_school_declares(environment: dict[str, str]) -> None:
     done(environment, "tenant", "add", "平安县")
     words = ("unit", "add", "--tenant", "平安县", "希望小学")

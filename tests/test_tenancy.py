@@ -116,6 +116,8 @@ OWN_PAGES = {
     "audit.home",
     "audit.draw",
     "cycle.page",
+    "layouts.home",
+    "layouts.file",
     "archives.home",
     "archives.ask",
     "archives.forward",
@@ -143,6 +145,8 @@ NO_ROW = {
     "inbox.off": "the signed link is its own permission",
     "people.taken": "names a role, shown to who holds it",
     "people.invitation": "the code is its own permission; accepting it across the wall is refused",
+    "layouts.edit": "names one of our sheets",
+    "layouts.clear": "names one of our sheets",
     "curate.load_pack": "names a pack that ships with the product",
     "references.take_in": "names a reference framework that ships with the product",
     "trainings.checked": "a file that waits in the signed-in person's own tray",
@@ -192,6 +196,8 @@ class Things:
                 assert part in {"cases", "review", "claims", "calibration"}, rule.endpoint
             elif name in {"number", "position"}:
                 values[name] = 1
+            elif name == "listing":
+                values[name] = "people"
             elif (rule.endpoint, name) == ("people.taken", "kind"):
                 values[name] = RoleKind.SCHOOL_LEAD.value
             else:

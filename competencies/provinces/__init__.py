@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from competencies.layouts import Layout
 from competencies.rules import Rules
 from lms_plugin.errors import NotFound
 
@@ -40,13 +41,14 @@ class Line(Fact):
 
 
 class SettingsFile(_Part):
-    """One province. `sources`: what the marks of its lines stand for."""
+    """One province. `sources`: what the marks of its lines stand for; `exports`: forms of sheets that it asks for."""
 
     code: str
     name: Name
     sources: dict[str, str]
     lines: tuple[Line, ...]
     facts: tuple[Fact, ...]
+    exports: tuple[Layout, ...] = ()
 
     @model_validator(mode="after")
     def _stands(self) -> "SettingsFile":

@@ -51,6 +51,9 @@ def db_downgrade(revision: str) -> None:
     migrate.downgrade(settings_or_end().database_url, revision)
 
 
+ROOTS = [UnitKind.COUNTY.value, UnitKind.CITY.value, UnitKind.PROVINCE.value]
+
+
 @main.group()
 def tenant() -> None:
     """Districts."""
@@ -59,8 +62,9 @@ def tenant() -> None:
 @tenant.command("add")
 @click.argument("name")
 @click.option("--timezone", default="Asia/Shanghai", show_default=True)
-def tenant_add(name: str, timezone: str) -> None:
-    """Make a district and its root unit (kind county)."""
+@click.option("--kind", type=click.Choice(ROOTS), default="county", show_default=True, help="What its root unit is.")
+def tenant_add(name: str, timezone: str, kind: str) -> None:
+    """Make a district and its root unit: a county, or a city or province that runs the tool for its counties."""
     with act() as (session, settings, now):
         if timezone not in available_timezones():
             raise Refused("tenant.timezone", name=timezone)
@@ -70,7 +74,7 @@ def tenant_add(name: str, timezone: str) -> None:
         row = Tenant(name=name, timezone=timezone, created_at=now)
         session.add(row)
         session.flush()
-        units.add_unit(session, pk(row), UnitKind.COUNTY, name)
+        units.add_unit(session, pk(row), UnitKind(kind), name)
         lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
     click.echo(f"District made / 已建: {name}")
 

@@ -14,7 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, can, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import stuck
+from lms_plugin.flow import layouts, stuck
 from lms_plugin.flow.courses import course_scope
 from lms_plugin.flow.reach import courses_within
 from lms_plugin.flow.stuck import STANDINGS, Cell, PersonCells
@@ -142,15 +142,34 @@ def _schools(session: Session, people: Collection[int]) -> dict[int, str]:
     return dict(rows)
 
 
-def sheet_rows(
-    session: Session, actor: Actor, course_uuid: str, now: datetime
-) -> tuple[str, list[Line], competencies.Head | None]:
-    """The course's title, everybody in it (those who need help first), and the newest seal of the ledger."""
+@dataclass(frozen=True)
+class ScoresSheet:
+    """What the sheet of a course holds: everybody in it (those who need help first), the newest seal of the ledger, and
+    the layout that holds for it (None = as it comes)."""
+
+    title: str
+    programme_title: str
+    unit: str
+    rows: tuple[Line, ...]
+    seal: competencies.Head | None
+    layout: competencies.layouts.Layout | None
+
+
+def sheet_rows(session: Session, actor: Actor, course_uuid: str, now: datetime) -> ScoresSheet:
+    """Everybody of the course, for its sheet. Raises what `course_page` raises."""
     course, _scope = _found(session, actor, course_uuid)
+    assert course.programme_id is not None
+    programme = get(session, competencies.Programme, course.programme_id)
     everybody = stuck.people_of(session, course, stuck.columns_of(session, course), now)
     schools = _schools(session, [one.row_id for one in everybody])
-    lines = [Line(one, schools.get(one.row_id, "")) for one in everybody]
-    return course.title, lines, competencies.head(session, actor.tenant_id)
+    return ScoresSheet(
+        title=course.title,
+        programme_title=programme.title,
+        unit=get(session, OrgUnit, programme.org_unit_id).name,
+        rows=tuple(Line(one, schools.get(one.row_id, "")) for one in everybody),
+        seal=competencies.head(session, actor.tenant_id),
+        layout=layouts.holding(session, programme, ("scores",))["scores"],
+    )
 
 
 def course_list(session: Session, actor: Actor, now: datetime) -> list[CourseLine]:

@@ -36,10 +36,11 @@ from competencies import (
 from lms_plugin.access import Actor
 from lms_plugin.db import get, pk
 from lms_plugin.errors import NotFound
+from lms_plugin.flow import layouts
 from lms_plugin.flow.oversee import Place, crumbs, groups_of, place_of, rows_of, units_around
 from lms_plugin.flow.oversee_figures import FINISHED, Group, Sources, Standing, Tally
 from lms_plugin.flow.oversee_views import Frame, Lack, PeoplePage, PersonLine, Unfinished, UnitRef
-from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry, Tenant
+from lms_plugin.people import Exemption, OrgUnit, Person, RosterEntry, Tenant, UnitKind
 
 PAGE = 50
 LONGEST_LIST = 2000
@@ -143,6 +144,7 @@ def _roster_columns(sources: Sources, record: Any) -> tuple[Any, ...]:
         col(Exemption.reason),
         sources.of_row.root,
         record,
+        col(OrgUnit.path),
         *sources.details(),
     )
 
@@ -160,6 +162,7 @@ def _off_columns(sources: Sources) -> tuple[Any, ...]:
         null(),
         col(Person.id),
         col(Person.uuid),
+        col(OrgUnit.path),
         *sources.details(),
     )
 
@@ -172,7 +175,7 @@ def _line(
     points: Sequence[tuple[str, Level]] = (),
     cycle: CycleTotal | None = None,
 ) -> PersonLine:
-    uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, *details = row
+    uuid, name, number, school, stage, subject, sure, exempt, reason, _root, person, path, *details = row
     category = details.pop(11)
     is_in, chosen, handed, back, failed, passed, excellent, *counts, practice, online, every = (int(v) for v in details)
     counted, counted_excellent, meets_rule, hours_ok = counts
@@ -215,6 +218,7 @@ def _line(
         points=tuple(points),
         category=own,
         cycle=cycle,
+        path=path or "",
     )
 
 
@@ -293,15 +297,23 @@ class Export:
     off_roster: Iterator[PersonLine]
     seal: Head | None  # of the district's ledger
     level_words: Mapping[str, Mapping[str, str]] | None  # the framework's own words for its levels
+    above: Mapping[int, tuple[UnitKind, str]]  # the district's units that are no schools, by what stands in paths
+    layouts: Mapping[str, competencies.layouts.Layout | None]  # of the sheet's two listings, by code
 
 
-def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Export:
-    """Everything the page says of a unit, person by person, read row by row so that a city fits as well as a school."""
+def export(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime, most: int | None = None
+) -> Export:
+    """Everything the page says of a unit, person by person, read row by row so that a city fits as well as a school.
+    `most`: the first so many people alone. Who begins to read the people reads them to the end."""
     place = place_of(session, actor, programme_uuid, unit_uuid, now)
     sources = place.sources()
     tallies: dict[str, Tally] = defaultdict(Tally)
     for group in groups_of(session, place):
         tallies[group.path] += group.tally(place.frame.rules, place.frame.is_closed)
+    above = session.exec(
+        select_rows(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, OrgUnit.kind != UnitKind.SCHOOL)
+    ).all()
     names = dict(
         session.exec(
             select_rows(OrgUnit.path, OrgUnit.name).where(
@@ -315,7 +327,7 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
     sums = _cycle_sums(session, tenant, sources, rule, today)
 
     def people(statement: Select[Any], *, on_roster: bool) -> Iterator[PersonLine]:
-        for row in cast("Any", session.exec(cast("Any", statement.execution_options(yield_per=500)))):
+        for row in cast("Any", session.exec(cast("Any", statement.limit(most).execution_options(yield_per=500)))):
             cycle = total_of(rule, today.year, *sums.get(row[9], (0, 0)))
             yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()), cycle=cycle)
 
@@ -334,6 +346,8 @@ def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, 
         ),
         seal=head(session, actor.tenant_id),
         level_words=competencies.frameworks.words_of_levels(session, place.programme.framework_version_id),
+        above={pk(one): (one.kind, one.name) for one in above},
+        layouts=layouts.holding(session, place.programme, ("people", "units")),
     )
 
 

@@ -112,6 +112,7 @@ class PersonLine:
     points: tuple[tuple[str, Level], ...] = ()
     category: Category | None = None  # 类别, where figures are kept apart by it
     cycle: CycleTotal | None = None  # over all programmes, in the sheet alone
+    path: str = ""  # of the unit they belong to
 
     @property
     def has_passed(self) -> bool:

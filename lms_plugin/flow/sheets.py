@@ -275,8 +275,8 @@ def _csv(data: bytes, most_rows: int) -> list[list[Any]]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a sheet we write. `kind`: "text" (whatever stands in it), "number", "hours" (in hundredths of one) or
-    "tenths" (of one)."""
+    """A column of a sheet we write. `kind`: "text" (whatever stands in it), "number", "hours" (in hundredths of one;
+    "hours_short" with as many decimals as it needs) or "tenths" (of one)."""
 
     head: str
     width: int = 12
@@ -286,12 +286,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Page:
-    """A sheet of a workbook we write: its name, its columns, its rows (read once, in order)."""
+    """A sheet of a workbook we write: its name (with a number where an earlier sheet has it), its columns, its rows
+    (read once, in order), and the lines above the header."""
 
     name: str
     columns: Sequence[Column]
     rows: Iterable[Sequence[Any]]
     empty_rows: int = 0  # rows below the last one that keep text format and drop-downs, for a template
+    above: Sequence[str] = ()
 
 
 def write(target: IO[bytes], pages: Sequence[Page]) -> None:
@@ -310,15 +312,19 @@ def write(target: IO[bytes], pages: Sequence[Page]) -> None:
     head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
     text, number = book.add_format({"num_format": "@"}), book.add_format({"num_format": "0"})
     hours, tenths = book.add_format({"num_format": "0.00"}), book.add_format({"num_format": "0.0"})
+    short, title = book.add_format({"num_format": "General"}), book.add_format({"bold": True})
+    taken: set[str] = set()
     for page in pages:
-        sheet = book.add_worksheet(page.name[:31])
-        sheet.freeze_panes(1, 0)
+        sheet, top = book.add_worksheet(_unused(page.name, taken)), len(page.above)
+        sheet.freeze_panes(top + 1, 0)
         for index, column in enumerate(page.columns):
             sheet.set_column(index, index, column.width, text if column.kind == "text" else None)
+        for index, line in enumerate(page.above):
+            sheet.write_string(index, 0, _safe(line), title)
         for index, column in enumerate(page.columns):
-            sheet.write_string(0, index, column.head, head)
-        last = 0
-        for last, row in enumerate(page.rows, start=1):
+            sheet.write_string(top, index, _safe(column.head), head)
+        last = top
+        for last, row in enumerate(page.rows, start=top + 1):
             for index, (column, value) in enumerate(zip(page.columns, row, strict=True)):
                 if value is None:
                     continue
@@ -326,16 +332,28 @@ def write(target: IO[bytes], pages: Sequence[Page]) -> None:
                     sheet.write_number(last, index, value, number)
                 elif column.kind == "hours":
                     sheet.write_number(last, index, value / 100, hours)
+                elif column.kind == "hours_short":
+                    sheet.write_number(last, index, value / 100, short)
                 elif column.kind == "tenths":
                     sheet.write_number(last, index, value / 10, tenths)
                 else:
                     sheet.write_string(last, index, _safe(str(value)), text)
+        last = max(last, top + page.empty_rows, top + 1)
         for index, column in enumerate(page.columns):
             if column.choices:
-                sheet.data_validation(
-                    1, index, max(last, page.empty_rows, 1), index, {"validate": "list", "source": list(column.choices)}
-                )
+                choices = {"validate": "list", "source": list(column.choices)}
+                sheet.data_validation(top + 1, index, last, index, choices)
     book.close()
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    """The name within Excel's limit, with a number where an earlier sheet has it; it is taken from now on."""
+    found, number = name[:31], 1
+    while found.casefold() in taken:
+        number += 1
+        found = f"{name[:27]} {number}"
+    taken.add(found.casefold())
+    return found
 
 
 def _safe(text: str) -> str:

@@ -1,14 +1,13 @@
 """成绩回传: where a course's scores stand, in words that say what happened and what to do, and "再发一次"."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import lti
-from lms_plugin.flow import course_deliveries, retry, sheets
-from lms_plugin.web.downloads import person_columns, seal_page, workbook
+from lms_plugin.flow import course_deliveries, retry
 from lms_plugin.web.edge import actor, db, edge, wake_worker
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -146,43 +145,6 @@ def _listed(rows: Iterable[course_deliveries.Line]) -> Iterator[str]:
         said = _("平台的回答：%(words)s", words=worst.host_words) if worst.host_words else ""
         who = _("%(name)s（%(number)s）", name=row.about.name, number=row.about.staff_number or "–")
         yield f"{who} {words}{said}"
-
-
-@blueprint.get("/courses/<course>/scores/sheet")
-def sheet(course: str) -> BaseResponse:
-    """Everybody of the course as a workbook."""
-    title, rows, seal = course_deliveries.sheet_rows(db(), actor(), course, edge().now)
-    score = [
-        column
-        for kind in lti.LineItemKind
-        for column in (
-            sheets.Column(kind_word(kind.value), 10, "hours"),
-            sheets.Column(_("满分"), 8, "hours"),
-            sheets.Column(_("状态"), 14),
-        )
-    ]
-    heads = [
-        *person_columns(),
-        *score,
-        sheets.Column(_("怎么回事"), 40),
-        sheets.Column(_("怎么办"), 50),
-        sheets.Column(_("平台的回答"), 40),
-    ]
-    name = f"{_('成绩回传')}_{title}"
-    return workbook(name, [sheets.Page(_("成绩回传"), heads, _sheet_rows(rows)), seal_page(seal)])
-
-
-def _sheet_rows(rows: Iterable[course_deliveries.Line]) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
-        found: list[Any] = [row.about.name, row.school, row.about.staff_number]
-        for kind in lti.LineItemKind:
-            cell = row.about.cells.get(kind)
-            has_value = cell is not None and cell.maximum_hundredths
-            found += [cell.given_hundredths, cell.maximum_hundredths] if cell and has_value else [None, None]
-            found.append(told(cell.state, cell.trouble).word if cell else "")
-        worst = row.about.worst
-        words = told(worst.state, worst.trouble)
-        yield (*found, words.happened, words.todo, worst.host_words)
 
 
 @blueprint.post("/courses/<course>/scores/send")

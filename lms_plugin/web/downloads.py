@@ -16,11 +16,6 @@ from lms_plugin.web.formats import gettext as _
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def person_columns() -> list[sheets.Column]:
-    """Whom a line is about, in every sheet of people that we send."""
-    return [sheets.Column(_("姓名"), 12), sheets.Column(_("学校"), 24), sheets.Column(_("工号"), 14)]
-
-
 def seal_page(seal: competencies.Head | None) -> sheets.Page:
     """The last page of every workbook that tells of hours or results: up to where the ledger was sealed then."""
     heads = [

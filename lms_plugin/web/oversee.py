@@ -1,6 +1,6 @@
 """进度: the officer's page, the school lead's page, the people behind each number, the sheet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -9,14 +9,13 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
-from competencies import Level, Result, Rules
+from competencies import Result, Rules
 from lms_plugin.access import Permission, can, somewhere
-from lms_plugin.flow import digest, notices, oversee, oversee_lists, sheets, trainings, waiting_school
+from lms_plugin.flow import digest, notices, oversee, oversee_lists, trainings, waiting_school
 from lms_plugin.flow.oversee_figures import Tally
 from lms_plugin.flow.oversee_views import Lack, PersonLine
 from lms_plugin.people import RoleKind, Stage
-from lms_plugin.web import category_form, formats, ledger_words, marks
-from lms_plugin.web.downloads import person_columns, seal_page, workbook
+from lms_plugin.web import category_form, formats
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import whole
@@ -214,107 +213,3 @@ def _late_list(page: Any) -> Iterator[str]:
             for line in lines
         ]
         yield "\n".join([_("%(school)s（%(n)s 人）", school=school, n=len(lines)), *rows])
-
-
-@blueprint.get("/progress/<programme>/<unit>/sheet")
-def sheet(programme: str, unit: str) -> BaseResponse:
-    """The workbook: figures of each unit, then everybody with 工号 and result."""
-    found = oversee_lists.export(db(), actor(), programme, unit, edge().now)
-    rules = found.frame.rules
-    named = {key: words for key, (words, _definition) in state_words().items()}
-    figures = [
-        sheets.Column(_("单位"), 24),
-        *(sheets.Column(named[key], 8, "number") for key in ("due", "exempt", "logged_in", "chosen", "submitted")),
-        sheets.Column(named["passed"], 8, "number"),
-        sheets.Column(named["excellent"], 8, "number"),
-        sheets.Column(_("参训率（百分比）"), 8, "tenths"),
-        sheets.Column(_("合格率（百分比）"), 8, "tenths"),
-        sheets.Column(_("离目标还差（人）"), 10, "number"),
-        sheets.Column(_("实践应用学时合计"), 12, "hours"),
-        sheets.Column(_("网络研修学时合计"), 12, "hours"),
-    ]
-    persons = [
-        *person_columns(),
-        sheets.Column(_("学段"), 10),
-        sheets.Column(_("学科"), 10),
-        sheets.Column(_("结果"), 10),
-        sheets.Column(_("已登录"), 8),
-        sheets.Column(_("已选点"), 8, "number"),
-        sheets.Column(_("已提交"), 8, "number"),
-        sheets.Column(_("合格（含优秀）"), 8, "number"),
-        sheets.Column(_("优秀"), 8, "number"),
-        sheets.Column(_("能力点"), 24),
-        sheets.Column(_("实践应用学时"), 12, "hours"),
-        sheets.Column(_("网络研修学时（导入）"), 12, "hours"),
-        sheets.Column(_("还差什么"), 40),
-        sheets.Column(_("免训理由"), 24),
-        sheets.Column(_("学时周期"), 12),
-        sheets.Column(_("周期内学时（全部项目）"), 12, "hours"),
-        sheets.Column(_("其中实践应用"), 12, "hours"),
-        sheets.Column(_("周期还差"), 30),
-        sheets.Column(_("类别"), 10),
-        *([sheets.Column(_("学分"), 8, "hours")] if rules.hours.per_credit_point_hundredths else ()),
-    ]
-    total = sum((tally for _name, tally in found.units), Tally())
-    return workbook(
-        f"{_('进度')}_{found.unit.name}_{local_day(edge().now).isoformat()}",
-        [
-            sheets.Page(_("汇总"), figures, _figure_rows([*found.units, (_("合计"), total)], rules.goal_percent)),
-            sheets.Page(_("名单"), persons, _person_rows(found.people, rules, found.level_words)),
-            sheets.Page(_("不在名单上"), persons, _person_rows(found.off_roster, rules, found.level_words)),
-            seal_page(found.seal),
-        ],
-    )
-
-
-def _figure_rows(units: Iterable[tuple[str, Tally]], goal: int) -> Iterator[tuple[Any, ...]]:
-    for name, tally in units:
-        yield (
-            name,
-            tally.due,
-            tally.exempt,
-            tally.logged_in,
-            tally.chosen,
-            tally.submitted,
-            tally.passed,
-            tally.excellent,
-            tally.login_tenths,
-            tally.pass_tenths,
-            tally.missing(goal),
-            tally.practice_hundredths,
-            tally.online_hundredths,
-        )
-
-
-def _person_rows(lines: Iterable[PersonLine], rules: Rules, own: marks.OwnWords) -> Iterator[tuple[Any, ...]]:
-    levels = {level: marks.point_word(level, own) for level in Level}
-    yes, no = _("是"), _("否")
-    for line in lines:
-        yield (
-            line.name,
-            line.school,
-            line.staff_number,
-            stage_word(line.stage) if line.stage is not None else "",
-            line.subject,
-            result_word(line.result),
-            yes if line.logged_in else no,
-            line.chosen,
-            line.submitted,
-            line.passed,
-            line.excellent,
-            _("、").join(f"{code} {levels[level]}" for code, level in line.points),
-            line.practice_hundredths,
-            line.online_hundredths,
-            lack_words(line, rules),
-            line.exempt_reason,
-            *_cycle_cells(line.cycle),
-            category_form.listed([line.category]) if line.category is not None else "",
-            *([line.credit_points_hundredths] if rules.hours.per_credit_point_hundredths else ()),
-        )
-
-
-def _cycle_cells(one: competencies.CycleTotal | None) -> tuple[Any, ...]:
-    if one is None:
-        return ("", None, None, "")
-    lack = ledger_words.cycle_lack(one) or _("已够")
-    return ledger_words.years_word(one), one.total_hundredths, one.practice_hundredths, lack
