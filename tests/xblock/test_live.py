@@ -373,6 +373,25 @@ def test_a_learner_cannot_choose(site: Site) -> None:
     learner = Learner(site, "lin")
     assert learner.calls("blank", "chosen").status_code == 403
     assert learner.calls("blank", "submit_studio_edits", {"weight": "1000"}).status_code == 403
+    # Studio lets whoever is signed in there call it; the tool would take them for a trainer.
+    page = learner.host.ask("GET", f"{site.root}/pick/blank")
+    assert page.status_code == 403
+    assert "只有能在 Studio 里修改这门课的人才能选" in page.text
+
+
+def test_what_a_stock_component_is_told_is_no_score_of_ours(site: Site) -> None:
+    """Whatever tool it opens can make a column there that is called like ours."""
+    account = Learner(site, "team")
+    assert account.launch("other").status_code == 303
+    listing, client = site.course("other").lineitems_url, site.client("other", "columns")
+    at = datetime.now(UTC).replace(microsecond=0)
+    for kind in ("points", "hours"):
+        name = f"nengli:{site.tool.world.programme.uuid}:{kind}"
+        made = client.find_or_create_line_item(listing, resource_id=name, tag=name, label="x", maximum_hundredths=300)
+        assert send(site.client("other"), made.url, site.subject("team"), 300, 300, at).outcome is lti.Outcome.DELIVERED
+    card = account.calls("first", "state").json()
+    assert (card["points"], card["hours"]) == (None, None)
+    assert site.kept("first", "team")["state"]["points_given"] is None
 
 
 def test_a_block_that_is_gone_keeps_nothing_from_the_others(site: Site) -> None:

@@ -250,6 +250,16 @@ def picker_url(block: Any, account: "Account") -> str:
     return _start(block, account, "staff", deep_link=True)
 
 
+def may_write(block: Any, account: "Account") -> bool:
+    """Whether the account may write to the block's course in Studio. Studio lets whoever is signed in call a block's
+    handlers, but for the one that saves its form. Raises NotReady."""
+    _need()
+    from lti_consumer.plugin import compat as theirs  # noqa: PLC0415 - it may be absent
+
+    user = theirs.get_user_from_external_user_id(account.subject)
+    return bool(theirs.user_has_studio_write_access(user, block.scope_ids.usage_id.context_key))
+
+
 def _start(block: Any, account: "Account", role: str, *, deep_link: bool) -> str:
     config_id = configuration(block).config_id
     from lti_consumer.api import get_lti_1p3_launch_start_url  # noqa: PLC0415 - it may be absent
@@ -325,7 +335,7 @@ def _score_came(instance: Any, **_more: Any) -> None:
     item = instance.line_item
     location = item.lti_configuration.location
     kind = item.tag.rpartition(":")[2]
-    if location is None or location.block_type != BLOCK_TYPE or kind not in (POINTS, HOURS):
+    if not _is_ours(location) or kind not in (POINTS, HOURS):
         return
     if instance.grading_progress != "FullyGraded" or instance.score_given is None or not instance.score_maximum:
         return
@@ -346,7 +356,14 @@ def _score_came(instance: Any, **_more: Any) -> None:
 def _items(item_or_tag: Any, course: Any) -> list[Any]:
     """The columns of that name in a course: one for each block that opens the programme."""
     rows = _models().LtiAgsLineItem.objects.filter(tag=item_or_tag).select_related("lti_configuration").order_by("id")
-    return [row for row in rows if getattr(row.lti_configuration.location, "context_key", None) == course]
+    places = ((row, row.lti_configuration.location) for row in rows)
+    return [row for row, place in places if getattr(place, "context_key", None) == course and _is_ours(place)]
+
+
+def _is_ours(place: Any) -> bool:
+    """Whether the place is a block of ours: any tool of a stock component may call its own columns as ours are called,
+    and what it reports there is none of ours."""
+    return getattr(place, "block_type", None) == BLOCK_TYPE
 
 
 def _places(item: Any) -> list[Any]:

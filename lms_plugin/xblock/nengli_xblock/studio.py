@@ -83,6 +83,8 @@ class StudioMixin(XBlockMixin):
         if account is None:
             return self.said("no_account", 403)
         try:
+            if not compat.may_write(self, account):  # the tool takes whoever chooses for a trainer
+                return self.said("no_right", 403)
             return Response(status=302, location=compat.picker_url(self, account))
         except Exception:  # the window says so, the form stays
             compat.warn("nothing to choose from", self.scope_ids.usage_id)

@@ -34,6 +34,7 @@ SENTENCES = {
     ),
     "studio_only": _("This can be changed in Studio only."),
     "no_account": _("Studio does not say who you are. Sign in to Studio again."),
+    "no_right": _("Only who may change this course in Studio can choose. Ask the course team to add you."),
     "picker_broken": _("The page to choose from cannot be opened now. Try again; the LMS's log says why."),
     "title_long": _("The title is longer than 200 letters."),
     "weight_wrong": _("Points in the gradebook must be a number from 0 to 1000."),
