@@ -28,7 +28,7 @@ from rubrics.appeals import (
     MemberState,
 )
 from rubrics.authoring import VALIDITY_KEY, CriterionText, criteria_from, criteria_of, publish_rubric, shares
-from rubrics.claims import Claimant, claim, claiming, count_need, end_needs, hold_needs
+from rubrics.claims import Claimant, claim, claiming, count_need, end_needs, hold_needs, is_busy
 from rubrics.doubt import (
     UNKNOWN_RANK,
     Budget,
@@ -222,6 +222,7 @@ __all__ = [
     "Claimant",
     "claim",
     "claiming",
+    "is_busy",
     "count_need",
     "end_needs",
     "hold_needs",

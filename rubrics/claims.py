@@ -87,6 +87,32 @@ def claim(
 def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
     """The statement that takes one place of the neediest work; it names the work and its version. What somebody else
     is taking at this moment is passed over (PostgreSQL; SQLite has one writer at a time)."""
+    need = table(ReviewNeed)
+    neediest = (
+        columns(need.c.id)
+        .where(*_open_to(who, among))
+        .order_by(need.c.need.desc(), need.c.prio.desc())  # the index from its end
+        .limit(ONE)
+        .with_for_update(skip_locked=True, of=need)
+    )
+    return (
+        update(need)
+        .where(need.c.id == neediest.scalar_subquery())
+        .values(need=need.c.need - 1)
+        .returning(need.c.submission_id, need.c.submission_version_id)
+    )
+
+
+def is_busy(session: Session, who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> bool:
+    """After `claim` found nothing: whether a work that this person may review lacks somebody all the same, and others
+    hold it at this moment (an allotment under way, another claim). It is not waited for: an allotment may wait for this
+    person."""
+    there = columns(table(ReviewNeed).c.id).where(*_open_to(who, among)).limit(ONE)
+    return session.connection().execute(there).first() is not None
+
+
+def _open_to(who: Claimant, among: Sequence[ColumnElement[bool]]) -> list[Any]:
+    """What makes a row of `ReviewNeed` one that this person may take."""
     need, review = table(ReviewNeed), table(Review)
     # As a value, not as EXISTS: PostgreSQL would join the tables whole first, to hand out one row.
     own = (
@@ -110,19 +136,7 @@ def taking(who: Claimant, among: Sequence[ColumnElement[bool]] = ()) -> Any:
         wanted.append(need.c.submission_id.not_in(sorted(who.not_works)))
     if who.not_unit is not None:
         wanted.append(need.c.org_unit_id.is_distinct_from(who.not_unit))
-    neediest = (
-        columns(need.c.id)
-        .where(*wanted)
-        .order_by(need.c.need.desc(), need.c.prio.desc())  # the index from its end
-        .limit(ONE)
-        .with_for_update(skip_locked=True, of=need)
-    )
-    return (
-        update(need)
-        .where(need.c.id == neediest.scalar_subquery())
-        .values(need=need.c.need - 1)
-        .returning(need.c.submission_id, need.c.submission_version_id)
-    )
+    return wanted
 
 
 def claiming(who: Claimant, due_at: datetime | None, now: datetime, among: Sequence[ColumnElement[bool]] = ()) -> Any:

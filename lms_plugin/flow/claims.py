@@ -55,7 +55,8 @@ class Offer:
 def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) -> rubrics.Review:
     """The neediest work that this person may review becomes theirs to review. Raises NotFound for who takes no part, or
     no more; Refused `review.claims_closed` where the programme lets nobody claim or is over, `review.claim_unfinished`
-    while an earlier one waits, `review.claims_used_up`, `review.claim_without_school`, `review.nothing_to_claim`.
+    while an earlier one waits, `review.claims_used_up`, `review.claim_without_school`,
+    `review.claim_busy` while an allotment or others hold what is left, `review.nothing_to_claim`.
     """
     require(actor, Permission.REVIEW_CLAIM, own(actor))
     programme = find(session, competencies.Programme, actor.tenant_id, programme_uuid)
@@ -92,6 +93,8 @@ def claim(session: Session, actor: Actor, programme_uuid: str, now: datetime) ->
         if found is None:
             if mark is not None:
                 mark.rollback()
+            if rubrics.is_busy(session, who, among):
+                raise Refused("review.claim_busy")
             break
         review, late = found
         if mark is None or not _reads(session, actor, review):

@@ -16,7 +16,7 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.db import pk, transaction
 from lms_plugin.errors import Refused
-from lms_plugin.flow import appeal_panel, claims, review, review_pool, review_preview
+from lms_plugin.flow import appeal_panel, claims, review, review_needs, review_pool, review_preview
 from lms_plugin.people import Enrolment, OrgMembership, OrgUnit, Person, Stage, UnitKind
 from tests import people as cast
 from tests.factories import World, add_person, world_in
@@ -379,3 +379,25 @@ def test_an_allotment_and_a_claim_in_one_moment_give_no_work_one_too_many(own_di
     made.dispose()
     assert not errors
     assert dict(counts) == dict.fromkeys(keys, 2)
+
+
+@pytest.mark.postgresql
+def test_while_an_allotment_is_under_way_nobody_reads_that_nothing_is_left(own_district_url: str, now: Any) -> None:
+    made = create_engine(own_district_url, poolclass=NullPool)
+    factory = db.session_factory(made)
+    with transaction(factory) as session:
+        world = world_in(session, now)
+        rules(world, reviews_per_work=2, pool="own_school")
+        for who in (cast.CHEN, cast.WANG):
+            hand_in(world, who, "A3", now - 2 * HOUR)
+        allot(world)
+        late, uuid, programme = _joins(world), world.programme.uuid, pk(world.programme)
+    with transaction(factory) as session:
+        row = session.get(competencies.Programme, programme)
+        assert row is not None
+        review_needs.hold(session, row)
+        with transaction(factory) as claiming, pytest.raises(Refused, match="claim_busy"):
+            claims.claim(claiming, late, uuid, now)
+    with transaction(factory) as session:
+        assert claims.claim(session, late, uuid, now).is_claimed
+    made.dispose()
