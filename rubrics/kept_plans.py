@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
+from lms_plugin.errors import Invalid
 from rubrics.allocation import VERSION, allocate, third_reviewer
 from rubrics.models import AllocationPlan
 from rubrics.pool import AllocationRule, Assignment, Load, Reviewer, Shortage, Work
@@ -154,16 +155,20 @@ def draw_again(session: Session, allocation_id: int, seed: int, rows: Iterable[t
     if kept is None:
         return None
     stands, found = set(rows), set[tuple[int, int, bool]]()
-    inputs_hold = plan_holds = False
+    plan_holds = False
     try:
         canonical = zlib.decompressobj().decompress(kept.inputs, MOST_BYTES)  # it may have come with an archive
-        inputs_hold = hashlib.sha256(canonical).hexdigest() == kept.inputs_hash
-        plan = planned(Inputs.of(canonical), seed)
-    except (zlib.error, ValueError, KeyError, TypeError):
-        pass  # somebody wrote over it: then it does not hold
-    else:
-        plan_holds = plan.content_hash() == kept.plan_hash
-        found = {(one.work_id, one.reviewer_id, third) for one, third in plan.rows()}
+    except zlib.error:
+        canonical = b""
+    inputs_hold = hashlib.sha256(canonical).hexdigest() == kept.inputs_hash
+    if inputs_hold:  # of another list nothing is drawn: it would prove nothing
+        try:
+            plan = planned(Inputs.of(canonical), seed)
+        except (ArithmeticError, AttributeError, Invalid, LookupError, RecursionError, TypeError, ValueError):
+            pass  # written over together with its hash, by somebody who is no allotment: then the plan does not hold
+        else:
+            plan_holds = plan.content_hash() == kept.plan_hash
+            found = {(one.work_id, one.reviewer_id, third) for one, third in plan.rows()}
     return Again(
         code_version=kept.code_version,
         is_code_same=kept.code_version == VERSION,

@@ -244,7 +244,7 @@ class _Facts(_Strict):
     made_at: Plain = Field(max_length=40)
     origin: _Place = Field(alias="from")
     to: _Place
-    release: Plain = Field(max_length=64)
+    release: Plain = Field(pattern=r"^([0-9a-f]{64})?$")  # `transfers.sealed_code`, "" within one installation
 
 
 class _Whose(_Strict):

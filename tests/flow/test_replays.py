@@ -1,6 +1,10 @@
 """分配记录: what an allotment would do is shown before, and what it did can be drawn again."""
 
+import hashlib
+import json
+import zlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -108,6 +112,29 @@ def test_a_list_that_was_written_over_proves_nothing(
     world.session.flush()
     found = replay(world, row)
     assert (found.inputs_hold, found.plan_holds, found.holds) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rule": {"reviews_per_work": 99}},
+        {"rule": {"nothing": 1}},
+        {"differing": []},
+        {"works": [[10**30] * 7]},
+        {"works": "no list"},
+        {"existing": [[1]]},
+    ],
+)
+def test_a_list_written_over_with_its_hash_is_told_and_breaks_no_page(
+    world: World, works: dict[str, competencies.Submission], change: dict[str, Any]
+) -> None:
+    row = allot(world)
+    kept = world.session.exec(select(rubrics.AllocationPlan)).one()
+    canonical = json.dumps({**json.loads(zlib.decompress(kept.inputs)), **change}).encode()
+    kept.inputs, kept.inputs_hash = zlib.compress(canonical), hashlib.sha256(canonical).hexdigest()
+    world.session.flush()
+    found = replay(world, row)
+    assert (found.inputs_hold, found.plan_holds, found.holds) == (True, False, False)
 
 
 def test_another_seed_than_the_one_that_was_kept_is_told(

@@ -239,6 +239,10 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes, Path], bytes]]] = {
         lambda data, folder: forged(data, folder, facts={"to": {"code": "222222222222", "name": "邻县"}}),
     ),
     "no code to release it": ("transfer.unreadable", lambda data, folder: forged(data, folder, facts={"release": ""})),
+    "a code that none is": (
+        "transfer.unreadable",
+        lambda data, folder: forged(data, folder, facts={"release": "放行" * 32}),
+    ),
     "somebody else": (
         "transfer.another_name",
         lambda data, folder: forged(data, folder, person=lambda one: {**one, "name": "王秀兰"}),
