@@ -190,7 +190,7 @@ def officer_releases(page: Page, site: Site) -> None:
     where.get_by_label("签字口令").fill(WORD)
     where.get_by_role("button", name="是我本人").click()
     where.get_by_role("button", name=re.compile("^发布这")).click(timeout=WAITS)
-    expect(where.locator("main")).to_contain_text("已发布", timeout=WAITS)
+    expect(where.locator("main")).to_contain_text("已发布 1 份", timeout=WAITS)  # the page counts 已发布 all along
 
 
 def handed_a_code(site: Site, account: str) -> str:
