@@ -91,8 +91,10 @@ def test_a_city_with_its_counties(environment: dict[str, str]) -> None:
     done(environment, "tenant", "add", "--kind", "city", "平安市")
     done(environment, "unit", "add", "--tenant", "平安市", "--kind", "county", "平安县")
     done(environment, "unit", "add", "--tenant", "平安市", "--parent", "平安县", "希望小学")
-    with db.transaction(db.session_factory(db.engine(environment["NENGLI_DATABASE_URL"]))) as session:
+    bind = db.engine(environment["NENGLI_DATABASE_URL"])
+    with db.transaction(db.session_factory(bind)) as session:
         found = {unit.name: (unit.kind.value, unit.path.count("/") - 1) for unit in session.exec(select(OrgUnit))}
+    bind.dispose()
     assert found == {"平安市": ("city", 1), "平安县": ("county", 2), "希望小学": ("school", 3)}
     assert nengli(environment, "tenant", "add", "--kind", "school", "希望小学").exit_code == 2
 

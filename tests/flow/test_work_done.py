@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlmodel import select
+
 import competencies
 from competencies import Standing
 from lms_plugin.db import pk
@@ -74,7 +76,7 @@ def test_a_statement_says_who_came_and_when_and_changes_with_them(world: World) 
     assert said.work == {"trainings": 1, "attendees": 2}
     day = competencies.local_day(held.starts_at, world.tenant.timezone).isoformat()
     assert said.days == {"trainings": [day, day], "attendees": [day, day]}
-    there = world.session.get(competencies.Attendance, 1)
+    there = world.session.exec(select(competencies.Attendance)).first()
     assert there is not None
     there.removed_at = world.now
     world.session.add(there)
