@@ -17,6 +17,7 @@ from lms_plugin import media
 from lms_plugin.db import pk
 from lms_plugin.errors import Refused
 from lms_plugin.flow import certificates
+from lms_plugin.media import printing
 from lms_plugin.people import RoleKind
 from lms_plugin.web.edge import Pace
 from tests import people as cast
@@ -161,7 +162,7 @@ def test_a_system_without_chinese_fonts_says_what_to_install(
     empty = tmp_path / "fonts.conf"
     empty.write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
     monkeypatch.setenv("FONTCONFIG_FILE", str(empty))
-    monkeypatch.setattr(media.printing._is_fit, "is_set", lambda: False)
+    monkeypatch.setattr(printing._is_fit, "is_set", lambda: False)
     made = committed(world)
     page = browse(cast.CHEN).get(f"/certificate/{made.uuid}").text
     assert "fonts-noto-cjk" in page
