@@ -22,6 +22,7 @@ class Why(StrEnum):
     WORTH_NOTHING = "worth_nothing"  # the rule gives nothing for such a point
     HELD = "held"  # they wait for the person's own reviews
     MOVED = "moved"  # they counted here, and have left for another district since
+    UNDONE = "undone"  # they came from elsewhere, and were taken back by themselves: the award stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,14 @@ def why_counted(
     left_at: datetime | None = None,
     *,
     is_held: bool = False,
+    is_undone: bool = False,
 ) -> list[Why]:
     """For each point, in the order given. Those that passed first count first, of `per_level` the better ones.
 
     `set_booked_at`: when hours of points were booked last: a set that was complete by a rule of then stays so.
     `left_at`: when the hours of points left for another district (they are not back); what passed until then went
-    along. `is_held`: hours of points wait for the person's own reviews (`held_hours`).
+    along. `is_held`: hours of points wait for the person's own reviews (`held_hours`). `is_undone`: all that points
+    brought was taken back entry by entry, and their awards stand.
     """
     found = [_without_hours(point) for point in points]
     passed = [(place, point.level) for place, point in enumerate(points) if found[place] is None and point.level]
@@ -56,10 +59,11 @@ def why_counted(
         passed.sort(key=lambda one: -one[1])
     for number, (place, _level) in enumerate(passed):
         found[place] = _of_passed(rule, [level for _place, level in passed], number)
-    return [
+    whys = [
         _as_booked(why or Why.WAITING, point, set_booked_at, left_at, is_held=is_held)
         for why, point in zip(found, points, strict=True)
     ]
+    return [Why.UNDONE if is_undone and why is Why.COUNTED else why for why in whys]
 
 
 def _as_booked(

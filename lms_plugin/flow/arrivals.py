@@ -19,7 +19,14 @@ from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import booking, certificates, humans, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
-from lms_plugin.flow.transfer_hours import count_again, reason_as_kept, send_scores, take_turns
+from lms_plugin.flow.transfer_hours import (
+    bring_home,
+    count_again,
+    home_points,
+    reason_as_kept,
+    send_scores,
+    take_turns,
+)
 from lms_plugin.flow.transfer_notices import come_to, tell
 from lms_plugin.flow.transfer_package import Held, Package
 from lms_plugin.leaving import must_be_open_at
@@ -206,19 +213,26 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     left_out = {line.programme for line in package.lines if line.of_points and line.block not in blocks}
     if any(held.programme in left_out for held, _point in points):  # the rule of this place would bring them anew
         raise Invalid({"points": "transfer.points_without_hours"})
+    held_anew = {held.key for held, _point in points}
+    levels = {one.key: one.level for one in package.points if one.programme not in left_out}
+    out, home = home_points(session, actor.tenant_id, rows, levels)
+    home -= held_anew
     if not blocks and not points:
         raise Invalid({"nothing": "transfer.nothing_chosen"})
-    is_part = blocks != offered or len(points) != len(package.points)
+    is_part = blocks != offered or len(points) + len(home) != len(package.points)
     reason = reason_as_kept(choice.reason) if is_part or choice.reason.strip() else ""
     unit = certificates.unit_of(session, person)
     _take_in(session, actor, row, package, programme, rows, unit, blocks, points, now)
     row.programme_id = pk(programme)
-    row.taken = {"blocks": sorted(blocks), "points": {held.key: point.code for held, point in points}}
+    bring_home(session, out, home | held_anew)
+    taken = {held.key: point.code for held, point in points}
+    taken |= {held.key: held.code for held in package.points if held.key in home}
+    row.taken = {"blocks": sorted(blocks), "points": taken}
     come_to(session, row, State.ACCEPTED, "part" if is_part else "accepted", actor.person_id, now, reason)
     send_scores(session, [programme], person, now)
     if transfer is not None:
         count_again(session, transfer, None, now, blocks=offered - blocks)
-        stay = {held.key for held, _point in points} | _left_without(package, blocks, points)
+        stay = held_anew | home | _left_without(package, blocks, points)
         transfer.points = [{**one, "back": one["point"] not in stay} for one in transfer.points]
         what = "arrived_part" if is_part else "arrived"
         come_to(session, transfer, domain.TransferState.ARRIVED, what, None, now, reason)

@@ -69,7 +69,7 @@ def gather(post: Post, ids: Mapping[str, int], now: datetime) -> None:
         _tell_officers(session, tenant, courses, now)
         messages.remind(session, tenant, now)
         _withdraw(session, standing.values(), now)
-        _say_head(session, tenant, now)
+        say_head(session, tenant, now)
 
 
 def _tell_officers(session: Session, tenant: Tenant, courses: Iterable[Course], now: datetime) -> None:
@@ -96,7 +96,7 @@ def _tell_officers(session: Session, tenant: Tenant, courses: Iterable[Course], 
         messages.tell(session, pk(tenant), message_words.STUCK, told, now)
 
 
-def _say_head(session: Session, tenant: Tenant, now: datetime) -> None:
+def say_head(session: Session, tenant: Tenant, now: datetime) -> None:
     """The newest seal as this morning's notice in place of yesterday's; none before the first seal."""
     day, head = competencies.local_day(now, tenant.timezone).isoformat(), competencies.head(session, pk(tenant))
     stands = select(Notice).where(Notice.tenant_id == pk(tenant), Notice.kind == HEAD, col(Notice.done_at).is_(None))

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 from lms_plugin.access import Actor, Permission, Scope, can, require
 from lms_plugin.db import by_id, find, owned, pk
 from lms_plugin.errors import Invalid, NotFound
-from lms_plugin.flow import humans, invitations
+from lms_plugin.flow import humans, invitations, leavers
 from lms_plugin.flow.people import by_number
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind, staff_number_as_kept
 
@@ -147,12 +147,17 @@ def _school(session: Session, actor: Actor, uuid: str) -> OrgUnit:
 
 
 def _people_of(session: Session, unit: OrgUnit) -> Sequence[Person]:
-    """Confirmed people who belong to the school now, by name: one query."""
+    """Confirmed people who belong to the school now, without who was taken from the roster, by name: one query."""
     members = select(OrgMembership.person_id).where(
         OrgMembership.org_unit_id == pk(unit), col(OrgMembership.ends_on).is_(None)
     )
     return session.exec(
         owned(Person, unit.tenant_id)
-        .where(col(Person.id).in_(members), col(Person.merged_into_id).is_(None), col(Person.confirmed_at).is_not(None))
+        .where(
+            col(Person.id).in_(members),
+            col(Person.merged_into_id).is_(None),
+            col(Person.confirmed_at).is_not(None),
+            ~leavers.is_off_roster(),
+        )
         .order_by(col(Person.name), col(Person.id))
     ).all()

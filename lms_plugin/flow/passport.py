@@ -20,7 +20,9 @@ from lms_plugin.flow import (
     certificates,
     deliveries,
     humans,
+    reversal,
     sign_in,
+    transfer_hours,
     whole_record,
 )
 from lms_plugin.flow.course_check import as_instructor
@@ -63,7 +65,8 @@ class HoursLine:
 
     `source`: where imported hours were earned, why something was taken back, or the 类别 by whose rules it came.
     `cycle`: the one in which it counts, empty, where that is not the one of today. `on`: the day on which it counts,
-    `entered_on`: the one on which it was entered. `can_be_reversed`: an import that was not taken back.
+    `entered_on`: the one on which it was entered. `can_be_reversed`: by itself (`reversal.BY_HAND`),
+    and it was not taken back.
     """
 
     uuid: str
@@ -204,7 +207,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
                 cycle=_other_cycle(cycle, on, now_on),
                 entered_on=competencies.local_day(entry.entered_at, timezone),
                 rule_number=policies[entry.policy_id][0] if entry.policy_id in policies else 0,
-                can_be_reversed=entry.reason == "import" and entry.id not in taken_back,
+                can_be_reversed=entry.reason in reversal.BY_HAND and entry.id not in taken_back,
                 taken_back=taken_back.get(pk(entry)),
             )
             for entry, on in zip(entries, days, strict=True)
@@ -302,16 +305,8 @@ def _other_cycle(rule: competencies.CycleRule, on: date, today: date) -> compete
 
 def _left(entries: Sequence[competencies.CreditEntry]) -> tuple[datetime | None, str]:
     """When practice hours left for another district, and which; (None, "") where none did, or all came back."""
-    moves = competencies.transfers
-    gone = [
-        entry
-        for entry in entries
-        if entry.kind is competencies.CreditKind.PRACTICE and entry.reason in {moves.LEFT, moves.BACK}
-    ]
-    if sum(entry.credit_hundredths for entry in gone) >= 0:
-        return None, ""
-    last = [entry for entry in gone if entry.reason == moves.LEFT][-1]
-    return last.entered_at, last.source
+    last = transfer_hours.away(entries).get(competencies.CreditKind.PRACTICE)
+    return (last.entered_at, last.source) if last is not None else (None, "")
 
 
 def _appealed(appeal: rubrics.Appeal | None) -> tuple[int, int, datetime] | None:
@@ -329,7 +324,10 @@ def _points(
     is_held: bool,
 ) -> tuple[RecordPoint, ...]:
     brought = [entry for entry in entries if competencies.transfers.of_points(entry)]
-    if sum(entry.credit_hundredths for entry in brought) <= 0:
+    ids = {pk(entry) for entry in brought}
+    undone = sum(entry.credit_hundredths for entry in entries if entry.reverses_id in ids)
+    is_undone = bool(undone) and sum(entry.credit_hundredths for entry in brought) + undone <= 0
+    if is_undone or sum(entry.credit_hundredths for entry in brought) <= 0:
         brought = []  # what was booked was taken back
     booked = {entry.award_id: entry.entered_at for entry in brought if entry.credit_hundredths > 0}
     states = [
@@ -348,6 +346,7 @@ def _points(
         max(booked.values(), default=None),
         _left(entries)[0],
         is_held=is_held,
+        is_undone=is_undone,
     )
     for row, why in zip(rows, whys, strict=True):
         taken_back = row.award.revoked_reason if row.award is not None and row.award.revoked_at is not None else None

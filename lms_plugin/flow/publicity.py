@@ -13,7 +13,7 @@ from competencies import BatchState, BatchWork, Chain, CompetencyPoint, Objectio
 from lms_plugin.access import Actor, Permission, can, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import batches, message_reach, message_words, messages
+from lms_plugin.flow import batches, booking, message_reach, message_words, messages
 from lms_plugin.flow.verification import masked
 from lms_plugin.people import OrgMembership, OrgUnit, Person
 
@@ -172,6 +172,8 @@ def object_to(
     batch, programme, unit, chain = _shown(session, actor, uuid)
     works = _works(session, batch)
     _may_see(session, actor, unit, chain, [row[1] for row in works])
+    booking.take_turn(session, programme)  # a release of the last minute sees it, or was before it
+    session.refresh(batch)
     if not _is_open(batch, now):
         raise Refused("objection.over")
     work = next(

@@ -1,5 +1,6 @@
-"""冲销: an officer takes imported hours or the award of a point back, with a reason. The ledger gets a new entry of the
-opposite sign; nothing in it is changed. What it would do is said first (`preview`), by the same reckoning."""
+"""冲销: an officer takes imported hours, hours that came with a person from elsewhere, or the award of a point back,
+with a reason. The ledger gets a new entry of the opposite sign; nothing in it is changed. What it would do is said
+first (`preview`), by the same reckoning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ from lms_plugin.people import Person
 
 LONGEST_REASON = 300
 What = Literal["hours", "award"]
+BY_HAND = frozenset({"import", competencies.transfers.CAME})
+"""Reasons of entries that rest on an officer's word alone: no award and no attendance takes them back."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a reversal would do. `what`: "hours" (one imported entry) or "award" (one point).
+    """What a reversal would do. `what`: "hours" (one entry that was imported or came from elsewhere; `kind`: of which
+    hours, `reason`: the entry's) or "award" (one point).
 
     `taken_hundredths`: how much the person's hours of that kind fall, from `before_hundredths`. `is_done`: it was taken
     back already. `gradebooks`: which get the new score, and which keep what they have.
@@ -38,6 +42,8 @@ class Preview:
     uuid: str
     code: str
     point: Mapping[str, str]
+    kind: str
+    reason: str
     source: str
     earned_on: date | None
     before_hundredths: int
@@ -53,7 +59,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Target:
-    """One thing that can be taken back: an imported entry, or an award with its point."""
+    """One thing that can be taken back: an entry (`BY_HAND`), or an award with its point."""
 
     programme: Programme
     person: Person
@@ -68,7 +74,7 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
     rows = humans.rows_of(target.person)
     if target.entry is not None:
-        before = of_points = humans.totals(session, pk(target.programme), rows)[CreditKind.ONLINE]
+        before = of_points = humans.totals(session, pk(target.programme), rows)[target.entry.kind]
     else:
         before, of_points = competencies.practice_totals(session, pk(target.programme), rows)
     is_done = _is_done(session, target)
@@ -81,6 +87,8 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
         uuid=uuid,
         code=target.point.code if target.point is not None else "",
         point=target.point.name if target.point is not None else {},
+        kind=(target.entry.kind if target.entry is not None else CreditKind.PRACTICE).value,
+        reason=target.entry.reason if target.entry is not None else "",
         source=target.entry.source if target.entry is not None else "",
         earned_on=target.entry.earned_on if target.entry is not None else None,
         before_hundredths=before,
@@ -93,7 +101,7 @@ def preview(session: Session, actor: Actor, programme: str, person: str, what: W
 def reverse(
     session: Session, actor: Actor, programme: str, person: str, what: What, uuid: str, reason: str, now: datetime
 ) -> bool:
-    """Takes imported hours or an award back, and sends the person's scores again; False where that was done before.
+    """Takes hours (`BY_HAND`) or an award back, and sends the person's scores again; False where that was done before.
 
     Of an award: the person holds the point no more, and practice hours fall by what it had brought. Raises Invalid
     without a reason, Refused `credit.moved_away` while the programme's hours are transferred elsewhere.
@@ -147,7 +155,7 @@ def _target(session: Session, actor: Actor, programme_uuid: str, person_uuid: st
     if what == "hours":
         entry = find(session, CreditEntry, actor.tenant_id, uuid)
         target = _Target(programme, person, entry, None, None)
-        fits = entry.reason == "import" and entry.programme_id == pk(programme)
+        fits = entry.reason in BY_HAND and entry.reverses_id is None and entry.programme_id == pk(programme)
     else:
         found = session.exec(
             select(Award, CompetencyPoint)

@@ -7,11 +7,11 @@ from sqlmodel import Session, col, func, select
 
 from competencies import Category
 from lms_plugin.access import Actor, Permission, Scope, require
-from lms_plugin.db import find
+from lms_plugin.db import find, get
 from lms_plugin.errors import Invalid
 from lms_plugin.flow import categories, curate, people, roster_ties, units
 from lms_plugin.flow.roster import district_scope
-from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, Stage, staff_number_as_kept
+from lms_plugin.people import OrgUnit, Person, RoleKind, RosterEntry, Stage, staff_number_as_kept
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ def set_removed(session: Session, actor: Actor, entry_uuid: str, removed: bool, 
         entry.removed_at = now if removed else None
         session.add(entry)
         session.flush()
+        if removed and entry.person_id is not None:
+            roster_ties.leave_panels(session, get(session, Person, entry.person_id), now)
         if not removed:
             roster_ties.back_on_roster(session, entry, now)
             for person in roster_ties.claimants(session, actor.tenant_id, [entry.staff_number]):

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 import competencies
 from lms_plugin.access import Actor, Permission, Scope, can
 from lms_plugin.db import get, pk
-from lms_plugin.flow import categories, enter, humans
+from lms_plugin.flow import categories, enter, humans, leavers
 from lms_plugin.people import (
     Notice,
     OrgMembership,
@@ -175,8 +175,19 @@ def move_to_school(session: Session, person: Person, school: OrgUnit, now: datet
             row.ends_on = today
             session.add(row)
     session.add(OrgMembership(person_id=pk(person), org_unit_id=pk(school), starts_on=today))
+    _leave_panels(session, [pk(person)], now)
+
+
+def leave_panels(session: Session, person: Person, now: datetime) -> None:
+    """Who was taken from the roster, and stands nowhere else on it, decides for no school any more; what they decided
+    stays. Put back on the roster they are named anew."""
+    if session.exec(select(Person.id).where(Person.id == pk(person), leavers.is_off_roster())).first() is not None:
+        _leave_panels(session, humans.rows_of(humans.today_of(session, person)), now)
+
+
+def _leave_panels(session: Session, rows: Collection[int], now: datetime) -> None:
     for role in session.exec(  # a 考核小组 is of people of the school
-        select(Role).where(Role.person_id == pk(person), Role.kind == RoleKind.PANEL, col(Role.revoked_at).is_(None))
+        select(Role).where(col(Role.person_id).in_(rows), Role.kind == RoleKind.PANEL, col(Role.revoked_at).is_(None))
     ).all():
         role.revoked_at = now
         session.add(role)

@@ -1,12 +1,12 @@
 """What acts on both sides of a transfer share: hours that are counted here again, and reasons."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 import competencies
-from competencies import Programme
+from competencies import CreditEntry, CreditKind, Level, Programme
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Invalid, Refused
 from lms_plugin.flow import booking, humans, report
@@ -77,12 +77,6 @@ def take_turns(
         booking.take_turn(session, one)
 
 
-def send_scores(session: Session, programmes: Collection[Programme], person: Person, now: datetime) -> None:
-    """Their scores of these programmes go out again."""
-    for programme in programmes:
-        report.queue_scores(session, programme, [pk(person)], now)
-
-
 def require_here(session: Session, rows: Collection[int], programme: Programme) -> None:
     """Raises Refused `credit.moved_away` where hours of these rows in a programme have left for another district: what
     is taken back here would take from what is not here. One query."""
@@ -96,7 +90,53 @@ def is_away(session: Session, rows: Collection[int], programme: Programme) -> bo
 
 
 def _away_to(session: Session, rows: Collection[int], programme: Programme) -> str:
-    for transfer, line in domain.lines_out(domain.transfers_out(session, programme.tenant_id, rows), rows):
-        if line["programme"] == programme.uuid:
-            return transfer.to_name
-    return ""
+    entries = session.exec(
+        select(CreditEntry)
+        .where(CreditEntry.programme_id == pk(programme), col(CreditEntry.person_id).in_(rows))
+        .order_by(col(CreditEntry.id))
+    ).all()
+    left = sorted(away(entries).values(), key=pk)
+    return left[-1].source if left else ""
+
+
+def away(entries: Iterable[CreditEntry]) -> dict[CreditKind, CreditEntry]:
+    """The kinds of hours of a person in a programme of which more left than is back, each with the entry by which they
+    left last. Back is what counts here again, and what came in since: somebody who moves away and back brings along
+    what had left. `entries`: all of theirs there, oldest first."""
+    lacks: dict[CreditKind, int] = {}
+    last: dict[CreditKind, CreditEntry] = {}
+    came: set[int] = set()
+    for one in entries:
+        if one.reason == domain.LEFT:
+            lacks[one.kind] = lacks.get(one.kind, 0) - one.credit_hundredths
+            last[one.kind] = one
+        elif one.kind in lacks and (one.reason in {domain.BACK, domain.CAME} or one.reverses_id in came):
+            came.add(pk(one))
+            lacks[one.kind] = max(0, lacks[one.kind] - one.credit_hundredths)
+    return {kind: last[kind] for kind, lack in lacks.items() if lack}
+
+
+def home_points(
+    session: Session, tenant_id: int, rows: Collection[int], points: Mapping[str, Level]
+) -> tuple[list[competencies.transfers.Transfer], set[str]]:
+    """Of these points (`Held.key` → level) that came, those that were earned here, left and come home: nobody holds
+    them anew, their awards stand here as they were. With the transfers by which they left. Better ones than had left
+    are none: who judged them judged them elsewhere. One query."""
+    out = list(domain.transfers_out(session, tenant_id, rows))
+    gone = domain.points_gone(out)
+    return out, {key for key, level in points.items() if level <= gone.get(key, Level.FAIL)}
+
+
+def bring_home(session: Session, out: Collection[competencies.transfers.Transfer], home: Collection[str]) -> None:
+    """These points are held here again: they may leave another time."""
+    for row in out:
+        if any(one["point"] in home and not one["back"] for one in row.points):
+            row.points = [{**one, "back": one["back"] or one["point"] in home} for one in row.points]
+            session.add(row)
+    session.flush()
+
+
+def send_scores(session: Session, programmes: Collection[Programme], person: Person, now: datetime) -> None:
+    """Their scores of these programmes go out again."""
+    for programme in programmes:
+        report.queue_scores(session, programme, [pk(person)], now)

@@ -17,6 +17,7 @@ from lms_plugin.access import Actor, Permission, own, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import arrivals, humans, people, transfer_files, transfer_package, transfer_reach, transfers
+from lms_plugin.flow.transfer_hours import home_points
 from lms_plugin.flow.transfer_package import Held
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
 
@@ -143,10 +144,12 @@ class LeavingPage:
 
 @dataclass(frozen=True)
 class PointChoice:
-    """A point that came. `same`: the code here of the very same point of the same standard, "" = somebody decides."""
+    """A point that came. `same`: the code here of the very same point of the same standard, "" = somebody decides;
+    `is_home`: it was earned in that programme, left, and comes back as it was."""
 
     held: Held
     same: str
+    is_home: bool
 
 
 @dataclass(frozen=True)
@@ -318,6 +321,8 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
     picked = next((one for one in found if one.uuid == programme), found[0] if found else None)
     free, standard = arrivals.free_points(session, picked, rows) if picked is not None else ([], "")
     codes = {point.code for point in free}
+    levels = {held.key: held.level for held in package.points} if package is not None else {}
+    home = home_points(session, actor.tenant_id, rows, levels)[1]
     log = _log(session, actor.tenant_id, [row])
     taken = set(row.taken.get("blocks", ()))
     return ArrivingPage(
@@ -333,7 +338,11 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
         is_local=row.is_local,
         blocks=_blocks(package.lines, dict(package.titles), taken) if package is not None else (),
         points=tuple(
-            PointChoice(held, held.code if held.standard == standard and held.code in codes else "")
+            PointChoice(
+                held,
+                same=held.code if held.standard == standard and held.code in codes else "",
+                is_home=held.key in home and held.code not in codes,
+            )
             for held in (package.points if package is not None else ())
         ),
         free=tuple(free),

@@ -113,7 +113,9 @@ def reverse(programme: str, person: str, credit: str = "", award: str = "") -> B
             wake_worker()
             return redirect(url_for("passport.of_person", programme=programme, person=person), 303)
     view = reversal.preview(db(), actor(), programme, person, what, award or credit)
-    page = render_template("passport/reverse.html", view=view, reason=reason[:2000], errors=errors)
+    page = render_template(
+        "passport/reverse.html", view=view, reason=reason[:2000], errors=errors, kind_word=ledger_words.kind_word
+    )
     return page, 422 if errors else 200
 
 

@@ -10,7 +10,7 @@ import competencies
 from competencies import Fault
 from lms_plugin.append_only import missing_guards
 from lms_plugin.db import pk
-from lms_plugin.flow import audit
+from lms_plugin.flow import audit, digest
 from tests import people as cast
 from tests.factories import World
 from tests.ledgers import add_entry, unguarded
@@ -84,6 +84,22 @@ def test_what_leaves_a_chain_that_fits_is_found_all_the_same(noted: World, harm:
     with unguarded(connection):
         harm(noted, connection)
     assert found(noted) == told
+
+
+def test_the_heads_of_mornings_show_what_was_cut_off(world: World) -> None:
+    """A district that never drew and never made out a certificate has been told its head each morning all the same."""
+    session, tenant_id = world.session, pk(world.tenant)
+    for number in range(6):
+        add_entry(world, 100 + number)
+        if number % 2:
+            competencies.seal(session, tenant_id, world.now)
+    digest.say_head(session, world.tenant, world.now)
+    assert found(world) == []
+    with unguarded(session.connection()):
+        cut_off(world, session.connection())
+    assert found(world) == ["noted_gone"]
+    session.connection().execute(text("UPDATE notice SET params = '[1]'"))  # nothing that anybody could read
+    assert found(world) == []
 
 
 def test_a_trigger_that_is_gone_or_does_nothing_is_named(noted: World) -> None:

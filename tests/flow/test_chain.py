@@ -26,6 +26,7 @@ from lms_plugin.flow import (
     publicity,
     queue_views,
     review,
+    roster_list,
     roster_ties,
     submit_views,
 )
@@ -33,6 +34,7 @@ from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, hand_in, judgement, reviews_of, version_of
+from tests.rosters import put_on_roster
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SEED = "0123456789abcdef"
@@ -146,6 +148,23 @@ def test_who_may_be_named_and_who_names(world: World) -> None:
     assert [one.name for one in page.former] == ["王秀兰"]
     roster_ties.move_to_school(world.session, world.person(cast.LI), world.schools["平安小学"], world.now + DAY)
     assert not world.actor(cast.LI).has(RoleKind.PANEL)
+
+
+def test_who_is_taken_from_the_roster_decides_no_more(world: World) -> None:
+    world.set_rules(chain={"panel": True})
+    work = hand_in(world, cast.CHEN, "A3", world.now - 2 * HOUR)
+    put_on_roster(world, cast.LI)
+    entry = put_on_roster(world, cast.WANG)
+    name_panel(world, cast.WANG, cast.LI)
+    for is_removed in (True, False):  # put back by a later list, she is named anew
+        roster_list.set_removed(world.session, world.actor(cast.OFFICER), entry.uuid, is_removed, world.now)
+        with pytest.raises(Forbidden):
+            decide(world, work, who=cast.WANG)
+        page = panel.panel_page(world.session, world.actor(cast.LEAD), world.schools[XIWANG].uuid)
+        assert ([one.name for one in page.members], [one.name for one in page.former]) == (["李建国"], ["王秀兰"])
+        assert any(name == "王秀兰" for _uuid, name, _number in page.people) is not is_removed
+    name_panel(world, cast.WANG, cast.LI)
+    decide(world, work, who=cast.WANG)
 
 
 # --- 结批 and 县级抽查 ---

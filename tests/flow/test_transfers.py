@@ -15,6 +15,7 @@ from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from lms_plugin.flow import (
     arrivals,
     attendance,
+    booking,
     humans,
     passport,
     reversal,
@@ -120,6 +121,88 @@ def test_an_award_that_is_taken_back_there_takes_no_hours_that_came(world: World
         world.session, there.officer, there.programme.uuid, there.person.uuid, "award", award.uuid, "误认", world.now
     )
     assert there.hours()[CreditKind.PRACTICE] == 25_00
+
+
+def test_who_moves_away_and_back_is_as_before(world: World) -> None:
+    """The hours come back by entries of their own; points were never earned anywhere else, and may leave again."""
+    there = earned_here(world)
+    award = award_of(world, "A5")
+    released(there)
+    accepted(there)
+    session, now = world.session, world.now
+    code = arrivals.open_code(session, world.actor(cast.CHEN), now).code
+    uuid = transfers.ask(session, there.teacher, code, "", now).uuid
+    transfers.release(session, there.officer, uuid, SECRET, now)
+    arrival = session.exec(select(domain.Arrival).where(domain.Arrival.person_id == pk(world.person(cast.CHEN)))).one()
+    officer, programme = world.actor(cast.OFFICER), world.programme.uuid
+    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
+    assert [(one.same, one.is_home) for one in page.points] == [("", True)] * 3
+    blocks = frozenset(block.key for block in page.blocks)
+    arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, blocks, {}), now)  # all of it: no reason
+    assert (here(world), there.hours()) == ((25_00, 12_00), {})
+    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
+    assert (page.row.happened[-1].what, set(page.taken["points"].values())) == ("accepted", {"A3", "A5", "B1"})
+
+    record = passport.record(session, officer, programme, world.person(cast.CHEN).uuid, now)
+    assert ({point.why for point in record.points}, record.moved_to) == ({"counted"}, "")
+    assert [held.code for held in left_of(world).points] == ["A3", "A5", "B1"]
+    assert sum(line.hundredths for line in left_of(world).lines) == 37_00
+    chen = world.person(cast.CHEN).uuid
+    assert reversal.reverse(session, officer, programme, chen, "award", award.uuid, "误认", now)
+    assert here(world) == (0, 12_00)
+    with pytest.raises(Refused, match=r"transfer\.under_way|transfer\.nothing"):
+        transfers.ask(session, there.teacher, arrivals.open_code(session, world.actor(cast.CHEN), now).code, "", now)
+
+
+def test_hours_that_are_back_in_part_are_still_away(world: World) -> None:
+    there = earned_here(world)
+    award = award_of(world, "A5")
+    released(there)
+    accepted(there)
+    session, now = world.session, world.now
+    code = arrivals.open_code(session, world.actor(cast.CHEN), now).code
+    uuid = transfers.ask(session, there.teacher, code, "", now).uuid
+    transfers.release(session, there.officer, uuid, SECRET, now)
+    arrival = session.exec(select(domain.Arrival).where(domain.Arrival.person_id == pk(world.person(cast.CHEN)))).one()
+    officer, programme = world.actor(cast.OFFICER), world.programme.uuid
+    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
+    online = frozenset(block.key for block in page.blocks if block.kind == "online")
+    with pytest.raises(Invalid):  # the points stay with their hours: a part wants a reason
+        arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, online, {}), now)
+    arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, online, {}, "实践另转"), now)
+    assert (here(world), there.hours()) == ((0, 12_00), {CreditKind.PRACTICE: 25_00})
+    with pytest.raises(Refused, match=r"credit\.moved_away"):
+        reversal.reverse(session, officer, programme, world.person(cast.CHEN).uuid, "award", award.uuid, "误认", now)
+    assert left_of(world).points == ()
+
+
+def test_hours_that_came_are_taken_back_by_the_officer_there(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    accepted(there)
+
+    def take_back(uuid: str) -> bool:
+        programme, person = there.programme.uuid, there.person.uuid
+        return reversal.reverse(world.session, there.officer, programme, person, "hours", uuid, "材料不实", world.now)
+
+    def record() -> passport.Record:
+        return passport.record(world.session, there.officer, there.programme.uuid, there.person.uuid, world.now)
+
+    lines = {line.kind: line for line in record().hours}
+    assert all(line.can_be_reversed for line in lines.values())
+    look = reversal.preview(
+        world.session, there.officer, there.programme.uuid, there.person.uuid, "hours", lines["practice"].uuid
+    )
+    assert (look.kind, look.before_hundredths, look.after_hundredths) == ("practice", 25_00, 0)
+    assert take_back(lines["practice"].uuid)
+    assert not take_back(lines["practice"].uuid)  # the second click
+    assert there.hours() == {CreditKind.ONLINE: 12_00}
+    assert {point.why for point in record().points} == {"undone"}
+    better = competencies.Rules.model_validate({"hours": {"cap_hundredths": 25_00}})
+    competencies.set_rules(world.session, there.programme, better, None, world.now)
+    booking.bring_up(world.session, there.programme, [pk(there.person)], world.now)
+    assert there.hours() == {CreditKind.ONLINE: 12_00}  # the rule of the place does not bring them anew
+    assert here(world) == (0, 0)
 
 
 def test_taken_back_before_it_arrives_everything_is_as_before(world: World) -> None:
