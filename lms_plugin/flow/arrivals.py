@@ -20,9 +20,10 @@ from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
 from lms_plugin.flow import booking, certificates, humans, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.flow.transfer_hours import (
+    Home,
     bring_home,
     count_again,
-    home_points,
+    home_of,
     reason_as_kept,
     send_scores,
     take_turns,
@@ -30,7 +31,7 @@ from lms_plugin.flow.transfer_hours import (
 from lms_plugin.flow.transfer_notices import come_to, tell
 from lms_plugin.flow.transfer_package import Held, Package
 from lms_plugin.leaving import must_be_open_at
-from lms_plugin.people import Enrolment, OrgUnit, Person, Tenant
+from lms_plugin.people import Enrolment, Person, Tenant
 
 domain = competencies.transfers
 Arrival, State = domain.Arrival, domain.ArrivalState
@@ -208,31 +209,37 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     programme = _programme(session, actor, rows, choice.programme)
     offered = {line.block for line in package.lines}
     blocks = offered & choice.blocks
-    take_turns(session, programme, transfer, offered - blocks)
-    points = _mapped(session, programme, rows, package, choice.points)
     left_out = {line.programme for line in package.lines if line.of_points and line.block not in blocks}
+    home = home_of(
+        session,
+        actor.tenant_id,
+        rows,
+        [line for line in package.lines if line.block in blocks],
+        {one.key: (one.programme, one.level) for one in package.points if one.programme not in left_out},
+        [key for key, code in choice.points.items() if code],
+    )
+    take_turns(session, programme, transfer, offered - blocks, home.programmes)
+    points = _mapped(session, programme, rows, package, choice.points)
     if any(held.programme in left_out for held, _point in points):  # the rule of this place would bring them anew
         raise Invalid({"points": "transfer.points_without_hours"})
-    held_anew = {held.key for held, _point in points}
-    levels = {one.key: one.level for one in package.points if one.programme not in left_out}
-    out, home = home_points(session, actor.tenant_id, rows, levels)
-    home -= held_anew
+    recognised = home.points | {held.key for held, _point in points}
     if not blocks and not points:
         raise Invalid({"nothing": "transfer.nothing_chosen"})
-    is_part = blocks != offered or len(points) + len(home) != len(package.points)
+    is_part = blocks != offered or len(recognised) != len(package.points)
     reason = reason_as_kept(choice.reason) if is_part or choice.reason.strip() else ""
     unit = certificates.unit_of(session, person)
-    _take_in(session, actor, row, package, programme, rows, unit, blocks, points, now)
+    school = pk(unit) if unit is not None else None
+    bring_home(session, home, recognised, package.from_name, actor.person_id, school, now)
+    _take_in(session, actor, row, package, programme, rows, school, home, points, now)
     row.programme_id = pk(programme)
-    bring_home(session, out, home | held_anew)
-    taken = {held.key: point.code for held, point in points}
-    taken |= {held.key: held.code for held in package.points if held.key in home}
+    taken = {held.key: held.code for held in package.points if held.key in home.points}
+    taken |= {held.key: point.code for held, point in points}
     row.taken = {"blocks": sorted(blocks), "points": taken}
     come_to(session, row, State.ACCEPTED, "part" if is_part else "accepted", actor.person_id, now, reason)
-    send_scores(session, [programme], person, now)
+    send_scores(session, {pk(one): one for one in (programme, *home.programmes)}.values(), person, now)
     if transfer is not None:
         count_again(session, transfer, None, now, blocks=offered - blocks)
-        stay = held_anew | home | _left_without(package, blocks, points)
+        stay = recognised | _left_without(package, blocks, points)
         transfer.points = [{**one, "back": one["point"] not in stay} for one in transfer.points]
         what = "arrived_part" if is_part else "arrived"
         come_to(session, transfer, domain.TransferState.ARRIVED, what, None, now, reason)
@@ -265,12 +272,11 @@ def _take_in(
     package: Package,
     programme: Programme,
     rows: tuple[int, ...],
-    unit: OrgUnit | None,
-    blocks: set[str] | frozenset[str],
+    school: int | None,
+    home: Home,
     points: list[tuple[Held, CompetencyPoint]],
     now: datetime,
 ) -> None:
-    school = pk(unit) if unit is not None else None
     awards: dict[str, competencies.Award] = {}  # by the programme there that brought the point, and hours for it
     for held, point in points:
         facts = {
@@ -286,11 +292,12 @@ def _take_in(
             session, programme, rows, point, held.level, facts, f"{package.from_name}：{held.title}"[:300],
             actor.person_id, school, now,
         )  # fmt: skip
-    for block in sorted(blocks):
-        some = [line for line in package.lines if line.block == block]
+    brought = {**_standing(session, programme, rows, package, home), **awards}
+    for block in sorted({line.block for line in home.rest}):
+        some = [line for line in home.rest if line.block == block]
         there = some[0].programme
         source = f"{package.from_name} · {package.titles[there]}"[:300]
-        award_id = pk(awards[there]) if there in awards else None
+        award_id = pk(brought[there]) if there in brought else None
         domain.take_in(session, programme, rows[0], some, award_id, source, actor.person_id, school, now)
     if awards:  # the points may be worth more here than came with them
         books, last = booking.Books(session, programme, rows[:1], now=now), max(awards.values(), key=pk)
@@ -299,6 +306,29 @@ def _take_in(
         due = booking.lines(programme, last.person_id, books.due(rows[0]), basis, now, reason="award", source=said)
         books.note(session, programme, now)
         competencies.ledger.credit_all(session, due)
+
+
+def _standing(
+    session: Session, programme: Programme, rows: tuple[int, ...], package: Package, home: Home
+) -> dict[str, competencies.Award]:
+    """By programme there an award that stands here, of a point that comes home: for what it brought there besides the
+    hours that had left. One query, where there is any."""
+    if not any(line.of_points for line in home.rest) or not home.points:
+        return {}
+    found = session.exec(
+        select(CompetencyFramework.code, CompetencyPoint.code, competencies.Award)
+        .join(CompetencyPoint, col(CompetencyPoint.id) == col(competencies.Award.point_id))
+        .join(FrameworkVersion, col(FrameworkVersion.id) == col(CompetencyPoint.framework_version_id))
+        .join(CompetencyFramework, col(CompetencyFramework.id) == col(FrameworkVersion.framework_id))
+        .where(
+            competencies.Award.programme_id == pk(programme),
+            col(competencies.Award.person_id).in_(rows),
+            col(competencies.Award.revoked_at).is_(None),
+        )
+        .order_by(col(competencies.Award.id))
+    ).all()
+    here = {f"{standard}:{code}": award for standard, code, award in found}
+    return {one.programme: here[one.key] for one in package.points if one.key in home.points and one.key in here}
 
 
 def refuse(session: Session, actor: Actor, uuid: str, reason: str, code: str, now: datetime) -> str:

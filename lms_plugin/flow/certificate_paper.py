@@ -54,7 +54,7 @@ def basis(line: HoursLine) -> str:
         case "transfer_out":
             return f"转出到{line.source}"
         case "transfer_back":
-            return f"没有转到{line.source}，记回"
+            return f"转到{line.source}的学时记回"
         case "merge":
             return "合并重复的人，多记的冲抵"
         case "unmerge":

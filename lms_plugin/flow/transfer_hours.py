@@ -1,6 +1,7 @@
 """What acts on both sides of a transfer share: hours that are counted here again, and reasons."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -68,12 +69,17 @@ def _programmes(
 
 
 def take_turns(
-    session: Session, programme: Programme, row: competencies.transfers.Transfer | None, blocks: Collection[str]
+    session: Session,
+    programme: Programme,
+    row: competencies.transfers.Transfer | None,
+    blocks: Collection[str],
+    home: Collection[Programme],
 ) -> None:
-    """The turn in a programme, and in those of the sender in which hours of these blocks will count again: in the
-    order of their ids, so that two counties that take in of each other never wait for one another."""
+    """The turn in a programme, in those of the sender in which hours of these blocks will count again, and in those
+    here to which hours come home: in the order of their ids, so that two counties that take in of each other never
+    wait for one another."""
     back = _programmes(session, row, _out(row, blocks)) if row is not None and blocks else ()
-    for one in sorted([programme, *back], key=pk):
+    for one in sorted({pk(one): one for one in (programme, *back, *home)}.values(), key=pk):
         booking.take_turn(session, one)
 
 
@@ -116,23 +122,85 @@ def away(entries: Iterable[CreditEntry]) -> dict[CreditKind, CreditEntry]:
     return {kind: last[kind] for kind, lack in lacks.items() if lack}
 
 
-def home_points(
-    session: Session, tenant_id: int, rows: Collection[int], points: Mapping[str, Level]
-) -> tuple[list[competencies.transfers.Transfer], set[str]]:
-    """Of these points (`Held.key` → level) that came, those that were earned here, left and come home: nobody holds
-    them anew, their awards stand here as they were. With the transfers by which they left. Better ones than had left
-    are none: who judged them judged them elsewhere. One query."""
-    out = list(domain.transfers_out(session, tenant_id, rows))
+@dataclass(frozen=True)
+class Home:
+    """What of a package left here once and comes home. `lines`: as they left, by transfer; `rest`: what the package
+    brings besides; `points`: keys of its points (`Held.key`) that nobody holds anew, as their awards stand here;
+    `out`: the transfers by which something left; `programmes`: to which the lines come home."""
+
+    lines: tuple[tuple[competencies.transfers.Transfer, competencies.transfers.Line], ...]
+    rest: tuple[competencies.transfers.Line, ...]
+    points: frozenset[str]
+    out: tuple[competencies.transfers.Transfer, ...]
+    programmes: tuple[Programme, ...]
+
+    @property
+    def hundredths(self) -> int:
+        """All hours that come home."""
+        return sum(line.hundredths for _transfer, line in self.lines)
+
+
+_THERE = (domain.TransferState.HANDED, domain.TransferState.ARRIVED)
+
+
+def home_of(
+    session: Session,
+    tenant_id: int,
+    rows: Collection[int],
+    lines: Collection[competencies.transfers.Line],
+    points: Mapping[str, tuple[str, Level]],
+    anew: Collection[str],
+) -> Home:
+    """What comes home of these lines and points (`Held.key` → programme there, level). A line that left is home where
+    hours of its kind and day come that are at least as many. Better points than had left are new ones: who judged them
+    judged them elsewhere. `anew`: keys of points that an officer recognises all the same, in another programme than the
+    one they left: they keep the hours that come with them. Two queries."""
+    out = [one for one in domain.transfers_out(session, tenant_id, rows) if one.state in _THERE]
     gone = domain.points_gone(out)
-    return out, {key for key, level in points.items() if level <= gone.get(key, Level.FAIL)}
+    apart = {points[key][0] for key in anew if key in gone and key in points}
+    rest, home = list(lines), list[tuple[competencies.transfers.Transfer, competencies.transfers.Line]]()
+    for transfer, kept in domain.lines_out(out, rows):
+        left = domain.as_line(kept)
+        for place, line in enumerate(rest):
+            is_same = (line.kind, line.on) == (left.kind, left.on) and line.hundredths >= left.hundredths
+            if is_same and not (line.of_points and line.programme in apart):
+                rest[place] = replace(line, hundredths=line.hundredths - left.hundredths)
+                home.append((transfer, left))
+                break
+    uuids = {line.programme for _transfer, line in home}
+    programmes = session.exec(
+        select(Programme)
+        .where(Programme.tenant_id == tenant_id, col(Programme.uuid).in_(uuids))
+        .order_by(col(Programme.id))
+    ).all()
+    back = {key for key, (there, level) in points.items() if level <= gone.get(key, Level.FAIL) and there not in apart}
+    return Home(
+        tuple(home), tuple(line for line in rest if line.hundredths), frozenset(back), tuple(out), tuple(programmes)
+    )
 
 
-def bring_home(session: Session, out: Collection[competencies.transfers.Transfer], home: Collection[str]) -> None:
-    """These points are held here again: they may leave another time."""
-    for row in out:
-        if any(one["point"] in home and not one["back"] for one in row.points):
-            row.points = [{**one, "back": one["back"] or one["point"] in home} for one in row.points]
-            session.add(row)
+def bring_home(
+    session: Session,
+    home: Home,
+    points: Collection[str],
+    place: str,
+    by_id: int,
+    org_unit_id: int | None,
+    now: datetime,
+) -> None:
+    """These hours count again where they were earned, and these points (`Held.key`) may leave another time: so may
+    those whose hours left with them and are all home. The caller has the turn in their programmes."""
+    programmes = {one.uuid: one for one in home.programmes}
+    domain.book_lines(
+        session, programmes, [line for _one, line in home.lines], domain.BACK, place, by_id, org_unit_id, now
+    )
+    back = {line.id for _transfer, line in home.lines}
+    for row in home.out:
+        row.lines = [{**kept, "back": kept["back"] or kept["id"] in back} for kept in row.lines]
+        brought = [kept for kept in row.lines if kept["of_points"]]
+        with_hours = any(kept["id"] in back for kept in brought) and all(kept["back"] for kept in brought)
+        row.points = [{**one, "back": one["back"] or with_hours or one["point"] in points} for one in row.points]
+        session.add(row)
     session.flush()
 
 

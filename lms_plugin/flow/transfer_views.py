@@ -17,7 +17,7 @@ from lms_plugin.access import Actor, Permission, own, require, somewhere
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import arrivals, humans, people, transfer_files, transfer_package, transfer_reach, transfers
-from lms_plugin.flow.transfer_hours import home_points
+from lms_plugin.flow.transfer_hours import home_of
 from lms_plugin.flow.transfer_package import Held
 from lms_plugin.people import OrgUnit, Person, RoleKind, Tenant
 
@@ -173,6 +173,7 @@ class ArrivingPage:
     programmes: tuple[Programme, ...]
     programme: str
     standard: str
+    home_hundredths: int  # of the hours that came, those that left here once: they count again where they did
     taken: dict[str, Any]
     may_act: bool
 
@@ -321,8 +322,10 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
     picked = next((one for one in found if one.uuid == programme), found[0] if found else None)
     free, standard = arrivals.free_points(session, picked, rows) if picked is not None else ([], "")
     codes = {point.code for point in free}
-    levels = {held.key: held.level for held in package.points} if package is not None else {}
-    home = home_points(session, actor.tenant_id, rows, levels)[1]
+    held = package.points if package is not None else ()
+    same = {one.key for one in held if one.standard == standard and one.code in codes}
+    came = {one.key: (one.programme, one.level) for one in held}
+    home = home_of(session, actor.tenant_id, rows, package.lines if package is not None else (), came, same)
     log = _log(session, actor.tenant_id, [row])
     taken = set(row.taken.get("blocks", ()))
     return ArrivingPage(
@@ -338,17 +341,14 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
         is_local=row.is_local,
         blocks=_blocks(package.lines, dict(package.titles), taken) if package is not None else (),
         points=tuple(
-            PointChoice(
-                held,
-                same=held.code if held.standard == standard and held.code in codes else "",
-                is_home=held.key in home and held.code not in codes,
-            )
-            for held in (package.points if package is not None else ())
+            PointChoice(one, one.code if one.key in same else "", one.key in home.points and one.key not in same)
+            for one in held
         ),
         free=tuple(free),
         programmes=tuple(found),
         programme=picked.uuid if picked is not None else "",
         standard=standard,
+        home_hundredths=home.hundredths,
         taken=row.taken,
         may_act=row.state is domain.ArrivalState.WAITING,
     )

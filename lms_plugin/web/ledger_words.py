@@ -32,7 +32,7 @@ def basis_words(reason: str, source: str, rule_number: int = 0) -> str:
         case "transfer_out":
             return _("转出到%(place)s", place=source)
         case "transfer_back":
-            return _("没有转到%(place)s，记回", place=source)
+            return _("转到%(place)s的学时记回", place=source)
         case "merge":
             return _("合并重复的人，多记的冲抵")
         case "unmerge":

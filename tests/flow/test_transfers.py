@@ -16,6 +16,7 @@ from lms_plugin.flow import (
     arrivals,
     attendance,
     booking,
+    enter,
     humans,
     passport,
     reversal,
@@ -123,35 +124,69 @@ def test_an_award_that_is_taken_back_there_takes_no_hours_that_came(world: World
     assert there.hours()[CreditKind.PRACTICE] == 25_00
 
 
+def sent_back(there: There) -> competencies.transfers.Arrival:
+    """The teacher asks there to go back, and is let go; gives what is here for the officer."""
+    world = there.world
+    code = arrivals.open_code(world.session, world.actor(cast.CHEN), world.now).code
+    uuid = transfers.ask(world.session, there.teacher, code, "", world.now).uuid
+    transfers.release(world.session, there.officer, uuid, SECRET, world.now)
+    chen = domain.Arrival.person_id == pk(world.person(cast.CHEN))
+    found = world.session.exec(select(domain.Arrival).where(chen).order_by(col(domain.Arrival.id).desc())).first()
+    assert found is not None
+    return found
+
+
+def take_home(there: There, row: competencies.transfers.Arrival, *kinds: str, **chosen: Any) -> None:
+    """The officer here takes it in: hours of these kinds (none named: all)."""
+    world = there.world
+    page = transfer_views.arriving_page(world.session, world.actor(cast.OFFICER), row.uuid, "", world.now)
+    blocks = frozenset(one.key for one in page.blocks if not kinds or one.kind in kinds)
+    choice = arrivals.Choice(world.programme.uuid, blocks, chosen.get("points", {}), chosen.get("reason", ""))
+    arrivals.accept(world.session, world.actor(cast.OFFICER), row.uuid, choice, world.now)
+
+
 def test_who_moves_away_and_back_is_as_before(world: World) -> None:
-    """The hours come back by entries of their own; points were never earned anywhere else, and may leave again."""
+    """The hours count again where they were earned, the points were never earned anywhere else."""
     there = earned_here(world)
     award = award_of(world, "A5")
     released(there)
     accepted(there)
-    session, now = world.session, world.now
-    code = arrivals.open_code(session, world.actor(cast.CHEN), now).code
-    uuid = transfers.ask(session, there.teacher, code, "", now).uuid
-    transfers.release(session, there.officer, uuid, SECRET, now)
-    arrival = session.exec(select(domain.Arrival).where(domain.Arrival.person_id == pk(world.person(cast.CHEN)))).one()
-    officer, programme = world.actor(cast.OFFICER), world.programme.uuid
-    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
+    session, now, officer = world.session, world.now, world.actor(cast.OFFICER)
+    back = sent_back(there)
+    page = transfer_views.arriving_page(session, officer, back.uuid, "", now)
     assert [(one.same, one.is_home) for one in page.points] == [("", True)] * 3
-    blocks = frozenset(block.key for block in page.blocks)
-    arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, blocks, {}), now)  # all of it: no reason
+    assert page.home_hundredths == 37_00
+    take_home(there, back)  # all of it: nobody asks for a reason
     assert (here(world), there.hours()) == ((25_00, 12_00), {})
-    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
+    page = transfer_views.arriving_page(session, officer, back.uuid, "", now)
     assert (page.row.happened[-1].what, set(page.taken["points"].values())) == ("accepted", {"A3", "A5", "B1"})
-
-    record = passport.record(session, officer, programme, world.person(cast.CHEN).uuid, now)
+    chen, programme = world.person(cast.CHEN).uuid, world.programme.uuid
+    record = passport.record(session, officer, programme, chen, now)
     assert ({point.why for point in record.points}, record.moved_to) == ({"counted"}, "")
-    assert [held.code for held in left_of(world).points] == ["A3", "A5", "B1"]
-    assert sum(line.hundredths for line in left_of(world).lines) == 37_00
-    chen = world.person(cast.CHEN).uuid
+    assert [line.reason for line in record.hours][-2:] == ["transfer_back"] * 2
+
+    left = left_of(world)
+    assert [held.code for held in left.points] == ["A3", "A5", "B1"]
+    assert sorted((line.hundredths, line.of_points) for line in left.lines) == [(12_00, False), (25_00, True)]
+    released(there)  # away a second time
+    accepted(there)
+    assert (here(world), there.hours()) == ((0, 0), {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00})
+    take_home(there, sent_back(there))
     assert reversal.reverse(session, officer, programme, chen, "award", award.uuid, "误认", now)
     assert here(world) == (0, 12_00)
-    with pytest.raises(Refused, match=r"transfer\.under_way|transfer\.nothing"):
-        transfers.ask(session, there.teacher, arrivals.open_code(session, world.actor(cast.CHEN), now).code, "", now)
+
+
+def test_what_was_earned_there_comes_along_home(world: World) -> None:
+    there = earned_here(world)
+    rules = competencies.Rules.model_validate({"hours": {"practice_hundredths": 30_00, "cap_hundredths": 30_00}})
+    competencies.set_rules(world.session, there.programme, rules, None, world.now)
+    released(there)
+    accepted(there)  # its rule brings five more
+    take_home(there, sent_back(there))
+    assert (here(world), there.hours()) == ((30_00, 12_00), {})
+    world.set_rules(hours={"practice_hundredths": 31_00, "cap_hundredths": 31_00})
+    booking.bring_up(world.session, world.programme, [pk(world.person(cast.CHEN))], world.now)
+    assert here(world) == (31_00, 12_00)  # the five are those of the same points
 
 
 def test_hours_that_are_back_in_part_are_still_away(world: World) -> None:
@@ -159,21 +194,39 @@ def test_hours_that_are_back_in_part_are_still_away(world: World) -> None:
     award = award_of(world, "A5")
     released(there)
     accepted(there)
-    session, now = world.session, world.now
-    code = arrivals.open_code(session, world.actor(cast.CHEN), now).code
-    uuid = transfers.ask(session, there.teacher, code, "", now).uuid
-    transfers.release(session, there.officer, uuid, SECRET, now)
-    arrival = session.exec(select(domain.Arrival).where(domain.Arrival.person_id == pk(world.person(cast.CHEN)))).one()
-    officer, programme = world.actor(cast.OFFICER), world.programme.uuid
-    page = transfer_views.arriving_page(session, officer, arrival.uuid, "", now)
-    online = frozenset(block.key for block in page.blocks if block.kind == "online")
+    back = sent_back(there)
     with pytest.raises(Invalid):  # the points stay with their hours: a part wants a reason
-        arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, online, {}), now)
-    arrivals.accept(session, officer, arrival.uuid, arrivals.Choice(programme, online, {}, "实践另转"), now)
+        take_home(there, back, "online")
+    take_home(there, back, "online", reason="实践另转")
     assert (here(world), there.hours()) == ((0, 12_00), {CreditKind.PRACTICE: 25_00})
+    person, programme = world.person(cast.CHEN).uuid, world.programme.uuid
     with pytest.raises(Refused, match=r"credit\.moved_away"):
-        reversal.reverse(session, officer, programme, world.person(cast.CHEN).uuid, "award", award.uuid, "误认", now)
+        reversal.reverse(
+            world.session, world.actor(cast.OFFICER), programme, person, "award", award.uuid, "误认", world.now
+        )
     assert left_of(world).points == ()
+
+
+def test_points_recognised_in_another_programme_keep_the_hours_that_come_with_them(world: World) -> None:
+    there = earned_here(world)
+    released(there)
+    accepted(there)
+    back = sent_back(there)
+    session, now, officer = world.session, world.now, world.actor(cast.OFFICER)
+    other = programme_of(session, world.tenant, world.county, world.framework, "明年的考核", now)
+    enter.enrol(session, pk(other), pk(world.person(cast.CHEN)), now)
+    page = transfer_views.arriving_page(session, officer, back.uuid, other.uuid, now)
+    assert [(one.same, one.is_home) for one in page.points] == [(code, False) for code in ("A3", "A5", "B1")]
+    assert page.home_hundredths == 12_00
+    blocks = frozenset(one.key for one in page.blocks)
+    points = {one.held.key: one.same for one in page.points}
+    arrivals.accept(session, officer, back.uuid, arrivals.Choice(other.uuid, blocks, points), now)
+    assert here(world) == (0, 12_00)
+    chen = pk(world.person(cast.CHEN))
+    assert competencies.balance(session, pk(other), [chen])[chen][CreditKind.PRACTICE] == 25_00
+    left = left_of(world)
+    assert [held.code for held in left.points] == ["A3", "A5", "B1"]
+    assert sum(line.hundredths for line in left.lines) == 37_00
 
 
 def test_hours_that_came_are_taken_back_by_the_officer_there(world: World) -> None:
