@@ -56,6 +56,7 @@ class PublicityPage:
     batch: str
     title: str
     school: str
+    county: str  # which runs the programme, and hears what people object to
     round: int
     shown_at: datetime
     ends_on: date
@@ -85,6 +86,7 @@ def publicity_page(session: Session, actor: Actor, uuid: str, now: datetime) -> 
         unit,
         chain,
         [row for row in works if pk(row[1]) not in reopened],
+        county=get(session, OrgUnit, programme.org_unit_id),
         is_open=is_open,
         own_works=tuple(
             _work_shown(entry, work, name, point, _reasons(entry.level, decision))
@@ -118,7 +120,8 @@ def public_page(session: Session, uuid: str, now: datetime) -> PublicityPage:
         raise NotFound
     reopened = {one.submission_id for one in _objections(session, batch) if one.is_upheld}
     works = [row for row in _works(session, batch) if pk(row[1]) not in reopened]
-    return _page(batch, programme, unit, chain, works, is_open=True)
+    county = get(session, OrgUnit, programme.org_unit_id)
+    return _page(batch, programme, unit, chain, works, county=county, is_open=True)
 
 
 @dataclass(frozen=True)
@@ -328,6 +331,7 @@ def _page(
     chain: Chain,
     works: list[Any],
     *,
+    county: OrgUnit,
     is_open: bool,
     own_works: tuple[Shown, ...] = (),
     said: tuple[Said, ...] = (),
@@ -340,6 +344,7 @@ def _page(
         batch=batch.uuid,
         title=programme.title,
         school=unit.name,
+        county=county.name,
         round=batch.round,
         shown_at=batch.shown_at,
         ends_on=batch.ends_on,

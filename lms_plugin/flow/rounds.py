@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 import competencies
 from competencies import Programme, ProgrammeEvent, ProgrammeState, Submission, SubmissionState, SubmissionVersion
@@ -133,7 +133,8 @@ def _let_late_go_on(session: Session, actor: Actor, programme: Programme, now: d
 def archive(session: Session, actor: Actor, uuid: str, now: datetime) -> Programme:
     """归档: takes a round that is over, or was never opened, out of the lists; records and figures are read as before.
 
-    Again changes nothing. Raises Refused `programme.still_open`.
+    Again changes nothing. Raises Refused `programme.still_open`, and `programme.results_wait` where results are still
+    on their way: nobody would be told of a batch that waits for the county, or of a release, any more.
     """
     programme = _programme(session, actor, uuid)
     if programme.archived_at is not None:
@@ -142,11 +143,21 @@ def archive(session: Session, actor: Actor, uuid: str, now: datetime) -> Program
     if programme.state is not ProgrammeState.DRAFT:
         if not competencies.is_closed(programme, timezone, now):
             raise Refused("programme.still_open")
+        if on_the_way := _on_the_way(session, programme):
+            raise Refused("programme.results_wait", count=on_the_way)
         programme.state = ProgrammeState.CLOSED
     programme.archived_at = now
     session.add(programme)
     competencies.note_event(session, programme, "archived", actor.person_id, now)
     return programme
+
+
+def _on_the_way(session: Session, programme: Programme) -> int:
+    """How many works are decided and not released: before their release, or held by a school batch."""
+    decided = select(func.count()).where(
+        Submission.programme_id == pk(programme), Submission.state == SubmissionState.DECIDED
+    )
+    return int(session.exec(decided).one())
 
 
 def restore(session: Session, actor: Actor, uuid: str, now: datetime) -> Programme:

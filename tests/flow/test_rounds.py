@@ -8,11 +8,22 @@ import competencies
 from competencies import ProgrammeState, SubmissionState
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Forbidden, Invalid, NotFound, Refused
-from lms_plugin.flow import courses, curate_views, exemptions, oversee, oversee_views, passport, rounds, submit_views
+from lms_plugin.flow import (
+    award,
+    cases,
+    courses,
+    curate_views,
+    exemptions,
+    oversee,
+    oversee_views,
+    passport,
+    rounds,
+    submit_views,
+)
 from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
-from tests.flow.handed_in import hand_in
+from tests.flow.handed_in import all_marks, hand_in, judgement
 from tests.rosters import put_on_roster
 
 DAY = timedelta(days=1)
@@ -140,6 +151,19 @@ def test_an_archived_round_leaves_the_lists_and_is_read_as_before(world: World) 
     assert make_up(world).make_up == 1
     kinds = [one.kind for one in rounds.events_of(world.session, officer, world.programme)]
     assert kinds == ["make_up", "restored", "archived"]
+
+
+def test_a_round_is_not_archived_while_results_are_on_their_way(world: World) -> None:
+    work = hand_in(world, cast.CHEN, "A3", world.now - timedelta(hours=2))
+    marks = judgement(all_marks(world, work))
+    cases.decide(world.session, world.actor(cast.TRAINER), work.uuid, marks, 0, 1, world.now)
+    officer, uuid = world.actor(cast.OFFICER), world.programme.uuid
+    after_the_end(world)
+    with pytest.raises(Refused, match=r"programme\.results_wait"):
+        rounds.archive(world.session, officer, uuid, world.now)
+    assert world.programme.archived_at is None
+    award.release(world.session, officer, world.programme, None, world.now)
+    assert rounds.archive(world.session, officer, uuid, world.now).archived_at == world.now
 
 
 def test_a_programme_that_was_never_opened_is_archived_but_not_made_up(world: World) -> None:

@@ -130,6 +130,7 @@ def test_a_notice_for_everybody_is_the_only_page_that_strangers_see(
     assert "陈*芳" in page.text
     assert "陈晓芳" not in page.text
     assert "提出异议" not in page.text
+    assert "向负责考核的区县（平安县）反映" in page.text
     assert stranger.client.post(url, data={"work": work.uuid, "text": "不对"}).status_code == 401
     assert browse(cast.OFFICER).get(f"/release/{world.programme.uuid}").status_code == 303
 

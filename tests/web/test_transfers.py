@@ -56,6 +56,24 @@ def test_recognised_points_look_like_any_other(tool: Flask, world: World, there:
         assert officer.get(address).status_code == 200, address
 
 
+def test_hours_that_came_are_reversed_on_the_record(tool: Flask, world: World, there: There) -> None:
+    released(there)
+    accepted(there)
+    world.session.commit()
+    officer: Any = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
+    record = f"/record/{there.programme.uuid}/{there.person.uuid}"
+    links = re.findall(rf'href="({record}/hours/\w+/reverse)"', officer.get(record).text)
+    assert len(links) == 2
+    page = officer.get(links[0]).text
+    for words in ("冲销转入的 25 学时", "实践应用学时从 25 减为 0（转入：平安县", "以后哪里都不计", "仍然认定"):
+        assert words in page
+    assert officer.post(links[0], {"reason": "材料不实"}).status_code == 303
+    page = officer.get(record).text
+    assert "冲销：材料不实" in page
+    assert page.count("学时冲销了，不计") == 3
+    assert "网络研修学时：12 / 25" in page
+
+
 def test_a_wrong_file_is_said_at_its_field(tool: Flask, world: World, there: There) -> None:
     arrivals.open_code(world.session, there.teacher, world.now)
     world.session.commit()
