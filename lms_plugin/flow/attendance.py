@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, false, or_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
@@ -19,7 +19,6 @@ from lms_plugin.flow.trainings import expected_of, held, read, reason_of, scope_
 from lms_plugin.people import OrgUnit, Person, RosterEntry, staff_number_as_kept
 
 FILTERS = ("all", "here", "absent")
-MOST_BESIDE = 200  # people from beyond the roster that a page lists
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Listed:
-    """One page of the list; `beside`: who signed in and is on no roster, on every page."""
+    """One page of the list; `beside`: of who signed in and is on no roster the same page. `total`, `all_beside`: how
+    many there are of each on all pages."""
 
     training: Training
     rows: tuple[Row, ...]
     beside: tuple[Row, ...]
     total: int
+    all_beside: int
     may_hold: bool
 
 
@@ -76,7 +77,7 @@ class One:
 
 
 def listed(session: Session, actor: Actor, uuid: str, query: str, chosen: str, number: int, size: int = 50) -> Listed:
-    """Who is to come and who was there, by school and 工号: six queries."""
+    """Who is to come and who was there, by school and 工号: seven queries."""
     training = read(session, actor, uuid)
     unit = get(session, OrgUnit, training.org_unit_id)
     there, entry = Attendance, RosterEntry
@@ -112,12 +113,20 @@ def listed(session: Session, actor: Actor, uuid: str, query: str, chosen: str, n
         .offset((number - 1) * size)
         .limit(size)
     ).all()
-    beside = session.exec(
+    apart = (
         select(there, Person)
         .join(Person, col(Person.id) == col(there.person_id))
         .where(_of(training), col(there.roster_entry_id).is_(None), col(there.removed_at).is_(None))
-        .order_by(col(there.signed_at), col(there.id))
-        .limit(MOST_BESIDE)
+    )
+    if query:
+        apart = apart.where(
+            or_(*(col(words).contains(query, autoescape=True) for words in (Person.name, Person.staff_number)))
+        )
+    if chosen == "absent":
+        apart = apart.where(false())
+    all_beside = session.exec(select(func.count()).select_from(apart.with_only_columns(col(there.id)).subquery())).one()
+    beside = session.exec(
+        apart.order_by(col(there.signed_at), col(there.id)).offset((number - 1) * size).limit(size)
     ).all()
     hours = _hours(session, [one for _e, _n, one in found if one is not None] + [one for one, _p in beside])
     rows = tuple(
@@ -129,7 +138,7 @@ def listed(session: Session, actor: Actor, uuid: str, query: str, chosen: str, n
         for attendance, person in beside
     )
     may_hold = can(actor, Permission.TRAINING_HOLD, Scope(actor.tenant_id, unit_paths=(unit.path,)))
-    return Listed(training, rows, others, total, may_hold)
+    return Listed(training, rows, others, total, all_beside, may_hold)
 
 
 def _of(training: Training) -> Any:

@@ -226,7 +226,7 @@ def people(training: str) -> BaseResponse | tuple[str, int]:
         query=query,
         chosen=chosen if chosen in attendance.FILTERS else "all",
         page=number,
-        pages=pages(found.total),
+        pages=pages(max(found.total, found.all_beside)),
         errors=errors,
         typed={key: request.form.get(key, "")[:100] for key in ("staff_number", "name")},
         changed=whole(request.args.get("changed"), 0, least=0) if "changed" in request.args else None,

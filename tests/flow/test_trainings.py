@@ -287,6 +287,22 @@ def test_somebody_else_is_added_by_number_and_name_within_reach(world: World) ->
     assert [row.name for row in attendance.listed(session, lead, made.uuid, "", "here", 1).rows] == [cast.SUN.name]
 
 
+def test_whoever_is_on_no_roster_is_found_on_a_page_of_the_list(world: World) -> None:
+    session, lead = world.session, world.actor(cast.LEAD)
+    made = planned(world)
+    for who in (cast.CHEN, cast.WANG, cast.LI):  # a district that has no roster yet
+        signed_by_code(world, made, who)
+
+    def names(query: str = "", chosen: str = "all", number: int = 1) -> tuple[list[str], int]:
+        found = attendance.listed(session, lead, made.uuid, query, chosen, number, size=2)
+        return [row.name for row in found.beside], found.all_beside
+
+    assert (names(), names(number=2)) == ((["陈晓芳", "王秀兰"], 3), (["李建国"], 3))
+    assert names(cast.LI.staff_number) == names("李建") == (["李建国"], 1)
+    assert names(chosen="here", number=2) == (["李建国"], 3)
+    assert names(chosen="absent") == ([], 0)
+
+
 def test_a_phone_signs_in_by_the_personal_code(world: World) -> None:
     session, now, chen = world.session, world.now, world.actor(cast.CHEN)
     put_on_roster(world, cast.CHEN)
