@@ -161,7 +161,19 @@ def reverse(session: Session, entry: CreditEntry, decided_by_id: int, why: str, 
     taken_back = session.exec(select(CreditEntry.id).where(CreditEntry.reverses_id == pk(entry))).first()
     if taken_back is not None:
         raise Refused("credit.already_reversed")
-    reversal = CreditEntry(
+    reversal = _opposite(entry, decided_by_id, why, now)
+    credit_all(session, [reversal])
+    return reversal
+
+
+def reverse_all(session: Session, entries: Sequence[CreditEntry], decided_by_id: int, why: str, now: datetime) -> None:
+    """The same of many at once, none of which is a reversal or was taken back: the caller has looked, and has the turn
+    in their programme."""
+    credit_all(session, [_opposite(entry, decided_by_id, why, now) for entry in entries])
+
+
+def _opposite(entry: CreditEntry, decided_by_id: int, why: str, now: datetime) -> CreditEntry:
+    return CreditEntry(
         tenant_id=entry.tenant_id,
         programme_id=entry.programme_id,
         person_id=entry.person_id,
@@ -177,9 +189,6 @@ def reverse(session: Session, entry: CreditEntry, decided_by_id: int, why: str, 
         earned_on=entry.earned_on,
         entered_at=now,
     )
-    session.add(reversal)
-    session.flush()
-    return reversal
 
 
 _TOTALS = (

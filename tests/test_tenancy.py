@@ -333,6 +333,7 @@ def things(world: World) -> Things:
         "entry": entry.uuid,
         "extension": extension.uuid,
         "credit": credit.uuid,
+        "sheet": str(int(credit.entered_at.timestamp()) * 1_000_000),
         "award": award.uuid,
         "certificate": certificate.uuid,
         "bundle": bundle.uuid,

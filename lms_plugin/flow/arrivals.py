@@ -17,7 +17,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
-from lms_plugin.flow import booking, certificates, humans, transfer_package, transfer_reach
+from lms_plugin.flow import booking, certificates, humans, transfer_hours, transfer_package, transfer_reach
 from lms_plugin.flow.roster_ties import plain_name
 from lms_plugin.flow.transfer_hours import (
     Home,
@@ -218,7 +218,8 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
         {one.key: (one.programme, one.level) for one in package.points if one.programme not in left_out},
         [key for key, code in choice.points.items() if code],
     )
-    take_turns(session, programme, transfer, offered - blocks, home.programmes)
+    homes = transfer_hours.programmes_of(session, actor.tenant_id, home)
+    take_turns(session, programme, transfer, offered - blocks, homes)
     points = _mapped(session, programme, rows, package, choice.points)
     if any(held.programme in left_out for held, _point in points):  # the rule of this place would bring them anew
         raise Invalid({"points": "transfer.points_without_hours"})
@@ -229,14 +230,14 @@ def accept(session: Session, actor: Actor, uuid: str, choice: Choice, now: datet
     reason = reason_as_kept(choice.reason) if is_part or choice.reason.strip() else ""
     unit = certificates.unit_of(session, person)
     school = pk(unit) if unit is not None else None
-    bring_home(session, home, recognised, package.from_name, actor.person_id, school, now)
+    bring_home(session, home, homes, recognised, package.from_name, actor.person_id, school, now)
     _take_in(session, actor, row, package, programme, rows, school, home, points, now)
     row.programme_id = pk(programme)
     taken = {held.key: held.code for held in package.points if held.key in home.points}
     taken |= {held.key: point.code for held, point in points}
     row.taken = {"blocks": sorted(blocks), "points": taken}
     come_to(session, row, State.ACCEPTED, "part" if is_part else "accepted", actor.person_id, now, reason)
-    send_scores(session, {pk(one): one for one in (programme, *home.programmes)}.values(), person, now)
+    send_scores(session, {pk(one): one for one in (programme, *homes)}.values(), person, now)
     if transfer is not None:
         count_again(session, transfer, None, now, blocks=offered - blocks)
         stay = recognised | _left_without(package, blocks, points)

@@ -31,6 +31,7 @@ NEEDED = ("staff_number", "name", "title", "source")
 MOST_HOURS = 1000
 PAGE = 50
 CHUNK = 500
+MOST_FILES = 500  # that were brought in and can be taken down: a county sends one for each school
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _batches(session: Session, actor: Actor, officer: list[str]) -> tuple[Batch,
         .where(kept.tenant_id == actor.tenant_id, col(kept.removed_at).is_(None), _within(officer))
         .group_by(col(kept.batch), col(kept.filename), col(kept.imported_at))
         .order_by(col(kept.imported_at).desc(), col(kept.batch))
-        .limit(20)
+        .limit(MOST_FILES)
     ).all()
     return tuple(Batch(*row) for row in rows)
 

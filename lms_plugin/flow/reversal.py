@@ -21,7 +21,7 @@ from lms_plugin.people import Person
 
 LONGEST_REASON = 300
 What = Literal["hours", "award"]
-BY_HAND = frozenset({"import", competencies.transfers.CAME})
+BY_HAND = frozenset({"import", competencies.ledger.CAME})
 """Reasons of entries that rest on an officer's word alone: no award and no attendance takes them back."""
 
 
@@ -108,13 +108,7 @@ def reverse(
     """
     target = _target(session, actor, programme, person, what, uuid)
     require(actor, Permission.CREDIT_REVERSE, _scope(session, target))
-    reason = " ".join(reason.split())
-    if not reason:
-        raise Invalid({"reason": "credit.reason_missing"})
-    if len(reason) > LONGEST_REASON:
-        raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_REASON})})
-    if not reason.isprintable():
-        raise Invalid({"reason": "form.unprintable"})
+    reason = reason_as_kept(reason)
     booking.take_turn(session, target.programme)
     require_here(session, humans.rows_of(target.person), target.programme)
     if target.award is not None:
@@ -127,6 +121,18 @@ def reverse(
         _revoke(session, actor, target, target.award, reason, now)
     report.queue_scores(session, target.programme, [pk(target.person)], now)
     return True
+
+
+def reason_as_kept(reason: str) -> str:
+    """A reason with single blanks. Raises Invalid at `reason`."""
+    reason = " ".join(reason.split())
+    if not reason:
+        raise Invalid({"reason": "credit.reason_missing"})
+    if len(reason) > LONGEST_REASON:
+        raise Invalid({"reason": ("form.too_long", {"longest": LONGEST_REASON})})
+    if not reason.isprintable():
+        raise Invalid({"reason": "form.unprintable"})
+    return reason
 
 
 def _revoke(session: Session, actor: Actor, target: _Target, award: Award, reason: str, now: datetime) -> None:

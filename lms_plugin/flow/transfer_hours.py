@@ -116,7 +116,7 @@ def away(entries: Iterable[CreditEntry]) -> dict[CreditKind, CreditEntry]:
         if one.reason == domain.LEFT:
             lacks[one.kind] = lacks.get(one.kind, 0) - one.credit_hundredths
             last[one.kind] = one
-        elif one.kind in lacks and (one.reason in {domain.BACK, domain.CAME} or one.reverses_id in came):
+        elif one.kind in lacks and (one.reason in {domain.BACK, competencies.ledger.CAME} or one.reverses_id in came):
             came.add(pk(one))
             lacks[one.kind] = max(0, lacks[one.kind] - one.credit_hundredths)
     return {kind: last[kind] for kind, lack in lacks.items() if lack}
@@ -126,13 +126,12 @@ def away(entries: Iterable[CreditEntry]) -> dict[CreditKind, CreditEntry]:
 class Home:
     """What of a package left here once and comes home. `lines`: as they left, by transfer; `rest`: what the package
     brings besides; `points`: keys of its points (`Held.key`) that nobody holds anew, as their awards stand here;
-    `out`: the transfers by which something left; `programmes`: to which the lines come home."""
+    `out`: the transfers by which something left."""
 
     lines: tuple[tuple[competencies.transfers.Transfer, competencies.transfers.Line], ...]
     rest: tuple[competencies.transfers.Line, ...]
     points: frozenset[str]
     out: tuple[competencies.transfers.Transfer, ...]
-    programmes: tuple[Programme, ...]
 
     @property
     def hundredths(self) -> int:
@@ -154,7 +153,7 @@ def home_of(
     """What comes home of these lines and points (`Held.key` → programme there, level). A line that left is home where
     hours of its kind and day come that are at least as many. Better points than had left are new ones: who judged them
     judged them elsewhere. `anew`: keys of points that an officer recognises all the same, in another programme than the
-    one they left: they keep the hours that come with them. Two queries."""
+    one they left: they keep the hours that come with them. One query."""
     out = [one for one in domain.transfers_out(session, tenant_id, rows) if one.state in _THERE]
     gone = domain.points_gone(out)
     apart = {points[key][0] for key in anew if key in gone and key in points}
@@ -167,30 +166,32 @@ def home_of(
                 rest[place] = replace(line, hundredths=line.hundredths - left.hundredths)
                 home.append((transfer, left))
                 break
-    uuids = {line.programme for _transfer, line in home}
-    programmes = session.exec(
-        select(Programme)
-        .where(Programme.tenant_id == tenant_id, col(Programme.uuid).in_(uuids))
-        .order_by(col(Programme.id))
-    ).all()
     back = {key for key, (there, level) in points.items() if level <= gone.get(key, Level.FAIL) and there not in apart}
-    return Home(
-        tuple(home), tuple(line for line in rest if line.hundredths), frozenset(back), tuple(out), tuple(programmes)
-    )
+    return Home(tuple(home), tuple(line for line in rest if line.hundredths), frozenset(back), tuple(out))
+
+
+def programmes_of(session: Session, tenant_id: int, home: Home) -> tuple[Programme, ...]:
+    """To which its hours come home. One query, none where none do."""
+    uuids = {line.programme for _transfer, line in home.lines}
+    if not uuids:
+        return ()
+    found = select(Programme).where(Programme.tenant_id == tenant_id, col(Programme.uuid).in_(uuids))
+    return tuple(session.exec(found.order_by(col(Programme.id))))
 
 
 def bring_home(
     session: Session,
     home: Home,
+    to: Collection[Programme],
     points: Collection[str],
     place: str,
     by_id: int,
     org_unit_id: int | None,
     now: datetime,
 ) -> None:
-    """These hours count again where they were earned, and these points (`Held.key`) may leave another time: so may
-    those whose hours left with them and are all home. The caller has the turn in their programmes."""
-    programmes = {one.uuid: one for one in home.programmes}
+    """These hours count again where they were earned (`to`), and these points (`Held.key`) may leave another time: so
+    may those whose hours left with them and are all home. The caller has the turn in their programmes."""
+    programmes = {one.uuid: one for one in to}
     domain.book_lines(
         session, programmes, [line for _one, line in home.lines], domain.BACK, place, by_id, org_unit_id, now
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_
+from sqlalchemy import ColumnElement, case, exists, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -250,7 +250,7 @@ def _listed(
 
 def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> LeavingPage:
     """One transfer: what would leave, or what left. Nine queries. Raises NotFound, Forbidden."""
-    row, person, school = _with_person(session, actor, domain.Transfer, uuid)
+    row, person, school, _has_left = _with_person(session, actor, domain.Transfer, uuid)
     require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     log = _log(session, actor.tenant_id, [row])
     points: tuple[Held, ...] = ()
@@ -278,12 +278,17 @@ def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> 
     )
 
 
-def _with_person(session: Session, actor: Actor, kind: Any, uuid: str) -> tuple[Any, Person, str]:
-    """A transfer or an arrival of the district, the row of today of its person, and the school of that time. One
-    query. Raises NotFound."""
-    first, today = aliased(Person), aliased(Person)
+def _with_person(session: Session, actor: Actor, kind: Any, uuid: str) -> tuple[Any, Person, str, bool]:
+    """A transfer or an arrival of the district, the row of today of its person, the school of that time, and whether
+    hours of theirs have left the district before. One query. Raises NotFound."""
+    first, today, row = aliased(Person), aliased(Person), aliased(Person)
+    has_left = exists().where(
+        col(domain.Transfer.person_id) == col(row.id),
+        func.coalesce(col(row.merged_into_id), col(row.id)) == col(today.id),
+        col(domain.Transfer.state).in_(domain.OUT),
+    )
     statement: Any = (
-        columns(kind, today, col(OrgUnit.name))
+        columns(kind, today, col(OrgUnit.name), has_left.correlate(today))
         .join(first, col(first.id) == kind.person_id)
         .join(today, col(today.id) == func.coalesce(col(first.merged_into_id), col(first.id)))
         .join(OrgUnit, col(OrgUnit.id) == kind.org_unit_id, isouter=True)
@@ -292,7 +297,7 @@ def _with_person(session: Session, actor: Actor, kind: Any, uuid: str) -> tuple[
     found: Any = session.exec(statement).one_or_none()
     if found is None:
         raise NotFound
-    return found[0], found[1], found[2] or ""
+    return found[0], found[1], found[2] or "", bool(found[3])
 
 
 def _titles(session: Session, row: competencies.transfers.Transfer) -> dict[str, str]:
@@ -308,7 +313,7 @@ def _titles(session: Session, row: competencies.transfers.Transfer) -> dict[str,
 def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now: datetime) -> ArrivingPage:
     """One arrival: who, from where, whether the signature fits, what would be taken into that programme ("" = the
     newest). Raises NotFound, Forbidden."""
-    row, person, school = _with_person(session, actor, domain.Arrival, uuid)
+    row, person, school, has_left = _with_person(session, actor, domain.Arrival, uuid)
     require(actor, Permission.TRANSFER_TAKE, transfer_reach.scope_of(session, row))
     if row.package is None:
         raise NotFound
@@ -325,7 +330,8 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
     held = package.points if package is not None else ()
     same = {one.key for one in held if one.standard == standard and one.code in codes}
     came = {one.key: (one.programme, one.level) for one in held}
-    home = home_of(session, actor.tenant_id, rows, package.lines if package is not None else (), came, same)
+    lines = package.lines if package is not None and has_left else ()
+    home = home_of(session, actor.tenant_id, rows, lines, came, same) if lines else None
     log = _log(session, actor.tenant_id, [row])
     taken = set(row.taken.get("blocks", ()))
     return ArrivingPage(
@@ -341,14 +347,14 @@ def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now
         is_local=row.is_local,
         blocks=_blocks(package.lines, dict(package.titles), taken) if package is not None else (),
         points=tuple(
-            PointChoice(one, one.code if one.key in same else "", one.key in home.points and one.key not in same)
+            PointChoice(one, one.code if one.key in same else "", home is not None and one.key in home.points - same)
             for one in held
         ),
         free=tuple(free),
         programmes=tuple(found),
         programme=picked.uuid if picked is not None else "",
         standard=standard,
-        home_hundredths=home.hundredths,
+        home_hundredths=home.hundredths if home is not None else 0,
         taken=row.taken,
         may_act=row.state is domain.ArrivalState.WAITING,
     )

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid, Refused
-from lms_plugin.flow import categories, exemptions, online_hours, roster, roster_list, sheets
+from lms_plugin.flow import categories, exemptions, import_reversals, online_hours, roster, roster_list, sheets
 from lms_plugin.flow.imports import Tray
 from lms_plugin.people import Stage
 from lms_plugin.web import messages
@@ -223,10 +223,30 @@ def hours(programme: str) -> BaseResponse | tuple[str, int]:
     page = render_template(
         "roster/hours.html",
         view=online_hours.page(db(), actor(), programme),
+        sheets=import_reversals.sheets_of(db(), actor(), programme),
+        taken=whole(request.args.get("taken"), 0, least=0) if "taken" in request.args else None,
         added=whole(request.args.get("added"), 0, least=0) if "added" in request.args else None,
         error=error,
     )
     return page, 422 if error else 200
+
+
+@blueprint.route("/hours/<programme>/sheets/<int:sheet>", methods=["GET", "POST"])
+def hours_sheet(programme: str, sheet: int) -> BaseResponse | tuple[str, int]:
+    """整批冲销: what taking a sheet back would do, then the reason and the button. A second click finds it done."""
+    reason, errors = request.form.get("reason", ""), dict[str, str]()
+    if request.method == "POST":
+        try:
+            taken = import_reversals.take_back(db(), actor(), programme, sheet, reason, edge().now)
+        except Invalid as invalid:
+            db().rollback()
+            errors = messages.field_errors(invalid)
+        else:
+            wake_worker()
+            return redirect(url_for("roster.hours", programme=programme, taken=taken), 303)
+    view = import_reversals.preview(db(), actor(), programme, sheet)
+    page = render_template("roster/hours_sheet.html", view=view, reason=reason[:2000], errors=errors)
+    return page, 422 if errors else 200
 
 
 @blueprint.get("/hours/<programme>/template")

@@ -168,8 +168,8 @@ def test_who_moves_away_and_back_is_as_before(world: World) -> None:
     left = left_of(world)
     assert [held.code for held in left.points] == ["A3", "A5", "B1"]
     assert sorted((line.hundredths, line.of_points) for line in left.lines) == [(12_00, False), (25_00, True)]
-    released(there)  # away a second time
-    accepted(there)
+    released(there)  # away a second time, to where they were held for a while
+    accepted(there, points={})
     assert (here(world), there.hours()) == ((0, 0), {CreditKind.PRACTICE: 25_00, CreditKind.ONLINE: 12_00})
     take_home(there, sent_back(there))
     assert reversal.reverse(session, officer, programme, chen, "award", award.uuid, "误认", now)

@@ -42,6 +42,7 @@ from lms_plugin.flow import (
     extensions,
     flags,
     host_list,
+    import_reversals,
     invitations,
     messages_mail,
     moving,
@@ -638,6 +639,8 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     uuids["credit"] = world.session.exec(
         select(competencies.CreditEntry.uuid).where(competencies.CreditEntry.reason == "import")
     ).one()
+    brought = import_reversals.sheets_of(world.session, world.actor(cast.OFFICER), pages.programme)
+    uuids["hours_sheet"] = str(brought[0].key)
     world.session.commit()
     hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
     uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)

@@ -323,6 +323,7 @@ PAGES = (
     One("register.page", "", at("/lti/register?openid_configuration=https://lms.example/openid"), "stranger"),
     One("register.page", "", at("/lti/register"), "alone", 422),
     One("roster.hours", "officer", at("/hours/{P}")),
+    One("roster.hours_sheet", "officer", at("/hours/{P}/sheets/{hours_sheet}")),
     One("roster.hours_checked", "officer", at("/hours/{P}/checked/{hours}")),
     One("curate.home", "officer", at("/curate")),
     One("curate.framework", "officer", at("/curate/frameworks/{F}"), "published"),

@@ -101,6 +101,20 @@ def test_an_officer_reverses_an_import(browse, world):
     assert len(world.session.exec(select(competencies.CreditEntry)).all()) == 2
 
 
+def test_a_whole_sheet_is_reversed(browse, world):
+    imported(browse, world)
+    officer = browse(cast.OFFICER)
+    url = re.findall(r'href="(/hours/\w+/sheets/\d+)"', officer.get(f"/hours/{world.programme.uuid}").text)[0]
+    page = officer.get(url).text
+    assert "冲销这一次导入的 1 人 12 学时" in page
+    assert "省平台" in page
+    assert "请写为什么冲销" in officer.post(url, {"reason": ""}).text
+    for told in ("冲销了 1 条", "这一批已经冲销过了"):  # and a double click
+        done = officer.post(url, {"reason": "发错了文件"})
+        assert told in officer.get(done.headers["Location"]).text
+    assert "冲销：发错了文件" in officer.get(record(world)).text
+
+
 def test_an_officer_reverses_an_award(browse, world):
     earn(world, cast.CHEN, "A3", "A5", "A6")
     world.session.commit()
