@@ -145,7 +145,7 @@ class Storage:
         raise NotFound("storage.missing")
 
     def derived(self, key: str, name: str) -> Path:
-        """Where a thing made from the file stands or shall stand (its folder exists): "reviewer.docx", "page-1.png".
+        """Where a thing made from the file stands or shall stand (its folder exists): "reviewer-2.docx", "page-1.png".
 
         Write to a temporary name beside it and rename, so that nobody reads half of it (see `replacing`).
         """

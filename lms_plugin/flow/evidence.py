@@ -51,17 +51,16 @@ class Readable:
             return storage.path(self.storage_key), self.mime, self.name
         if not self.has_file:
             raise NotFound
-        for extension in dict.fromkeys((self.extension, "jpg")):
-            copy = storage.derived(self.storage_key, f"reviewer.{extension}")
-            if copy.is_file():
-                return copy, _media_type(extension, self.mime), self._named(extension)
-        draft_name = f"reviewer.{self.extension}"
-        with storage.replacing(self.storage_key, draft_name) as draft:
-            made = media.reviewer_copy(storage.path(self.storage_key), draft, self.mime, self.extension)
-        copy = storage.derived(self.storage_key, draft_name)
-        if made.extension != self.extension:
-            copy = copy.rename(storage.derived(self.storage_key, f"reviewer.{made.extension}"))
-        return copy, made.mime, self._named(made.extension)
+        name = media.copy_name(self.mime, self.extension)
+        copy = storage.derived(self.storage_key, name)
+        if not copy.is_file():
+            with storage.replacing(self.storage_key, name) as draft:
+                media.reviewer_copy(storage.path(self.storage_key), draft, self.mime, self.extension)
+            for older in copy.parent.glob("reviewer*"):  # it may still say what this edition leaves out
+                if older.name != name:
+                    older.unlink(missing_ok=True)
+        extension = name.rpartition(".")[2]
+        return copy, _media_type(extension, self.mime), self._named(extension)
 
     def _named(self, extension: str) -> str:
         return f"{self.name.rpartition('.')[0] or self.name}.{extension}"

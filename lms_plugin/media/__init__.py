@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lms_plugin.media.copies import Copy, can_sanitize, left_out, redact_document, reviewer_copy
+    from lms_plugin.media.copies import Copy, can_sanitize, copy_name, left_out, redact_document, reviewer_copy
     from lms_plugin.media.formulas import formula_cells
     from lms_plugin.media.inspection import Inspection, accepts, inspect
     from lms_plugin.media.kinds import endings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lms_plugin.media.workbooks import Cells, first_sheet
 
 _PARTS = {
-    "copies": ("Copy", "can_sanitize", "left_out", "redact_document", "reviewer_copy"),
+    "copies": ("Copy", "can_sanitize", "copy_name", "left_out", "redact_document", "reviewer_copy"),
     "formulas": ("formula_cells",),
     "inspection": ("Inspection", "accepts", "inspect"),
     "kinds": ("endings",),
@@ -77,6 +77,7 @@ __all__ = [
     "formula_cells",
     "Copy",
     "can_sanitize",
+    "copy_name",
     "reviewer_copy",
     "left_out",
     "redact_document",

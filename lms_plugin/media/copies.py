@@ -47,11 +47,26 @@ _MAKERS: dict[str, Callable[[Path, Path], None]] = {
     **dict.fromkeys(("amr", "txt", "csv"), sound.copy),  # these formats have no place for a name but their content
 }
 _BECOMES = {"heic": "jpg", "webp": "jpg", "gif": "jpg"}
+EDITION = 2  # of the makers: raised whenever a copy leaves out more, so that copies kept from before are made anew
 
 
 def can_sanitize(mime: str) -> bool:
     """Whether an anonymous copy can be made; where not (xls, ppt, archives) reviewers get the extracted text only."""
     return BY_MIME.get(mime) in _MAKERS
+
+
+def copy_name(mime: str, extension: str) -> str:
+    """Under which name the anonymous copy of such a file is kept: it tells edition and format of the copy. Raises
+    Refused("media.not_sanitizable")."""
+    kind = _kind(mime, extension)
+    return f"reviewer-{EDITION}.{_BECOMES.get(kind, kind)}"
+
+
+def _kind(mime: str, extension: str) -> str:
+    kind = extension if extension in _MAKERS else BY_MIME.get(mime, "")
+    if kind not in _MAKERS or not can_sanitize(mime):
+        raise Refused("media.not_sanitizable")
+    return kind
 
 
 def left_out(path: Path, mime: str) -> int:
@@ -68,9 +83,7 @@ def reviewer_copy(source: Path, target: Path, mime: str, extension: str) -> Copy
     `extension` is the one `inspect` found. Raises Refused("media.not_sanitizable") or what is wrong with the file
     ("file.broken", "file.encrypted", "file.too_complex").
     """
-    kind = extension if extension in _MAKERS else BY_MIME.get(mime, "")
-    if kind not in _MAKERS or not can_sanitize(mime):
-        raise Refused("media.not_sanitizable")
+    kind = _kind(mime, extension)
     try:
         _MAKERS[kind](source, target)
     except BaseException:

@@ -181,7 +181,7 @@ def test_used_again_its_time_begins_anew(district: District) -> None:
 
 def test_what_was_handed_in_stays_for_ever(district: District) -> None:
     file = district.upload("A6", "a.docx")
-    copy = district.storage.derived(file.storage_key, "reviewer.docx")
+    copy = district.storage.derived(file.storage_key, "reviewer-2.docx")
     copy.write_bytes(b"copy")
     district.hand_in("A6")
     district.remove("A6", file)
