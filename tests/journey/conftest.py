@@ -1,6 +1,7 @@
 """The whole product as people meet it: practice LMS, tool and worker as processes, Chromium with third-party cookies
 blocked (as Debian's build does from the start; `test_cookies_are_blocked` checks that it still does)."""
 
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, sync_playwright
 
 from lms_plugin import demo
@@ -28,6 +30,12 @@ ARGUMENTS = [
 PHONE = {"width": 360, "height": 740}
 LAPTOP = {"width": 1280, "height": 800}
 SCREENSHOTS = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+
+
+def keep_picture(page: Page, path: Path) -> None:
+    """A picture of what the page shows, small enough for a repository: 128 colours tell everything our pages do."""
+    whole = Image.open(io.BytesIO(page.screenshot(scale="css"))).convert("RGB")
+    whole.quantize(128).save(path, optimize=True)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from lms_plugin.db import engine, session_factory, transaction
 from lms_plugin.demo import district
 from lms_plugin.people import OrgUnit, Person
 from tests.journey import acts
-from tests.journey.conftest import LAPTOP, PHONE, SCREENSHOTS, Stage, frame
+from tests.journey.conftest import LAPTOP, PHONE, SCREENSHOTS, Stage, frame, keep_picture
 
 pytestmark = pytest.mark.browser
 
@@ -295,6 +295,6 @@ def test_pictures_for_the_guides(two_points: Stage) -> None:
             expect(page.locator("html")).to_have_attribute("lang", locale)
             for device, size in (("phone", PHONE), ("desktop", LAPTOP)):
                 page.set_viewport_size(size)
-                page.screenshot(path=folder / f"{name}-{locale}-{device}.png", scale="css")
+                keep_picture(page, folder / f"{name}-{locale}-{device}.png")
             page.set_viewport_size(PHONE if key == ON_PHONE else LAPTOP)
     assert len(list(folder.glob("*.png"))) >= len(pages) * 4

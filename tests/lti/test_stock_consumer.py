@@ -438,9 +438,12 @@ def test_what_is_chosen_in_the_picker_is_what_the_link_opens(consumer: Consumer)
     assert set(sent.fields) == {"JWT"}
     taken = visitor.host.ask("POST", sent.action, sent.fields)
     assert taken.status_code == 200, taken.text
+    # Kept of the item are these; a column that comes along is written down, and made by nobody.
     (item,) = consumer.gradebook("picked")["chosen"]
+    assert set(item) <= {"title", "url", "custom", "lineItem", "submission", "available"}
     assert item["title"] in unescape(answer.text)
     assert item["custom"]["nengli_view"] == "point"
+    assert [one["is_of_the_block"] for one in consumer.gradebook("picked")["columns"]] == [True]
     learner = Visitor(consumer, "lin")
     opened = learner.see(learner.launch("picked"))
     assert opened.status_code == 200

@@ -23,6 +23,7 @@ from tests.lti.conformance.browsers import ARGUMENTS, WAITS
 from tests.lti.test_stock_consumer import states
 from tests.ports import free_port
 from tests.web.test_every_page import AXE, RULES
+from tests.xblock.pictures import picture
 from tests.xblock.site import Site, site_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.stock]
@@ -104,13 +105,20 @@ def test_an_author_adds_the_block(strict: Browser, site: Site) -> None:
     choice = window.locator("input[name=item][value$='/programme']").first
     expect(choice).to_be_visible()
     choice.check()
+    picture(window, "picker")
     window.get_by_role("button", name="放进课程").click()
     expect(page.locator("[data-chosen]")).not_to_have_text("还没有选", timeout=WAITS)
+    picture(page, "editor")
     page.get_by_role("link", name="保存").click()
     page.wait_for_function("document.querySelector('.nengli-studio').dataset.saved === '1'")
     kept = site.kept("first", "lin")
     assert kept["weight"] == 20
     assert kept["target"]["nengli_programme"] == site.tool.world.programme.uuid
+    page.goto(f"{site.root}/author/first")
+    page.get_by_text("登记这个站点").click()
+    expect(page.get_by_text("Keyset URL")).to_be_visible()
+    readable(page)
+    picture(page, "author")
     page.context.close()
 
 
@@ -251,8 +259,10 @@ def test_from_the_course_page_to_the_gradebook_by_clicks(strict: Browser, site: 
     (told,) = site.events("first", "lin", "nengli.credit_hours.recorded")
     assert told["hours"] > 0
     readable(page)
+    picture(page, "unit")
     page.set_viewport_size(PHONE)
     readable(page)
+    picture(page, "unit-phone")
     page.context.close()
 
 
@@ -270,6 +280,18 @@ def test_a_tool_that_is_down_is_said_and_nothing_waits(strict: Browser, site: Si
     expect(page.locator("[data-line=points]")).to_contain_text("1 / 1")
     page.get_by_role("button", name="再试一次").click()
     expect(page.locator("[data-down]")).to_be_visible(timeout=WAITS)
+    picture(page, "down")
+    page.context.close()
+
+
+def test_the_stock_component_shows_the_tool_in_its_own_frame(strict: Browser, site: Site) -> None:
+    """Its page as the published consumer draws it. By that door the teacher is somebody new, and is told of the other."""
+    site.register("whole")
+    page = tab_of(strict, site, "lin")
+    page.goto(f"{site.root}/component/whole")
+    main = page.frame_locator("iframe").locator("main")
+    expect(main.get_by_label("姓名")).to_be_visible(timeout=WAITS)
+    picture(page, "stock")
     page.context.close()
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,10 +71,10 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
     def student_view(self, _context: Any = None) -> Fragment:
         """Card and frame. Asks neither the tool nor the consumer: what the card says is kept, and the frame's address
         is a handler of ours, so that a course page never waits for anybody."""
-        account = self.account()
-        if account is None:
+        viewer = self.viewer()
+        if viewer is None:
             return self._card("anonymous")
-        if account.is_preview:
+        if viewer.is_preview:
             return self._card("preview")
         return self._card("broken" if compat.problem() else "open")
 
@@ -102,7 +103,7 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
             "is_graded": bool(self.max_score()),
             "due": due.isoformat() if due else "",
             "is_past_due": self.is_past_due(),
-            "is_team": (account := self.account()) is not None and account.role in ("staff", "instructor"),
+            "is_team": (viewer := self.viewer()) is not None and viewer.role in ("staff", "instructor"),
             "tool": compat.tool_url(),
             "launch": self.runtime.handler_url(self, "launch").rstrip("?/") if state == "open" else "",
             "id": self.scope_ids.usage_id,
@@ -132,13 +133,13 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
     @XBlock.handler
     def launch(self, _request: Any, _suffix: str = "") -> Response:
         """The frame's address: on to the tool. What stands in the way is said in the frame, in plain words."""
-        account = self.account()
-        if account is None:
+        viewer = self.viewer()
+        if viewer is None:
             return self.said("anonymous", 401)
-        if account.is_preview:  # else whoever may preview could hand in, review and object as that learner
+        if viewer.is_preview:  # else whoever may preview could hand in, review and object as that learner
             return self.said("preview", 403)
         try:
-            return Response(status=302, location=compat.launch_url(self, account))
+            return Response(status=302, location=compat.launch_url(self, self.named(viewer)))
         except NotReady as error:
             log.warning("nengli: %s cannot be opened: %s", self.scope_ids.usage_id, error.code)
             return self.said("broken", 503)
@@ -155,40 +156,56 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
     @XBlock.json_handler
     def state(self, _data: Any, _suffix: str = "") -> dict[str, Any]:
         """The card's lines, after a look at the scores that have come meanwhile. The tool is not asked."""
-        account = self.account()
-        if account is None:
+        viewer = self.viewer()
+        if viewer is None:
             raise JsonHandlerError(401, "anonymous")
-        if not account.is_preview:
-            self._catch_up(account)
+        if not viewer.is_preview:
+            self._catch_up(self.named(viewer))
         return self.card()
 
     @XBlock.json_handler
     def remember(self, data: Any, _suffix: str = "") -> dict[str, Any]:
         """The tool's page has told the learner's browser what the next step is: kept for this learner alone, as text.
         Points and hours are never taken from a browser."""
-        account = self.account()
-        if account is None:
+        viewer = self.viewer()
+        if viewer is None:
             raise JsonHandlerError(401, "anonymous")
-        if account.is_preview:
+        if viewer.is_preview:
             return {"next": self.next_step}
         words = card.one_line(data.get("next") if isinstance(data, dict) else None)
         if words != self.next_step:
             self.next_step, self.next_at = words, datetime.now(UTC)
         return {"next": self.next_step}
 
-    def account(self) -> Account | None:
-        """Who looks at the block; None for a visitor who has not signed in, and where there is nobody (a preview)."""
+    def viewer(self) -> Account | None:
+        """Who looks at the block; None for a visitor who has not signed in, and where there is nobody. Without their
+        `subject`: the LMS has it in its database."""
         service = self.runtime.service(self, "user")
         found = service.get_current_user() if service is not None else None
         known = getattr(found, "opt_attrs", {})
         if not known.get("edx-platform.is_authenticated") or known.get("edx-platform.user_id") is None:
             return None
-        subject = service.get_external_user_id("lti")
         role = known.get("edx-platform.user_role") or "student"
-        # edx-platform hands blocks the learner who is looked at, and notes on them who looks.
-        shown = getattr(service, "_django_user", None)
-        is_preview = getattr(shown, "real_user", None) not in (None, shown)
-        return Account(known["edx-platform.user_id"], str(subject), role, is_preview) if subject else None
+        return Account(known["edx-platform.user_id"], role, self._is_preview(getattr(service, "_django_user", None)))
+
+    def _is_preview(self, shown: Any) -> bool:
+        """Whether the course team looks at the page as a learner: as a certain one, or as any (`setup_masquerade` of
+        lms/djangoapps/courseware/masquerade.py leaves both on the user whom it hands to blocks)."""
+        if getattr(shown, "real_user", None) not in (None, shown):
+            return True
+        course = getattr(self.scope_ids.usage_id, "context_key", None)
+        mask = (getattr(shown, "masquerade_settings", None) or {}).get(course)
+        return getattr(mask, "role", "") == "student"
+
+    def account(self) -> Account | None:
+        """Who looks at the block, with the id by which tools know them; None as for `viewer`."""
+        viewer = self.viewer()
+        return None if viewer is None else self.named(viewer)
+
+    def named(self, viewer: Account) -> Account:
+        """With the id by which tools know them. The LMS reads it from its database, and makes it if there is none."""
+        subject = self.runtime.service(self, "user").get_external_user_id("lti")
+        return replace(viewer, subject=str(subject))
 
     def target(self) -> dict[str, str]:
         """What the launch asks the tool to open, in the tool's own words (`flow/links.py` there)."""
@@ -237,14 +254,11 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         if kind == POINTS and self.is_past_due() and not self.accept_grades_past_due:
             return
         self._bind(user)
-        before = self.hours_given
-        self._note(kind, newest)
-        if kind == POINTS:
-            self._publish(user.id, _share(newest))
+        if kind == HOURS:
+            self._keep_hours(user.id, newest)
             return
-        if before != newest.given:
-            self._tell_hours(user.id, newest)
-        self.save()
+        self._note(kind, newest)
+        self._publish(user.id, _share(newest))
 
     def _bind(self, user: Any) -> None:
         service = self.runtime.service(self, "rebind_user")
@@ -267,21 +281,38 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         self.emit_completion(share or 0.0)
         self.save()
 
-    def _tell_hours(self, user_id: int, newest: compat.Score) -> None:
+    def _keep_hours(self, user_id: int, newest: compat.Score) -> None:
+        """On the card first; then, where they have changed, to whoever else wants to hear of them."""
+        before, had_all = self.hours_given, self._has_all_hours()
+        self._note(HOURS, newest)
+        self.save()
+        if before != newest.given:
+            self._tell_hours(user_id, newest, had_all)
+
+    def _has_all_hours(self) -> bool:
+        return self.hours_given is not None and bool(self.hours_maximum) and self.hours_given >= self.hours_maximum
+
+    def _tell_hours(self, user_id: int, newest: compat.Score, had_all: bool) -> None:
         """Hours go where Open edX has a place for them: its record of events, and the requirements of a course that
         gives credit. Neither is a gradebook: that has no column for them."""
-        event = {"hours": newest.given, "hours_needed": newest.maximum, "user_id": user_id, "programme": self.programme}
-        self.runtime.publish(self, EVENT, event)
-        credit = self.runtime.service(self, "credit")
-        if credit is None:
-            return
         location = self.scope_ids.usage_id
-        status = "satisfied" if newest.given >= newest.maximum else "failed"
-        reason = {"hours": newest.given, "hours_needed": newest.maximum}
+        event = {"hours": newest.given, "hours_needed": newest.maximum, "user_id": user_id, "programme": self.programme}
         try:
-            credit.set_credit_requirement_status(
-                user_id, location.context_key, CREDIT_NAMESPACE, str(location), status=status, reason=reason
-            )
+            self.runtime.publish(self, EVENT, event)
+        except Exception:  # without a request the LMS has nothing to write it down with; the hours stay
+            compat.warn("no event of the hours was written", location)
+        credit = self.runtime.service(self, "credit")
+        has_all = self._has_all_hours()
+        # A requirement is met or not met yet: "failed" would be a verdict, and a page of the LMS shows it as one.
+        if credit is None or has_all == had_all:
+            return
+        named = (user_id, location.context_key, CREDIT_NAMESPACE, str(location))
+        try:
+            if has_all:
+                reason = {"hours": newest.given, "hours_needed": newest.maximum}
+                credit.set_credit_requirement_status(*named, status="satisfied", reason=reason)
+            else:
+                credit.remove_credit_requirement_status(*named)
         except Exception:  # a course that gives no credit knows no such requirement; the hours stay
             compat.warn("the credit service took no hours", location)
 
@@ -293,8 +324,7 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
             return
         points, hours = found[POINTS], found[HOURS]
         if hours is not None and (self.hours_at is None or hours.at > self.hours_at):
-            self._note(HOURS, hours)
-            self._tell_hours(account.number, hours)
+            self._keep_hours(account.number, hours)
         is_late = self.is_past_due() and not self.accept_grades_past_due
         if points is not None and not is_late and (self.points_at is None or points.at > self.points_at):
             self._note(POINTS, points)

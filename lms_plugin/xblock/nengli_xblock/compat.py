@@ -7,6 +7,7 @@ Either way the tool has one registration: one client id, one key set, one addres
 
 import logging
 import re
+import secrets
 import sys
 import uuid
 from dataclasses import dataclass
@@ -106,8 +107,10 @@ def problem() -> str:
 
 
 def is_studio() -> bool:
-    """Whether this process is not the LMS: there, no learner calls a handler."""
-    return getattr(settings, "SERVICE_VARIANT", "") != "lms"
+    """Whether this process is not the LMS: there, no learner calls a handler. An LMS that was started without its
+    variant is known by its addresses (`ROOT_URLCONF` of lms/envs/common.py)."""
+    is_lms = getattr(settings, "SERVICE_VARIANT", "") == "lms" or str(settings.ROOT_URLCONF).startswith("lms.")
+    return not is_lms
 
 
 def _need() -> None:
@@ -268,7 +271,9 @@ def _start(block: Any, account: "Account", role: str, *, deep_link: bool) -> str
 
     course = str(block.scope_ids.usage_id.context_key)
     data = Lti1p3LaunchData(
-        user_id=account.number,
+        # The consumer makes its message hint of this and the usage key, and launches whoever brings the hint back
+        # within ten minutes, signed in or not. It does nothing else with it: the tool is told `external_user_id`.
+        user_id=f"{account.number}-{secrets.token_hex(16)}",
         external_user_id=account.subject,
         user_role=role if role in LTI_1P3_ROLE_MAP else "student",
         config_id=config_id,
@@ -296,13 +301,13 @@ def _course_title(block: Any) -> str:
 
 @dataclass(frozen=True)
 class Account:
-    """Whose block it is. `subject` is the id by which tools know the account, in every course and block. `is_preview`:
-    one of the course team looks at it as this learner ("View this course as")."""
+    """Whose block it is. `subject` is the id by which tools know the account, in every course and block ("" where it
+    was not asked for). `is_preview`: one of the course team looks at it as a learner ("View this course as")."""
 
     number: int
-    subject: str
     role: str
     is_preview: bool = False
+    subject: str = ""
 
 
 def chosen(block: Any) -> dict[str, str] | None:

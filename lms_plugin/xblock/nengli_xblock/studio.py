@@ -79,10 +79,11 @@ class StudioMixin(XBlockMixin):
         """The window in which an author chooses: on to the tool's own page, which asks who this is (Deep Linking)."""
         if not compat.is_studio():
             return self.said("studio_only", 403)
-        account = self.account()
-        if account is None:
+        viewer = self.viewer()
+        if viewer is None:
             return self.said("no_account", 403)
         try:
+            account = self.named(viewer)
             if not compat.may_write(self, account):  # the tool takes whoever chooses for a trainer
                 return self.said("no_right", 403)
             return Response(status=302, location=compat.picker_url(self, account))

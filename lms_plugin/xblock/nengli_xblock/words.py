@@ -1,6 +1,11 @@
 """The sentences that are not in a template. English is the source; `translations/` has the Chinese."""
 
+import gettext
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from django.utils.translation import get_language, to_locale
 
 
 def _(text: str) -> str:
@@ -11,7 +16,7 @@ def _(text: str) -> str:
 SENTENCES = {
     "anonymous": _("Sign in to the course to open this task."),
     "preview": _(
-        "You look at this page as another person. The tool opens for that person alone; "
+        "You look at this page as a learner. The tool opens for learners themselves; "
         "leave the preview to open it as yourself."
     ),
     "broken": _("This task cannot be opened now. Please tell your course team; what you handed in is kept."),
@@ -45,7 +50,16 @@ SENTENCES = {
 def translated(i18n: Any, source: str) -> str:
     """A marked sentence in the reader's language. Platforms' services still differ in the name of the function."""
     translate = getattr(i18n, "gettext", None) or getattr(i18n, "ugettext", None)
-    return str(translate(source)) if translate is not None else source
+    words = str(translate(source)) if translate is not None else source
+    return words if words != source else _own(get_language() or "en").gettext(source)
+
+
+@cache
+def _own(language: str) -> gettext.NullTranslations:
+    """What the block brings along. edx-platform's service looks there too, but no more once a site has fetched
+    translations of its own for its blocks (OEP-58): then it knows of ours only what is in those."""
+    folder = Path(__file__).parent / "translations"
+    return gettext.translation("text", folder, [to_locale(language)], fallback=True)
 
 
 def sentence(i18n: Any, code: str, **params: object) -> str:

@@ -1,37 +1,17 @@
 """The block where nobody else is: what it shows, what it keeps, what it refuses."""
 
-import json
-import math
 import re
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asking import PROGRAMME, Usage, call, page, scored
 from django.test import Client, override_settings
 from django.utils import translation
 from nengli_xblock import compat
 from webob import Request
 from workbench.runtime_util import reset_global_state
 from xblock.core import XBlock
-from xblock.scorable import Score
-
-PROGRAMME = "0123456789abcdef0123456789abcdef"
-AT = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
-LEARNER = SimpleNamespace(id=7)
-
-
-def call(block: Any, handler: str, body: Any = None, method: str = "POST") -> Any:
-    """A handler as the LMS calls it; what it changed is stored."""
-    request = Request.blank("/", method=method)
-    request.body = json.dumps({} if body is None else body).encode() if method == "POST" else b""
-    answer = block.runtime.handle(block, handler, request)
-    block.save()
-    return answer
-
-
-def page(block: Any, view: str = "student_view") -> str:
-    return block.runtime.render(block, view).content
 
 
 @pytest.fixture
@@ -159,7 +139,7 @@ def test_a_preview_as_a_learner_opens_nothing(bench: Any, monkeypatch: pytest.Mo
     block.runtime._services["user"]._django_user = learner
     text = page(block)
     assert "去修改 A1" in text
-    assert "You look at this page as another person" in text
+    assert "You look at this page as a learner" in text
     assert "<iframe" not in text
     assert "leave the preview" in call(block, "launch", method="GET").text
     assert call(block, "remember", {"next": "x"}).json == {"next": "去修改 A1"}
@@ -167,6 +147,47 @@ def test_a_preview_as_a_learner_opens_nothing(bench: Any, monkeypatch: pytest.Mo
     assert bench.published == []
     learner.real_user = learner
     assert "<iframe" in page(block), "nobody is looked at but oneself"
+    block.scope_ids = block.scope_ids._replace(usage_id=Usage(bench.usage))
+    for role, is_preview in (("student", True), ("staff", False)):  # as any learner; and as oneself
+        learner.masquerade_settings = {"course": SimpleNamespace(role=role)}
+        assert ("<iframe" not in page(block)) is is_preview
+    learner.masquerade_settings = {"another course": SimpleNamespace(role="student")}
+    assert "<iframe" in page(block)
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_learner_without_an_id_for_tools_keeps_the_page(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The LMS looks for it in its database: the course page does not ask, and the frame says in words what failed."""
+
+    def fails(*_asked: Any) -> str:
+        raise ValueError("External ID type: lti does not exist")
+
+    block = bench.block()
+    monkeypatch.setattr(block.runtime._services["user"], "get_external_user_id", fails)
+    assert "<iframe" in page(block)
+    answer = call(block, "launch", method="GET")
+    assert answer.status_code == 503
+    assert "Please tell your course team" in answer.text
+
+
+def test_an_lms_is_known_without_its_variant() -> None:
+    """Whoever is taken for an author may call what authors may."""
+    for variant, urls, is_studio in (
+        ("lms", "urls", False),
+        (None, "lms.urls", False),
+        ("cms", "cms.urls", True),
+        (None, "workbench.urls", True),
+    ):
+        with override_settings(SERVICE_VARIANT=variant, ROOT_URLCONF=urls):
+            assert compat.is_studio() is is_studio
+
+
+def test_chinese_comes_also_where_the_sites_own_translations_do_not_know_us(bench: Any) -> None:
+    """OEP-58: a site has fetched translations, and its service finds no catalogue of ours among them."""
+    with translation.override("zh-hans"):
+        block = bench.block()
+        block.runtime._services["i18n"] = SimpleNamespace(gettext=lambda words: words)
+        assert "学时由本工具登记，不进入平台成绩。" in page(block)
 
 
 @pytest.mark.usefixtures("ready")
@@ -220,152 +241,6 @@ def test_a_browser_says_no_points(bench: Any) -> None:
     """Points and hours in a browser's message are nothing."""
     call(bench.block(), "remember", {"next": "x", "points": 3, "hours_given": 99, "points_given": 3})
     assert (bench.block().points_given, bench.block().hours_given, bench.published) == (None, None, [])
-
-
-# --- the gradebook ---
-
-
-def scored(monkeypatch: pytest.MonkeyPatch, given: float, maximum: float = 3) -> compat.Score:
-    """The newest score that the consumer holds, for everybody."""
-    score = compat.Score(given, maximum, "已认定能力点 2 个", AT)
-    monkeypatch.setattr(compat, "newest", lambda *_which: score)
-    return score
-
-
-def test_a_grade_is_published_for_its_learner(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    scored(monkeypatch, 2)
-    block = bench.block(None)
-    block.set_user_module_score(LEARNER, 2 / 3, block.max_score(), "已认定能力点 2 个")
-    grade = {"value": pytest.approx(20 / 3), "max_value": 10.0, "user_id": 7}
-    assert bench.published == [("grade", grade), ("completion", {"completion": pytest.approx(2 / 3)})]
-    seen = bench.block()
-    assert (seen.points_given, seen.points_maximum, seen.module_score) == (2, 3, pytest.approx(20 / 3))
-    assert bench.block(8).module_score is None
-
-
-def test_zero_is_a_grade(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    scored(monkeypatch, 0)
-    block = bench.block(None)
-    block.set_user_module_score(LEARNER, 0.0, 10.0, "")
-    assert bench.published[0] == ("grade", {"value": 0.0, "max_value": 10.0, "user_id": 7})
-    assert bench.block().card()["points"]["given"] == "0"
-
-
-def test_weight_0_is_shown_and_not_graded(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No division by the weight, no grade of 0 out of 0; the learner sees the points all the same."""
-    scored(monkeypatch, 2)
-    block = bench.block(None)
-    block.weight = 0
-    block.set_user_module_score(LEARNER, 2 / 3, block.max_score(), "")
-    assert [kind for kind, _ in bench.published] == ["completion"]
-    assert block.get_score() == Score(0.0, 0.0)
-    block.set_score(Score(0.0, 0.0))
-    assert bench.block().points_given == 2
-
-
-@pytest.mark.parametrize(("weight", "most"), [(-3, 0), (math.nan, 0), (math.inf, 0), (None, 0), (0.5, 0.5)])
-def test_no_weight_is_trusted(weight: Any, most: float, bench: Any) -> None:
-    """A course that was imported may say anything."""
-    block = bench.block()
-    block.weight = weight
-    assert block.max_score() == most
-
-
-def test_hours_are_kept_told_and_in_no_gradebook(bench: Any) -> None:
-    """The record of events and the credit service hear of them, once for each change."""
-    said = []
-
-    class Credit:
-        def set_credit_requirement_status(self, *given: Any, **named: Any) -> None:
-            said.append((given, named))
-
-    bench.credit = Credit()
-    score = compat.Score(6.25, 12.5, "", AT)
-    for _again in range(2):
-        block = bench.block(None)
-        block.scope_ids = block.scope_ids._replace(usage_id=Usage(bench.usage))
-        block.take(LEARNER, compat.HOURS, score)
-    hours = {"hours": 6.25, "hours_needed": 12.5, "user_id": 7, "programme": ""}
-    assert bench.published == [("nengli.credit_hours.recorded", hours)]
-    ((number_, course, namespace, _name), named), *rest = said
-    assert (number_, course, namespace, named["status"]) == (7, "course", "nengli", "failed")
-    assert not rest
-    assert bench.block().hours_given == 6.25
-
-
-class Usage(str):
-    """A usage id of the workbench that knows a course, as those of an LMS do."""
-
-    __slots__ = ()
-    context_key = "course"
-
-
-def test_a_credit_service_that_fails_costs_no_hours(bench: Any) -> None:
-    class Broken:
-        def set_credit_requirement_status(self, *_given: Any, **_named: Any) -> None:
-            raise RuntimeError
-
-    bench.credit = Broken()
-    block = bench.block(None)
-    block.scope_ids = block.scope_ids._replace(usage_id=Usage(bench.usage))
-    block.take(LEARNER, compat.HOURS, compat.Score(12.5, 12.5, "", AT))
-    assert bench.block().hours_given == 12.5
-
-
-def test_after_the_due_date_the_author_decides(bench: Any) -> None:
-    block = bench.block(None)
-    block.due, block.accept_grades_past_due = AT, False
-    block.take(LEARNER, compat.POINTS, compat.Score(2, 3, "", AT))
-    assert bench.published == []
-    block.accept_grades_past_due = True
-    block.take(LEARNER, compat.POINTS, compat.Score(2, 3, "", AT))
-    assert bench.published[0][0] == "grade"
-
-
-@pytest.mark.parametrize(
-    ("due", "grace", "is_over"),
-    [
-        (None, None, False),
-        (timedelta(hours=-1), None, True),
-        (timedelta(hours=-1), timedelta(hours=2), False),
-        (timedelta(hours=1), None, False),
-        ("no date", None, False),
-        (timedelta(hours=-1), "no time", True),
-    ],
-)
-def test_the_due_date_counts_with_its_grace(due: Any, grace: Any, is_over: bool, bench: Any) -> None:
-    block = bench.block()
-    block.due = datetime.now(UTC) + due if isinstance(due, timedelta) else due
-    block.graceperiod = grace
-    assert block.is_past_due() is is_over
-
-
-def test_scoring_anew_takes_what_the_tool_said_last(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    block = bench.block()
-    assert not block.has_submitted_answer()
-    assert block.get_score() is None
-    assert block.calculate_score() == Score(0.0, 10.0), "nothing was reported, and there is no consumer to ask"
-    block.points_given = 2
-    scored(monkeypatch, 3)
-    block.rescore(only_if_higher=False)
-    assert block.has_submitted_answer()
-    assert block.get_score() == Score(10.0, 10.0)
-    assert bench.published[-1] == ("grade", {"value": 10.0, "max_value": 10.0, "only_if_higher": False})
-
-
-def test_a_score_that_came_meanwhile_is_caught_up(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block that was added after the score: opening it brings card and gradebook to the truth, once."""
-    scored(monkeypatch, 2)
-    block = bench.block()
-    block.due = None
-    block._catch_up(block.account())
-    block.save()
-    first = list(bench.published)
-    assert [kind for kind, _ in first] == ["nengli.credit_hours.recorded", "grade", "completion"]
-    again = bench.block()
-    again.due = None
-    again._catch_up(again.account())
-    assert bench.published == first
 
 
 # --- Studio ---

@@ -2,7 +2,8 @@
 
 The consumer runs as published, not a line of it is replaced: what its `plugin/compat.py` imports of edx-platform when
 it needs it is found here, because `stand_in` puts modules of those names among the loaded ones. What it only tries to
-import (forum roles, event tracking, course signals) is absent, as it may be.
+import (forum roles, event tracking, course signals) is absent, as it may be. A stand-in that has a counterpart in
+edx-platform names it, and does what that one did in the versions of 2026.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from opaque_keys.edx.keys import CourseKey
 from xblock.core import XBlock, XBlockMixin
-from xblock.fields import Boolean, DateTime, Scope, ScopeIds, Timedelta
+from xblock.fields import Boolean, DateTime, Scope, ScopeIds, Timedelta, UserScope
 from xblock.runtime import DictKeyValueStore, KvsFieldData, MemoryIdManager, NullI18nService, Runtime
 
 ROOT = os.environ["STOCK_ROOT"]
@@ -23,7 +24,7 @@ STAFF = ("staff", "instructor")  # edx-platform's names: course team, and course
 ROLES: dict[str, str] = {}  # what an account is in the course, by username
 PUBLISHED: list[dict[str, Any]] = []  # every event that a block has published: grades among them
 DELETED: set[str] = set()  # blocks that are no more
-GATED: set[str] = set()  # blocks behind something that has to be done first: nobody who is not of the team is let in
+GATED: set[str] = set()  # blocks behind something that has to be done first
 FIELDS = DictKeyValueStore()  # what Studio and learners have stored in blocks
 
 
@@ -67,48 +68,70 @@ class Sentences(NullI18nService):
 
 
 class Accounts:
-    """Who looks at a block."""
+    """Who looks at a block: `DjangoXBlockUserService` (common/djangoapps/xblock_django/user_service.py)."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account if account is not None and account.is_authenticated else None
+    def __init__(self, account: Any, role: str = "student") -> None:
+        self._django_user, self._role = account, role
 
     def get_current_user(self) -> SimpleNamespace:
-        account = self.account
+        account = self._django_user
+        if account is None or not account.is_authenticated:
+            return SimpleNamespace(
+                is_current_user=True,
+                emails=[],
+                full_name=None,
+                opt_attrs={"edx-platform.is_authenticated": False, "edx-platform.request_country_code": None},
+            )
         known = {
-            "is_authenticated": account is not None,
-            "user_id": account and account.id,
-            "username": account and account.username,
-            "anonymous_user_id": account and f"anonymous-{account.id}",
-            "user_role": account and ROLES.get(account.username, "student"),
-            "user_is_staff": bool(account and account.is_staff),
+            "is_authenticated": True,
+            "user_id": account.id,
+            "username": account.username,
+            "anonymous_user_id": f"anonymous-{account.id}",
+            "user_role": self._role,
+            "user_is_staff": bool(account.is_staff),
             "user_preferences": {"pref-lang": "zh-cn"},
         }
         return SimpleNamespace(
             is_current_user=True,
-            emails=[account.email] if account else [],
-            full_name=account and account.get_full_name(),
+            emails=[account.email],
+            full_name=account.get_full_name(),
             opt_attrs={f"edx-platform.{name}": value for name, value in known.items()},
         )
 
-    def get_external_user_id(self, _kind: str) -> str | None:
-        return self.account and external_id(self.account)
+    def get_external_user_id(self, kind: str) -> str:
+        """From the database, as there."""
+        if kind != "lti":
+            raise ValueError(f"External ID type: {kind} does not exist")
+        return external_id(get_user_model().objects.get(pk=self._django_user.pk))
+
+
+class NotAnonymous(Exception):
+    """`RebindUserServiceError`."""
 
 
 class Rebinding:
-    """Gives a block that was loaded for nobody to a learner."""
+    """Gives a block that was loaded for nobody to a learner: `RebindUserService` (xmodule/services.py)."""
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
 
     def rebind_noauth_module_to_user(self, block: Any, account: Any) -> None:
+        if self.account is not None and self.account.is_authenticated:
+            raise NotAnonymous("rebind_noauth_module_to_user can only be called from a module bound to nobody")
         bind(block, account)
 
 
 class Credits:
-    """The requirements of courses that give credit."""
+    """The requirements of courses that give credit: `CreditService` (openedx/core/djangoapps/credit/services.py)."""
 
     def set_credit_requirement_status(
         self, user_id: int, _course: Any, namespace: str, name: str, status: str = "satisfied", reason: Any = None
     ) -> None:
         told = {"kind": "credit", "block": name.rpartition("@")[2], "user_id": user_id, "namespace": namespace}
         PUBLISHED.append({**told, "status": status, "reason": reason})
+
+    def remove_credit_requirement_status(self, user_id: int, course: Any, namespace: str, name: str) -> None:
+        self.set_credit_requirement_status(user_id, course, namespace, name, "removed")
 
 
 class NoSettings:
@@ -126,11 +149,12 @@ class Lms(Runtime):
         services = {
             "field-data": KvsFieldData(FIELDS),
             "i18n": Sentences(),
-            "rebind_user": Rebinding(),
+            "rebind_user": Rebinding(None),
             "credit": Credits(),
             "settings": NoSettings(),
             "user": Accounts(None),
         }
+        self.account: Any = None
         super().__init__(ids, ids, mixins=[Inherited], services=services)
 
     def handler_url(
@@ -145,15 +169,55 @@ class Lms(Runtime):
         return f"{ROOT}/resource/{uri}"
 
     def publish(self, block: Any, event_type: str, event_data: dict[str, Any]) -> None:
-        """What the LMS would write into its gradebook."""
-        PUBLISHED.append({"kind": event_type, "block": block.scope_ids.usage_id.block_id, **event_data})
+        """What the LMS would do with it: `EventPublishingService` (xmodule/services.py). It is of whoever the block is
+        bound to, whatever the event says of a user; a visitor has no grade, and who is looked at gets none either."""
+        account = self.account
+        is_known = account is not None and account.is_authenticated
+        if event_type in ("grade", "completion") and (not is_known or is_seen_as(account)):
+            return
+        told = {**event_data, "user_id": account.id} if is_known else event_data
+        PUBLISHED.append({"kind": event_type, "block": block.scope_ids.usage_id.block_id, **told})
 
 
 def bind(block: Any, account: Any) -> Any:
-    """Lets the block see that account."""
-    block.scope_ids = block.scope_ids._replace(user_id=getattr(account, "id", None))
-    block.runtime._services["user"] = Accounts(account)
+    """Lets the block see that account: `bind_for_student` (xmodule/x_module.py), after the runtime got its services
+    (`prepare_runtime_for_user` of lms/djangoapps/courseware/block_render.py)."""
+    block.runtime.account = account
+    block.runtime._services |= {"user": Accounts(account, role_of(account)), "rebind_user": Rebinding(account)}
+    number = getattr(account, "id", None)
+    if number is not None and block.scope_ids.user_id == number:
+        return block
+    block.save()
+    block.scope_ids = block.scope_ids._replace(user_id=number)
+    for field in block.fields.values():  # what it has read for somebody else is forgotten
+        if field.scope not in (Scope.parent, Scope.children) and field.scope.user == UserScope.ONE:
+            field._del_cached_value(block)
+            block._dirty_fields.pop(field, None)
     return block
+
+
+def is_seen_as(account: Any) -> bool:
+    """`is_masquerading_as_specific_student` (lms/djangoapps/courseware/masquerade.py)."""
+    mask = getattr(account, "masquerade_settings", {}).get(COURSE)
+    return bool(mask and mask.user_name)
+
+
+def role_of(account: Any) -> str:
+    """`get_user_role` (lms/djangoapps/courseware/access.py)."""
+    mask = getattr(account, "masquerade_settings", {}).get(COURSE)
+    return mask.role if mask else ROLES.get(getattr(account, "username", ""), "student")
+
+
+def may_load(account: Any, block: Any) -> bool:
+    """`has_access(user, "load", block)`: a gate holds back whoever is not of the team."""
+    return role_of(account) in STAFF or block.scope_ids.usage_id.block_id not in GATED
+
+
+def block_for(user: Any, block: Any, **_rest: Any) -> Any:
+    """`get_block_for_descriptor` (lms/djangoapps/courseware/block_render.py): binds the block, and only then looks
+    whether this user may see it. Then it gives nothing; the consumer goes on with the block that it had."""
+    bind(block, user)
+    return block if may_load(user, block) else None
 
 
 def block_at(location: Any, account: Any = None) -> Any:
@@ -264,13 +328,7 @@ stand_in(
     ),
 )
 stand_in("xmodule.modulestore.django", modulestore=Blocks)
-stand_in(
-    "lms.djangoapps.courseware.block_render",
-    # edx-platform gives nothing, and binds nobody, where this user may not see the block
-    get_block_for_descriptor=lambda user, block, **_rest: (
-        None if block.scope_ids.usage_id.block_id in GATED else bind(block, user)
-    ),
-)
+stand_in("lms.djangoapps.courseware.block_render", get_block_for_descriptor=block_for)
 stand_in("lms.djangoapps.courseware.access", has_access=lambda account, *_rest: account.is_authenticated)
 stand_in(
     "lms.djangoapps.courseware.courses", check_course_access=lambda _c, account, *_r, **_k: account.is_authenticated

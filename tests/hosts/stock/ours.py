@@ -6,24 +6,40 @@ import threading
 import time
 from datetime import datetime
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any
 
 import workbench
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import connection, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
 from django.middleware.csrf import get_token
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path, re_path
 from django.utils import translation
-from django.views.decorators.clickjacking import xframe_options_sameorigin
-from edx import COURSE, DELETED, GATED, PUBLISHED, ROLES, ROOT, block_at, external_id
+from django.views.decorators.clickjacking import xframe_options_exempt
+from edx import (
+    COURSE,
+    DELETED,
+    FIELDS,
+    GATED,
+    PUBLISHED,
+    ROLES,
+    ROOT,
+    STAFF,
+    Accounts,
+    block_at,
+    block_named,
+    external_id,
+    may_load,
+)
 from lxml import etree
 from nengli_xblock import compat
 from opaque_keys.edx.keys import UsageKey
 from webob import Request
+from xblock.scorable import Score
 
 STUDIO = threading.Lock()  # the settings are one for all threads
 PAGE = """<!doctype html><html lang="{language}"><meta charset="utf-8">
@@ -62,9 +78,31 @@ def spoken(block: Any) -> Any:
     return block
 
 
+def looked_at(request: HttpRequest) -> Any:
+    """Whose page this is: `setup_masquerade` (lms/djangoapps/courseware/masquerade.py) hands blocks the learner as whom
+    the course team looks at the course, or the team's own account with a note on it ("a learner")."""
+    who = request.session.get("view as")
+    if who is None:
+        return request.user
+    account = get_user_model().objects.get(username=who) if who else request.user
+    account.masquerade_settings = {COURSE: SimpleNamespace(role="student", user_name=who or None)}
+    if who:
+        account.real_user = request.user
+    return account
+
+
+def view_as(request: HttpRequest, who: str = "") -> HttpResponse:
+    """The course team looks at the course as that learner; as any learner ("") or as itself again ("-")."""
+    request.session["view as"] = None if who == "-" else who
+    return JsonResponse({})
+
+
 def shown(request: HttpRequest, name: str, view: str) -> HttpResponse:
     """A view of the block on a page as bare as can be."""
-    block = ours(name, request.user)
+    account = looked_at(request)
+    block = ours(name, account)
+    if not may_load(account, block):  # `display_access_messages` of block_render.py: the page stands without the block
+        return HttpResponse("<!doctype html><p>Locked</p>")
     with translation.override(request.GET.get("lang", "zh-cn")):
         fragment = getattr(block, view)({})
     head = f'<script src="{ROOT}/jquery.js"></script>'
@@ -95,6 +133,15 @@ def unit(request: HttpRequest, name: str) -> HttpResponse:
     return shown(request, name, "student_view")
 
 
+def component(request: HttpRequest, name: str) -> HttpResponse:
+    """The course page of a stock component: what learners see of it, without its script."""
+    with translation.override("zh-cn"):
+        fragment = block_named(name, request.user).student_view({})
+    title = "stock component"
+    blank = {"language": "en", "title": title, "head": "", "usage": "", "token": "", "root": ROOT, "handlers": ""}
+    return HttpResponse(PAGE.replace("$.ajaxSetup", "void").format(body=fragment.content, init="", **blank))
+
+
 def author(request: HttpRequest, name: str) -> HttpResponse:
     """Studio's page of the unit."""
     return shown(request, name, "author_view")
@@ -107,14 +154,25 @@ def editor(request: HttpRequest, name: str) -> HttpResponse:
     return answer
 
 
-@xframe_options_sameorigin
+@xframe_options_exempt
+@transaction.non_atomic_requests
 def handler(request: HttpRequest, usage: str, name: str, suffix: str | None = "") -> HttpResponse:
-    """A handler of the LMS: for whoever is signed in; a change needs the page's token."""
-    block = spoken(block_at(UsageKey.from_string(usage), request.user))
+    """A handler of the LMS: `handle_xblock_callback` (lms/djangoapps/courseware/block_render.py). A change needs an
+    account and the page's token; who may not see the block is told that there is none; visitors may read."""
+    if request.method != "GET" and not request.user.is_authenticated:
+        return HttpResponseForbidden("Unauthenticated")
+    account = looked_at(request)
+    block = spoken(block_at(UsageKey.from_string(usage), account))
+    if account.is_authenticated and not may_load(account, block):
+        raise Http404
+    return handled(request, block, name, suffix)
+
+
+def handled(request: HttpRequest, block: Any, name: str, suffix: str | None) -> HttpResponse:
+    """The answer of a block's handler."""
     asked = Request.blank("/", method=request.method)
     asked.body = request.body
     answer = block.runtime.handle(block, name, asked, suffix or "")
-    block.save()
     return HttpResponse(
         answer.body,
         status=answer.status_code,
@@ -123,9 +181,18 @@ def handler(request: HttpRequest, usage: str, name: str, suffix: str | None = ""
 
 
 def studio(request: HttpRequest, usage: str, name: str, suffix: str | None = "") -> HttpResponse:
-    """A handler of Studio."""
+    """A handler of Studio: `component_handler` (cms/djangoapps/contentstore/views/component.py). Whoever is signed in
+    calls it; the block is bound to nobody, and the service that says who asks knows no role
+    (`load_services_for_studio`). What it wrote is kept for authors of the course alone."""
+    block = spoken(block_at(UsageKey.from_string(usage)))
+    block.runtime._services["user"] = Accounts(request.user)
+    before = dict(FIELDS.db_dict)
     with STUDIO, override_settings(SERVICE_VARIANT="cms"):
-        return handler(request, usage, name, suffix)
+        answer = handled(request, block, name, suffix)
+    if ROLES.get(request.user.username) not in STAFF:
+        FIELDS.db_dict.clear()
+        FIELDS.db_dict.update(before)
+    return answer
 
 
 def resource(_request: HttpRequest, name: str) -> HttpResponse:
@@ -185,10 +252,16 @@ def gate(_request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({})
 
 
-def rescore(_request: HttpRequest, name: str, who: str) -> HttpResponse:
-    """What staff does in the LMS: scores a learner's block anew."""
+def rescore(request: HttpRequest, name: str, who: str) -> HttpResponse:
+    """What staff does in the LMS: scores a learner's block anew, or says a score that counts instead
+    (`rescore_problem_module_state`, `override_score_module_state` of
+    lms/djangoapps/instructor_task/tasks_helper/module_state.py)."""
     block = ours(name, get_user_model().objects.get(username=who))
-    block.rescore(only_if_higher=False)
+    if "score" in request.GET:
+        block.set_score(Score(float(request.GET["score"]) / block.weight, block.max_score() / block.weight))
+        block.publish_grade()
+    elif block.has_submitted_answer():
+        block.rescore(only_if_higher=False)
     block.save()
     return JsonResponse({})
 
@@ -241,6 +314,7 @@ def stranger(_request: HttpRequest, name: str) -> HttpResponse:
 
 urlpatterns = [
     path("unit/<name>", unit),
+    path("component/<name>", component),
     path("author/<name>", author),
     path("editor/<name>", editor),
     path("stranger/<name>", stranger),
@@ -254,6 +328,8 @@ urlpatterns = [
     path("kept/<name>/<who>", kept),
     path("fields/<name>", fields),
     path("leave/<who>", leave),
+    path("view-as/<who>", view_as),
+    path("view-as/", view_as),
     path("delete/<name>", delete),
     path("gate/<name>", gate),
     path("rescore/<name>/<who>", rescore),
