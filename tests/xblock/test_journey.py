@@ -285,7 +285,7 @@ def test_a_tool_that_is_down_is_said_and_nothing_waits(strict: Browser, site: Si
 
 
 def test_the_stock_component_shows_the_tool_in_its_own_frame(strict: Browser, site: Site) -> None:
-    """Its page as the published consumer draws it. By that door the teacher is somebody new, and is told of the other."""
+    """Its page as the published consumer draws it. By that door the teacher is somebody new, whose name is asked."""
     site.register("whole")
     page = tab_of(strict, site, "lin")
     page.goto(f"{site.root}/component/whole")

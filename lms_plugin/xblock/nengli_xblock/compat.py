@@ -109,8 +109,8 @@ def problem() -> str:
 def is_studio() -> bool:
     """Whether this process is not the LMS: there, no learner calls a handler. An LMS that was started without its
     variant is known by its addresses (`ROOT_URLCONF` of lms/envs/common.py)."""
-    is_lms = getattr(settings, "SERVICE_VARIANT", "") == "lms" or str(settings.ROOT_URLCONF).startswith("lms.")
-    return not is_lms
+    urls = str(getattr(settings, "ROOT_URLCONF", ""))
+    return getattr(settings, "SERVICE_VARIANT", "") != "lms" and not urls.startswith("lms.")
 
 
 def _need() -> None:

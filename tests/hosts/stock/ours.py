@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import datetime
 from importlib.resources import files
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
@@ -274,9 +275,16 @@ def carried(_request: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"olx": text, "index": found, "supports": sorted(block.student_view._supports)})
 
 
-def delete(_request: HttpRequest, name: str) -> HttpResponse:
-    """A block is gone from the course."""
+def delete(request: HttpRequest, name: str) -> HttpResponse:
+    """A block is gone from the course; with "told", whoever listens for that hears of it, as in Studio: consumers do
+    from 11 on."""
     DELETED.add(name)
+    if "told" in request.GET and find_spec("openedx_events"):
+        from openedx_events.content_authoring.data import XBlockData  # noqa: PLC0415 - consumer 9 does not bring it
+        from openedx_events.content_authoring.signals import XBLOCK_DELETED  # noqa: PLC0415 - as above
+
+        usage = COURSE.make_usage_key("nengli", name)
+        XBLOCK_DELETED.send_event(xblock_info=XBlockData(usage_key=usage, block_type="nengli"))
     return JsonResponse({})
 
 
