@@ -15,6 +15,11 @@ if (origin && window.parent !== window) {
   const next = document.querySelector("[data-tells-next]") && document.querySelector("section.next .sentence");
   if (next) window.parent.postMessage({ subject: "nengli.next", next: next.textContent.trim() }, origin);
 
+  // What is sent off here may have been that step: until a page says the next one, none is known.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method === "post") window.parent.postMessage({ subject: "nengli.next", next: "" }, origin);
+  });
+
   // What else the host listens to, it says itself.
   nengli.host.understands(window.parent, origin).then((known) => {
     const tellHost = (subject) => nengli.host.ask(window.parent, origin, subject, PATIENCE);

@@ -125,8 +125,14 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
             "points": card.line(self.points_given, self.points_maximum, self.points_at),
             "comment": self.points_comment,
             "hours": card.line(self.hours_given, self.hours_maximum, self.hours_at),
-            "next": self.next_step,
+            "next": "" if self._is_next_over() else self.next_step,
+            "is_next_over": self._is_next_over(),
         }
+
+    def _is_next_over(self) -> bool:
+        """Whether points or hours have come since the tool's page has said the next step: it said so before."""
+        came = [at for at in (self.points_at, self.hours_at) if at is not None]
+        return self.next_at is not None and any(at > self.next_at for at in came)
 
     # --- what the browser asks ---
 
@@ -173,7 +179,7 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         if viewer.is_preview:
             return {"next": self.next_step}
         words = card.one_line(data.get("next") if isinstance(data, dict) else None)
-        if words != self.next_step:
+        if words != self.next_step or self._is_next_over():
             self.next_step, self.next_at = words, datetime.now(UTC)
         return {"next": self.next_step}
 
@@ -361,6 +367,13 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         found = Score(raw_earned=_share(newest) * self.max_score(), raw_possible=self.max_score())
         self.set_score(found)
         return found
+
+    def publish_grade(self, score: Score | None = None, only_if_higher: bool | None = None) -> None:
+        """The grade as it is kept, or this one. The LMS asks for it after staff has set a score
+        (`override_score_module_state` of its instructor tasks), though XBlock's own contract does not name it."""
+        found = score or self.get_score()
+        if found is not None:
+            self._publish_grade(found, only_if_higher)
 
     def _publish_grade(self, score: Score, only_if_higher: bool | None = None) -> None:
         """As for every grade of ours: a block that is not graded publishes none."""

@@ -311,9 +311,10 @@ class Account:
 
 
 def chosen(block: Any) -> dict[str, str] | None:
-    """What an author has last chosen on the tool's page; None where nothing was. Raises NotReady."""
+    """What an author has last chosen on the tool's page, of several things the first; None where nothing was. Raises
+    NotReady."""
     row = configuration(block)
-    item = row.ltidlcontentitem_set.order_by("-id").first()
+    item = row.ltidlcontentitem_set.order_by("id").first()  # an answer replaces the one before
     if item is None or not isinstance(item.attributes, dict):
         return None
     found, custom = item.attributes, item.attributes.get("custom") or {}

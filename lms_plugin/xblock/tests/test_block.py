@@ -1,11 +1,12 @@
 """The block where nobody else is: what it shows, what it keeps, what it refuses."""
 
 import re
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from asking import PROGRAMME, Usage, call, page, scored
+from asking import LEARNER, PROGRAMME, Usage, call, page, scored
 from django.test import Client, override_settings
 from django.utils import translation
 from nengli_xblock import compat
@@ -226,6 +227,18 @@ def test_the_next_step_is_one_line_of_text(said: Any, kept: str, bench: Any) -> 
     assert call(block, "remember", {"next": said}).json == {"next": kept}
     assert bench.block().next_step == kept
     assert bench.block(8).next_step == "", "it is one learner's"
+
+
+def test_a_next_step_from_before_the_last_score_is_none(bench: Any) -> None:
+    """The tool's page said it before those points came: it may be what they were given for."""
+    call(bench.block(), "remember", {"next": "去提交 A1"})
+    block = bench.block()
+    assert (block.card()["next"], block.card()["is_next_over"]) == ("去提交 A1", False)
+    block.take(LEARNER, compat.HOURS, compat.Score(5, 10, "", datetime.now(UTC)))
+    assert (bench.block().card()["next"], bench.block().card()["is_next_over"]) == ("", True)
+    assert "去提交 A1" not in page(bench.block())
+    call(bench.block(), "remember", {"next": "去提交 A1"})
+    assert bench.block().card()["next"] == "去提交 A1"
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b'"x"', b"{", b"null"])

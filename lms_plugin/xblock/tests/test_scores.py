@@ -145,3 +145,17 @@ def test_a_score_that_came_meanwhile_is_caught_up(bench: Any, monkeypatch: pytes
     again.due = None
     again._catch_up(again.account())
     assert bench.published == first
+
+
+def test_what_staff_said_instead_is_published(bench: Any) -> None:
+    """As the LMS does it: a score is set, then the block is asked to publish it. A block that is not graded publishes
+    none, nor one without any score."""
+    block = bench.block()
+    block.publish_grade()
+    assert bench.published == []
+    block.set_score(Score(0.4, 1.0))
+    block.publish_grade()
+    assert bench.published == [("grade", {"value": 4.0, "max_value": 10.0, "only_if_higher": None})]
+    block.weight = 0
+    block.publish_grade()
+    assert len(bench.published) == 1

@@ -304,7 +304,9 @@ def timed(request: HttpRequest, name: str) -> HttpResponse:
 def crowd(_request: HttpRequest, count: int) -> HttpResponse:
     """That many learners more; how tools know them."""
     known = get_user_model().objects
-    made = known.bulk_create([get_user_model()(username=f"crowd{number}") for number in range(count)])
+    first = known.filter(username__startswith="crowd").count()
+    names = [f"crowd{number}" for number in range(first, first + count)]
+    made = known.bulk_create([get_user_model()(username=name) for name in names])
     ROLES.update({one.username: "student" for one in made})
     return JsonResponse({"subjects": [external_id(one) for one in made], "numbers": [one.pk for one in made]})
 

@@ -19,6 +19,7 @@ function NengliCard(runtime, element) {
       place.querySelector(".nengli-number").textContent = line ? line.given + " / " + line.maximum : place.dataset.none;
       place.querySelector("progress").value = line ? line.percent : 0;
     });
+    if (card.is_next_over) told = ""; // it was said before these came
     next(told || card.next); // what the frame says now is newer than what an answer on its way was told
   }
   function next(words) {
