@@ -17,7 +17,7 @@ from lms_plugin.people import Course
 from lti import doors
 from tests import people as cast
 from tests.lti.consumer import Consumer, Visitor, consumer_on_loopback, tool_on_loopback
-from tests.xblock.installed import installed_for
+from tests.xblock.installed import installed
 
 
 @dataclass
@@ -98,10 +98,9 @@ def site_of(generation: str, folder: Path, name: str = "localhost") -> Iterator[
     """Tool and host, both running; 林静 and 梅芳 of the host are 陈晓芳 and 王秀兰 of the district."""
     python = stock.python_of(generation)
     assert python is not None
-    beside = installed_for(generation, folder)
     with (
         tool_on_loopback(folder) as tool,
-        consumer_on_loopback(python, tool.url, folder, beside, name) as root,
+        consumer_on_loopback(python, tool.url, folder, installed(), name) as root,
     ):
         made = Site(generation, root, tool, log=folder / "host.log")
         made.is_the_same("lin", cast.CHEN)

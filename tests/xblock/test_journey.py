@@ -289,12 +289,13 @@ def test_a_tool_that_is_down_is_said_and_nothing_waits(strict: Browser, site: Si
 
 
 def test_the_stock_component_shows_the_tool_in_its_own_frame(strict: Browser, site: Site) -> None:
-    """Its page as the published consumer draws it. By that door the teacher is somebody new, whose name is asked."""
+    """Its page as the published consumer draws it. By that door the teacher is new, and reads of the other."""
     site.register("whole")
     page = tab_of(strict, site, "lin")
     page.goto(f"{site.root}/component/whole")
     main = page.frame_locator("iframe").locator("main")
     expect(main.get_by_label("姓名")).to_be_visible(timeout=WAITS)
+    expect(main).to_contain_text("您用同一个平台账号从另一个入口来过")
     picture(page, "stock")
     page.context.close()
 

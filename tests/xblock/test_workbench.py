@@ -15,7 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from tests.lti.conformance.browsers import ARGUMENTS
 from tests.ports import free_port
-from tests.xblock.installed import SOURCE, installed_for
+from tests.xblock.installed import SOURCE, installed
 from tests.xblock.pictures import picture
 
 pytestmark = pytest.mark.stock
@@ -23,9 +23,9 @@ SETTINGS = {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "EXCLUDE_SAMPLE
 SETTINGS["DJANGO_SETTINGS_MODULE"] = "workbench.settings"
 
 
-def environment(folder: Path, beside: Path, database: str) -> dict[str, str]:
+def environment(folder: Path, database: str) -> dict[str, str]:
     """Of a process in which the workbench finds the block."""
-    known = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "PYTHONPATH": str(beside)}
+    known = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "PYTHONPATH": str(installed())}
     tables = f'{{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{database}"}}}}'
     return {**known, **SETTINGS, "WORKBENCH_DATABASES": tables}
 
@@ -35,7 +35,7 @@ def workbench(generation: str, folder: Path) -> Iterator[str]:
     """The workbench as its own server; gives its address."""
     python, port = stock.python_of(generation), free_port()
     (folder / "var").mkdir()  # its log
-    env = environment(folder, installed_for(generation, folder), str(folder / "workbench.db"))
+    env = environment(folder, str(folder / "workbench.db"))
     made = [str(python), "-m", "django", "migrate", "--run-syncdb", "--verbosity", "0"]
     subprocess.run(made, cwd=folder, env=env, check=True, capture_output=True, timeout=60)
     with (folder / "workbench.log").open("wb") as log:
@@ -90,7 +90,7 @@ def test_its_own_tests_pass(generation: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [str(python), "-m", "pytest", "-q", "--tb=short", "--show-capture=no", "-W", "ignore", *alone, "."],
         cwd=SOURCE / "tests",
-        env=environment(tmp_path, installed_for(generation, tmp_path), ":memory:"),
+        env=environment(tmp_path, ":memory:"),
         capture_output=True,
         text=True,
         timeout=180,

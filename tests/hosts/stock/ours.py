@@ -135,12 +135,15 @@ def unit(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def component(request: HttpRequest, name: str) -> HttpResponse:
-    """The course page of a stock component: what learners see of it, without its script."""
+    """The course page of a stock component: what learners see of it. Of its script only what fills the frame."""
     with translation.override("zh-cn"):
         fragment = block_named(name, request.user).student_view({})
-    title = "stock component"
-    blank = {"language": "en", "title": title, "head": "", "usage": "", "token": "", "root": ROOT, "handlers": ""}
-    return HttpResponse(PAGE.replace("$.ajaxSetup", "void").format(body=fragment.content, init="", **blank))
+    style = "".join(f"<style>{one.data}</style>" for one in fragment.resources if one.mimetype == "text/css")
+    fill = 'const at = block.querySelector("[data-target]"); at.querySelector("iframe").src = at.dataset.target;'
+    kind = "xblock-student_view xblock-student_view-lti_consumer"  # as `wrap_xblock` of edx-platform names it
+    body = f'<div class="{kind}"><div class="lti_consumer">{fragment.content}</div></div>'
+    blank = {"language": "en", "title": name, "head": style, "usage": "", "token": "", "root": ROOT, "handlers": ""}
+    return HttpResponse(PAGE.replace("$.ajaxSetup", "void").format(body=body, init=fill, **blank))
 
 
 def author(request: HttpRequest, name: str) -> HttpResponse:
