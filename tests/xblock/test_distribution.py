@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import re
 import sys
 from pathlib import Path
 
@@ -75,3 +76,12 @@ def test_its_catalogues_are_whole_and_compiled() -> None:
     assert len(sources) == 1
     for language in block_strings.LANGUAGES:
         assert block_strings.catalogue_of(language, "mo").read_bytes() == binary
+
+
+def test_what_shows_its_promises_is_there() -> None:
+    """The list of promises names tests that exist."""
+    named = set(re.findall(r"`(test_\w+)`", (HOUSE / "tests/xblock/README.md").read_text(encoding="utf-8")))
+    files = [*(SOURCE / "tests").glob("test_*.py"), *(HOUSE / "tests/xblock").glob("test_*.py")]
+    known = {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M)}
+    assert len(named) > 40
+    assert named <= known, named - known

@@ -61,6 +61,7 @@ def test_without_the_consumer_the_page_stands_and_the_author_reads_what_to_do(be
     block.hours_given, block.hours_maximum = 5, 10
     text = page(block)
     assert "Please tell your course team" in text
+    assert "Open the task below" not in text
     assert "5 / 10" in text
     assert "<iframe" not in text
     assert "pip install &#x27;lti-consumer-xblock&gt;=9.16.1,&lt;12&#x27;" in page(block, "author_view")
