@@ -166,7 +166,7 @@ def object_to(
     session: Session, actor: Actor, uuid: str, submission_uuid: str, text: str, said_by: str, now: datetime
 ) -> Objection:
     """异议 to one work that is in 公示, by somebody who may see it. `said_by`: whose words an officer writes down; of
-    anybody else it is not taken.
+    anybody else it is not taken. A second click gives the first one's.
 
     Raises Invalid `text` or `work`, Refused `objection.over` after the last day, `objection.already` where the same
     person's first one has no answer yet.
@@ -201,13 +201,15 @@ def object_to(
         said_by = ""
     if work.batch_id != pk(batch):
         raise Refused("objection.reopened")
-    if not said_by and any(
-        one.submission_id == pk(work)
-        and not one.said_by
-        and one.is_upheld is None
-        and actor.is_author(one.raised_by_id)
+    mine = [
+        one
         for one in _objections(session, batch)
-    ):
+        if one.submission_id == pk(work) and one.is_upheld is None and actor.is_author(one.raised_by_id)
+    ]
+    for one in mine:
+        if (one.said_by, one.text) == (said_by, text):
+            return one  # the second click
+    if not said_by and any(not one.said_by for one in mine):
         raise Refused("objection.already")
     row = Objection(
         tenant_id=actor.tenant_id,

@@ -14,6 +14,7 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, Scope, require, somewhere
 from lms_plugin.db import find, get, owned, pk
 from lms_plugin.errors import Conflict, Invalid, NotFound, Refused
+from lms_plugin.flow import booking
 from lms_plugin.flow.humans import rows_like
 from lms_plugin.people import Enrolment, OrgUnit, Person, RoleKind, RosterEntry, Tenant, UnitKind
 
@@ -80,15 +81,19 @@ class View:
 
 
 def plan(session: Session, actor: Actor, said: Plan, now: datetime) -> Training:
-    """A new training. Raises Invalid with a code beside each field that does not fit."""
+    """A new training; planned already with the same words for the same hours (a second click), that one. Raises Invalid
+    with a code beside each field that does not fit."""
     unit = find(session, OrgUnit, actor.tenant_id, said.unit)
     require(actor, Permission.TRAINING_HOLD, Scope(actor.tenant_id, unit_paths=(unit.path,)))
     programme = _programme(session, actor, said.programme, unit)
+    wanted = {"programme_id": pk(programme), "org_unit_id": pk(unit), **_checked(said, now)}
+    booking.take_turn(session, programme)
+    same = session.exec(owned(Training, actor.tenant_id).filter_by(state=TrainingState.PLANNED, **wanted)).first()
+    if same is not None:
+        return same
     made = Training(
         tenant_id=actor.tenant_id,
-        programme_id=pk(programme),
-        org_unit_id=pk(unit),
-        **_checked(said, now),
+        **wanted,
         sign_in_secret=competencies.trainings.new_secret(),
         planned_by_id=actor.person_id,
         created_at=now,

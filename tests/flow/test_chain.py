@@ -365,6 +365,10 @@ def test_an_upheld_objection_reopens_one_work_and_the_others_go_on(world: World)
     call = publicity.object_to(
         world.session, world.actor(cast.OFFICER), batch.uuid, wangs.uuid, "不是本人上的课", "群众来电", world.now
     )
+    again = publicity.object_to(
+        world.session, world.actor(cast.OFFICER), batch.uuid, wangs.uuid, " 不是本人上的课", "群众来电", world.now
+    )
+    assert again.uuid == call.uuid  # a second click is no second call
     for who in (cast.LEAD, cast.TRAINER, cast.AUDITOR):
         with pytest.raises(Forbidden):
             publicity.answer(world.session, world.actor(who), call.uuid, is_upheld=True, words="属实", now=world.now)

@@ -67,6 +67,8 @@ def test_a_lead_plans_for_their_own_school_alone(world: World) -> None:
         trainings.view(world.session, world.actor(cast.LEAD), there.uuid, world.now)
     assert [line.uuid for line in trainings.lines(world.session, world.actor(cast.LEAD), 1)[0]] == [made.uuid]
     assert trainings.lines(world.session, world.actor(cast.OFFICER), 1)[1] == 2
+    assert planned(world).uuid == made.uuid  # a second click
+    assert planned(world, place="操场").uuid != made.uuid
 
 
 def test_a_plan_says_what_does_not_fit(world: World) -> None:
