@@ -21,6 +21,13 @@ from tests.xblock.pictures import picture
 pytestmark = pytest.mark.stock
 SETTINGS = {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "EXCLUDE_SAMPLE_XBLOCKS": "yes"}
 SETTINGS["DJANGO_SETTINGS_MODULE"] = "workbench.settings"
+SERVE = """
+import sys, django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", run_syncdb=True, verbosity=0)
+call_command("runserver", sys.argv[1], use_reloader=False, skip_checks=True)
+"""
 
 
 def environment(folder: Path, database: str) -> dict[str, str]:
@@ -36,10 +43,8 @@ def workbench(generation: str, folder: Path) -> Iterator[str]:
     python, port = stock.python_of(generation), free_port()
     (folder / "var").mkdir()  # its log
     env = environment(folder, str(folder / "workbench.db"))
-    made = [str(python), "-m", "django", "migrate", "--run-syncdb", "--verbosity", "0"]
-    subprocess.run(made, cwd=folder, env=env, check=True, capture_output=True, timeout=60)
     with (folder / "workbench.log").open("wb") as log:
-        served = [str(python), "-m", "django", "runserver", "--noreload", f"127.0.0.1:{port}"]
+        served = [str(python), "-c", SERVE, f"127.0.0.1:{port}"]
         process = subprocess.Popen(served, cwd=folder, env=env, stdout=log, stderr=log)
     try:
         until = time.monotonic() + 30

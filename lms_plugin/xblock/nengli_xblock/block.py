@@ -245,7 +245,8 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         self, user: Any, score: float | None, _max_score: float | None, comment: str = ""
     ) -> None:
         """The consumer has a new grade of somebody (`score` 0 to 1, None takes it away)."""
-        self._bind(user)
+        if not self._bind(user):
+            return
         account = self.account()
         newest = compat.newest(self, POINTS, account.subject) if account is not None else None
         if score is None or newest is None:
@@ -259,17 +260,27 @@ class NengliXBlock(StudioMixin, ScorableXBlockMixin, CompletableXBlockMixin, XBl
         """A score of somebody, for this block to keep: hours, or points that came to another block of the programme."""
         if kind == POINTS and self.is_past_due() and not self.accept_grades_past_due:
             return
-        self._bind(user)
+        if not self._bind(user):
+            return
         if kind == HOURS:
             self._keep_hours(user.id, newest)
             return
         self._note(kind, newest)
         self._publish(user.id, _share(newest))
 
-    def _bind(self, user: Any) -> None:
+    def _bind(self, user: Any) -> bool:
+        """Gives the block to that learner. Where the LMS does not (it has no such service, or the block is somebody
+        else's already) nothing is written under a wrong name: the score waits, and the card takes it when its learner
+        looks at it."""
         service = self.runtime.service(self, "rebind_user")
-        if service is not None and self.scope_ids.user_id != user.id:
-            service.rebind_noauth_module_to_user(self, user)
+        try:
+            if service is not None and self.scope_ids.user_id != user.id:
+                service.rebind_noauth_module_to_user(self, user)
+        except Exception:  # the tool's score is kept either way
+            compat.warn("the LMS did not give the block to a learner", self.scope_ids.usage_id)
+        if self.scope_ids.user_id != user.id:
+            log.warning("nengli: %s: a score waits for its learner", self.scope_ids.usage_id)
+        return bool(self.scope_ids.user_id == user.id)
 
     def _note(self, kind: str, newest: compat.Score) -> None:
         if kind == POINTS:

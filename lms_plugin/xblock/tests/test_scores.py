@@ -159,3 +159,27 @@ def test_what_staff_said_instead_is_published(bench: Any) -> None:
     block.weight = 0
     block.publish_grade()
     assert len(bench.published) == 1
+
+
+@pytest.mark.parametrize("has_service", [False, True])
+def test_a_score_whose_learner_cannot_be_given_the_block_waits(
+    has_service: bool, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An LMS without the service, or one that refuses: nothing is written for somebody else, nothing published, nothing
+    raised; it comes when the learner looks."""
+
+    class Refuses:
+        def rebind_noauth_module_to_user(self, *_given: Any) -> None:
+            raise RuntimeError("can only be called from a module bound to an anonymous user")
+
+    scored(monkeypatch, 2)
+    block = bench.block(8)
+    block.runtime._services["rebind_user"] = Refuses() if has_service else None
+    block.set_user_module_score(LEARNER, 2 / 3, 10.0, "")
+    block.take(LEARNER, compat.HOURS, compat.Score(5, 10, "", AT))
+    block.save()
+    assert (bench.published, bench.block(8).points_given, bench.block(8).hours_given) == ([], None, None)
+    own = bench.block()
+    own.due = None
+    own._catch_up(own.account())
+    assert own.points_given == 2
