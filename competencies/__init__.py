@@ -19,6 +19,7 @@ from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import held_hours as held_hours
+from competencies import languages as languages
 from competencies import layouts as layouts
 from competencies import ledger as ledger
 from competencies import manifests as manifests
@@ -371,9 +372,8 @@ __all__ = [
     "hours_rule",
     "hundredths",
     "import_online",
-    # 转出, 转入
+    # 转出, 转入; trainings
     "transfers",
-    # trainings
     "trainings",
     "Training",
     "TrainingKind",

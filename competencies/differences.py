@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from competencies.pack import words
+from competencies.languages import said, words
 
 Sort = Literal["added", "dropped", "changed"]
 Kind = Literal["point", "evidence", "criterion", "check", "environment", "dimension", "level", "framework"]
@@ -22,7 +22,7 @@ _GROUPS: tuple[Kind, ...] = ("environment", "dimension", "level")
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs. Values are as the pack has them: words {zh, en}, lists, numbers, yes or no, or None."""
+    """One field that differs. Values are as the pack has them: words by language, lists, numbers, yes or no, None."""
 
     field: str
     before: Any
@@ -70,7 +70,7 @@ def head_changes(before: _Thing, after: _Thing) -> Difference | None:
     """What changed beside the points (title, notice, dimensions, words of the levels, …), or None. Numbers that a pack
     tells of itself follow from its points and are not told."""
     old, new = before["framework"], after["framework"]
-    changes = [*_words_changes(old, new, ("title", "notice")), *_plain_changes(old, new, ("status",))]
+    changes = [*_words_changes(old, new, ("title", "notice")), *_plain_changes(old, new, ("status", "languages"))]
     choice = [dict(one.get("selection_defaults", {})) for one in (old, new)]
     sets = [[" ".join(codes) for codes in one.pop("suggested_sets", [])] for one in choice]
     if sets[0] != sets[1]:
@@ -81,6 +81,7 @@ def head_changes(before: _Thing, after: _Thing) -> Difference | None:
         parts += _parted(mine, theirs, kind, partial(_worded, by="code", kind=kind), "code")
         changes += _order_change(mine, theirs, "code", f"{kind}_order")
     told = {"title_zh", "title_en", "notice_zh", "notice_en", "status", "selection_defaults", "counts"}
+    told |= {"languages", "translations"}
     told |= {f"{kind}s" for kind in _GROUPS}
     outer = [{key: one for key, one in pack.items() if key not in {"framework", "points"}} for pack in (before, after)]
     has_more = choice[0] != choice[1] or outer[0] != outer[1] or _differ_beyond(old, new, told)
@@ -122,7 +123,7 @@ def _point(old: _Thing, new: _Thing, old_names: _Names, new_names: _Names) -> Di
         changes.append(Change("students_on_camera", *on_camera))
     changes += _order_change(old["evidence"], new["evidence"], "key", "evidence_order")
     parts = tuple(_parted(old["evidence"], new["evidence"], "evidence", _item))
-    told = {"code", "evidence", "effort", *_OF_POINT, *_both(_WORDS_OF_POINT)}
+    told = {"code", "evidence", "effort", "translations", *_OF_POINT, *_both(_WORDS_OF_POINT)}
     # What a point costs follows from its evidence; where that is the same, somebody has typed another number.
     more = _differ_beyond(old, new, told) or (effort[0] != effort[1] and old["evidence"] == new["evidence"])
     more = more or not (changes or parts)
@@ -132,8 +133,7 @@ def _point(old: _Thing, new: _Thing, old_names: _Names, new_names: _Names) -> Di
 def _item(old: _Thing, new: _Thing) -> Difference:
     changes = [*_words_changes(old, new, ("title",)), *_plain_changes(old, new, _OF_ITEM)]
     changes += _plain_changes(old["limits"], new["limits"], _LIMITS)
-    if old.get("validity") != new.get("validity"):
-        changes.append(Change("validity", old.get("validity"), new.get("validity")))
+    changes += _said_changes(old, new, ("validity",))
     parts: list[Difference] = []
     of_check = partial(_worded, by="key", kind="check")
     hangs: tuple[tuple[str, Kind, _Compare], ...] = (
@@ -144,16 +144,16 @@ def _item(old: _Thing, new: _Thing) -> Difference:
         mine, theirs = old.get(name, []), new.get(name, [])
         parts += _parted(mine, theirs, kind, compare)
         changes += _order_change(mine, theirs, "key", f"{name}_order")
-    told = {"key", "criteria", "checks", "validity", "limits", *_OF_ITEM, *_both(("title",))}
+    told = {"key", "criteria", "checks", "validity", "limits", "translations", *_OF_ITEM, *_both(("title",))}
     more = _differ_beyond(old["limits"], new["limits"], set(_LIMITS)) or _differ_beyond(old, new, told)
     more = more or not (changes or parts)
     return Difference(new["key"], _name_of(new), "changed", tuple(changes), more, tuple(parts), "evidence")
 
 
 def _criterion(old: _Thing, new: _Thing) -> Difference:
-    changes = _plain_changes(old["levels"], new["levels"], ("pass", "excellent"))
+    changes = _said_changes(old, new, ("pass", "excellent"))
     changes += _plain_changes(old, new, ("weight", "proposed", "source"))
-    told = {"key", "levels", "weight", "proposed", "source"}
+    told = {"key", "levels", "weight", "proposed", "source", "translations"}
     more = _differ_beyond(old, new, told) or not changes
     return Difference(new["key"], _name_of(new), "changed", tuple(changes), more, kind="criterion")
 
@@ -161,13 +161,19 @@ def _criterion(old: _Thing, new: _Thing) -> Difference:
 def _worded(old: _Thing, new: _Thing, *, by: str, kind: Kind) -> Difference:
     """Of a thing that is just called something: a check, an environment, a dimension, a level."""
     changes = (Change("name", words(old), words(new)),) if words(old) != words(new) else ()
-    more = _differ_beyond(old, new, {by, "zh", "en"})
+    more = _differ_beyond(old, new, {by, "zh", "en", "translations"})
     return Difference(new[by], _name_of(new), "changed", changes, more, kind=kind)
 
 
 def _words_changes(old: _Thing, new: _Thing, stems: Sequence[str]) -> list[Change]:
     pairs = [(stem, words(old, stem), words(new, stem)) for stem in stems]
     return [Change(stem, first, second) for stem, first, second in pairs if first != second]
+
+
+def _said_changes(old: _Thing, new: _Thing, fields: Sequence[str]) -> list[Change]:
+    """Of fields whose words stand apart from the thing's own; None where it says nothing there."""
+    pairs = [(field, said(old, field) or None, said(new, field) or None) for field in fields]
+    return [Change(field, first, second) for field, first, second in pairs if first != second]
 
 
 def _plain_changes(old: _Thing, new: _Thing, fields: Sequence[str]) -> list[Change]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from competencies import languages
 from competencies.models import CompetencyFramework, FrameworkVersion
 from competencies.pack import NORM_2_0, canonical, content_hash, load_pack
 from competencies.pack_schema import EffortDef
@@ -20,8 +21,8 @@ from lms_plugin.errors import Invalid, NotFound, Refused
 
 Content = dict[str, Any]
 
-# What a point says of itself, apart from its evidence and what follows from that.
-_NOT_OWN = {"evidence", "effort", "order"}
+# What a point says of itself, apart from its evidence, what follows from that, and what it says in further languages.
+_NOT_OWN = {"evidence", "effort", "order", "translations"}
 
 
 def point_of(content: Mapping[str, Any], code: str) -> Content:
@@ -47,8 +48,14 @@ def own_words(point: Mapping[str, Any]) -> Content:
 
 
 def head_words(content: Mapping[str, Any]) -> Content:
-    """What the form of a framework shows: its head without what is counted."""
-    return {key: one for key, one in content["framework"].items() if key not in {"counts", "selection_defaults"}}
+    """What the form of a framework shows: the official words of its head, without what is counted."""
+    head = languages.bare(content["framework"])
+    return {key: one for key, one in head.items() if key not in {"counts", "selection_defaults", "languages"}}
+
+
+def item_words(item: Mapping[str, Any]) -> Content:
+    """What the form of an item of evidence shows: its official words."""
+    return languages.bare(item)
 
 
 def may_weigh(content: Mapping[str, Any]) -> bool:
@@ -115,13 +122,14 @@ def shift_point(content: Mapping[str, Any], code: str, by: int) -> Content:
 
 
 def put_item(content: Mapping[str, Any], code: str, item: Mapping[str, Any]) -> Content:
-    """Gives a point this item of evidence, in the place of the one with its key or else at the end.
+    """Gives a point this item of evidence, in the place of the one with its key (whose translations it keeps) or else
+    at the end.
 
     Raises Invalid `framework.no_core_item` at "core" where nothing would be left by which the point is graded.
     """
     point = point_of(content, code)
     keys = [one["key"] for one in point["evidence"]]
-    evidence = [dict(item) if one["key"] == item["key"] else one for one in point["evidence"]]
+    evidence = [languages.carry(one, item) if one["key"] == item["key"] else one for one in point["evidence"]]
     return _evidence(content, code, evidence if item["key"] in keys else [*evidence, dict(item)])
 
 
@@ -156,8 +164,8 @@ def put_head(content: Mapping[str, Any], head: Mapping[str, Any]) -> Content:
         lost = [one["code"] for one in content["points"] if one[kind] not in known]
         if lost:
             raise Invalid({f"{kind}s": ("framework.part_in_use", {"points": "、".join(lost)})})
-    kept = {key: old[key] for key in ("counts", "selection_defaults") if key in old}
-    new["framework"] = {**head, "id": old["id"], **kept}
+    kept = {key: old[key] for key in ("counts", "selection_defaults", "languages") if key in old}
+    new["framework"] = {**languages.carry(old, head), "id": old["id"], **kept}
     if head.get("scoring", {}).get("rule", "minimum") == "minimum":
         for criterion in (
             one for point in new["points"] for item in point["evidence"] for one in item.get("criteria", [])
@@ -170,6 +178,8 @@ def of_its_own(content: Mapping[str, Any], framework_id: str, title: Mapping[str
     """The same content as a framework of another name: where an adaptation begins."""
     new = _anew(content)
     head = {key: one for key, one in new["framework"].items() if key not in {"id", "title_zh", "title_en"}}
+    for told in head.get("translations", {}).values():
+        told.pop("title", None)  # of the name that it had
     new["framework"] = {"id": framework_id, **{f"title_{key}": one for key, one in title.items() if one}, **head}
     return _whole(new)
 
@@ -177,8 +187,8 @@ def of_its_own(content: Mapping[str, Any], framework_id: str, title: Mapping[str
 def keep_draft(session: Session, version: FrameworkVersion, content: Content) -> None:
     """Makes this the content of a draft, with its hash. A point that says something else than before has to be
     confirmed again; the caller holds the row."""
-    before = {one["code"]: _unplaced(one) for one in version.content["points"]}
-    after = {one["code"]: _unplaced(one) for one in content["points"]}
+    before = {one["code"]: vouched(one) for one in version.content["points"]}
+    after = {one["code"]: vouched(one) for one in content["points"]}
     confirmed = {
         code: word for code, word in version.confirmed_points.items() if code in after and before[code] == after[code]
     }
@@ -212,6 +222,64 @@ def begin_draft(
     return version
 
 
+def add_language(content: Mapping[str, Any], typed: str, title: str) -> Content:
+    """Lists a further language, with what the framework is called in it: no language is without a text.
+
+    Raises Invalid at "tag" (`framework.bad_language`, `framework.language_official`, `framework.language_taken`,
+    `framework.languages_full`) or at "title".
+    """
+    new, tag = _anew(content), languages.tag_of(typed)
+    listed = languages.languages_of(content)
+    wrong: dict[str, str | tuple[str, dict[str, Any]]] = {}
+    if not tag:
+        wrong["tag"] = "framework.bad_language" if typed else "form.required"
+    elif languages.is_official(tag):
+        wrong["tag"] = "framework.language_official"
+    elif tag in listed:
+        wrong["tag"] = "framework.language_taken"
+    elif len(listed) >= languages.MOST_LANGUAGES:
+        wrong["tag"] = ("framework.languages_full", {"most": languages.MOST_LANGUAGES})
+    if not title:
+        wrong["title"] = "form.required"
+    elif len(title) > languages.LINE:
+        wrong["title"] = ("form.too_long", {"longest": languages.LINE})
+    if wrong:
+        raise Invalid(wrong)
+    new["framework"]["languages"] = [*listed, tag]
+    languages.write(new, tag, "", {"framework:title": title})
+    return _whole(new)
+
+
+def drop_language(content: Mapping[str, Any], tag: str) -> Content:
+    """Takes a language out with all its texts. Raises NotFound for one that is not listed."""
+    new = _anew(content)
+    if tag not in languages.languages_of(content):
+        raise NotFound
+    new["framework"]["languages"] = [one for one in languages.languages_of(content) if one != tag]
+    if not new["framework"]["languages"]:
+        del new["framework"]["languages"]
+    languages.tidy(new)
+    return _whole(new)
+
+
+def translate(content: Mapping[str, Any], tag: str, code: str, texts: Mapping[str, str]) -> Content:
+    """Puts the texts of a language (by `Part.name`, "" = none) into a point, or with code "" into the framework's own
+    words. A language goes with its last text. Raises NotFound for one that is not listed, Invalid by name
+    `form.too_long`."""
+    new = _anew(content)
+    if tag not in languages.languages_of(content):
+        raise NotFound
+    wrong: dict[str, str | tuple[str, dict[str, Any]]] = {
+        one.name: ("form.too_long", {"longest": one.longest})
+        for one in languages.texts(content, tag, code)
+        if len(texts.get(one.name, "")) > one.longest
+    }
+    if wrong:
+        raise Invalid(wrong)
+    languages.write(new, tag, code, texts)
+    return _whole(new)
+
+
 def next_key(stem: str, taken: Sequence[str]) -> str:
     """A key that is not taken yet: "item_4"."""
     number = len(taken) + 1
@@ -224,8 +292,10 @@ def _anew(content: Mapping[str, Any]) -> Content:
     return copy.deepcopy(dict(content))
 
 
-def _unplaced(point: Mapping[str, Any]) -> Content:
-    return {key: one for key, one in point.items() if key != "order"}
+def vouched(point: Mapping[str, Any]) -> Content:
+    """What a curator vouches for: the official words of a point, wherever it stands in the order."""
+    bare = {key: one for key, one in point.items() if key not in {"order", "translations"}}
+    return {**bare, "evidence": [languages.bare(one) for one in point["evidence"]]}
 
 
 def _shifted(things: Sequence[Content], by_name: str, name: str, by: int) -> list[Content]:
@@ -269,6 +339,7 @@ def _rename_in_sets(content: Content, code: str, to: str) -> None:
 
 def _whole(content: Content) -> Content:
     """With what the pack counts of itself as it is now; checked, in its one form."""
+    languages.tidy(content)
     head, points = content["framework"], content["points"]
     items = [item for point in points for item in point["evidence"]]
     by = {kind: Counter(point[kind] for point in points) for kind in ("environment", "dimension")}

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from competencies import languages
 from competencies import pack as packs
+from competencies.languages import words as words
 from competencies.levels import own_words as own_words
 from competencies.models import (
     CompetencyFramework,
@@ -16,7 +18,6 @@ from competencies.models import (
     FrameworkVersion,
     VersionState,
 )
-from competencies.pack import words as words
 from competencies.pack_schema import EffortDef
 from lms_plugin.db import get, pk
 from lms_plugin.errors import Conflict, Refused
@@ -134,7 +135,7 @@ def freeze(
             framework_version_id=pk(version),
             code=data["code"],
             position=data["order"],
-            name=words(data, "name"),
+            name=languages.name_of(version.content, data),
             question=words(data, "question"),
             summary=words(data, "summary"),
             environment=data["environment"],

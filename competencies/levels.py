@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
+from typing import Any
+
+from competencies.languages import words
 
 
 class Level(IntEnum):
@@ -20,11 +23,15 @@ class Level(IntEnum):
 USUAL_WORDS = {"excellent": "优秀", "pass": "合格", "fail": "不合格"}
 
 
-def own_words(levels: Iterable[Mapping[str, object]]) -> dict[str, dict[str, str]] | None:
+def own_words(levels: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]] | None:
     """What a framework calls its levels, by code, {"pass": {"zh": …, "en": …}}; None where it calls them as everybody
     does, in words that the pages have in both languages."""
-    said = {str(one["code"]): {key: str(one[key]) for key in ("zh", "en") if one.get(key)} for one in levels}
-    return None if all(words == {"zh": USUAL_WORDS.get(code)} for code, words in said.items()) else said
+    named = [(str(one["code"]), one) for one in levels]
+    if all(
+        {key: one[key] for key in ("zh", "en") if one.get(key)} == {"zh": USUAL_WORDS.get(code)} for code, one in named
+    ):
+        return None
+    return {code: words(one) for code, one in named}
 
 
 class Validity(StrEnum):

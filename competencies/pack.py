@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from competencies import languages
+from competencies.languages import words
 from competencies.pack_schema import CountsDef, Pack, PointDef
 from lms_plugin.errors import Refused
 
@@ -206,12 +208,6 @@ def _text_problems(raw: Any, loc: tuple[int | str, ...] = (), top: Any = None) -
             yield from _text_problems(value, (*loc, number), top)
 
 
-def words(data: Mapping[str, Any], stem: str = "") -> dict[str, str]:
-    """A text in the languages that a pack has it in: "{stem}_zh" and "{stem}_en", or "zh" and "en"."""
-    names = {language: f"{stem}_{language}" if stem else language for language in ("zh", "en")}
-    return {language: str(data[name]) for language, name in names.items() if data.get(name)}
-
-
 def twice(values: Iterable[Hashable]) -> list[str]:
     """Those that stand there more than once, as text."""
     return [str(value) for value, number in Counter(values).items() if number > 1]
@@ -253,6 +249,8 @@ def _problems(pack: Pack) -> Iterator[PackProblem]:
             yield PackProblem(f"{where}.dimension", "pack.unknown_dimension", point.dimension)
         yield from _evidence_problems(where, point)
         yield from _weight_problems(where, point, is_weighted)
+    for fault in languages.problems(pack.as_dict()):
+        yield PackProblem(*fault)
     if framework.counts is not None:
         yield from _count_problems(pack, framework.counts)
 

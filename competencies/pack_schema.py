@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from competencies.choosing import Effort, PointFacts
+from competencies.languages import MOST_LANGUAGES
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,31}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -16,6 +17,7 @@ MOST_MEMBERS = 500
 """Of any list of a pack; a list that is longer is one fault, whatever its members are."""
 T = TypeVar("T")
 Members = Annotated[list[T], Field(max_length=MOST_MEMBERS)]
+Told = Annotated[dict[str, T], Field(max_length=MOST_LANGUAGES)]
 Number = Annotated[int | float, Field(gt=0)]
 
 
@@ -36,12 +38,54 @@ class Words(_Part):
         return {"zh": self.zh} if self.en is None else {"zh": self.zh, "en": self.en}
 
 
+class NameIn(_Part):
+    """What something is called in a further language; see `competencies.languages`."""
+
+    name: Line | None = None
+
+
+class TitleIn(_Part):
+    """A framework's own words in a further language."""
+
+    title: Line | None = None
+    notice: Text | None = None
+
+
+class PointIn(_Part):
+    """A point's own words in a further language."""
+
+    name: Line | None = None
+    question: Line | None = None
+    summary: Text | None = None
+
+
+class EvidenceIn(_Part):
+    """An item's own words in a further language."""
+
+    title: Line | None = None
+    validity: Text | None = None
+
+
+class CheckIn(_Part):
+    """A check in a further language."""
+
+    name: Text | None = None
+
+
+class CriterionIn(_Part):
+    """What a criterion asks for each level, in a further language."""
+
+    pass_: Text | None = Field(default=None, alias="pass")
+    excellent: Text | None = None
+
+
 class LevelDef(_Part):
     """A level and its rank (2 excellent, 1 pass, 0 fail)."""
 
     code: Literal["excellent", "pass", "fail"]
     zh: Line
     rank: int
+    translations: Told[NameIn] = Field(default_factory=dict)
 
 
 class EnvironmentDef(_Part):
@@ -50,6 +94,7 @@ class EnvironmentDef(_Part):
     code: Key
     zh: Line
     en: Line | None = None
+    translations: Told[NameIn] = Field(default_factory=dict)
 
 
 class DimensionDef(_Part):
@@ -58,6 +103,7 @@ class DimensionDef(_Part):
     code: Key
     zh: Line
     en: Line | None = None
+    translations: Told[NameIn] = Field(default_factory=dict)
 
 
 class SelectionDefaults(_Part):
@@ -100,6 +146,8 @@ class FrameworkDef(_Part):
     selection_defaults: SelectionDefaults = Field(default_factory=SelectionDefaults)
     scoring: ScoringDef = Field(default_factory=ScoringDef)
     counts: CountsDef | None = None
+    languages: Annotated[list[Line], Field(max_length=MOST_LANGUAGES)] = Field(default_factory=list)
+    translations: Told[TitleIn] = Field(default_factory=dict)
 
 
 class EffortDef(_Part):
@@ -142,6 +190,7 @@ class Check(_Part):
     key: Key
     zh: Text
     en: Text | None = None
+    translations: Told[CheckIn] = Field(default_factory=dict)
 
 
 class CriterionLevels(_Part):
@@ -160,6 +209,7 @@ class CriterionDef(_Part):
     source: Text | None = None
     excellent_only: bool = False
     weight: Annotated[int, Field(ge=1, le=100)] | None = None  # beside the others of its item; see ScoringDef
+    translations: Told[CriterionIn] = Field(default_factory=dict)
 
 
 class EvidenceDef(_Part):
@@ -181,6 +231,7 @@ class EvidenceDef(_Part):
     checks: list[Check] = Field(default_factory=list, max_length=MOST_MEMBERS)
     criteria: list[CriterionDef] = Field(default_factory=list, max_length=MOST_MEMBERS)
     validity: Words | None = None
+    translations: Told[EvidenceIn] = Field(default_factory=dict)
 
 
 class PointDef(_Part):
@@ -196,6 +247,7 @@ class PointDef(_Part):
     summary_en: Text | None = None
     question_zh: Line
     question_en: Line | None = None
+    translations: Told[PointIn] = Field(default_factory=dict)
     effort: EffortDef = Field(default_factory=EffortDef)
     evidence: Annotated[list[EvidenceDef], Field(min_length=1, max_length=MOST_MEMBERS)]
 

@@ -68,7 +68,7 @@ class Person(Owned, Versioned, table=True):
     """A human being in one district. May have no name at all: then pages say "未填姓名" and a short code.
 
     `confirmed_at` empty = what the person typed about themselves is not confirmed yet.
-    `merged_into_id` set = this row gave its identities to another; it keeps its history and signs in no more.
+    `merged_into_id` set = this row gave its identities to another; it keeps its history and list, and never signs in.
     """
 
     __tablename__ = "person"
@@ -85,10 +85,10 @@ class Person(Owned, Versioned, table=True):
     locale: str = Field(default="", max_length=16)  # "" = as the launch says
     text_size: str = Field(default="standard", max_length=8)  # "standard" | "large" | "larger"
     theme: str = Field(default="", max_length=8)  # "" = light | "dark"
+    reading_language: str = Field(default="", max_length=40)  # of standards, a BCP 47 tag; "" = as pages are
     merged_into_id: int | None = Field(default=None, foreign_key="person.id", index=True)
     answered_at: datetime | None = None  # since when an answer to a 更正申请 of theirs waits to be read
-    # Rows that were merged into this one. A merged row keeps its own list, for the day its merge is undone.
-    absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    absorbed_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # merged into it
     created_at: datetime
 
 

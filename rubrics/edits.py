@@ -8,6 +8,9 @@ from enum import IntEnum
 
 from rubrics.authoring import CriterionText, Text
 
+OFFICIAL = ("zh", "en")
+"""The languages in which criteria are laid down; what they say in others are translations."""
+
 
 class EditClass(IntEnum):
     """How grave a change of a rubric is; the gravest thing in it counts (the idea is that of Moodle's rubrics).
@@ -104,12 +107,12 @@ def _mapping(old: Sequence[CriterionText], new: Sequence[CriterionText]) -> dict
 
 
 def _plain(line: CriterionText) -> dict[int, dict[str, str]]:
-    """Its texts, apart from how a keyboard composed them."""
+    """Its official texts, apart from how a keyboard composed them: a translation changes nothing of what is asked."""
     return {level: _text(text) for level, text in line.texts.items()}
 
 
 def _text(text: Text) -> dict[str, str]:
-    return {language: unicodedata.normalize("NFC", words) for language, words in text.items()}
+    return {language: unicodedata.normalize("NFC", words) for language, words in text.items() if language in OFFICIAL}
 
 
 def _whole(line: CriterionText) -> tuple[object, ...]:

@@ -75,6 +75,7 @@ OWN_PAGES = {
     "people.choose_locale",
     "people.choose_text_size",
     "people.choose_theme",
+    "people.choose_reading",
     "lti.ticket",
     "submit.mine",
     "passport.mine",
@@ -355,7 +356,7 @@ def things(world: World) -> Things:
     ids |= transfer_and_arrival(world)
     ids |= batch_and_objection(world, works["wang"], [work for key, work in works.items() if key != "wang"])
     session.commit()
-    return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0"})
+    return Things(world, {**ids, "key": str(requirement), "name": "framework_2_0", "tag": "ug"})
 
 
 def example(world: World) -> dict[str, str]:

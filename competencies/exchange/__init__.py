@@ -11,6 +11,7 @@ from typing import Any
 from competencies.exchange.case_graph import MOST_ITEMS, Graph
 from competencies.exchange.case_in import read_case
 from competencies.exchange.case_out import OutLink, case_package
+from competencies.exchange.fields import JOINS
 from competencies.exchange.reference_case import read_reference_case, reference_package
 from competencies.exchange.table_in import read_table
 from competencies.exchange.table_out import heads, rows
@@ -18,6 +19,7 @@ from competencies.pack import Pack, load_pack, parse
 from competencies.reference_schema import SCHEMA, Reference, load_reference
 
 __all__ = [
+    "JOINS",
     "MOST_ITEMS",
     "OutLink",
     "read_json",

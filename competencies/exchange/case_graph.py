@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from competencies.exchange.case_fields import GROUPINGS, grouping
+from competencies.languages import is_official, tag_of
 from competencies.pack import PackProblem
 from lms_plugin.errors import Refused
 
@@ -33,16 +34,21 @@ class Graph:
     """Items by identifier, their parents by isChildOf and wholes by isPartOf, in the order that the file says.
 
     `crosswalk`: links that this product wrote beside a framework (origin, target, kind); they are no part of it.
+    `translations`, where they are asked for: by identifier of an item, those that say the same in English or a further
+    language (its tag); they are no items of the framework.
     """
 
-    def __init__(self, package: Mapping[str, Any]) -> None:
+    def __init__(self, package: Mapping[str, Any], *, translates: bool = False) -> None:
+        self.translates = translates
         self.faults: list[PackProblem] = []
         self.nodes: dict[str, Node] = {}
         self.parents: dict[str, list[tuple[int, str]]] = {}
         self.wholes: dict[str, list[str]] = {}
         self.children: dict[str, list[tuple[int, str]]] = {}
+        self.translations: dict[str, list[tuple[str, Node]]] = {}
         self.other_associations: list[dict[str, Any]] = []
         self.crosswalk: list[tuple[str, str, str]] = []
+        self.translated: set[str] = set()
         for name in ("CFItems", "CFAssociations", "CFRubrics"):
             if len(self._list(package, name)) > MOST_ITEMS:
                 raise Refused("pack.too_many_items", where=name, most=MOST_ITEMS)
@@ -51,11 +57,14 @@ class Graph:
         known = {*self.nodes, self.text("CFDocument", package.get("CFDocument"), "identifier") or ""}
         for number, association in enumerate(self._list(package, "CFAssociations")):
             self._association(f"CFAssociations[{number}]", association, known)
+        for identifier in self.translated:
+            self.nodes.pop(identifier)
         self._cycles()
 
     def under(self, identifier: str) -> list[str]:
         """The children of an item by their sequence numbers, then as the file has them."""
-        return [child for _number, child in sorted(self.children.get(identifier, []), key=lambda one: one[0])]
+        found = sorted(self.children.get(identifier, []), key=lambda one: one[0])
+        return [child for _number, child in found if child in self.nodes]
 
     def text(self, path: str, whole: Any, name: str) -> str | None:
         """A text that must be there; None (and a fault) where it is not."""
@@ -100,6 +109,8 @@ class Graph:
         if isinstance(group, dict) and group.get("identifier") in _CROSSWALK:
             self.crosswalk.append((origin, target, kind))
             return
+        if kind == "isTranslationOf" and self.translates and self._is_translation(origin, target):
+            return
         if kind not in {"isChildOf", "isPartOf"} or target not in known or origin not in self.nodes:
             self.other_associations.append(association)
             return
@@ -112,6 +123,22 @@ class Graph:
         else:
             self.parents.setdefault(origin, []).append((int(path[len("CFAssociations[") : -1]), target))
             self.children.setdefault(target, []).append((order, origin))
+
+    def _is_translation(self, origin: str, target: str) -> bool:
+        """Takes an item that says what another one says out of the tree. One in Chinese stays where it is."""
+        if origin not in self.nodes or target not in self.nodes or origin == target or target in self.translated:
+            return False
+        node = self.nodes[origin]
+        said = node.item.get("language")
+        tag = tag_of(said) if isinstance(said, str) else ""
+        if is_official(tag) and tag != "en":
+            return False
+        if tag:
+            self.translations.setdefault(target, []).append((tag, node))
+        else:
+            self.fault(f"{node.path}.language", "pack.bad_language", said)
+        self.translated.add(origin)
+        return True
 
     def _cycles(self) -> None:
         """An item must not stand below itself, by whichever of its parents."""

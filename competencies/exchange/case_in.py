@@ -47,10 +47,11 @@ class _Reading:
 
     def __init__(self, package: Mapping[str, Any]) -> None:
         self.package = package
-        self.graph = Graph(package)
+        self.graph = Graph(package, translates=True)
         self.rubrics = rubrics_of(package, self.graph, _called(package))
         self.places: dict[str, tuple[str, Mapping[str, Field]]] = {}
         self.codes: dict[str, str] = {}  # identifier of an environment or dimension: its code
+        self.languages: list[str] = []  # of items that others translate, in their order
 
     def pack(self) -> Pack:
         whole = self._whole()
@@ -94,6 +95,9 @@ class _Reading:
             ]
         whole["framework"] = framework
         whole["points"] = [self._point(number, node) for number, node in enumerate(kinds["point"], start=1)]
+        if self.languages and isinstance(framework.setdefault("languages", []), list):
+            listed = framework["languages"]
+            framework["languages"] = [*listed, *(tag for tag in self.languages if tag not in listed)]
         self._keep_others(whole, is_ours=rest is not None)
         return whole
 
@@ -112,6 +116,7 @@ class _Reading:
         if not is_ours:
             code = str(thing.get("code", "")).lower()
             thing["code"] = code if _KEY.fullmatch(code) else f"{kind}_{number}"
+        self._translate(node, thing, ("name",), "en")
         self.codes[node.item["identifier"]] = thing["code"]
         self.places[f"framework.{kind}s[{thing['code']}]"] = (node.path, ITEMS[kind])
         return thing
@@ -128,6 +133,7 @@ class _Reading:
             thing["code"] = code if _CODE.fullmatch(code) else f"P{number}"
             thing.setdefault("name_zh", thing["summary_zh"])
             thing.update(order=number, question_zh=thing["name_zh"])
+        self._translate(node, thing, ("name",) if is_ours else ("name", "question"), "name_en")
         identifier = node.item["identifier"]
         above = [parent for _association, parent in self.graph.parents.get(identifier, [])]
         for kind, links in (("environment", above), ("dimension", self.graph.wholes.get(identifier, []))):
@@ -168,6 +174,7 @@ class _Reading:
             )
             if not graded:
                 thing["validity"] = dict(_VALIDITY)
+        self._translate(node, thing, ("title",), "title_en")
         place = f"{point}.evidence[{thing['key']}]"
         self.places[place] = (node.path, ITEMS["evidence"])
         rests = _dict(rest_of(node.item.get("notes")) or {}, "criteria")
@@ -206,6 +213,19 @@ class _Reading:
             self.graph.text(node.path, node.item, "humanCodingScheme")
             thing[name] = ""
         return thing, inner is not None
+
+    def _translate(self, node: Node, thing: dict[str, Any], fields: tuple[str, ...], english: str) -> None:
+        """What items that translate this one say, in these fields; the first of a language counts."""
+        for tag, other in self.graph.translations.get(node.item["identifier"], []):
+            short = other.item.get("abbreviatedStatement")
+            text = short if isinstance(short, str) and short else other.item["fullStatement"]
+            if tag == "en":
+                thing.setdefault(english, text)
+                continue
+            if tag not in self.languages:
+                self.languages.append(tag)
+            said = thing["translations"] = {**_dict(thing, "translations")}
+            said[tag] = {**dict.fromkeys(fields, text), **_dict(said, tag)}
 
     def _keep_others(self, whole: dict[str, Any], *, is_ours: bool) -> None:
         """What no place in a pack is for: other keys, associations and items of the package."""

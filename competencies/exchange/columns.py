@@ -1,8 +1,9 @@
 """The columns of a framework as a table: one row for each thing, the kind of thing in the first column."""
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from competencies.exchange.fields import NUMBER, WORD_LIST, WORDS, YES_NO, Field
+from competencies.exchange.fields import FOREIGN, NUMBER, WORD_LIST, WORDS, YES_NO, Field
 
 HEADS: dict[str, tuple[str, str]] = {
     "row": ("行", "row"),
@@ -116,6 +117,58 @@ KINDS: dict[str, Kind] = {
         },
     ),
 }
+
+TRANSLATED: dict[str, dict[str, str]] = {
+    "framework": {"name": "title", "about": "notice"},
+    "level": {"name": "name"},
+    "environment": {"name": "name"},
+    "dimension": {"name": "name"},
+    "point": {"name": "name", "question": "question", "about": "summary"},
+    "evidence": {"name": "title", "about": "validity"},
+    "check": {"name": "name"},
+    "criterion": {"pass": "pass", "excellent": "excellent"},
+}
+"""By kind of row: the columns that further languages have too, and what their text is called in the pack
+(`competencies.languages.FIELDS`)."""
+
+TRANSLATABLE = ("name", "question", "about", "pass", "excellent")
+
+
+def column_of(column: str, tag: str) -> str:
+    """The key of a column in a further language."""
+    return f"{column}:{tag}"
+
+
+def heads_with(tags: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The columns of a standard with these further languages: "名称 (ug)" stands after the last text in English."""
+    found: dict[str, tuple[str, str]] = {}
+    for key, (zh, en) in HEADS.items():
+        found[key] = (zh, en)
+        if key == "excellent_en":
+            for tag in tags:
+                for column in TRANSLATABLE:
+                    own, english = HEADS[column]
+                    found[column_of(column, tag)] = (f"{own} ({tag})", f"{english} ({tag})")
+    return found
+
+
+def kinds_with(tags: Iterable[str]) -> Mapping[str, Kind]:
+    """The kinds of rows with their columns in these further languages."""
+    listed = tuple(tags)
+    return {
+        name: kind._replace(
+            fields={
+                **kind.fields,
+                **{
+                    column_of(column, tag): Field(("translations", tag, field), FOREIGN)
+                    for column, field in TRANSLATED.get(name, {}).items()
+                    for tag in listed
+                },
+            }
+        )
+        for name, kind in KINDS.items()
+    }
+
 
 CONTINUED = Kind("续", "continued", {})
 """A row whose last cell goes on with the last cell of the row above it, which was too long for one cell."""

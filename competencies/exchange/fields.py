@@ -57,6 +57,14 @@ class Words:
         return text
 
 
+class Foreign(Words):
+    """A text in a further language: it may hold the signs by which letters are joined or kept apart."""
+
+    def write(self, value: Any) -> str | None:
+        """The text itself."""
+        return value if isinstance(value, str) and is_safe(value, joins=True) else None
+
+
 class Number:
     """A whole number or one with a point."""
 
@@ -102,7 +110,7 @@ class WordList:
         return [one for one in re.split(r"[\s,，、;；]+", text) if one]
 
 
-PLAIN, WORDS, NUMBER, YES_NO, WORD_LIST = Plain(), Words(), Number(), YesNo(), WordList()
+PLAIN, WORDS, FOREIGN, NUMBER, YES_NO, WORD_LIST = Plain(), Words(), Foreign(), Number(), YesNo(), WordList()
 
 
 class Field(NamedTuple):
@@ -112,8 +120,17 @@ class Field(NamedTuple):
     form: Form
 
 
-def is_safe(text: str) -> bool:
-    """Whether a cell gives this text back as it is and no program takes it for a formula."""
+JOINS = "\u200c\u200d\u180e\u202f"
+"""Signs that nobody sees and that words of Uyghur, Kazakh, Persian or Mongolian are written with: joiners, and the
+narrow blank and the vowel separator before an ending."""
+_WITHOUT_JOINS = str.maketrans("", "", JOINS)
+
+
+def is_safe(text: str, *, joins: bool = False) -> bool:
+    """Whether a cell gives this text back as it is and no program takes it for a formula. `joins`: signs of JOINS may
+    stand in it, though not at its ends."""
+    if joins and text.strip(JOINS) == text:
+        text = text.translate(_WITHOUT_JOINS)
     return (
         0 < len(text) <= LONGEST_CELL
         and text == text.strip()

@@ -8,8 +8,19 @@ from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 from competencies import reference_schema
-from competencies.exchange.columns import CONTINUED, HEADS, KINDS, REFERENCE_HEADS, REFERENCE_KINDS, Kind
-from competencies.exchange.fields import LONGEST_CELL, WORDS, YES_NO, begins_formula, nearest, put
+from competencies.exchange.columns import (
+    CONTINUED,
+    HEADS,
+    KINDS,
+    REFERENCE_HEADS,
+    REFERENCE_KINDS,
+    TRANSLATABLE,
+    Kind,
+    column_of,
+    kinds_with,
+)
+from competencies.exchange.fields import FOREIGN, LONGEST_CELL, WORDS, YES_NO, begins_formula, nearest, put
+from competencies.languages import is_official, tag_of
 from competencies.pack import LONGEST_STEP, SCHEMA, Pack, PackProblem, load_pack
 from competencies.reference_schema import Reference, load_reference
 from lms_plugin.errors import Refused
@@ -85,13 +96,42 @@ class _Reading:
         self.rows, self.formulas, self.shape = rows, formulas, shape
         self.at, self.columns, self.unknown = _header(rows, shape)
         self.faults: list[PackProblem] = []
+        self.languages = self._languages() if shape is _PACK else {}
+        if self.languages:
+            self.shape = shape._replace(kinds=kinds_with(self.languages))
         self.whole: dict[str, Any] = {}
         self.framework: dict[str, Any] = {}
         self.things: dict[tuple[str, ...], dict[str, Any]] = {}
         self.places: dict[str, tuple[int, str]] = {}  # place in the pack: row number, kind
 
+    def _languages(self) -> dict[str, int]:
+        """Columns like "名称 (ug)" become columns of that language; gives each language with the first of them. A
+        language that is none, or an official one, is a fault of the header."""
+        found: dict[str, int] = {}
+        for index, head in list(self.unknown.items()):
+            column, typed = _translated(head)
+            if not column:
+                continue
+            del self.unknown[index]
+            tag = tag_of(typed)
+            code = "pack.language_official" if is_official(tag) else "" if tag else "pack.bad_language"
+            if code:
+                where = f"{letter(index)}{self.at + 1}"
+                self.faults.append(PackProblem(where, code, typed[:60], self.at + 1, letter(index)))
+            elif column_of(column, tag) in self.columns:
+                raise Refused("pack.column_twice", column=head[:40])
+            else:
+                self.columns[column_of(column, tag)] = index
+                found.setdefault(tag, index)
+        return found
+
     def whole_of_it(self) -> Any:
         self._read()
+        listed = self.framework.get("languages", [])
+        if self.languages and isinstance(listed, list):
+            more = [tag for tag in self.languages if tag not in listed]
+            if more:
+                self.framework["languages"] = [*listed, *more]
         if self.faults:
             raise Refused("pack.invalid", where=self.faults[0].where, count=len(self.faults), problems=(*self.faults,))
         self.whole.setdefault("schema", self.shape.schema)
@@ -156,7 +196,9 @@ class _Reading:
             text = cells.get(name, "")
             if not text:
                 continue
-            if field.form is WORDS and self._is_number(number, name, may_be_whole=name in {"code", "parent"}):
+            if field.form in (WORDS, FOREIGN) and self._is_number(
+                number, name, may_be_whole=name in {"code", "parent"}
+            ):
                 self._fault(number, name, "pack.cell_number", text)
                 continue
             try:
@@ -223,7 +265,10 @@ class _Reading:
         self.faults.append(PackProblem(f"{column}{number}", code, found, number, column))
 
     def _located(self, problem: PackProblem) -> PackProblem:
-        """A fault of the pack with the row and column that it came from."""
+        """A fault of the pack with the row and column that it came from; of a language, with its first column."""
+        tag = re.fullmatch(r"framework\.languages\[(.*)\]", problem.where)
+        if tag is not None and tag[1] in self.languages:
+            return problem._replace(row=self.at + 1, column=letter(self.languages[tag[1]]))
         place, inner = nearest(self.places, problem.where)
         if place not in self.places:
             return problem
@@ -255,6 +300,18 @@ def _header(rows: Sequence[Sequence[Any]], shape: Shape) -> tuple[int, dict[str,
         if all(name in columns for name in shape.needed):
             return at, columns, unknown
     raise Refused("pack.no_header", columns="、".join(shape.heads[name][0] for name in shape.needed))
+
+
+def _translated(head: str) -> tuple[str, str]:
+    """(column, language) of a head like "名称 (ug)", "name (ug)" or both in one; "" for any other."""
+    parts = re.fullmatch(r"([^()]*)\(([^()]*)\)([^()]*)(?:\(([^()]*)\))?", unicodedata.normalize("NFKC", head))
+    if parts is None or (parts[4] is not None and parts[4].strip() != parts[2].strip()):
+        return "", ""
+    named = _plain(parts[1] + parts[3])
+    for column in TRANSLATABLE:
+        if named in {_plain(name) for name in (*HEADS[column], "".join(HEADS[column]))}:
+            return column, parts[2].strip()
+    return "", ""
 
 
 def _plain(name: str) -> str:

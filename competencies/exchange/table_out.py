@@ -1,17 +1,23 @@
 """A framework as rows of text cells, for CSV and workbooks."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from competencies.exchange.columns import CONTINUED, HEADS, KINDS, REFERENCE_HEADS, REFERENCE_KINDS
+from competencies.exchange.columns import CONTINUED, REFERENCE_HEADS, REFERENCE_KINDS, Kind, heads_with, kinds_with
 from competencies.exchange.fields import LONGEST_CELL, as_cell, split
 from competencies.pack import Pack
 from competencies.reference_schema import Reference
 
 
 def heads(pack: Pack | Reference | None = None) -> list[str]:
-    """The header: each column in both languages, the same in every file of a standard, and of a reference framework."""
-    return [f"{zh} {en}" for zh, en in (REFERENCE_HEADS if isinstance(pack, Reference) else HEADS).values()]
+    """The header: each column in both languages, the same in every file of a standard, but for columns of its further
+    languages, and of a reference framework."""
+    return [f"{zh} {en}" for zh, en in (REFERENCE_HEADS if isinstance(pack, Reference) else heads_of(pack)).values()]
+
+
+def heads_of(pack: Pack | None) -> dict[str, tuple[str, str]]:
+    """The columns of a standard."""
+    return heads_with(pack.framework.languages if pack is not None else ())
 
 
 def rows(pack: Pack | Reference) -> Iterator[list[str]]:
@@ -35,22 +41,23 @@ def _reference_rows(reference: Reference) -> Iterator[list[str]]:
 def _pack_rows(pack: Pack) -> Iterator[list[str]]:
     whole = pack.as_dict()
     framework, points = whole.pop("framework"), whole.pop("points")
-    yield from _row("file", whole)
+    table = _Table(heads_of(pack), kinds_with(pack.framework.languages))
+    yield from table.row("file", whole)
     parts = {name: _taken(framework, name) for name in ("levels", "environments", "dimensions")}
-    yield from _row("framework", framework)
+    yield from table.row("framework", framework)
     for kind, name in (("level", "levels"), ("environment", "environments"), ("dimension", "dimensions")):
         for one in parts[name]:
-            yield from _row(kind, one)
+            yield from table.row(kind, one)
     for point in points:
         evidence = _taken(point, "evidence")
-        yield from _row("point", point)
+        yield from table.row("point", point)
         for item in evidence:
             checks, criteria = _taken(item, "checks"), _taken(item, "criteria")
-            yield from _row("evidence", item, point["code"])
+            yield from table.row("evidence", item, point["code"])
             for check in checks:
-                yield from _row("check", check, point["code"], item["key"])
+                yield from table.row("check", check, point["code"], item["key"])
             for criterion in criteria:
-                yield from _row("criterion", criterion, point["code"], item["key"])
+                yield from table.row("criterion", criterion, point["code"], item["key"])
 
 
 def _taken(whole: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -58,9 +65,16 @@ def _taken(whole: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return whole.pop(name) if whole.get(name) else []
 
 
-def _row(kind: str, whole: Mapping[str, Any], point: str = "", item: str = "") -> Iterator[list[str]]:
-    told, rest = split(whole, KINDS[kind].fields)
-    yield from _laid_out(HEADS, {"row": KINDS[kind].zh, "point": point, "item": item, **told}, rest)
+class _Table(NamedTuple):
+    """The columns of a file, and where the cells of each kind of row stand in the pack."""
+
+    heads: Mapping[str, tuple[str, str]]
+    kinds: Mapping[str, Kind]
+
+    def row(self, kind: str, whole: Mapping[str, Any], point: str = "", item: str = "") -> Iterator[list[str]]:
+        """The row of a thing."""
+        told, rest = split(whole, self.kinds[kind].fields)
+        yield from _laid_out(self.heads, {"row": self.kinds[kind].zh, "point": point, "item": item, **told}, rest)
 
 
 def _laid_out(columns: Mapping[str, Any], told: Mapping[str, str], rest: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -58,6 +57,7 @@ class Choosing:
     given_up: tuple[str, ...]
     lost: tuple[tuple[str, Text, str], ...]  # code, name, what it is called now
     is_reference: bool
+    languages: tuple[str, ...]  # in which the standard can be read besides Chinese and English
 
 
 def choosing(
@@ -128,8 +128,8 @@ def choosing(
         picked=tuple(fact.code for fact in facts if fact.code in ticked),
         state=state,
         min_dimensions=rule.min_dimensions,
-        dimensions={one["code"]: _told(one) for one in described.get("dimensions", [])},
-        environments={one["code"]: _told(one) for one in described.get("environments", [])},
+        dimensions={one["code"]: competencies.languages.words(one) for one in described.get("dimensions", [])},
+        environments={one["code"]: competencies.languages.words(one) for one in described.get("environments", [])},
         declared=tuple(declared.split()) if rule.environment_rule != competencies.EnvironmentRule.FREE else (),
         is_own_environment=school is None or declared != school.environment,
         not_for=not_for,
@@ -142,6 +142,7 @@ def choosing(
         ),
         lost=_lost(session, actor, programme) if state.points_missing else (),
         is_reference=framework.is_reference,
+        languages=competencies.languages.languages_of(framework.content),
     )
 
 
@@ -161,7 +162,3 @@ def _lost(session: Session, actor: Actor, programme: competencies.Programme) -> 
         .order_by(col(competencies.CompetencyPoint.position))
     ).all()
     return tuple((point.code, point.name, competencies.succession.became(point, moves)) for point in points)
-
-
-def _told(entry: Mapping[str, Any]) -> Text:
-    return {"zh": str(entry.get("zh", "")), "en": str(entry.get("en", ""))}

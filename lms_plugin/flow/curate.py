@@ -40,8 +40,10 @@ def publish(
 
 
 def criteria_of(item: dict[str, Any]) -> Any:
-    """What the pack says of one item: its criteria, or of an item that is not core its one validity statement."""
-    return item["criteria"] if item["core"] else item["validity"]
+    """What the pack says of one item, in every language: its criteria, or of an item that is not core its one validity
+    statement."""
+    told = competencies.languages.spoken(item)
+    return told["criteria"] if item["core"] else told["validity"]
 
 
 def publish_version(session: Session, actor: Actor, uuid: str, now: datetime, seen: str = "") -> FrameworkVersion:
@@ -76,7 +78,9 @@ def confirm_points(
     version = find(session, FrameworkVersion, actor.tenant_id, uuid)
     require(actor, Permission.FRAMEWORK_CURATE, Scope(tenant_id=version.tenant_id))
     hold(session, version)
-    editions = {point["code"]: competencies.edition(point) for point in version.content["points"]}
+    editions = {
+        point["code"]: competencies.edition(competencies.editing.vouched(point)) for point in version.content["points"]
+    }
     if seen and any(editions.get(code) != seen for code in codes):
         raise Conflict("framework.changed")
     competencies.confirm_points(session, version, codes, actor.person_id, now)

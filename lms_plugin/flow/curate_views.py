@@ -184,6 +184,7 @@ class FrameworkView:
     levels: dict[str, dict[str, str]]
     has_before: bool
     content_hash: str
+    languages: tuple[str, ...]  # besides Chinese and English
 
 
 def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
@@ -206,6 +207,7 @@ def framework(session: Session, actor: Actor, uuid: str) -> FrameworkView:
         same_as=competencies.same_as(session, version) if version.state is VersionState.DRAFT else 0,
         levels={level["code"]: competencies.frameworks.words(level) for level in head["levels"]},
         content_hash=version.content_hash,
+        languages=competencies.languages.languages_of(version.content),
         has_before=_may_curate(actor) and (version.number > 1 or succession.is_begun_from_another(session, version)),
     )
 
@@ -227,15 +229,15 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
             source=str(item.get("source") or ""),
             criteria=tuple(
                 CriterionView(
-                    passes=dict(one["levels"]["pass"] or {}),
-                    excels=dict(one["levels"]["excellent"]),
+                    passes=competencies.languages.said(one, "pass"),
+                    excels=competencies.languages.said(one, "excellent"),
                     is_proposed=one["proposed"],
                     source=str(one.get("source") or ""),
                     weight=one.get("weight"),
                 )
                 for one in item.get("criteria", [])
             ),
-            validity=dict(item.get("validity") or {}),
+            validity=competencies.languages.said(item, "validity"),
         )
         for item in data["evidence"]
     )
@@ -250,7 +252,7 @@ def _point(data: dict[str, Any], names: dict[str, dict[str, dict[str, str]]], ve
         is_confirmed=data["code"] in version.confirmed_points,
         proposed=sum(flags),
         lines=len(flags),
-        edition=competencies.edition(data),
+        edition=competencies.edition(competencies.editing.vouched(data)),
     )
 
 

@@ -266,7 +266,9 @@ def change_item(session: Session, actor: Actor, uuid: str, code: str, item: Mapp
         session,
         version,
         seen,
-        lambda content: competencies.editing.item_of(competencies.editing.point_of(content, code), item["key"]),
+        lambda content: competencies.editing.item_words(
+            competencies.editing.item_of(competencies.editing.point_of(content, code), item["key"])
+        ),
         lambda content: competencies.editing.put_item(content, code, item),
     )
 
@@ -304,6 +306,47 @@ def shift_item(session: Session, actor: Actor, uuid: str, code: str, key: str, b
     """Moves an item one place."""
     version = _held(session, actor, uuid)
     competencies.editing.keep_draft(session, version, competencies.editing.shift_item(version.content, code, key, by))
+
+
+def add_language(session: Session, actor: Actor, uuid: str, tag: str, title: str) -> str:
+    """A further language, with what the standard is called in it; gives its tag. The same one again changes nothing.
+    Raises Invalid as `competencies.editing.add_language`."""
+    version = _held(session, actor, uuid)
+    known = competencies.languages.tag_of(tag)
+    stands = competencies.frameworks.words(version.content["framework"], "title")
+    if known and title and stands.get(known) == title:
+        return known
+    new = competencies.editing.add_language(version.content, tag, title)
+    competencies.editing.keep_draft(session, version, new)
+    return known
+
+
+def drop_language(session: Session, actor: Actor, uuid: str, tag: str, seen: str) -> None:
+    """Takes a language out with all its texts; one that is gone is no fault. `seen`: the content hash that the page
+    showed. Raises Conflict `framework.changed` where somebody changed the draft meanwhile."""
+    version = _held(session, actor, uuid)
+    if tag not in competencies.languages.languages_of(version.content):
+        return
+    if version.content_hash != seen:
+        raise Conflict("framework.changed")
+    competencies.editing.keep_draft(session, version, competencies.editing.drop_language(version.content, tag))
+
+
+def translate(
+    session: Session, actor: Actor, uuid: str, tag: str, code: str, texts: Mapping[str, str], seen: str
+) -> None:
+    """The texts of a language of one point, or with code "" of the standard itself. `seen`: edition of
+    `competencies.languages.sheet` of that part. Raises NotFound, Conflict `framework.changed`."""
+    version = _held(session, actor, uuid)
+    if code:
+        competencies.editing.point_of(version.content, code)
+    _put(
+        session,
+        version,
+        seen,
+        lambda content: competencies.languages.sheet(content, tag, code),
+        lambda content: competencies.editing.translate(content, tag, code, texts),
+    )
 
 
 def _held(session: Session, actor: Actor, uuid: str) -> FrameworkVersion:

@@ -426,6 +426,18 @@ def choose_theme(session: Session, actor: Actor, theme: str, now: datetime) -> N
     session.add(person)
 
 
+def choose_reading(session: Session, actor: Actor, language: str, now: datetime) -> None:
+    """The language in which the person reads standards that have it, as a BCP 47 tag; "" = as the pages are. Raises
+    NotFound for what is no tag, or is a language of the pages."""
+    require(actor, Permission.SETTINGS_CHOOSE, own(actor))
+    tag = competencies.languages.tag_of(language)
+    if tag != language or competencies.languages.is_official(tag):
+        raise NotFound
+    person = get(session, Person, actor.person_id)
+    person.reading_language = tag
+    session.add(person)
+
+
 def enrol_members(session: Session, course: Course, now: datetime) -> None:
     """Everybody who launched this course as a learner takes part in the programme that it now runs."""
     if course.programme_id is None:

@@ -46,6 +46,7 @@ class Check:
     notice: str = ""
     listed: int = 0
     licence: str = ""
+    languages: tuple[str, ...] = ()  # besides Chinese and English
 
 
 def download(session: Session, actor: Actor, uuid: str, form: str) -> Download:
@@ -112,6 +113,7 @@ def check(session: Session, actor: Actor, data: bytes) -> Check:
         same_as=next((uuid for _number, known, uuid in editions if known == content_hash), ""),
         is_reference=pack.framework.status == "reference",
         notice=pack.framework.notice_zh or "",
+        languages=tuple(pack.framework.languages),
     )
 
 

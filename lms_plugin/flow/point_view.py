@@ -314,7 +314,7 @@ def _slot(
         checks=tuple(
             CheckLine(
                 key=check["key"],
-                text={"zh": check.get("zh", ""), "en": check.get("en", "")},
+                text=competencies.languages.words(check),
                 is_machine=check["key"] in competencies.MACHINE_CHECKS,
                 is_done=_is_done(item, check["key"], ticked),
             )

@@ -358,7 +358,8 @@ def _unused(name: str, taken: set[str]) -> str:
 
 def _safe(text: str) -> str:
     """Without control characters, which no XML can hold, and within a cell's limit."""
-    return "".join(ch for ch in text if ch.isprintable() or ch == "\n")[:32000]
+    kept = "\n" + competencies.exchange.JOINS  # words of some languages are written with signs that nobody sees
+    return "".join(ch for ch in text if ch.isprintable() or ch in kept)[:32000]
 
 
 def as_hundredths(value: object, most: int) -> int | None:

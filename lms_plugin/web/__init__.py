@@ -132,9 +132,18 @@ def _templates(app: Flask) -> None:
         hours=formats.hours,
         filesize=formats.filesize,
         told=formats.told,
+        reads=formats.reads,
         message=messages.sentence,
     )
-    app.jinja_env.globals.update(asset=asset, point_word=marks.point_word, **drawings.DRAWN)
+    app.jinja_env.globals.update(
+        asset=asset,
+        point_word=marks.point_word,
+        languages_in=formats.languages_in,
+        language_name=formats.language_name,
+        own_name=formats.own_name,
+        reading_now=formats.reading,
+        **drawings.DRAWN,
+    )
 
     @app.context_processor
     def shared() -> dict[str, Any]:

@@ -97,6 +97,7 @@ LAUNCH_ENDPOINTS = CROSS_SITE_ENDPOINTS | {"lti.proved", "lti.notices"}
 CHANGES_WHEN_READ_ONLY = frozenset(
     {
         *("lti.ticket", "people.choose_locale", "people.choose_text_size", "people.choose_theme"),
+        "people.choose_reading",
         *("archives.ask", "archives.cancel", "archives.forward"),
     }
 )

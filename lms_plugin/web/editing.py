@@ -36,9 +36,15 @@ class Form:
         return 409 if self.is_clash else 422 if self.errors or self.beyond else 200
 
 
-def _sent(values: Values, act: Callable[[], Any], stands: Callable[[], Values]) -> Form:
+def sent(
+    values: Values,
+    act: Callable[[], Any],
+    stands: Callable[[], Values],
+    field_of: Callable[[competencies.PackProblem], str] = editing_forms.field_of,
+) -> Form:
     """Does what a form asks for. A fault is told beside its field; where somebody else saved first, the form comes back
-    as it was typed, with what stands now beside each field that says otherwise."""
+    as it was typed, with what stands now beside each field that says otherwise. `field_of`: the field of a fault of the
+    pack, "" for none."""
     try:
         act()
     except Invalid as invalid:
@@ -63,7 +69,7 @@ def _sent(values: Values, act: Callable[[], Any], stands: Callable[[], Values]) 
         form = Form(values)
         for problem in refused.params["problems"]:
             said = messages.sentence(problem.code, {"where": problem.where, "found": problem.found})
-            name = editing_forms.field_of(problem)
+            name = field_of(problem)
             if name in values:
                 form.errors.setdefault(name, said)
             else:
@@ -127,7 +133,7 @@ def begin() -> Answer:
                 known = any(one.pack == typed["base"] for one in bases if one.pack)
                 raise Invalid({"how": "framework.pack_needs_own"} if known else {"base": "form.choose"})
 
-        form = _sent(typed, act, lambda: typed)
+        form = sent(typed, act, lambda: typed)
         if form.is_taken:
             return _back(made[0])
     shown = render_template("editing/begin.html", bases=bases, values=form.values, errors=form.errors)
@@ -155,7 +161,7 @@ def head(version: str) -> Answer:
     if request.method == "POST":
         typed = editing_forms.head_typed(request.form)
         base = competencies.editing.head_words(draft.content)
-        form = _sent(
+        form = sent(
             typed,
             lambda: editing.change_head(db(), actor(), version, editing_forms.parse_head(typed, base), _seen()),
             stands,
@@ -184,7 +190,7 @@ def new_point(version: str) -> Answer:
     form = Form({**values, "like": first["code"]})
     if request.method == "POST":
         typed = editing_forms.point_typed(request.form)
-        form = _sent(
+        form = sent(
             typed,
             lambda: editing.add_point(
                 db(),
@@ -216,7 +222,7 @@ def point(version: str, code: str) -> Answer:
             return _gone("point", draft, typed, code=code, seen="", seen_whole="")
         # After a second click the point may be called by its new code already.
         base = _words_of(draft, code if code in known else typed["code"])
-        form = _sent(
+        form = sent(
             typed,
             lambda: editing.change_point(
                 db(),
@@ -283,7 +289,7 @@ def new_item(version: str, code: str) -> Answer:
     form = Form(editing_forms.item_first(found))
     if request.method == "POST":
         typed = editing_forms.item_typed(request.form)
-        form = _sent(
+        form = sent(
             typed,
             lambda: editing.add_item(db(), actor(), version, code, editing_forms.parse_item(typed, {})),
             lambda: typed,
@@ -314,7 +320,7 @@ def item(version: str, code: str, key: str) -> Answer:
         return _gone("item", draft, typed, point=lost, key=key, seen="", seen_whole="")
     form = Form(stands())
     if request.method == "POST":
-        form = _sent(
+        form = sent(
             typed,
             lambda: editing.change_item(db(), actor(), version, code, editing_forms.parse_item(typed, base), _seen()),
             stands,
@@ -330,7 +336,7 @@ def item(version: str, code: str, key: str) -> Answer:
         form,
         point=competencies.editing.point_of(draft.content, code),
         key=key,
-        seen=_seen_now(form, found),
+        seen=_seen_now(form, competencies.editing.item_words(found)),
         seen_whole=competencies.edition(found),
     )
 
@@ -351,8 +357,8 @@ def drop_item(version: str, code: str, key: str) -> Answer:
         own = competencies.editing.item_of(found, key)
         values = editing_forms.with_blanks(editing_forms.item_values(own))
         form = Form(values, messages.field_errors(invalid))
-        seen = competencies.edition(own)
-        return _page("item", draft, form, point=found, key=key, seen=seen, seen_whole=seen)
+        seen = competencies.edition(competencies.editing.item_words(own))
+        return _page("item", draft, form, point=found, key=key, seen=seen, seen_whole=competencies.edition(own))
     return _back(version, code)
 
 

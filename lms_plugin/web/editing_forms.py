@@ -61,7 +61,7 @@ def point_values(words: Mapping[str, Any]) -> Values:
 def point_typed(form: Mapping[str, str]) -> Values:
     """What was typed into the form of a point."""
     names = [name for name in point_values({}) if name != "students_on_camera"]
-    typed = {name: _text(form.get(name)) for name in (*names, "like")}
+    typed = {name: text_of(form.get(name)) for name in (*names, "like")}
     typed["code"] = unicodedata.normalize("NFKC", typed["code"])
     return {**typed, "students_on_camera": form.get("students_on_camera") == "1"}
 
@@ -135,19 +135,19 @@ def with_blanks(values: Values) -> Values:
 def item_typed(form: "MultiDict[str, str]") -> Values:
     """What was typed into the form of an item. Rows without any text are left out."""
     names = ("key", "title_zh", "title_en", "kind", "source", "accept", "validity_zh", "validity_en", *NUMBERS)
-    values: Values = {name: _text(form.get(name)) for name in names}
+    values: Values = {name: text_of(form.get(name)) for name in names}
     values |= {f"alt_{kind}": form.get(f"alt_{kind}") == "1" for kind in KINDS}
     values |= {name: form.get(name) == "1" for name in ("required", "core", "proposed")}
     values["blank"] = form.getlist("blank")[:10]
     for letter, fields in (("k", _BOTH), ("c", CRITERION)):
         keys = [key for key in dict.fromkeys(form.getlist(letter)[:100]) if _KEY.fullmatch(key)]
-        rows = {key: {name: _text(form.get(f"{letter}.{key}.{name}")) for name in fields} for key in keys}
+        rows = {key: {name: text_of(form.get(f"{letter}.{key}.{name}")) for name in fields} for key in keys}
         values[letter] = [key for key, row in rows.items() if any(row[name] for name in row if name != "source")]
         for key in values[letter]:
             values |= {f"{letter}.{key}.{name}": text for name, text in rows[key].items()}
             if letter == "c":
                 values[f"c.{key}.proposed"] = form.get(f"c.{key}.proposed") == "1"
-                values[f"c.{key}.weight"] = unicodedata.normalize("NFKC", _text(form.get(f"c.{key}.weight")))
+                values[f"c.{key}.weight"] = unicodedata.normalize("NFKC", text_of(form.get(f"c.{key}.weight")))
     return values
 
 
@@ -278,12 +278,12 @@ def head_blanks(values: Values) -> Values:
 def head_typed(form: "MultiDict[str, str]") -> Values:
     """What was typed into the form of a framework."""
     values: Values = {
-        name: _text(form.get(name)) for name in ("title_zh", "title_en", "notice_zh", "notice_en", "rule")
+        name: text_of(form.get(name)) for name in ("title_zh", "title_en", "notice_zh", "notice_en", "rule")
     }
     values["blank"] = form.getlist("blank")[:10]
     for letter in "edl":
         keys = [key for key in dict.fromkeys(form.getlist(letter)[:100]) if _KEY.fullmatch(key)]
-        rows = {key: [_text(form.get(f"{letter}.{key}.{language}")) for language in _BOTH] for key in keys}
+        rows = {key: [text_of(form.get(f"{letter}.{key}.{language}")) for language in _BOTH] for key in keys}
         values[letter] = [key for key, row in rows.items() if any(row) or letter == "l"]
         for key in values[letter]:
             values |= {f"{letter}.{key}.{language}": text for language, text in zip(_BOTH, rows[key], strict=True)}
@@ -380,7 +380,7 @@ def field_of(problem: PackProblem) -> str:
     return {"criteria": "c", "accept": "accept"}.get(place.partition("[")[0], place)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A text as browsers send it: their line ends, and blanks around it, are no part of it."""
     return str(value or "").replace("\r\n", "\n").replace("\r", "\n").strip()[: TEXT + 1]
 

@@ -1,15 +1,17 @@
 """How pages write dates, hours and localized text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale, UnknownLocaleError
 from flask import has_request_context, request
 from flask_babel import get_locale, get_translations
 from markupsafe import Markup, escape
 
+import competencies
 from lms_plugin.web.edge import edge
 
 _KEPT = "nengli.language"  # in the request's environ
@@ -149,3 +151,48 @@ def told(text: Any) -> str:
         return str(text or "")
     first, second = ("en", "zh") if is_english() else ("zh", "en")
     return str(text.get(first) or text.get(second) or "")
+
+
+def reading() -> str:
+    """The language in which this person reads standards, as a tag; "" = as the page is."""
+    person = edge().person if has_request_context() else None
+    return person.reading_language if person is not None else ""
+
+
+def languages_in(text: Any) -> tuple[str, ...]:
+    """The further languages of a standard, by the name of one of its points as it was published: that has them all."""
+    return tuple(tag for tag in text if tag not in competencies.languages.OFFICIAL) if isinstance(text, dict) else ()
+
+
+def reads(text: Any, languages: Iterable[str] = ()) -> Markup:
+    """What a standard says, in the language that this person reads it in, marked as such: with its direction.
+
+    `languages`: those that the standard has. Where it has the person's but this text is not written in it yet, the
+    page's language, and a word that says so.
+    """
+    tag = reading()
+    if tag and isinstance(text, dict) and text.get(tag):
+        return Markup('<span lang="{}" dir="auto">{}</span>').format(tag, text[tag])
+    if tag and tag in languages and told(text):
+        return Markup("{} <small>{}</small>").format(told(text), gettext("（还没有译文）"))
+    return escape(told(text))
+
+
+def language_name(tag: str) -> str:
+    """What a language is called in the page's language: 维吾尔语. A tag that nobody knows as it is."""
+    return _language_names(tag, language())[0]
+
+
+def own_name(tag: str) -> Markup:
+    """What a language calls itself, ئۇيغۇرچە, marked as such; "" where nobody knows, or where it is the same word."""
+    named, own = _language_names(tag, language())
+    return Markup('<span lang="{}" dir="auto">{}</span>').format(tag, own) if own and own != named else Markup("")
+
+
+@cache
+def _language_names(tag: str, page: str) -> tuple[str, str]:
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return tag, ""
+    return locale.get_display_name(page) or tag, locale.get_display_name() or ""

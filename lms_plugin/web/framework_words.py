@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 import competencies
-from lms_plugin.web import marks
+from lms_plugin.web import formats, marks
 from lms_plugin.web.formats import gettext as _
 
 
@@ -41,6 +43,7 @@ def field_word(field: str, own: marks.OwnWords = None) -> str:
         "environment_order": _("环境的顺序"),
         "dimension_order": _("维度的顺序"),
         "level_order": _("等次的顺序"),
+        "languages": _("其他语言"),
         "suggested_sets": _("一节课可以完成的组合"),
         "validity": _("怎样算有效"),
         "pass": marks.point_word(1, own),
@@ -62,19 +65,33 @@ def thing_word(kind: str) -> str:
     return str(words.get(kind, kind))
 
 
+def text_word(text: competencies.languages.Text, own: marks.OwnWords = None) -> str:
+    """What a text is that is to be translated. `own`: what the standard calls its levels."""
+    if text.field == "name" and text.kind not in {"point"}:
+        return thing_word(text.kind)
+    return _("材料的名称") if text.kind == "evidence" and text.field == "title" else field_word(text.field, own)
+
+
 def value_words(value: Any) -> str:
-    """A value as people read it; both languages where both may have changed."""
+    """A value as people read it; all languages where any may have changed."""
     if isinstance(value, bool):
         return _("是") if value else _("否")
     if value in (None, "", [], {}):
         return _("（空）")
     if isinstance(value, dict):
-        return " / ".join(str(text) for text in (value.get("zh"), value.get("en")) if text)
+        official = (str(value[language]) for language in competencies.languages.OFFICIAL if value.get(language))
+        told = Markup(" / ").join([*official, *(_spoken(tag, value[tag]) for tag in formats.languages_in(value))])
+        return str(told) if not formats.languages_in(value) else told
     if isinstance(value, list):
         return _("、").join(value_words(one) for one in value)
     if isinstance(value, float):
         return f"{value:g}"
     return kind_word(str(value))
+
+
+def _spoken(tag: str, text: Any) -> Markup:
+    """A text of a further language, with its tag before it and its own direction."""
+    return Markup('{}: <span lang="{}" dir="auto">{}</span>').format(tag, tag, text)
 
 
 def kind_word(kind: str) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
+from markupsafe import escape
+
 import rubrics
 from lms_plugin.flow.review_views import CriterionView
 from lms_plugin.web.formats import gettext as _
-from lms_plugin.web.formats import told
+from lms_plugin.web.formats import reads, told
 
 OwnWords = Mapping[str, Mapping[str, str]] | None
 
@@ -82,14 +84,24 @@ def square_kind(level: int | None) -> str:
     return "none" if level is None else ("below", "pass", "top")[level]
 
 
-def choices(line: CriterionView, own: OwnWords = None, *, with_words: Container[int] = (0,)) -> list[dict[str, Any]]:
+def choices(
+    line: CriterionView,
+    own: OwnWords = None,
+    *,
+    with_words: Container[int] = (0,),
+    languages: Iterable[str] | None = None,
+) -> list[dict[str, Any]]:
     """The levels of a criterion as `ui.criterion` takes them, lowest first. `with_words`: those that ask for a reason,
-    so that its field is seen; below a pass always does."""
+    so that its field is seen; below a pass always does. `languages`: further ones that its standard has, for
+    who may read it in one of them; None for who decides by the official words."""
     found = []
     for level in line.choices:
-        text = told(line.texts.get(level))
+        said = line.texts.get(level)
+        text = escape(told(said)) if languages is None else reads(said, languages)
         if level == 1 and not text and not line.is_validity:
-            text = _("达到合格没有要求；只影响能否评优秀。") if not own else _("这一等没有要求；只影响能否评更高一等。")
+            text = escape(
+                _("达到合格没有要求；只影响能否评优秀。") if not own else _("这一等没有要求；只影响能否评更高一等。")
+            )
         found.append(
             {
                 "value": str(level),

@@ -420,6 +420,13 @@ def choose_theme() -> BaseResponse:
     return _back()
 
 
+@blueprint.post("/me/reading")
+def choose_reading() -> BaseResponse:
+    """The language of standards, from now on."""
+    enter.choose_reading(db(), actor(), request.form.get("language", ""), edge().now)
+    return _back()
+
+
 def _back() -> BaseResponse:
     target = request.form.get("next", "")
     return redirect(target if is_own_path(target) else url_for("people.home"), 303)

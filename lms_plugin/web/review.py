@@ -9,7 +9,7 @@ from lms_plugin.access import Permission, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Conflict, Invalid, Refused
 from lms_plugin.flow import appeal_review, calibration, claims, conflicts, review, review_tasks, review_views
-from lms_plugin.web import marks, messages
+from lms_plugin.web import formats, marks, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
 from lms_plugin.web.forms import pages, whole
@@ -53,7 +53,9 @@ def _render(view: review_views.ReviewPage, errors: dict[str, str]) -> str:
         view=view,
         errors=errors,
         first_error=marks.first_error(view.items, errors),
-        choices=lambda line: marks.choices(line, view.level_words, with_words=marks.FOR_PEERS),
+        choices=lambda line: marks.choices(
+            line, view.level_words, with_words=marks.FOR_PEERS, languages=formats.languages_in(view.point_name)
+        ),
         level_word=lambda level, is_validity: marks.level_word(level, is_validity, view.level_words),
     )
 

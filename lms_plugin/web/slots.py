@@ -134,7 +134,7 @@ def place(page: PointPage, slot: Slot, told: Sequence[str] = ()) -> dict[str, An
     return {
         "id": f"{page.uuid}-{slot.key}",
         "number": slot.number,
-        "title": formats.told(slot.title),
+        "title": formats.reads(slot.title, formats.languages_in(page.name)),
         "kind": " / ".join(form_words().get(kind, kind) for kind in slot.takes)
         + ("" if slot.is_required else _("（可以不交）")),
         "limits": limits_sentence(slot),

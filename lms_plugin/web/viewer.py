@@ -135,6 +135,7 @@ def _menu() -> list[tuple[str, str, bool]]:
         "cycle": "curate",
         "archives": "curate",
         "editing": "curate",
+        "languages": "curate",
         "succession": "curate",
         "references": "curate",
         "launches": "platforms",

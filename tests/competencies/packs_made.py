@@ -4,6 +4,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 
+from competencies import languages
+
 
 def least() -> dict[str, Any]:
     """A pack with one point and nothing that may be left out: no English, no summary, no effort."""
@@ -176,5 +178,29 @@ def packs(draw: st.DrawFn) -> dict[str, Any]:
             {"notice_zh": st.none() | _TEXT, "title_en": st.none() | _TEXT},
         )
     )
-    whole = {"schema": st.just("competency-pack/0.2"), "framework": st.just(framework), "points": st.just(points)}
-    return draw(_more(whole, {}))
+    parts = {"schema": st.just("competency-pack/0.2"), "framework": st.just(framework), "points": st.just(points)}
+    whole = draw(_more(parts, {}))
+    _translate(draw, whole)
+    return whole
+
+
+_SPOKEN = _TEXT | st.sampled_from(["مەكتەپ", "دەرس\u200cلەر", "ᠰᠤᠷᠭᠠᠭᠤᠯᠢ\u202fᠶᠢᠨ", "སློབ་གྲྭ", "école", "학교"])
+
+
+def _translate(draw: st.DrawFn, whole: dict[str, Any]) -> None:
+    """Gives some packs a few texts in one or two further languages."""
+    tags = draw(st.lists(st.sampled_from(["ug", "bo", "mn-Mong", "kk-Arab", "zh-Hant", "fr"]), max_size=2, unique=True))
+    places = [
+        (part.data, field)
+        for part in languages.parts(whole)
+        for field in languages.FIELDS[part.kind]
+        if languages.said(part.data, field)
+    ]
+    for tag in tags:
+        for place, text in draw(
+            st.dictionaries(st.integers(0, len(places) - 1), _SPOKEN, min_size=1, max_size=4)
+        ).items():
+            data, field = places[place]
+            data.setdefault("translations", {}).setdefault(tag, {})[field] = text
+    if tags:
+        whole["framework"]["languages"] = tags

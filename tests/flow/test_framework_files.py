@@ -30,6 +30,21 @@ def test_every_form_comes_back_with_the_same_hash(form: str) -> None:
     assert competencies.content_hash(framework_files.read(written(form))) == HASH
 
 
+def spoken() -> competencies.Pack:
+    """The least pack in Uyghur and Mongolian, with the signs that those are written with."""
+    pack = competencies.load_pack(packs_made.least()).as_dict()
+    told = {"point:name": "ئەھۋال\u200cلار", "criterion:plan:fit:excellent": "=ئېنىق"}
+    for tag, title in (("ug", "ئۆلچەم"), ("mn-Mong", "ᠰᠤᠷᠭᠠᠭᠤᠯᠢ\u202fᠶᠢᠨ ᠪᠠᠷᠢᠮᠵᠢᠶ\u180eᠠ")):
+        pack = competencies.editing.translate(competencies.editing.add_language(pack, tag, title), tag, "A1", told)
+    return competencies.load_pack(pack)
+
+
+@pytest.mark.parametrize("form", list(framework_files.FORMS))
+def test_further_languages_come_back_with_the_same_hash(form: str) -> None:
+    data = framework_files.write(spoken(), form, "平安县", NOW, is_draft=False)
+    assert competencies.content_hash(framework_files.read(data)) == competencies.content_hash(spoken())
+
+
 def test_another_form_does_not_exist() -> None:
     with pytest.raises(NotFound):
         written("pdf")

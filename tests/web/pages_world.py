@@ -630,6 +630,7 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     world.session.commit()
     uuids["jyt"] = references.newest(world.session, pk(world.tenant), ["jyt-0646-2022"])["jyt-0646-2022"].uuid
     uuids["next"] = _next_version(pages)
+    uuids["spoken"] = _spoken(pages)
     _going_over(pages, uuids["next"])
     _examples(pages)
     uuids["standard.wrong"] = _sheet(officer, "/curate/import", [exchange.heads(), ("能力", "", "", "=A1")])
@@ -708,6 +709,17 @@ def _editions(officer: Browser) -> str:
         sent = officer.post("/curate/import", {"file": file}, content_type="multipart/form-data")
         address = officer.post(sent.headers["Location"]).headers["Location"]
     return str(address.rpartition("/")[2])
+
+
+def _spoken(pages: Pages) -> str:
+    """A draft that says something in Uyghur."""
+    world, actor = pages.world, pages.world.actor(cast.OFFICER)
+    draft = editing.begin_own(world.session, actor, "framework_2_0", "pingan-spoken", {"zh": "平安县标准（双语）"}, NOW)
+    content = competencies.editing.add_language(draft.content, "ug", "پىڭئەن ناھىيىسى ئۆلچىمى")
+    texts = {"point:name": "ئوقۇش ئەھۋالىنى تەھلىل قىلىش", "evidence:plan:title": "تەھلىل پىلانى"}
+    competencies.editing.keep_draft(world.session, draft, competencies.editing.translate(content, "ug", "A1", texts))
+    world.session.commit()
+    return draft.uuid
 
 
 def _next_version(pages: Pages) -> str:
