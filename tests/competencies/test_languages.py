@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competencies import differences, editing, exchange, head_changes, languages, packs
@@ -136,6 +136,12 @@ def test_official_forms_keep_what_is_said_in_further_languages() -> None:
     assert editing.put_item(pack, "A1", item)["points"][0]["evidence"] == point["evidence"]
     head = editing.head_words(editing.translate(pack, "ug", "", UG))
     assert editing.put_head(editing.translate(pack, "ug", "", UG), head) == editing.translate(pack, "ug", "", UG)
+
+
+def test_a_framework_of_another_name_keeps_all_but_the_name() -> None:
+    pack = editing.of_its_own(editing.translate(spoken(), "ug", "", UG), "local-2", {"zh": "另一份", "en": ""})
+    assert languages.words(pack["framework"], "title") == {"zh": "另一份"}
+    assert languages.counts(pack, "ug") == {"": (1, 6), "A1": (4, 5)}
 
 
 def test_a_text_that_goes_takes_its_translation_along() -> None:
@@ -335,6 +341,7 @@ def test_a_language_that_has_two_columns_of_one_sort_is_refused() -> None:
     assert refused.value.code == "pack.column_twice"
 
 
+@settings(max_examples=25)
 @given(st.data())
 def test_translating_never_touches_what_is_official(data: st.DataObject) -> None:
     pack = spoken()

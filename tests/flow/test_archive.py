@@ -143,6 +143,10 @@ def test_a_district_arrives_as_it_was_and_leaves_again_with_the_same_hash(
     assert {name: has[name] for name in archive_tables.KEPT} == manifest["rows"]
     assert not any(has[name] for name in archive_tables.LEFT_OUT)
     with empty.factory() as session:
+        versions = session.exec(select(competencies.FrameworkVersion)).all()
+        assert any(competencies.languages.languages_of(one.content) for one in versions)
+        packs = [competencies.load_pack(one.content) for one in versions]
+        assert [competencies.content_hash(one) for one in packs] == [one.content_hash for one in versions]
         faults: list[competencies.Fault] = []
         proof = competencies.prove(session, tenant_id, faults.append)
         assert not faults
