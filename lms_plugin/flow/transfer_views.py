@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, or_
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as columns
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 import competencies
@@ -140,6 +139,7 @@ class LeavingPage:
     open_works: int
     code: str
     manifest_hash: str
+    roster_entry: str  # of who has gone and still stands on the roster, "" otherwise
 
 
 @dataclass(frozen=True)
@@ -249,8 +249,8 @@ def _listed(
 
 
 def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> LeavingPage:
-    """One transfer: what would leave, or what left. Nine queries. Raises NotFound, Forbidden."""
-    row, person, school, _has_left = _with_person(session, actor, domain.Transfer, uuid)
+    """One transfer: what would leave, or what left. Ten queries. Raises NotFound, Forbidden."""
+    row, person, school, _has_left = transfer_reach.with_person(session, actor, domain.Transfer, uuid)
     require(actor, Permission.TRANSFER_RELEASE, transfer_reach.scope_of(session, row))
     log = _log(session, actor.tenant_id, [row])
     points: tuple[Held, ...] = ()
@@ -265,6 +265,8 @@ def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> 
         left = _left(row, _titles(session, row), log)
         blocks = left.blocks
     shown = row.state is domain.TransferState.HANDED and not row.is_local
+    is_there = row.state in {domain.TransferState.HANDED, domain.TransferState.ARRIVED}
+    has_gone = is_there and any(not kept["back"] for kept in row.lines)
     return LeavingPage(
         row=left,
         name=person.name,
@@ -275,29 +277,8 @@ def leaving_page(session: Session, actor: Actor, uuid: str, secret_key: str) -> 
         open_works=open_works,
         code=domain.code_as_printed(transfers.release_code(row, secret_key)) if shown else "",
         manifest_hash=row.manifest_hash,
+        roster_entry=transfer_reach.on_roster(session, person) if has_gone else "",
     )
-
-
-def _with_person(session: Session, actor: Actor, kind: Any, uuid: str) -> tuple[Any, Person, str, bool]:
-    """A transfer or an arrival of the district, the row of today of its person, the school of that time, and whether
-    hours of theirs have left the district before. One query. Raises NotFound."""
-    first, today, row = aliased(Person), aliased(Person), aliased(Person)
-    has_left = exists().where(
-        col(domain.Transfer.person_id) == col(row.id),
-        func.coalesce(col(row.merged_into_id), col(row.id)) == col(today.id),
-        col(domain.Transfer.state).in_(domain.OUT),
-    )
-    statement: Any = (
-        columns(kind, today, col(OrgUnit.name), has_left.correlate(today))
-        .join(first, col(first.id) == kind.person_id)
-        .join(today, col(today.id) == func.coalesce(col(first.merged_into_id), col(first.id)))
-        .join(OrgUnit, col(OrgUnit.id) == kind.org_unit_id, isouter=True)
-        .where(kind.tenant_id == actor.tenant_id, kind.uuid == uuid)
-    )
-    found: Any = session.exec(statement).one_or_none()
-    if found is None:
-        raise NotFound
-    return found[0], found[1], found[2] or "", bool(found[3])
 
 
 def _titles(session: Session, row: competencies.transfers.Transfer) -> dict[str, str]:
@@ -313,7 +294,7 @@ def _titles(session: Session, row: competencies.transfers.Transfer) -> dict[str,
 def arriving_page(session: Session, actor: Actor, uuid: str, programme: str, now: datetime) -> ArrivingPage:
     """One arrival: who, from where, whether the signature fits, what would be taken into that programme ("" = the
     newest). Raises NotFound, Forbidden."""
-    row, person, school, has_left = _with_person(session, actor, domain.Arrival, uuid)
+    row, person, school, has_left = transfer_reach.with_person(session, actor, domain.Arrival, uuid)
     require(actor, Permission.TRANSFER_TAKE, transfer_reach.scope_of(session, row))
     if row.package is None:
         raise NotFound

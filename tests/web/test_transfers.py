@@ -19,6 +19,7 @@ from tests.factories import Browser, World, grant
 from tests.flow.test_transfer_works import LESSON, earned_with_files, packed
 from tests.flow.test_transfers import earned_here
 from tests.moving import There, accepted, arrival_of, released
+from tests.rosters import put_on_roster
 
 
 @pytest.fixture
@@ -54,6 +55,20 @@ def test_recognised_points_look_like_any_other(tool: Flask, world: World, there:
     officer = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
     for address in (f"/cases/{work}", f"/record/{programme}/{there.person.uuid}", "/transfers"):
         assert officer.get(address).status_code == 200, address
+
+
+def test_who_has_gone_is_still_to_be_taken_from_the_roster(tool: Flask, world: World, there: There) -> None:
+    entry = put_on_roster(world, cast.CHEN).uuid
+    uuid = released(there)
+    world.session.commit()
+    officer: Any = world.sign_in(tool.test_client(), cast.OFFICER)
+    page, link = f"/transfers/leaving/{uuid}", f'href="/roster/entry/{entry}"'
+    assert link not in officer.get(page).text  # it can still be taken back
+    accepted(there)
+    world.session.commit()
+    assert link in officer.get(page).text
+    assert officer.post(f"/roster/entry/{entry}/removed", {"removed": "1"}).status_code == 303
+    assert link not in officer.get(page).text
 
 
 def test_hours_that_came_are_reversed_on_the_record(tool: Flask, world: World, there: There) -> None:
