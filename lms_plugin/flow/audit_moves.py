@@ -1,8 +1,9 @@
 """The package in which hours of an entry came here or left, for its proof. Reads only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select as columns
@@ -40,10 +41,12 @@ class MoveProof:
 
 
 def move(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) -> MoveProof | None:
-    """The package that the entry rests on; None where no word was given at its moment that it could follow. One
-    query."""
+    """The package that the entry rests on; None where no word was given at its moment that it could follow. Two
+    queries at most."""
     if entry.reason == competencies.ledger.CAME:
-        return _came(session, tenant_id, entry, rows)
+        return _came(
+            session, tenant_id, entry, rows, lambda line: domain.key_of(entry.reason, line.id) == entry.import_key
+        )
     row, event = domain.Transfer, domain.TransferEvent
     found = _words(
         session, row, col(event.transfer_id), col(domain.TransferPackage.transfer_id), tenant_id, entry, rows
@@ -51,16 +54,29 @@ def move(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) 
     for transfer, said, by, content in found:
         lines = [domain.as_line(kept) for kept in transfer.lines]
         if any(domain.key_of(entry.reason, line.id) == entry.import_key for line in lines):
-            is_in = any(domain.key_of(entry.reason, one) == entry.import_key for one in _ids(content, transfer))
+            is_in = any(domain.key_of(entry.reason, one.id) == entry.import_key for one in _lines(content, transfer))
             return _proof(transfer.to_name, transfer.uuid, transfer.manifest_hash, is_in, said, by)
+    if entry.reason == domain.BACK:  # with somebody who came back (`transfer_hours.home_of`)
+        return _came(session, tenant_id, entry, rows, partial(_brings, entry))
     return None
 
 
-def _came(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) -> MoveProof | None:
+def _brings(entry: Written, line: competencies.transfers.Line) -> bool:
+    """Whether hours that left came home by this line: of their kind and day, and at least as many."""
+    return (line.kind.value, line.on) == (entry.kind, entry.earned_on) and line.hundredths >= (entry.hundredths or 0)
+
+
+def _came(
+    session: Session,
+    tenant_id: int,
+    entry: Written,
+    rows: Sequence[int],
+    fits: Callable[[competencies.transfers.Line], bool],
+) -> MoveProof | None:
     row, event = domain.Arrival, domain.TransferEvent
     found = _words(session, row, col(event.arrival_id), col(domain.TransferPackage.arrival_id), tenant_id, entry, rows)
     for arrival, said, by, content in found:
-        is_in = any(domain.key_of(entry.reason, one) == entry.import_key for one in _ids(content, arrival))
+        is_in = any(fits(one) for one in _lines(content, arrival))
         proof = _proof(arrival.from_name, arrival.package or "", arrival.manifest_hash, is_in, said, by)
         if is_in or len(found) == 1:
             return proof
@@ -80,7 +96,9 @@ def _words(
             col(row.tenant_id) == tenant_id,
             col(row.person_id).in_(rows),
             col(domain.TransferEvent.at) == entry.entered_at,
-            col(domain.TransferEvent.what).in_(WORDS[entry.reason]),
+            col(domain.TransferEvent.what).in_(
+                WORDS[competencies.ledger.CAME if row is domain.Arrival else entry.reason]
+            ),
         )
         .order_by(col(row.id), col(domain.TransferEvent.id))
     )
@@ -88,7 +106,7 @@ def _words(
     return found
 
 
-def _ids(content: bytes | None, row: Any) -> list[str]:
+def _lines(content: bytes | None, row: Any) -> Sequence[competencies.transfers.Line]:
     """The lines of hours that the package names; none where it is gone, or is not the one that was noted."""
     if content is None:
         return []
@@ -96,7 +114,7 @@ def _ids(content: bytes | None, row: Any) -> list[str]:
         package = transfer_package.read(content, competencies.LATEST)
     except Refused:
         return []
-    return [line.id for line in package.lines] if package.manifest_hash == row.manifest_hash else []
+    return package.lines if package.manifest_hash == row.manifest_hash else []
 
 
 def _proof(place: str, package: str, content_hash: str, is_in: bool, said: Any, by: str | None) -> MoveProof:

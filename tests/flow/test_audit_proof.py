@@ -26,8 +26,9 @@ from tests.flow.handed_in import hand_in
 from tests.flow.test_audit import draw, proof, seal
 from tests.flow.test_chain import ALL, HOUR, SEED, check_all, close, decide, name_panel
 from tests.flow.test_trainings import planned, signed_by_code
+from tests.flow.test_transfers import sent_back, take_home
 from tests.ledgers import add_entry, unguarded
-from tests.moving import SECRET, released, there_of
+from tests.moving import SECRET, accepted, released, there_of
 from tests.queries import count_queries
 from tests.rosters import put_on_roster
 
@@ -155,6 +156,22 @@ def test_hours_that_left_and_came_back_name_their_package_and_its_hash(world: Wo
     assert back is not None
     assert (back.what, back.by, back.reason, back.package) == ("withdrawn", officer, "还没走", uuid)
     assert pages["award"].move is None
+
+
+def test_hours_that_came_home_name_the_package_that_brought_them(world: World) -> None:
+    earn(world, cast.CHEN, "A3", "A5", "B1")
+    there = there_of(world)
+    released(there)
+    accepted(there)
+    world.now += HOUR
+    there.world.now = world.now
+    back = sent_back(there)
+    take_home(there, back)
+    seal(world)
+    found = proofs_by_reason(world)["transfer_back"].move
+    assert found is not None
+    assert (found.place, found.package, found.content_hash) == ("邻县", back.package, back.manifest_hash)
+    assert (found.what, found.by, found.holds) == ("accepted", world.person(cast.OFFICER).name, True)
 
 
 def test_hours_that_came_name_their_package_and_what_its_points_were(world: World) -> None:
