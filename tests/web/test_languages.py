@@ -1,6 +1,7 @@
 """其他语言: a curator writes a draft's texts in further languages; each reader chooses the language of standards."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -11,9 +12,10 @@ import rubrics
 from competencies import editing
 from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import curate, enter, exchange
+from lms_plugin.flow import curate, enter, exchange, review
 from lms_plugin.flow import editing as drafts
 from tests import people as cast
+from tests.flow.handed_in import cast_of, hand_in, reviews_of
 
 UG = "ئۇيغۇرچە ئۆلچەم"
 NAME, ASKS = "ئەھۋال تەھلىلى", "ئوقۇغۇچىلارنىڭ ئەھۋالى ئېنىق"
@@ -182,6 +184,24 @@ def test_teachers_read_a_standard_in_the_language_they_choose(browse, world):
     assert f'<span lang="ug" dir="auto">{ASKS}</span>' not in chen.get(f"/submissions/{work.uuid}").text
     for wrong in ("zh", "UG", "<script>", "x" * 100):
         assert chen.post("/me/reading", {"language": wrong}).status_code == 404
+
+
+def test_reviewers_read_criteria_in_their_language_and_who_decides_reads_the_official_words(browse, world):
+    published(world)
+    works = {who.key: hand_in(world, who, "A1", world.now - timedelta(hours=2)) for who in cast.TEACHERS}
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 5, world.now)
+    world.session.commit()
+    one = reviews_of(world, works["chen"])[0]
+    reader = browse(cast_of(world, one.reviewer_id))
+    reader.post("/me/reading", {"language": "ug"})
+    page = reader.get(f"/reviews/{one.uuid}").text
+    assert f'<dd><span lang="ug" dir="auto">{ASKS}</span></dd>' in page
+    assert "（还没有译文）" in page
+    assert "用什么语言读标准" in page
+    trainer = browse(cast.TRAINER)
+    trainer.post("/me/reading", {"language": "ug"})
+    decided = trainer.get(f"/cases/{works['chen'].uuid}")
+    assert (decided.status_code, ASKS in decided.text) == (200, False)
 
 
 def test_without_further_languages_there_is_nothing_to_choose(browse, world):
