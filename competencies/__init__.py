@@ -19,6 +19,7 @@ from competencies import counted_as as counted_as
 from competencies import cycles as cycles
 from competencies import frameworks as frameworks
 from competencies import held_hours as held_hours
+from competencies import holidays as holidays
 from competencies import languages as languages
 from competencies import layouts as layouts
 from competencies import ledger as ledger
@@ -32,16 +33,7 @@ from competencies import training_files as training_files
 from competencies import upper_checks as upper_checks
 from competencies import workloads as workloads
 from competencies.asked import Answer, HoursRequest
-from competencies.batches import (
-    BatchState,
-    BatchWork,
-    Objection,
-    SchoolBatch,
-    is_held,
-    reopen,
-    shown_in,
-    works_of,
-)
+from competencies.batches import BatchState, BatchWork, Objection, SchoolBatch, is_held, reopen, shown_in, works_of
 from competencies.certificate_models import Certificate, CertificateEnd, CertificateTerms, SealUse, UnitSeal
 from competencies.certificates import Standing, Statement
 from competencies.choosing import (

@@ -96,14 +96,15 @@ class Objection(Owned, Versioned, table=True):
 
 
 def last_day_of_notice(chain: Chain, begun_on: date) -> date:
-    """When a 公示 that begins on this day ends, as the stages of the programme say. Raises ValueError as `workdays`."""
+    """When a 公示 that begins on this day ends, as the stages of the programme say (with the district's days put in:
+    `holidays.joined`). Raises ValueError as `workdays`."""
     return last_workday(begun_on, chain.publicity_days, chain.days_off, chain.workdays)
 
 
-def years_without_holidays(chain: Chain, first: date, last: date) -> tuple[int, ...]:
-    """The years of these days for which nobody has written the days off: there a 公示 counts public holidays as working
-    days. They come from the notice of the State Council's office, a year at a time; nothing ships with the product."""
-    known = {day.year for day in chain.days_off}
+def years_without_holidays(chain: Chain, written: Collection[int], first: date, last: date) -> tuple[int, ...]:
+    """The years of these days of which neither the district (`written`) nor the programme has said the days off: there
+    a 公示 counts public holidays as working days."""
+    known = {day.year for day in chain.days_off} | set(written)
     return tuple(year for year in range(first.year, last.year + 1) if year not in known) if chain.publicity else ()
 
 

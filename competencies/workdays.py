@@ -13,12 +13,12 @@ def last_workday(begun_on: date, number: int, days_off: Collection[date], workda
     """The last of so many working days, counted from the day after the beginning (Civil Code of the PRC, article 201:
     the day on which a period begins is not counted).
 
-    Raises ValueError where a year has not so many: the days off are a slip.
+    Raises ValueError where three years have not so many: no district and no programme may write so many days off.
     """
     left = number
-    for ahead in range(1, 367):
+    for ahead in range(1, 3 * 366):
         day = begun_on + timedelta(days=ahead)
         left -= is_workday(day, days_off, workdays)
         if not left:
             return day
-    raise ValueError("no year has so few working days")
+    raise ValueError("no three years have so few working days")

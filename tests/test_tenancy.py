@@ -117,6 +117,7 @@ OWN_PAGES = {
     "audit.home",
     "audit.draw",
     "cycle.page",
+    "holidays.page",
     "layouts.home",
     "layouts.file",
     "archives.home",

@@ -55,7 +55,7 @@ KEPT: dict[str, tuple[str, str]] = {
             *("transfer", "arrival", "transfer_event", "transfer_package", "transfer_file"),
             *("training_file", "work_statement", "upper_check"),
             *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
-            *("lti_context_copy", "erasure", "appeal", "appeal_review", "export_layout"),
+            *("lti_context_copy", "erasure", "appeal", "appeal_review", "export_layout", "holiday_year"),
         ],
         _OWN,
     ),

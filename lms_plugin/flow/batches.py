@@ -173,6 +173,7 @@ def _go_on(session: Session, batch: SchoolBatch, chain: competencies.Chain, now:
     if chain.publicity:
         timezone = get(session, Tenant, batch.tenant_id).timezone
         begun_on = competencies.local_day(now, timezone)
+        chain = competencies.holidays.joined(chain, competencies.holidays.holding(session, batch.tenant_id))
         batch.state, batch.shown_at = BatchState.SHOWN, now
         batch.ends_on = competencies.batches.last_day_of_notice(chain, begun_on)
         batch.ends_at = competencies.end_of_day(batch.ends_on, timezone)

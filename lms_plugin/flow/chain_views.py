@@ -47,17 +47,19 @@ class SchoolLine:
 
 @dataclass(frozen=True)
 class CountyPage:
-    """All schools of a programme, those for whom somebody has to act first. `acts`: how many wait for what."""
+    """All schools of a programme, those for whom somebody has to act first. `acts`: how many wait for what;
+    `holidays`: the years whose days off the district has written."""
 
     programme: str
     title: str
     chain: competencies.Chain
     lines: tuple[SchoolLine, ...]
     acts: Mapping[str, int]
+    holidays: frozenset[int]
 
 
 def county_page(session: Session, actor: Actor, programme_uuid: str) -> CountyPage:
-    """The county's page: seven queries, whatever the number of schools. Raises NotFound where no stage is on."""
+    """The county's page: eight queries, whatever the number of schools. Raises NotFound where no stage is on."""
     programme = find(session, Programme, actor.tenant_id, programme_uuid)
     require(actor, Permission.CHAIN_READ, batches.county_scope(session, programme))
     chain = _chain(session, programme)
@@ -78,7 +80,8 @@ def county_page(session: Session, actor: Actor, programme_uuid: str) -> CountyPa
     acts: dict[str, int] = defaultdict(int)
     for line in lines:
         acts[line.act] += 1
-    return CountyPage(programme.uuid, programme.title, chain, tuple(lines), dict(acts))
+    holidays = frozenset(competencies.holidays.holding(session, actor.tenant_id))
+    return CountyPage(programme.uuid, programme.title, chain, tuple(lines), dict(acts), holidays)
 
 
 def _chain(session: Session, programme: Programme) -> competencies.Chain:

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 import competencies
-from lms_plugin.access import Permission, can, somewhere
+from lms_plugin.access import Permission, Scope, can, somewhere
 from lms_plugin.db import find
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import batch_views, batches, chain_views, panel, publicity, waiting_school
@@ -97,7 +97,8 @@ def county(programme: str) -> str:
         view=view,
         acts=chain_views.ACTS,
         act_words=act_words,
-        no_holidays=competencies.batches.years_without_holidays(view.chain, today, today + NOTICE_AHEAD),
+        no_holidays=competencies.batches.years_without_holidays(view.chain, view.holidays, today, today + NOTICE_AHEAD),
+        may_write=can(actor(), Permission.PROGRAMME_EDIT, Scope(actor().tenant_id)),
         may_edit=can(actor(), Permission.PROGRAMME_EDIT, somewhere(actor())),
     )
 

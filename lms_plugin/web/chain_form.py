@@ -15,6 +15,8 @@ FLAGS = ("panel", "check", "check_excellent", "publicity", "mask_names")
 SHOWN_TO = ("school", "district", "public")
 DAYS = ("days_off", "workdays")
 LONGEST_DAYS = 300
+LONGEST_NOTICE = timedelta(days=366)
+"""A 公示 that would last longer has a slip in its days off."""
 _DAY = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:\s*[~～至]\s*(\d{4}-\d{1,2}-\d{1,2}))?")
 
 
@@ -64,10 +66,8 @@ def parse(values: Mapping[str, Any], numbers: Mapping[str, int], wrong: dict[str
     for name in ("city_percent", "province_percent"):
         if getattr(chain, name) and not chain.goes_by_batch:
             wrong[name] = "chain.upper_without_batch"
-    try:
-        for day in (date(2026, 1, 1), *chain.days_off):
-            competencies.batches.last_day_of_notice(chain, day)
-    except ValueError:
+    begun = (date(2026, 1, 1), *chain.days_off)
+    if any(competencies.batches.last_day_of_notice(chain, day) > day + LONGEST_NOTICE for day in begun):
         wrong["days_off"] = "chain.no_workdays"
     return chain
 
@@ -133,11 +133,17 @@ def words(chain: Chain) -> list[str]:
         )
         said.append(
             _(
-                "公示当天不算，从下一天起数工作日，周末和放假不算；有异议由区县管理员答复，成立的那一份重新认定，其他的照常。"
+                "公示当天不算，从下一天起数工作日，周末和全区县放假安排里的放假不算；有异议由区县管理员答复，成立的那一份重新认定，其他的照常。"
             )
         )
         if chain.days_off or chain.workdays:
-            said.append(_("另有 %(off)s 天放假、%(on)s 天调休上班。", off=len(chain.days_off), on=len(chain.workdays)))
+            said.append(
+                _(
+                    "这个项目自己另写了 %(off)s 天放假、%(on)s 天上班，这几天照这里。",
+                    off=len(chain.days_off),
+                    on=len(chain.workdays),
+                )
+            )
     return said
 
 

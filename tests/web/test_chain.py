@@ -155,6 +155,6 @@ def test_the_stages_are_typed_and_said_in_words(browse: Callable[[cast.Cast | No
     rules = competencies.rules_of(world.session, world.programme)
     assert (len(rules.chain.days_off), rules.chain.check_percent, rules.chain.panel) == (8, 20, True)
     page = officer.get(url).text
-    for words in ("考核小组", "合格的 20%", "公示 5 个工作日", "8 天放假", "公示结束后自动认定"):
+    for words in ("考核小组", "合格的 20%", "公示 5 个工作日", "8 天放假、1 天上班", "公示结束后自动认定"):
         assert words in page
     assert "2026-10-01~2026-10-07 2027-01-01" in officer.get(f"{url}/edit").text

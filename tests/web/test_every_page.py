@@ -242,6 +242,7 @@ PAGES = (
     One("intakes.page", "", at("/arriving/{intake_failed}"), "failed"),
     One("intakes.page", "", at("/arriving/{intake_done}"), "done"),
     One("cycle.page", "officer", at("/hours-cycle?done=1")),
+    One("holidays.page", "officer", at("/holidays?year=2026")),
     One("layouts.home", "officer", at("/exports?saved=1")),
     One("layouts.home", "officer", at("/exports?programme={P}"), "programme"),
     One("layouts.edit", "officer", at("/exports/people")),
