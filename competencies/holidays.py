@@ -95,7 +95,7 @@ _NUMBERED = re.compile(r"\d+\s*号")  # of a paper, where no day is near
 
 
 def read_notice(text: str, year: int) -> Notice:
-    """The days that a pasted notice names: its sentences as they stand ("10月1日(周四)至7日放假调休,共7天。10月10日上班。"), or
+    """The days that a pasted notice names: its sentences as they stand ("10月1日至7日放假，共7天。10月10日上班。"), or
     lines such as "2026-10-01 – 2026-10-07" and "2026-10-10 上班". Days without a year are of `year`; a day of which
     nobody says what it is, is off."""
     off, worked = set[date](), set[date]()

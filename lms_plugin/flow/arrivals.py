@@ -110,8 +110,9 @@ def deliver(
 
 def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> competencies.transfers.Arrival:
     """The teacher sends the file that they were given elsewhere. Raises Refused with what is wrong with it: what
-    `transfer_package.read` says; `transfer.no_code`, `transfer.for_another` (another code), `transfer.another_name`,
-    `transfer.comes_by_itself` (said to be from this installation), `transfer.taken_in` (it came before)."""
+    `transfer_package.received` says; `transfer.no_code`, `transfer.for_another` (another code),
+    `transfer.another_name`, `transfer.comes_by_itself` (said to be from this installation), `transfer.taken_in` (it
+    came before)."""
     require(actor, Permission.TRANSFER_ASK, own(actor))
     row = _own_under_way(session, actor)
     if row is not None:
@@ -119,7 +120,7 @@ def receive_file(session: Session, actor: Actor, data: bytes, now: datetime) -> 
     if row is None or row.state is not State.OPEN:
         raise Refused("transfer.no_code")
     tenant = get(session, Tenant, actor.tenant_id)
-    package = transfer_package.read(data, competencies.local_day(now, tenant.timezone))
+    package = transfer_package.received(data, competencies.local_day(now, tenant.timezone))
     if session.exec(select(Tenant.id).where(Tenant.uuid == package.from_id)).first() is not None:
         raise Refused("transfer.comes_by_itself")
     if not package.release:

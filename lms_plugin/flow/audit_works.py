@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, or_
+from sqlalchemy import and_, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -27,7 +27,8 @@ from competencies import (
 from lms_plugin.db import pk
 from lms_plugin.flow.audit_entries import Written
 from lms_plugin.flow.audit_moves import came_from
-from lms_plugin.people import OrgUnit, Person, Role, RoleKind
+from lms_plugin.flow.scopes import BY_PANEL
+from lms_plugin.people import OrgUnit, Person
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,6 @@ class WorkProof:
 
 
 _Decider, _Closer, _Finder, _Raiser, _By = (aliased(Person) for _ in range(5))
-_BY_PANEL = exists().where(
-    col(Role.kind) == RoleKind.PANEL,
-    col(Role.person_id) == col(Decision.decided_by_id),
-    col(Role.org_unit_id) == col(SubmissionVersion.org_unit_id),
-    col(Role.granted_at) <= col(Decision.decided_at),
-    col(Role.revoked_at).is_(None) | (col(Role.revoked_at) > col(Decision.decided_at)),
-)
 
 
 def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int]) -> tuple[WorkProof, ...]:
@@ -157,7 +151,7 @@ def works(session: Session, tenant_id: int, entry: Written, rows: Sequence[int])
     )
     statement: Any = (
         columns(
-            *(Award, Decision, SubmissionVersion, Submission, point, col(_Decider.name), col(OrgUnit.name), _BY_PANEL),
+            *(Award, Decision, SubmissionVersion, Submission, point, col(_Decider.name), col(OrgUnit.name), BY_PANEL),
             col(competencies.ProgrammePolicy.number),
             *(col(framework.title), col(edition.number), col(edition.content_hash)),
         )

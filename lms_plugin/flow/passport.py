@@ -23,6 +23,7 @@ from lms_plugin.flow import (
     reversal,
     sign_in,
     transfer_hours,
+    transfer_works,
     whole_record,
 )
 from lms_plugin.flow.course_check import as_instructor
@@ -57,6 +58,7 @@ class RecordPoint:
     failings: tuple[str, ...] = ()
     taken_back: str | None = None
     appealed: tuple[int, int, datetime] | None = None
+    came: tuple[str, str] | None = None  # uuid of the arrival that brought it from elsewhere, and from where
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Record:
     can_reverse: bool
     can_change_choice: bool
     can_open_retake: bool
+    can_read_moves: bool  # what came from elsewhere, as it was judged there
     printed_at: datetime
     certificates: certificate_views.OfPerson
     seal: competencies.Head | None  # of the district's ledger, where the person has entries: for the printed page
@@ -130,7 +133,8 @@ class Record:
 
 
 def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str | None, now: datetime) -> Record:
-    """The record of a person (None: the actor's own): at most twelve queries. Raises NotFound, Forbidden."""
+    """The record of a person (None: the actor's own): at most twelve queries, one more where a point came from
+    elsewhere. Raises NotFound, Forbidden."""
     if person_uuid is None:
         person = get(session, Person, actor.person_id)
     else:
@@ -182,7 +186,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         is_own=is_own,
         sees_whole=can(actor, Permission.RECORD_READ, whole_record.scope_of(person, units)),
         round=shown,
-        points=_points(rows, rules, entries, is_held=is_held),
+        points=_points(rows, rules, entries, _came(session, programme, person_ids, rows), is_held=is_held),
         category=category.value if category is not None and rules is not said else "",
         moved_to=_left(entries)[1],
         cycle=cycle,
@@ -227,6 +231,7 @@ def record(session: Session, actor: Actor, programme_uuid: str, person_uuid: str
         can_reverse=can(actor, Permission.CREDIT_REVERSE, acts),
         can_change_choice=not shown.is_over and can(actor, Permission.CHOICE_CHANGE, acts),
         can_open_retake=not shown.is_over and can(actor, Permission.RETAKE_OPEN, acts),
+        can_read_moves=is_own or can(actor, Permission.TRANSFER_TAKE, acts),
         certificates=certificate_views.in_record(session, actor, programme, holder, acts, timezone),
         printed_at=now,
         seal=seal,
@@ -309,6 +314,15 @@ def _left(entries: Sequence[competencies.CreditEntry]) -> tuple[datetime | None,
     return (last.entered_at, last.source) if last is not None else (None, "")
 
 
+def _came(
+    session: Session, programme: competencies.Programme, person_ids: Sequence[int], rows: Sequence[ChosenPoint]
+) -> dict[str, tuple[str, str]]:
+    """`transfer_works.came_to`; nothing is asked where every decision has marks: those were made here."""
+    if all(row.decision is None or row.decision.marks for row in rows):
+        return {}
+    return transfer_works.came_to(session, programme, person_ids)
+
+
 def _appealed(appeal: rubrics.Appeal | None) -> tuple[int, int, datetime] | None:
     if appeal is None or appeal.settled_at is None or appeal.after_level is None:
         return None
@@ -320,6 +334,7 @@ def _points(
     rows: Sequence[ChosenPoint],
     rules: competencies.Rules,
     entries: Sequence[competencies.CreditEntry],
+    came: Mapping[str, tuple[str, str]],
     *,
     is_held: bool,
 ) -> tuple[RecordPoint, ...]:
@@ -366,6 +381,7 @@ def _points(
                 else (),
                 taken_back=taken_back,
                 appealed=_appealed(row.appeal),
+                came=came.get(row.point.code) if row.award is not None else None,
             )
         )
     return tuple(found)

@@ -16,7 +16,7 @@ import competencies
 from lms_plugin.access import Scope
 from lms_plugin.db import among, pk
 from lms_plugin.flow.humans import same_human
-from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, UnitKind
+from lms_plugin.people import Course, CourseMember, OrgMembership, OrgUnit, Person, Role, RoleKind, UnitKind
 
 _Version = competencies.SubmissionVersion
 
@@ -188,3 +188,13 @@ def programme_scope(session: Session, programme: competencies.Programme) -> Scop
         unit_paths=tuple({path for path, _course in rows}),
         course_ids=frozenset(course for _path, course in rows if course is not None),
     )
+
+
+BY_PANEL: ColumnElement[bool] = exists().where(
+    col(Role.kind) == RoleKind.PANEL,
+    col(Role.person_id) == col(competencies.Decision.decided_by_id),
+    col(Role.org_unit_id) == col(competencies.SubmissionVersion.org_unit_id),
+    col(Role.granted_at) <= col(competencies.Decision.decided_at),
+    col(Role.revoked_at).is_(None) | (col(Role.revoked_at) > col(competencies.Decision.decided_at)),
+)
+"""Whether a decision (`Decision`, beside its `SubmissionVersion`) was by somebody of the school's 考核小组 of then."""

@@ -21,7 +21,7 @@ from competencies import Award, CompetencyPoint, CreditEntry, CreditKind, Level,
 from lms_plugin import parcel, signing
 from lms_plugin.db import by_id, pk
 from lms_plugin.errors import Refused
-from lms_plugin.flow import transfer_record
+from lms_plugin.flow import transfer_marks, transfer_record
 from lms_plugin.people import Enrolment, Person, Tenant
 
 domain = competencies.transfers
@@ -320,6 +320,14 @@ def read(data: bytes, today: date) -> Package:
                 return _package(facts, whose, summary, opened.hash, key, today)
             except (ValidationError, ValueError) as error:
                 raise Refused("transfer.unreadable") from error
+
+
+def received(data: bytes, today: date) -> Package:
+    """As `read`, of a package that comes: what it says of how works were judged has to be readable, too. Raises what
+    `read` raises, and Refused `transfer.marks_unreadable`."""
+    package = read(data, today)
+    transfer_marks.must_be_readable(record_of(data))
+    return package
 
 
 def record_of(data: bytes) -> list[dict[str, Any]]:

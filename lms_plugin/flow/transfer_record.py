@@ -14,6 +14,8 @@ import competencies
 import rubrics
 from competencies import Award, CompetencyPoint, CreditEntry, Decision, Programme, Submission
 from lms_plugin.db import by_id, pk
+from lms_plugin.flow import transfer_marks
+from lms_plugin.flow.scopes import BY_PANEL
 from lms_plugin.people import OrgMembership, OrgUnit, Person, Tenant
 
 
@@ -49,8 +51,16 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
         .order_by(col(CompetencyPoint.position), col(competencies.Selection.id))
     ):
         chosen[programme_id].append(code)
+    rules: dict[int, list[competencies.ProgrammePolicy]] = {}
     for key in sorted(programmes):
         programme = programmes[key]
+        rules[key] = list(
+            session.exec(
+                select(competencies.ProgrammePolicy)
+                .where(competencies.ProgrammePolicy.programme_id == key)
+                .order_by(col(competencies.ProgrammePolicy.number))
+            )
+        )
         version = by_id(session, competencies.FrameworkVersion, [programme.framework_version_id])
         lines += [
             {
@@ -62,16 +72,14 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
                 "standard_sha256": next(iter(version.values())).content_hash if version else "",
                 "rules": [
                     {"number": policy.number, "sha256": policy.content_hash, "rules": policy.rules}
-                    for policy in session.exec(
-                        select(competencies.ProgrammePolicy)
-                        .where(competencies.ProgrammePolicy.programme_id == key)
-                        .order_by(col(competencies.ProgrammePolicy.number))
-                    )
+                    for policy in rules[key]
                 ],
             }
         ]
     statement: Any = (
-        columns(Submission, competencies.SubmissionVersion, Decision, Award, CompetencyPoint, col(OrgUnit.name))
+        columns(
+            *(Submission, competencies.SubmissionVersion, Decision, Award, CompetencyPoint, col(OrgUnit.name)), BY_PANEL
+        )
         .join(competencies.SubmissionVersion, col(competencies.SubmissionVersion.submission_id) == col(Submission.id))
         .join(Decision, col(Decision.submission_version_id) == col(competencies.SubmissionVersion.id))
         .join(CompetencyPoint, col(CompetencyPoint.id) == col(Submission.point_id))
@@ -83,7 +91,8 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
     works: list[Any] = list(session.exec(statement).all())
     marks = _marks(session, [pk(row[1]) for row in works])
     texts = _texts(session, [pk(row[1]) for row in works])
-    for work, version_row, decision, award, point, school in works:
+    names = transfer_marks.names(session, {pk(row[1]): pk(row[4]) for row in works})
+    for work, version_row, decision, award, point, school, by_panel in works:
         lines.append(
             {
                 "programme": programmes[work.programme_id].uuid,
@@ -98,6 +107,8 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
                 "texts": texts.get(pk(version_row), {}),
                 "self_marks": version_row.self_marks,
                 "reviews": marks.get(pk(version_row), []),
+                "items": names.get(pk(version_row), []),
+                **({"level_words": point.level_words} if point.level_words else {}),
                 "decision": {
                     "marks": decision.marks,
                     "item_levels": decision.item_levels,
@@ -105,6 +116,8 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
                     "reason": decision.reason,
                     "decided_at": decision.decided_at.isoformat(),
                     "released_at": decision.released_at.isoformat(),
+                    "by": "rule" if decision.by_policy_id is not None else "panel" if by_panel else "trainer",
+                    **_rule(rules[work.programme_id], decision),
                 },
                 "award": {
                     "level": award.level,
@@ -117,6 +130,13 @@ def record(session: Session, rows: Collection[int], programmes: Mapping[int, Pro
             }
         )
     return lines
+
+
+def _rule(policies: Sequence[competencies.ProgrammePolicy], decision: Decision) -> dict[str, Any]:
+    """Which version of the programme's rules held when it was decided, or passed it by itself."""
+    of_then = [one for one in policies if one.made_at <= decision.decided_at] or policies[:1]
+    named = [one for one in policies if one.id == decision.by_policy_id] or of_then
+    return {"rule": {"number": named[-1].number, "sha256": named[-1].content_hash}} if named else {}
 
 
 def _texts(session: Session, versions: Sequence[int]) -> dict[int, dict[str, str]]:

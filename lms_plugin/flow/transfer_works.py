@@ -3,13 +3,12 @@
 A package from elsewhere may say anything here: lines of another shape are left out, and nothing is computed from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from sqlmodel import Session, select
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlmodel import Session, col, select
 
 import competencies
 from competencies import Level, StoredFile
@@ -17,7 +16,7 @@ from lms_plugin import media
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
-from lms_plugin.flow import arrivals, transfer_package, transfer_reach
+from lms_plugin.flow import arrivals, transfer_marks, transfer_package, transfer_reach
 from lms_plugin.people import Person
 
 domain = competencies.transfers
@@ -50,6 +49,7 @@ class Work:
     level: int | None
     reason: str
     pieces: tuple[Piece, ...]
+    judged: transfer_marks.Judged | None = None
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,7 @@ class WorksPage:
     is_own: bool
 
 
-def _bare(text: str) -> str:
-    """What can be shown and kept: no control characters but breaks, no half surrogates."""
-    kept = "".join(one for one in text if one.isprintable() or one == "\n")
-    kept.encode()
-    return kept
-
-
-_Text = Annotated[str, AfterValidator(_bare)]
+_Text = transfer_marks.Bare
 _HASH = r"^[0-9a-f]{64}$"
 
 
@@ -142,6 +135,7 @@ def works_in(data: bytes, titles: Mapping[str, str]) -> tuple[Work, ...]:
                     )
                     for piece in pieces[:MOST_PIECES]
                 ),
+                judged=transfer_marks.judged_in(line),
             )
         )
     return tuple(works[-MOST_WORKS:])
@@ -171,6 +165,23 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> WorksPage:
         with_files=len(named & here.keys()),
         is_own=actor.is_author(row.person_id),
     )
+
+
+def came_to(
+    session: Session, programme: competencies.Programme, person_ids: Sequence[int]
+) -> dict[str, tuple[str, str]]:
+    """Points of a programme that these rows of a person hold from elsewhere: code here → uuid of the arrival, and from
+    where it came. One query."""
+    rows = session.exec(
+        select(domain.Arrival)
+        .where(
+            col(domain.Arrival.person_id).in_(person_ids),
+            domain.Arrival.programme_id == pk(programme),
+            domain.Arrival.state == domain.ArrivalState.ACCEPTED,
+        )
+        .order_by(col(domain.Arrival.id))
+    )
+    return {code: (row.uuid, row.from_name) for row in rows for code in row.taken.get("points", {}).values()}
 
 
 def file_of(session: Session, actor: Actor, uuid: str, file_uuid: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from werkzeug.wrappers import Response as BaseResponse
 
 from lms_plugin.errors import Invalid, NotFound, Refused
-from lms_plugin.flow import arrivals, transfer_files, transfer_views, transfer_works, transfers
-from lms_plugin.web import ledger_words, messages
+from lms_plugin.flow import arrivals, transfer_files, transfer_marks, transfer_views, transfer_works, transfers
+from lms_plugin.web import ledger_words, marks, messages, uncertain
 from lms_plugin.web.edge import actor, db, edge, parts, wake_worker
 from lms_plugin.web.evidence import sealed
 from lms_plugin.web.formats import gettext as _
@@ -60,6 +60,14 @@ def event_word(what: str) -> str:
         "refused": _("没有接收"),
     }
     return str(words.get(what, what))
+
+
+def by_words(judged: transfer_marks.Judged) -> str:
+    """Who decided there, and when, in a sentence; nobody is named."""
+    who = {"trainer": _("评审员评定"), "panel": _("学校考核小组评定"), "rule": _("互评明显合格，按项目规则通过")}.get(
+        judged.by, _("评定")
+    )
+    return _("%(who)s，%(day)s", who=who, day=judged.decided_on) if judged.decided_on else str(who)
 
 
 _WORDS = {"state_word": state_word, "event_word": event_word, "kind_word": ledger_words.kind_word}
@@ -151,7 +159,12 @@ def file(transfer: str) -> BaseResponse:
 def works(arrival: str) -> str:
     """What was handed in elsewhere, with its results and its files; for the officer, and for the teacher."""
     return render_template(
-        "transfers/works.html", view=transfer_works.page(db(), actor(), arrival, edge().now), **_WORDS
+        "transfers/works.html",
+        view=transfer_works.page(db(), actor(), arrival, edge().now),
+        by_words=by_words,
+        level_word=marks.level_word,
+        counts_word=uncertain.counts_word,
+        **_WORDS,
     )
 
 

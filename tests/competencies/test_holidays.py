@@ -11,7 +11,8 @@ from competencies.holidays import HolidayYear, joined, read_notice, spans
 from competencies.rules import Chain
 from competencies.workdays import is_workday
 
-NOTICE = """二、春节：2月15日（农历腊月二十八、周日）至23日（农历正月初七、周一）放假调休，共9天。2月14日（周六）、2月28日（周六）上班。
+NOTICE = """二、春节：2月15日（农历腊月二十八、周日）至23日（农历正月初七、周一）放假调休，共9天。\
+2月14日（周六）、2月28日（周六）上班。
 三、清明节：4月4日（周六）至6日（周一）放假，共3天。
 节假日期间，各地区、各部门要妥善安排好值班和安全、保卫等工作。
 六、国庆节：9月30日至10月7日放假调休，共8天。９月２０日（周日）、10月10日（周六）上班。"""

@@ -277,6 +277,10 @@ HOSTILE: dict[str, tuple[str, Callable[[bytes, Path], bytes]]] = {
         "transfer.unreadable",
         lambda data, folder: forged(data, folder, facts={"from": {"id": "e" * 32, "name": "平安\0县"}}),
     ),
+    "marks in another shape": (
+        "transfer.marks_unreadable",
+        lambda data, folder: forged(data, folder, record=lambda one: {**one, "items": [{"key": 1}]}),
+    ),
     "no summary": ("transfer.unreadable", lambda data, folder: forged(data, folder, summary=lambda _one: {})),
     "not an object": ("parcel.not_json", lambda data, folder: forged(data, folder, summary=lambda _one: [1])),
 }

@@ -14,13 +14,22 @@ from competencies import FileState, StoredFile
 from lms_plugin import db, parcel
 from lms_plugin.db import pk
 from lms_plugin.errors import Forbidden, NotFound, Refused
-from lms_plugin.flow import arrivals, erasing, transfer_files, transfer_views, transfer_works, transfers
+from lms_plugin.flow import (
+    arrivals,
+    erasing,
+    marking,
+    transfer_files,
+    transfer_marks,
+    transfer_views,
+    transfer_works,
+    transfers,
+)
 from lms_plugin.storage import Storage, new_key
 from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.factories import World, world_in
 from tests.flow.earned import earn
-from tests.flow.test_transfer_files import leave
+from tests.flow.test_transfer_files import leave, members
 from tests.moving import SECRET, There, arrival_of, asked, released, there_of
 from tests.serving import settings_of
 
@@ -207,3 +216,114 @@ def test_of_somebody_who_is_erased_neither_package_nor_files_stay(
     assert session.exec(select(domain.TransferFile)).all() == []
     assert arrivals.content_of(session, row) == b""
     assert transfer_views.arriving_page(session, there.officer, row.uuid, "", now).fault == "parcel.unreadable"
+
+
+# --- how it was judged there ---
+
+
+def test_marks_come_with_the_names_of_what_they_are_for(world: World, storage: Storage, tmp_path: Path) -> None:
+    there = earned_with_files(world, storage)
+    session, now = world.session, world.now
+    transfer_files.receive(session, there.teacher, storage, packed(there, storage, tmp_path / "sent.zip"), now)
+    (work,) = transfer_works.page(session, there.officer, arrival_of(there).uuid, now).works
+    judged = work.judged
+    assert judged is not None
+    point = world.point("A3")
+    sheet = marking.sheet(session, version_of_point(world), pk(point))
+    assert [(line.item, line.asks) for line in judged.lines] == [
+        (item.requirement.title, line.texts[min(line.texts)]) for item in sheet.items for line in item.criteria
+    ]
+    assert {line.level for line in judged.lines} == {1}
+    policy = competencies.rules_of(session, world.programme)
+    assert (judged.by, judged.rule_number, judged.rule_sha256) == ("trainer", 1, policy.content_hash())
+    assert judged.decided_on == now.date().isoformat()
+    text = b"".join(members(arrivals.content_of(session, arrival_of(there))).values()).decode(errors="ignore")
+    assert cast.TRAINER.name not in text
+
+
+def version_of_point(world: World) -> int:
+    """The version of 陈晓芳's work on A3."""
+    return (
+        world.session.exec(
+            select(competencies.Submission.current_version_id).where(
+                competencies.Submission.point_id == pk(world.point("A3")),
+                competencies.Submission.tenant_id == pk(world.tenant),
+            )
+        ).one()
+        or 0
+    )
+
+
+WORK: dict[str, object] = {
+    "point": "A3",
+    "items": [
+        {"key": "plan", "title": {"zh": "教学设计"}, "criteria": [{"key": "c1", "asks": {"zh": "目标明确吗？"}}]}
+    ],
+    "self_marks": {"plan": {"c1": 2}},
+    "reviews": [{"level": 1, "marks": [{"item": "plan", "criterion": "c1", "level": level}]} for level in (1, 2, 1)],
+    "decision": {
+        "by": "panel",
+        "rule": {"number": 2, "sha256": "a" * 64},
+        "decided_at": "2026-10-20T08:00:00+00:00",
+        "marks": {
+            "plan": {"c1": {"level": 1, "reason": "<b>目标</b>"}, "c9": {"level": 0}},
+            "film": {"is_valid": {"level": True}},
+        },
+    },
+}
+
+
+def changed_work(**changes: object) -> dict[str, object]:
+    return {**WORK, **changes}
+
+
+def test_marks_are_counted_and_what_is_not_named_stands_by_its_key() -> None:
+    judged = transfer_marks.judged_in(WORK)
+    assert judged is not None
+    first, *others = judged.lines
+    assert (first.item, first.asks, first.counts, first.own, first.level) == (
+        {"zh": "教学设计"}, {"zh": "目标明确吗？"}, {2: 1, 1: 2}, 2, 1,
+    )  # fmt: skip
+    assert list(first.counts) == [2, 1]
+    assert [(one.key, one.asks, one.level, one.is_validity) for one in others] == [
+        ("film · is_valid", {}, 1, True),
+        ("plan · c9", {}, 0, False),
+    ]
+    assert (judged.by, judged.rule_number, judged.decided_on, judged.reviews) == ("panel", 2, "2026-10-20", 3)
+    transfer_marks.must_be_readable([{"programme": "x"}, WORK, {**WORK, "somebody_knows": [1]}])
+
+
+def test_a_package_of_before_says_the_same_without_names() -> None:
+    """Made before names travelled: other shapes are passed over, and nothing is refused."""
+    old = {key: value for key, value in WORK.items() if key != "items"}
+    old["decision"] = {"marks": {"plan": {"c1": {"level": 2}}}, "point_level": 2}
+    judged = transfer_marks.judged_in(old)
+    assert judged is not None
+    assert [(one.key, one.level) for one in judged.lines] == [("plan · c1", 2)]
+    assert (judged.by, judged.rule_number, judged.decided_on) == ("", 0, "")
+    strange = {**old, "self_marks": ["none"]}
+    transfer_marks.must_be_readable([old, strange])
+    assert transfer_marks.judged_in(strange) is None
+
+
+MARKS: dict[str, dict[str, object]] = {
+    "items that are no list": {"items": {"plan": "教学设计"}},
+    "a title that is none": {"items": [{"key": "plan", "title": "教学设计", "criteria": []}]},
+    "more criteria than anybody has": {
+        "items": [{"key": "plan", "title": {}, "criteria": [{"key": f"c{n}"} for n in range(201)]}]
+    },
+    "more items than anybody has": {"items": [{"key": f"i{n}", "title": {}, "criteria": []} for n in range(201)]},
+    "a text without end": {"items": [{"key": "plan", "title": {"zh": "长" * 4001}, "criteria": []}]},
+    "a level that is none": {"self_marks": {"plan": {"c1": 3}}},
+    "a level in words": {"reviews": [{"marks": [{"item": "plan", "criterion": "c1", "level": "优秀"}]}]},
+    "decided by a name": {"decision": {"by": "韩老师"}},
+    "a rule that is none": {"decision": {"rule": {"number": 1, "sha256": "<script>"}}},
+    "no decision": {"decision": None},
+}
+
+
+@pytest.mark.parametrize("how", MARKS)
+def test_marks_of_another_shape_are_refused_with_their_place(how: str) -> None:
+    with pytest.raises(Refused) as refused:
+        transfer_marks.must_be_readable([{"programme": "x"}, changed_work(**MARKS[how])])
+    assert (refused.value.code, refused.value.params) == ("transfer.marks_unreadable", {"line": 2})

@@ -643,12 +643,12 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     ).one()
     brought = import_reversals.sheets_of(world.session, world.actor(cast.OFFICER), pages.programme)
     uuids["hours_sheet"] = str(brought[0].key)
-    world.session.commit()
-    hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
-    uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
     listed = "10月1日至7日放假调休，共7天。10月10日（周六）上班。"
     found = holidays.check(world.session, world.actor(cast.OFFICER), 2026, listed)
     holidays.set_year(world.session, world.actor(cast.OFFICER), 2026, listed, found.digest, NOW)
+    world.session.commit()
+    hours += [("XW002", "王秀兰", 25, "省平台", date(2026, 10, 1)), ("XW020", "钱玉梅", 5, "省平台", "")]
+    uuids["hours"] = _sheet(officer, f"/hours/{pages.programme}", hours)
     said = {"what": "list", "list": "XW001 3\nXW002 0\nPA001 2"}
     sent = officer.post(f"/reviews/quotas/{pages.programme}", said)
     uuids["quotas"] = sent.location.rpartition("/")[2]

@@ -51,7 +51,11 @@ def test_recognised_points_look_like_any_other(tool: Flask, world: World, there:
     ):
         answer = teacher.get(address)
         assert answer.status_code == 200, address
-    assert "转入：平安县" in teacher.get(f"/record/{programme}").text
+    record = teacher.get(f"/record/{programme}").text
+    assert "转入：平安县" in record
+    works = f"/transfers/arriving/{arrival_of(there).uuid}/works"
+    assert record.count(f'href="{works}"') == 3  # the way to how each point was judged there
+    assert teacher.get(works).status_code == 200
     officer = world.sign_in(tool.test_client(), cast.NEIGHBOUR)
     for address in (f"/cases/{work}", f"/record/{programme}/{there.person.uuid}", "/transfers"):
         assert officer.get(address).status_code == 200, address
@@ -140,6 +144,9 @@ def test_files_that_came_are_only_ever_saved(tool: Flask, world: World, tmp_path
     assert works in teacher.get("/transfer").text
     page = world.sign_in(tool.test_client(), cast.NEIGHBOUR).get(works).text
     assert "2 个文件，带来了 2 个" in page
+    assert "评审员评定" in page
+    assert "逐条看评定" in page
+    assert "没有带来标准的名称" not in page
     files = re.findall(r'href="(/transfers/arriving/[^"]+/files/[0-9a-f]{32})"', page)
     for who, status in ((MOVED, 200), (cast.NEIGHBOUR, 200), (cast.OFFICER, 404)):
         answer = world.sign_in(tool.test_client(), who).get(files[0])
