@@ -77,6 +77,7 @@ class ReviewPolicy(_Rule):
     subjects: Literal["any", "same", "other"] = "any"  # whose work one may review; `prefer_…` only where any
     stages: Literal["any", "same", "other"] = "any"
     exclude_past_reviewers: bool = False  # nobody reviews two works of one author
+    exclude_former_colleagues: bool = True  # where the own school is left out: nor whom one shared it with (ADR 0048)
     decide_days: int = Field(default=0, ge=0, le=90)  # a decision is promised in so many days; 0 = nothing is
     duty: Literal["remind", "hold"] = "remind"  # while own reviews are unfinished: a reminder, or own hours wait
     blind: Literal["double", "single", "open"] = "double"  # neither knows the other; reviewers know authors; both do
@@ -234,6 +235,7 @@ CAME_LATER = (
     ("review", "subjects"),
     ("review", "stages"),
     ("review", "exclude_past_reviewers"),
+    ("review", "exclude_former_colleagues"),
     ("choice", "not_offered"),
     ("choice", "points_in_paper"),
     ("", "files"),

@@ -124,6 +124,8 @@ class Why(StrEnum):
     could fill it, but they review, or have reviewed, another work of this author.
     course_group_too_small, no_course_group: others of the pool could fill it, but the programme takes reviewers from
     the author's course group alone, which has too few people, or the author is in none.
+    former_colleague: former colleagues of the author could fill it, but they are kept apart (who plans says so: the
+    pool itself knows them only as people kept apart).
     no_reviewer_in_pool: too few people may review it at all. everyone_at_limit: enough may, but all owe enough.
     """
 
@@ -138,6 +140,7 @@ class Why(StrEnum):
     SAME_SUBJECT = "same_subject"
     SAME_STAGE = "same_stage"
     PAST_REVIEWER = "past_reviewer"
+    FORMER_COLLEAGUE = "former_colleague"
 
 
 @dataclass(frozen=True, slots=True, order=True)

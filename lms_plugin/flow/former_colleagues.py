@@ -2,7 +2,8 @@
 with whom they shared a school in this round, or within a year (docs/adr/0048)."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 import competencies
+import rubrics
 from lms_plugin.people import OrgMembership, Person
 
 A_YEAR = timedelta(days=365)
@@ -113,4 +115,47 @@ def _until(row: Any, day: Any, *, strict: bool = False) -> ColumnElement[bool]:
 
 
 def _counts(policy: competencies.ReviewPolicy) -> bool:
-    return policy.exclude_own_school or policy.exclude_own_group
+    return policy.exclude_former_colleagues and (policy.exclude_own_school or policy.exclude_own_group)
+
+
+def let_in(
+    reviewers: Iterable[rubrics.Reviewer], former: Mapping[int, Collection[int]]
+) -> tuple[rubrics.Reviewer, ...]:
+    """The reviewers as they would be if nobody were kept from their former colleagues. `former`: person → authors from
+    whom nothing else keeps them."""
+    return tuple(
+        replace(one, recused_authors=one.recused_authors.difference(former[one.id])) if one.id in former else one
+        for one in reviewers
+    )
+
+
+def named(
+    shortages: Sequence[rubrics.Shortage],
+    works: Iterable[rubrics.Work],
+    reviewers: Sequence[rubrics.Reviewer],
+    former: Mapping[int, Collection[int]],
+    rule: rubrics.AllocationRule,
+) -> tuple[rubrics.Shortage, ...]:
+    """What is missing, and why: a work that nobody may review says so of former colleagues where one of them could,
+    however much they have to do."""
+    bare = {one.work_id for one in shortages if one.why is rubrics.Why.NO_REVIEWER_IN_POOL}
+    if not former or not bare:
+        return tuple(shortages)
+    of_author: dict[int, set[int]] = defaultdict(set)
+    for person, authors in former.items():
+        for author in authors:
+            of_author[author].add(person)
+    known = {one.id: one for one in reviewers}
+    free = {
+        one.id: replace(one, owed_now=0, quota=None)
+        for one in let_in((known[key] for key in former if key in known), former)
+    }
+    wide = replace(rule, duty_slack=None, reviews_per_work=1)
+    held_up = set()
+    for work in works:
+        if work.id in bare and work.author_id in of_author:
+            some = [free[key] for key in sorted(of_author[work.author_id]) if key in free and key != work.author_id]
+            themselves = [known[work.author_id]] if work.author_id in known else []
+            if rubrics.allocate([work], [*themselves, *some], wide, 1).assignments:
+                held_up.add(work.id)
+    return tuple(replace(one, why=rubrics.Why.FORMER_COLLEAGUE) if one.work_id in held_up else one for one in shortages)

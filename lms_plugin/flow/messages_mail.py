@@ -115,7 +115,10 @@ def _of(session: Session, actor: Actor) -> MailAddress | None:
 
 def _all_of(session: Session, actor: Actor) -> list[MailAddress]:
     found = session.exec(
-        select(MailAddress).where(col(MailAddress.person_id).in_(actor.person_ids)).order_by(col(MailAddress.id))
+        select(MailAddress)
+        .where(col(MailAddress.person_id).in_(actor.person_ids))
+        .order_by(col(MailAddress.id))
+        .execution_options(populate_existing=True)
     )
     return sorted(
         found,
@@ -141,6 +144,8 @@ def set_address(
         wrong["hour"] = ("form.number", {"least": daytime.first, "most": daytime.until - 1})
     if wrong:
         raise Invalid(wrong)
+    own_row = select(Person).where(Person.id == actor.person_id).with_for_update(key_share=True)
+    session.exec(own_row).one()  # of two posts at once the second finds what the first one asked for
     row = _of(session, actor)
     if row is not None and row.address == address and row.confirmed_at is not None and row.ended_at is None:
         row.hour = hour

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -18,7 +18,6 @@ from competencies import (
     Category,
     CompetencyPoint,
     CreditEntry,
-    CycleRule,
     CycleTotal,
     Decision,
     Head,
@@ -301,68 +300,111 @@ class Export:
     layouts: Mapping[str, competencies.layouts.Layout | None]  # of the sheet's two listings, by code
 
 
-def export(
-    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime, most: int | None = None
-) -> Export:
+def export(session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, now: datetime) -> Export:
     """Everything the page says of a unit, person by person, read row by row so that a city fits as well as a school.
-    `most`: the first so many people alone. Who begins to read the people reads them to the end."""
+    Who stops reading half-way closes what they were given."""
     place = place_of(session, actor, programme_uuid, unit_uuid, now)
     sources = place.sources()
-    tallies: dict[str, Tally] = defaultdict(Tally)
+    tallies, points, sums = _tallies(session, place), _points_of(session, place, sources), _Sums(session, place, now)
+    sums.read(sources)
+    strangers = sources.of_nobodys_category
+
+    def people(statement: Select[Any], *, on_roster: bool) -> Iterator[PersonLine]:
+        with cast("Any", session.exec(cast("Any", statement.execution_options(yield_per=500)))) as rows:
+            for row in rows:
+                yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()), cycle=sums.of(row[9]))
+
+    everybody = _ordered(sources.on_roster(place.unit.path, *_roster_columns(sources, literal(""))))
+    off_roster = strangers.off_roster(place.unit.path, *_off_columns(strangers)).order_by(
+        col(OrgUnit.name), col(Person.staff_number), col(Person.id)
+    )
+    return _export(session, place, tallies, people(everybody, on_roster=True), people(off_roster, on_roster=False))
+
+
+def beginning(
+    session: Session, actor: Actor, programme_uuid: str, unit_uuid: str, listing: str, most: int, now: datetime
+) -> Export:
+    """What `export` begins with, for a look at a layout: of the listing "people" the first so many, of "units" the
+    figures and nobody. Facts are looked up for these people alone, however large the unit is."""
+    place = place_of(session, actor, programme_uuid, unit_uuid, now)
+    if listing == "units":
+        return _export(session, place, _tallies(session, place), iter(()), iter(()))
+    sources, path = place.sources(some=True), place.unit.path
+    entries = place.sources().entries(path, col(RosterEntry.id), place.sources().of_row.root)
+    rows = rows_of(session, _ordered(entries).limit(most))
+    some = {"entries": [row[0] for row in rows], "roots": [row[1] for row in rows if row[1] is not None]}
+    lines = rows_of(session, _of_entries(sources, path), some) if rows else []
+    points, sums = _points_of(session, place, sources, some), _Sums(session, place, now)
+    sums.read(sources, some)
+    people = [_line(row, place, on_roster=True, points=points.get(row[9], ()), cycle=sums.of(row[9])) for row in lines]
+    return _export(session, place, {}, iter(people), iter(()))
+
+
+def _tallies(session: Session, place: Place) -> dict[str, Tally]:
+    """The figures of each unit that has people of its own, by its path."""
+    found: dict[str, Tally] = defaultdict(Tally)
     for group in groups_of(session, place):
-        tallies[group.path] += group.tally(place.frame.rules, place.frame.is_closed)
+        found[group.path] += group.tally(place.frame.rules, place.frame.is_closed)
+    return found
+
+
+def _export(
+    session: Session,
+    place: Place,
+    tallies: Mapping[str, Tally],
+    people: Iterator[PersonLine],
+    off_roster: Iterator[PersonLine],
+) -> Export:
+    tenant_id = place.programme.tenant_id
     above = session.exec(
-        select_rows(OrgUnit).where(OrgUnit.tenant_id == actor.tenant_id, OrgUnit.kind != UnitKind.SCHOOL)
+        select_rows(OrgUnit).where(OrgUnit.tenant_id == tenant_id, OrgUnit.kind != UnitKind.SCHOOL)
     ).all()
     names = dict(
         session.exec(
             select_rows(OrgUnit.path, OrgUnit.name).where(
-                OrgUnit.tenant_id == actor.tenant_id, col(OrgUnit.path).startswith(place.unit.path)
+                OrgUnit.tenant_id == tenant_id, col(OrgUnit.path).startswith(place.unit.path)
             )
         ).all()
+        if tallies
+        else ()
     )
-    points, strangers = _points_of(session, place, sources), sources.of_nobodys_category
-    tenant = get(session, Tenant, actor.tenant_id)
-    rule, today = cycle_rule(tenant.cycle), local_day(now, tenant.timezone)
-    sums = _cycle_sums(session, tenant, sources, rule, today)
-
-    def people(statement: Select[Any], *, on_roster: bool) -> Iterator[PersonLine]:
-        for row in cast("Any", session.exec(cast("Any", statement.limit(most).execution_options(yield_per=500)))):
-            cycle = total_of(rule, today.year, *sums.get(row[9], (0, 0)))
-            yield _line(row, place, on_roster=on_roster, points=points.get(row[9], ()), cycle=cycle)
-
     return Export(
         frame=place.frame,
         unit=UnitRef(place.unit.uuid, place.unit.name),
         units=tuple((names[path], tally) for path, tally in sorted(tallies.items())),
-        people=people(
-            _ordered(sources.on_roster(place.unit.path, *_roster_columns(sources, literal("")))), on_roster=True
-        ),
-        off_roster=people(
-            strangers.off_roster(place.unit.path, *_off_columns(strangers)).order_by(
-                col(OrgUnit.name), col(Person.staff_number), col(Person.id)
-            ),
-            on_roster=False,
-        ),
-        seal=head(session, actor.tenant_id),
+        people=people,
+        off_roster=off_roster,
+        seal=head(session, tenant_id),
         level_words=competencies.frameworks.words_of_levels(session, place.programme.framework_version_id),
         above={pk(one): (one.kind, one.name) for one in above},
         layouts=layouts.holding(session, place.programme, ("people", "units")),
     )
 
 
-def _cycle_sums(
-    session: Session, tenant: Tenant, sources: Sources, rule: CycleRule, today: date
-) -> dict[int, tuple[int, int]]:
-    """Each human being's hours of all kinds, and of practice, in the cycle of today: one query."""
-    who = sources.who
-    statement = sums_in(span_of(rule, today, tenant.timezone), who.c.root_id, pk(tenant))
-    rows = rows_of(session, statement.join(who, who.c.person_id == col(CreditEntry.person_id)))
-    return {root: (int(total), int(practice)) for root, total, practice in rows}
+class _Sums:
+    """Each human being's hours of all kinds, and of practice, in the cycle of today."""
+
+    def __init__(self, session: Session, place: Place, now: datetime) -> None:
+        self.session, self.tenant = session, get(session, Tenant, place.programme.tenant_id)
+        self.rule, self.today = cycle_rule(self.tenant.cycle), local_day(now, self.tenant.timezone)
+        self.found: dict[int, tuple[int, int]] = {}
+
+    def read(self, sources: Sources, some: Mapping[str, Any] | None = None) -> None:
+        """Of those in the sources (`some`: its people): one query."""
+        who = sources.who
+        statement = sums_in(span_of(self.rule, self.today, self.tenant.timezone), who.c.root_id, pk(self.tenant))
+        rows = rows_of(self.session, statement.join(who, who.c.person_id == col(CreditEntry.person_id)), some)
+        self.found = {root: (int(total), int(practice)) for root, total, practice in rows}
+
+    def of(self, root: int | None) -> CycleTotal:
+        """The totals of one, held against the rule."""
+        return total_of(self.rule, self.today.year, *self.found.get(root or 0, (0, 0)))
 
 
-def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, list[tuple[str, Level]]]:
-    """Each person's released points with the levels that hold, in the framework's order.
+def _points_of(
+    session: Session, place: Place, sources: Sources, some: Mapping[str, Any] | None = None
+) -> dict[int, list[tuple[str, Level]]]:
+    """Each person's released points with the levels that hold, in the framework's order; `some` as in `_Sums`.
 
     Points that failed and were given back for others are left out.
     """
@@ -390,6 +432,7 @@ def _points_of(session: Session, place: Place, sources: Sources) -> dict[int, li
             ),
         )
         .where(col(Submission.programme_id) == pk(place.programme), col(Decision.released_at).is_not(None)),
+        some,
     )
     best: dict[int, dict[tuple[int, str], Level]] = defaultdict(dict)
     for root, code, position, level, revoked_at in rows:

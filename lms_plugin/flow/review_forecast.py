@@ -16,7 +16,7 @@ import competencies
 import rubrics
 from lms_plugin.db import pk, table
 from lms_plugin.flow import categories, conflicts, former_colleagues, host_list, leavers, quotas
-from lms_plugin.flow.review_pool import Plan, Pool, Said, rule_of, said_in
+from lms_plugin.flow.review_pool import Pool, Said, planned_of, rule_of, said_in
 from lms_plugin.flow.review_preview import Preview, preview_of
 from lms_plugin.people import Enrolment, Exemption, OrgMembership, OrgUnit, Person, RosterEntry, UnitKind
 
@@ -85,8 +85,8 @@ def forecast(
     inputs = rubrics.Inputs(pool.works, pool.reviewers, pool.existing, rule, differing)
     planned = rubrics.planned(inputs, 1)
     slots = tuple(rubrics.Slot(one.work_id, one.work_id, one.reviewer_id, third) for one, third in planned.rows())
-    plan = Plan(slots, planned.shortages, inputs, planned, 1)
-    whys = Counter(one.why.value for one in planned.shortages)
+    plan = planned_of(pool, slots, inputs, planned, 1)
+    whys = Counter(one.why.value for one in plan.shortages)
     room = rubrics.room_of(pool.works, pool.reviewers, rule, pool.existing)
     return replace(
         told,
@@ -345,4 +345,15 @@ def _pool(facts: Facts, begun: Pool, coming: list[_Coming], share: int) -> Pool:
         for one in begun.reviewers
     ]
     names = {one.school_id: one.school for one in people if one.school_id is not None}
-    return replace(begun, works=tuple(works), reviewers=tuple(reviewers), school_names=names | begun.school_names)
+    others = {one.id: one.recused_authors - begun.former.get(one.id, frozenset()) for one in begun.reviewers}
+    return replace(
+        begun,
+        works=tuple(works),
+        reviewers=tuple(reviewers),
+        school_names=names | begun.school_names,
+        former={
+            one.id: frozenset(authors)
+            for one in reviewers
+            if (authors := former.get(one.id, set()) - apart.get(one.id, set()) - others.get(one.id, frozenset()))
+        },
+    )

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,7 @@ class Pool:
     `late`: reviews by work whose time is up, the longest untouched first: they stand until somebody else is found.
     `waiting`: works whose author may still withdraw. `differing`: works whose submitted reviews differ on pass, with
     the point levels of those reviews. `gone`: people who take part no more; `groups`: course groups of people, None =
-    not asked.
+    not asked; `former`: person → authors from whom they are kept as former colleagues and for nothing else.
     """
 
     works: tuple[rubrics.Work, ...]
@@ -53,6 +53,7 @@ class Pool:
     school_names: dict[int, str]
     gone: frozenset[int] = frozenset()
     groups: Mapping[int, frozenset[int]] | None = None
+    former: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,11 @@ def pool_of(
         school_names=names,
         gone=frozenset(left),
         groups=groups,
+        former={
+            person: found
+            for person, authors in former.items()
+            if (found := frozenset(authors & here - recused.get(person, set()) - apart.get(person, set())))
+        },
     )
 
 
@@ -321,13 +327,14 @@ def handed_on(pool: Pool, slots: Sequence[rubrics.Slot], enough: int) -> list[ru
 @dataclass(frozen=True)
 class Plan:
     """What an allotment would do now: the reviews to be made, and what nobody is free for; from what, and by which
-    seed, so that it can be drawn again."""
+    seed, so that it can be drawn again. `former` as `Pool`."""
 
     slots: tuple[rubrics.Slot, ...]
     shortages: tuple[rubrics.Shortage, ...]
     inputs: rubrics.Inputs
     planned: rubrics.Planned
     seed: int
+    former: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     @property
     def works(self) -> set[int]:
@@ -352,7 +359,15 @@ def plan_of(pool: Pool, rules: competencies.Rules, seed: int | None = None, slac
         seed = int(inputs.content_hash()[:8], 16) >> 1
     planned = rubrics.planned(inputs, seed)
     slots = tuple(slot_of(pool, one, third) for one, third in planned.rows())
-    return Plan(slots, planned.shortages, inputs, planned, seed)
+    return planned_of(pool, slots, inputs, planned, seed)
+
+
+def planned_of(
+    pool: Pool, slots: tuple[rubrics.Slot, ...], inputs: rubrics.Inputs, planned: rubrics.Planned, seed: int
+) -> Plan:
+    """The plan, with what keeps a work from being filled in words that an officer can act on."""
+    shortages = former_colleagues.named(planned.shortages, pool.works, pool.reviewers, pool.former, inputs.rule)
+    return Plan(slots, shortages, inputs, planned, seed, pool.former)
 
 
 def third_of(

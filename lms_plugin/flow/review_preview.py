@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median_low
 
 import rubrics
+from lms_plugin.flow import former_colleagues
 from lms_plugin.flow.review_pool import Plan, Pool
 
 MOST_TRIED = 5_000
@@ -104,9 +105,13 @@ def _choices(plan: Plan, short: int) -> list[Choice]:
     tried["more_each"] = replace(rule, max_reviews=min(100, rule.max_reviews + 2))
     if rule.reviews_per_work > 1:
         tried["fewer"] = replace(rule, reviews_per_work=rule.reviews_per_work - 1)
+    inputs = {what: replace(plan.inputs, rule=other) for what, other in tried.items()}
+    if plan.former:
+        met = former_colleagues.let_in(plan.inputs.reviewers, plan.former)
+        inputs["former"] = replace(plan.inputs, reviewers=met)
     found = []
-    for what, other in tried.items():
-        left = rubrics.planned(replace(plan.inputs, rule=other), plan.seed).shortages
+    for what, other in inputs.items():
+        left = rubrics.planned(other, plan.seed).shortages
         missing = sum(one.short for one in left)
         if missing < short:
             found.append(Choice(what, missing))

@@ -187,7 +187,7 @@ def _preview(layout: competencies.layouts.Layout, programme: str) -> sheets.Page
     if layout.listing == "scores" and there.course:
         found = own.scores_listing(course_deliveries.sheet_rows(db(), actor(), there.course, edge().now))
     elif layout.listing in {"people", "units"} and there.programme:
-        export = oversee_lists.export(db(), actor(), there.programme, there.unit, edge().now, SHOWN)
+        export = oversee_lists.beginning(db(), actor(), there.programme, there.unit, layout.listing, SHOWN, edge().now)
         units, people, _off_roster = own.progress_listings(export)
         found = units if layout.listing == "units" else people
     page = listings.arranged(found, layout)

@@ -143,6 +143,8 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
             peers.append(_("本校和同一学区（学校联盟）的人不评。"))
         elif review.exclude_own_school:
             peers.append(_("本校的人不评本校的材料。"))
+        if (review.exclude_own_group or review.exclude_own_school) and review.exclude_former_colleagues:
+            peers.append(_("一年以内（或本轮里）在一所学校共过事的，也不互相评。"))
         if review.exclude_past_reviewers:
             peers.append(_("评过同一位作者的，不再评这位作者的。"))
     if review.pass_clear:

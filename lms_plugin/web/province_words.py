@@ -57,6 +57,7 @@ def labels() -> dict[str, str]:
         "review.subjects": _("学科"),
         "review.stages": _("学段"),
         "review.exclude_past_reviewers": _("评过一位作者的，不再评这位作者的"),
+        "review.exclude_former_colleagues": _("回避以前的同事"),
         "review.prefer_same_subject": _("优先同学科"),
         "review.course_groups": _("按课程小组分配互评"),
         "review.withdraw_minutes": _("提交后至少几分钟可撤回"),

@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 import competencies
+import rubrics
+from lms_plugin import db
 from lms_plugin.db import pk
 from lms_plugin.errors import Refused
-from lms_plugin.flow import calibration, former_colleagues, review, roster_ties
-from lms_plugin.people import OrgMembership
+from lms_plugin.flow import calibration, conflicts, former_colleagues, review, review_views, roster_ties
+from lms_plugin.people import OrgMembership, Person
 from tests import people as cast
 from tests.factories import World
-from tests.flow.handed_in import hand_in, reviews_of
+from tests.flow.handed_in import hand_in, reviews_of, version_of
 from tests.flow.test_appeals import ask, members, result_of, who_is
 from tests.flow.test_calibration import example, settled
 from tests.flow.test_claims import HOUR, LATE, claim, joins
@@ -113,3 +115,57 @@ def test_a_panel_asks_no_former_colleague_even_of_the_whole_district(world: Worl
     found = members(world, ask(world, work))
     assert found
     assert not {who_is(world, one) for one in found} & {cast.WANG, cast.LI}
+
+
+# --- said in words, and a setting ---
+
+
+def from_new_school(world: World, work: competencies.Submission) -> None:
+    """It was handed in after the move."""
+    version = version_of(world, work)
+    version.org_unit_id = pk(world.schools[NEW])
+    world.session.add(version)
+    world.session.flush()
+
+
+def whys(world: World) -> dict[str, set[str]]:
+    """Who lacks reviewers, and why, as the last allotment says."""
+    row = world.session.exec(select(rubrics.Allocation).order_by(col(rubrics.Allocation.id).desc())).first()
+    assert row is not None
+    names = {work.uuid: work.person_id for work in world.session.exec(select(competencies.Submission))}
+    found: dict[str, set[str]] = {}
+    for one in row.shortages:
+        author = db.get(world.session, Person, names[one["submission"]]).name
+        found.setdefault(author, set()).add(one["why"])
+    return found
+
+
+def test_a_work_that_lacks_reviewers_for_this_alone_says_so(world: World) -> None:
+    """陈晓芳 went over to the school of the only others: all that could review her knew her."""
+    rules(world)
+    moved(world, cast.CHEN)
+    works = [hand_in(world, who, "A3", world.now - 2 * HOUR) for who in (cast.CHEN, cast.WANG, cast.LI)]
+    from_new_school(world, works[0])
+    officer = world.actor(cast.OFFICER)
+    page = review_views.allocation_page(world.session, officer, world.programme, world.now)
+    assert page.preview is not None
+    assert "former" in {one.what for one in page.preview.choices}
+    review.allocate(world.session, officer, world.programme, 7, world.now)
+    assert whys(world)["陈晓芳"] == {"former_colleague"}
+    policy = {"pool": "district", "exclude_own_school": True, "exclude_former_colleagues": False, "reviews_per_work": 1}
+    world.set_rules(review=policy)
+    assert pairs(world, competencies.rules_of(world.session, world.programme).review) == {}
+    review.allocate(world.session, officer, world.programme, 8, world.now)
+    assert "陈晓芳" not in whys(world)
+
+
+def test_whom_something_else_keeps_out_is_not_blamed_on_it(world: World) -> None:
+    rules(world)
+    moved(world, cast.CHEN)
+    works = [hand_in(world, who, "A3", world.now - 2 * HOUR) for who in (cast.CHEN, cast.WANG)]
+    from_new_school(world, works[0])
+    officer = world.actor(cast.OFFICER)
+    numbers = (cast.CHEN.staff_number, cast.WANG.staff_number)
+    conflicts.keep_apart(world.session, officer, conflicts.Said(*numbers, "family"), world.now)
+    review.allocate(world.session, officer, world.programme, 7, world.now)
+    assert whys(world)["陈晓芳"] == {"no_reviewer_in_pool"}

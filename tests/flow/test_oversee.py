@@ -1,6 +1,6 @@
 """进度: every figure within the one before, the same on page, sheet and ledger, and nobody sees beyond their reach."""
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import timedelta
 
 import hypothesis.strategies as st
@@ -225,6 +225,19 @@ def test_sheet_page_and_ledger_agree(world: World) -> None:
         row = rows[who.staff_number]
         assert (row.practice_hundredths, row.online_hundredths) == (kept[CreditKind.PRACTICE], kept[CreditKind.ONLINE])
     assert [row.staff_number for row in found.off_roster] == ["PA003"]
+
+
+def test_a_look_at_a_layout_is_what_the_sheet_begins_with(world: World) -> None:
+    for who in cast.TEACHERS[:5]:
+        put_on_roster(world, who)
+    pass_points(world, cast.CHEN, (2, 1, 1))
+    there = (world.session, world.actor(cast.OFFICER), world.programme.uuid, world.county.uuid)
+    whole = oversee_lists.export(*there, world.now)
+    everybody = list(whole.people)
+    look = oversee_lists.beginning(*there, "people", 2, world.now)
+    assert [replace(one, person_uuid="") for one in look.people] == everybody[:2]
+    assert look.units == ()
+    assert oversee_lists.beginning(*there, "units", 2, world.now).units == whole.units
 
 
 STAGES = st.integers(min_value=0, max_value=6)

@@ -209,7 +209,7 @@ def test_rules_from_before_are_the_same_rules() -> None:
     later = ("course_groups", "lease_hours", "score", "returned_to", "decide_days", "claims", "declines", "pass_clear")
     for name in later:
         del old["review"][name]
-    who = ("exclude_own_group", "subjects", "stages", "exclude_past_reviewers")
+    who = ("exclude_own_group", "subjects", "stages", "exclude_past_reviewers", "exclude_former_colleagues")
     for name in ("calibration", "calibration_items", "blind", "peer_due", "duty", *who):
         del old["review"][name]
     del old["result"]["retakes"], old["hours"]["per_credit_point_hundredths"]

@@ -42,6 +42,7 @@ def form(world, **changes):
         "third_when_differing": "1",
         "max_reviews": "6",
         "pool": "own_group",
+        "exclude_former_colleagues": "1",
         "prefer_same_subject": "1",
         "course_groups": "off",
         "subjects": "any",

@@ -50,6 +50,7 @@ OTHERS: dict[str, Any] = {
 NEEDED = {  # a setting that says something only beside another one
     "review.calibration_items": {"review": {"calibration": "mixed"}},
     "review.exclude_own_group": {"review": {"pool": "district"}},
+    "review.exclude_former_colleagues": {"review": {"pool": "district", "exclude_own_school": True}},
     **{f"appeals.{name}": {"appeals": {"days": 7}} for name in ("answer_days", "panel", "may_fall")},
     "hours.pass_hundredths": {"hours": {"kind": "per_level"}},
     "hours.excellent_hundredths": {"hours": {"kind": "per_level"}},

@@ -23,7 +23,19 @@ import rubrics
 from lms_plugin import db
 from lms_plugin.config import Settings
 from lms_plugin.db import pk
-from lms_plugin.flow import award, cases, courses, curate, editing, enter, invitations, reversal, review, sessions
+from lms_plugin.flow import (
+    award,
+    cases,
+    courses,
+    curate,
+    editing,
+    enter,
+    invitations,
+    messages_mail,
+    reversal,
+    review,
+    sessions,
+)
 from lms_plugin.people import Course, Enrolment, Notice, Person, Role, RoleKind, WebSession
 from tests import people as cast
 from tests.competencies import packs_made
@@ -207,6 +219,22 @@ def test_a_reversal_asked_for_several_times_happens_once(house: House) -> None:
     assert balance(house, cast.CHEN) == 0
     house.look()
     assert len(house.session.exec(select(competencies.CreditEntry)).all()) == 2
+
+
+def test_an_address_that_is_posted_twice_at_once_is_sent_one_code(house: House) -> None:
+    """The first time there is no row to wait for; later there is one that both have read."""
+    chen = house.world.actor(cast.CHEN)
+    house.session.rollback()
+    for at in (house.world.now, house.world.now + HOUR):
+
+        def act(at: datetime = at) -> None:
+            with db.transaction(house.factory) as session:
+                messages_mail.set_address(session, chen, "chen@school.example", 9, at)
+
+        answers = at_once(*[act] * TOGETHER)
+        assert answers.count(None) == 1
+        told = {getattr(one, "code", one) for one in answers if one is not None}
+        assert told == {"mail.code_too_often"}
 
 
 def test_two_trainers_decide_one_work(house: House) -> None:
