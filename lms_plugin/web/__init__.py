@@ -138,6 +138,7 @@ def _templates(app: Flask) -> None:
     app.jinja_env.globals.update(
         asset=asset,
         point_word=marks.point_word,
+        ngettext=formats.ngettext_safe,
         languages_in=formats.languages_in,
         language_name=formats.language_name,
         own_name=formats.own_name,

@@ -10,6 +10,7 @@ import competencies
 from competencies import Category, Rules
 from lms_plugin.web import formats
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import ngettext
 
 Names = Mapping[str, Mapping[str, str]]
 FLAGS = tuple(f"for_{one.value}" for one in Category)
@@ -165,7 +166,7 @@ def words(rules: Rules, names: Names = MappingProxyType({})) -> list[str]:
             continue
         parts = []
         if own.required_points:
-            parts.append(_("选 %(n)s 个能力点", n=own.required_points))
+            parts.append(ngettext("选 %(n)s 个能力点", "选 %(n)s 个能力点", own.required_points, n=own.required_points))
         if own.min_dimensions:
             parts.append(_("来自至少 %(n)s 个维度", n=own.min_dimensions))
         if own.only:

@@ -36,6 +36,16 @@ def gettext(message: str, **values: Any) -> str:
     return found % values if values else found
 
 
+def ngettext(one: str, more: str, number: int, **values: Any) -> str:
+    """As `gettext`, of a sentence whose English goes by a number. Chinese has one form: both texts are the same."""
+    return _plural_finder(language())(one, more, number) % values
+
+
+def ngettext_safe(one: str, more: str, number: int, **values: Any) -> Markup:
+    """`ngettext` for templates: what is filled in is escaped."""
+    return Markup(_plural_finder(language())(one, more, number)) % values  # noqa: S704 - the sentence is ours
+
+
 def language() -> str:
     """The page's language (zh, en), kept: pages ask hundreds of times, and flask_babel goes through three proxies."""
     if not has_request_context():
@@ -54,6 +64,12 @@ def _babel_language() -> str:
 @cache
 def _finder(_language: str) -> Callable[[str], str]:
     find: Callable[[str], str] = get_translations().gettext
+    return find
+
+
+@cache
+def _plural_finder(_language: str) -> Callable[[str, str, int], str]:
+    find: Callable[[str, str, int], str] = get_translations().ngettext
     return find
 
 

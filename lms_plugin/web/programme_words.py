@@ -7,6 +7,7 @@ from competencies import Files, ReviewPolicy, Rules
 from lms_plugin.flow.curate_views import ProgrammeView
 from lms_plugin.web import appeal_form, category_form, chain_form, formats, marks, uncertain
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import ngettext
 from lms_plugin.web.programme_form import choice_words
 
 MB = 1024 * 1024
@@ -195,7 +196,12 @@ def parts(rules: Rules, undeclared: int = 0, names: category_form.Names = Mappin
     ]
     if result.retakes is not None:
         outcome.append(
-            _("不合格的能力点最多重新准备 %(n)s 次。", n=result.retakes)
+            ngettext(
+                "不合格的能力点最多重新准备 %(n)s 次。",
+                "不合格的能力点最多重新准备 %(n)s 次。",
+                result.retakes,
+                n=result.retakes,
+            )
             if result.retakes
             else _("不合格的能力点不能重新准备，可以换一个。")
         )

@@ -13,6 +13,7 @@ from lms_plugin.flow import cohorts, extensions, remarking, rounds
 from lms_plugin.web import formats, messages
 from lms_plugin.web.edge import actor, db, edge
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import ngettext
 from lms_plugin.web.forms import whole
 from lms_plugin.web.oversee import local_day
 
@@ -141,7 +142,12 @@ def event_word(line: rounds.EventLine) -> str:
             **{name: line.details[name] for name in ("works", "number", "again", "aside")},
         )
     words = {
-        "cohorts": _("给 %(n)s 人定了参加的年份", n=line.details.get("people", 0)),
+        "cohorts": ngettext(
+            "给 %(n)s 人定了参加的年份",
+            "给 %(n)s 人定了参加的年份",
+            line.details.get("people", 0),
+            n=line.details.get("people", 0),
+        ),
         "cohort_place": _("把“%(who)s”定在 %(year)s 年", who=given["who"], year=line.details.get("year", "")),
         "extended": _("给“%(who)s”延期到 %(day)s", **given),
         "extension_ended": _("收回给“%(who)s”的延期（到 %(day)s）", **given),

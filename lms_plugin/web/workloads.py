@@ -1,5 +1,6 @@
 """工作量证明: made out for everybody who did something for others in a round, printed, taken back."""
 
+from collections.abc import Callable
 from datetime import date
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -13,21 +14,29 @@ from lms_plugin.web import messages
 from lms_plugin.web.certificates import as_pdf, verify_url
 from lms_plugin.web.edge import actor, db, edge, parts
 from lms_plugin.web.formats import gettext as _
+from lms_plugin.web.formats import ngettext
 from lms_plugin.web.forms import pages, whole
 
 blueprint = Blueprint("workloads", __name__)
 
 
-def work_words() -> dict[str, tuple[str, str]]:
-    """What is certified, and its unit."""
+def work_words() -> dict[str, tuple[str, Callable[[int], str]]]:
+    """What is certified, and the unit of so many."""
+
+    def works(number: int) -> str:
+        return ngettext("件", "件", number)
+
+    def plans(number: int) -> str:
+        return ngettext("套", "套", number)
+
     return {
-        "reviews": (_("评审作品"), _("件")),
-        "decisions": (_("评定作品"), _("件")),
-        "samples": (_("抽查作品"), _("件")),
-        "trainings": (_("主持培训"), _("次")),
-        "attendees": (_("培训到场"), _("人次")),
-        "plans_led": (_("牵头的学校方案（已通过）"), _("套")),
-        "plans_seen": (_("审阅学校方案"), _("套")),
+        "reviews": (_("评审作品"), works),
+        "decisions": (_("评定作品"), works),
+        "samples": (_("抽查作品"), works),
+        "trainings": (_("主持培训"), lambda number: ngettext("次", "次", number)),
+        "attendees": (_("培训到场"), lambda _number: _("人次")),
+        "plans_led": (_("牵头的学校方案（已通过）"), plans),
+        "plans_seen": (_("审阅学校方案"), plans),
     }
 
 
