@@ -48,7 +48,7 @@ NASTY = [
 FIELDS = (
     "point part.reason version keep url file tick mark.a.b m.a.b r.a.b case base number reason text kind unit name "
     "school stage subject programme staff_number from to next locale text_size state title target ticket code iss "
-    "login_hint target_link_uri id_token error fingerprint"
+    "language tag login_hint target_link_uri id_token error fingerprint"
 )
 
 
