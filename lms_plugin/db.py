@@ -129,6 +129,7 @@ def engine(url: str) -> Engine:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA recursive_triggers=ON")  # else INSERT OR REPLACE deletes past the triggers of the ledger
         cursor.execute("PRAGMA busy_timeout=15000")
         cursor.close()
 

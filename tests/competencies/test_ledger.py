@@ -104,11 +104,17 @@ def test_an_entry_of_nothing_is_not_written(world: World) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE credit_entry SET credit_hundredths = 1", "DELETE FROM credit_entry"],
+    [
+        "UPDATE credit_entry SET credit_hundredths = 1",
+        "DELETE FROM credit_entry",
+        "INSERT INTO credit_entry SELECT * FROM credit_entry WHERE true ON CONFLICT (id) DO UPDATE SET kind = 'online'",
+        "REPLACE INTO credit_entry SELECT * FROM credit_entry",
+    ],
 )
 def test_the_database_refuses_to_change_the_ledger(world: World, statement: str) -> None:
     enter(world, cast.CHEN, 2500)
-    with pytest.raises(DBAPIError, match="append-only"), world.session.begin_nested():
+    knows = world.session.get_bind().dialect.name == "sqlite" or not statement.startswith("REPLACE")
+    with pytest.raises(DBAPIError, match="append-only" if knows else "syntax error"), world.session.begin_nested():
         world.session.connection().execute(text(statement))
     assert competencies.balance(world.session, pk(world.programme), [pk(world.person(cast.CHEN))]) == {
         pk(world.person(cast.CHEN)): {**dict.fromkeys(CreditKind, 0), CreditKind.PRACTICE: 2500}
