@@ -6,11 +6,13 @@ Nobody who reviewed or decided is named: of them the package says what they were
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from sqlmodel import Session
 
+import competencies
 import rubrics
 from lms_plugin.errors import Refused
 from lms_plugin.flow import marking
@@ -40,7 +42,7 @@ class Line:
 class Judged:
     """How a work was judged. `by`: one of `BY`, "" = not said; `rule_number`, `rule_sha256`: of the version of the
     programme's rules that held then, 0 and "" = not said; `level_words`: the framework's own words, as `Held` has them;
-    `decided_on`: the day, as it was written there."""
+    `decided_on`: the day."""
 
     by: str
     rule_number: int
@@ -153,8 +155,18 @@ def must_be_readable(lines: Iterable[Mapping[str, Any]]) -> None:
             raise Refused("transfer.marks_unreadable", line=number)
 
 
-def judged_in(line: Mapping[str, Any]) -> Judged | None:
-    """How the work in a line of the record was judged; None where it is not said in a shape that we know."""
+def day_of(moment: str, timezone: str) -> str:
+    """The day of a moment that a package says, in that time zone; what is no such moment as it stands, cut short."""
+    try:
+        found = datetime.fromisoformat(moment)
+        return competencies.local_day(found, timezone).isoformat() if found.tzinfo is not None else moment[:10]
+    except (ValueError, OverflowError):
+        return moment[:10]
+
+
+def judged_in(line: Mapping[str, Any], timezone: str) -> Judged | None:
+    """How the work in a line of the record was judged; None where it is not said in a shape that we know. `timezone`:
+    whose days are told."""
     said = _read(line)
     if said is None:
         return None
@@ -184,7 +196,7 @@ def judged_in(line: Mapping[str, Any]) -> Judged | None:
         by=said.decision.by,
         rule_number=rule.number if rule is not None else 0,
         rule_sha256=rule.sha256 if rule is not None else "",
-        decided_on=said.decision.decided_at[:10],
+        decided_on=day_of(said.decision.decided_at, timezone),
         reviews=len(said.reviews),
         level_words=said.level_words,
         lines=tuple(lines),

@@ -17,7 +17,7 @@ from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import find, get, pk
 from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import arrivals, transfer_marks, transfer_package, transfer_reach
-from lms_plugin.people import Person
+from lms_plugin.people import Person, Tenant
 
 domain = competencies.transfers
 MOST_WORKS, MOST_PIECES = 500, 2000
@@ -106,8 +106,9 @@ class _Work(_Loose):
     decision: _Decision
 
 
-def works_in(data: bytes, titles: Mapping[str, str]) -> tuple[Work, ...]:
-    """The works that a package names (`transfer_package.read` has gone through it), the newest last."""
+def works_in(data: bytes, titles: Mapping[str, str], timezone: str = "UTC") -> tuple[Work, ...]:
+    """The works that a package names (`transfer_package.read` has gone through it), the newest last. `timezone`: whose
+    days are told."""
     works = []
     for line in transfer_package.record_of(data):
         try:
@@ -121,7 +122,7 @@ def works_in(data: bytes, titles: Mapping[str, str]) -> tuple[Work, ...]:
                 point=said.point,
                 name=said.name,
                 number=said.version,
-                submitted_at=said.submitted_at[:10],
+                submitted_at=transfer_marks.day_of(said.submitted_at, timezone),
                 school=said.school,
                 level=Level(said.decision.point_level) if said.decision.point_level is not None else None,
                 reason=said.decision.reason,
@@ -135,7 +136,7 @@ def works_in(data: bytes, titles: Mapping[str, str]) -> tuple[Work, ...]:
                     )
                     for piece in pieces[:MOST_PIECES]
                 ),
-                judged=transfer_marks.judged_in(line),
+                judged=transfer_marks.judged_in(line, timezone),
             )
         )
     return tuple(works[-MOST_WORKS:])
@@ -146,7 +147,9 @@ def page(session: Session, actor: Actor, uuid: str, now: datetime) -> WorksPage:
     row = _readable(session, actor, uuid)
     try:
         package = arrivals.package_of(session, row, now)
-        works = works_in(arrivals.content_of(session, row), package.titles)
+        works = works_in(
+            arrivals.content_of(session, row), package.titles, get(session, Tenant, row.tenant_id).timezone
+        )
     except Refused:
         raise NotFound from None  # what cannot be read any more is said on the page of the arrival
     files = session.exec(select(domain.TransferFile).where(domain.TransferFile.arrival_id == pk(row)))

@@ -34,6 +34,7 @@ from tests.moving import SECRET, There, arrival_of, asked, released, there_of
 from tests.serving import settings_of
 
 domain = competencies.transfers
+SHANGHAI = "Asia/Shanghai"
 LESSON = b"%PDF-1.7 a plan of a lesson"
 FILM = b"a film, far too large to travel"
 
@@ -264,7 +265,7 @@ WORK: dict[str, object] = {
     "decision": {
         "by": "panel",
         "rule": {"number": 2, "sha256": "a" * 64},
-        "decided_at": "2026-10-20T08:00:00+00:00",
+        "decided_at": "2026-10-19T18:00:00+00:00",  # in the small hours of the next day there
         "marks": {
             "plan": {"c1": {"level": 1, "reason": "<b>目标</b>"}, "c9": {"level": 0}},
             "film": {"is_valid": {"level": True}},
@@ -278,7 +279,7 @@ def changed_work(**changes: object) -> dict[str, object]:
 
 
 def test_marks_are_counted_and_what_is_not_named_stands_by_its_key() -> None:
-    judged = transfer_marks.judged_in(WORK)
+    judged = transfer_marks.judged_in(WORK, SHANGHAI)
     assert judged is not None
     first, *others = judged.lines
     assert (first.item, first.asks, first.counts, first.own, first.level) == (
@@ -297,13 +298,16 @@ def test_a_package_of_before_says_the_same_without_names() -> None:
     """Made before names travelled: other shapes are passed over, and nothing is refused."""
     old = {key: value for key, value in WORK.items() if key != "items"}
     old["decision"] = {"marks": {"plan": {"c1": {"level": 2}}}, "point_level": 2}
-    judged = transfer_marks.judged_in(old)
+    judged = transfer_marks.judged_in(old, SHANGHAI)
     assert judged is not None
     assert [(one.key, one.level) for one in judged.lines] == [("plan · c1", 2)]
     assert (judged.by, judged.rule_number, judged.decided_on) == ("", 0, "")
+    assert [transfer_marks.day_of(said, SHANGHAI) for said in ("0001-01-01T00:00:00+14:00", "yesterday", "")] == [
+        "0001-01-01", "yesterday", "",
+    ]  # fmt: skip
     strange = {**old, "self_marks": ["none"]}
     transfer_marks.must_be_readable([old, strange])
-    assert transfer_marks.judged_in(strange) is None
+    assert transfer_marks.judged_in(strange, SHANGHAI) is None
 
 
 MARKS: dict[str, dict[str, object]] = {
