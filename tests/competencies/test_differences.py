@@ -121,7 +121,7 @@ def tells(one: Difference) -> bool:
     return one.sort != "changed" or bool(one.changes) or one.has_more or any(map(tells, one.parts))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(packs_made.packs(), packs_made.packs())
 def test_nothing_is_told_of_the_same_and_something_of_all_else(one: dict[str, Any], two: dict[str, Any]) -> None:
     assert differences(one, copy.deepcopy(one)) == ()

@@ -18,7 +18,7 @@ BOTH = [
     ("UPDATE credit_entry SET policy_id = 900001", "规则版本不见了"),
     ("UPDATE credit_entry SET tenant_id = (SELECT max(id) FROM tenant)", "记录不见了"),
     ("UPDATE ledger_seal SET first_entry_id = -7, last_entry_id = -7", "封存被改动过"),
-    ("UPDATE ledger_seal SET hash = 'x'", "抽查或学时证明里记下了"),
+    ("UPDATE ledger_seal SET hash = 'x'", "学时证明或每天早上的通知里记下了"),
     ("DELETE FROM ledger_seal", "没有一次封存里有这条记录"),
 ]
 SQLITE = [
