@@ -168,8 +168,8 @@ def seeded(url: str, works: int, now: datetime) -> int:
         connection.execute(
             text(
                 "INSERT INTO person (uuid, tenant_id, version, name, staff_number, subject, confirmed_how, locale,"
-                " text_size, theme, absorbed_ids, created_at, id)"
-                " SELECT md5('p' || n), (SELECT min(id) FROM tenant), 1, '教师' || n, 'N' || n, '语文', '', '',"
+                " reading_language, text_size, theme, absorbed_ids, created_at, id)"
+                " SELECT md5('p' || n), (SELECT min(id) FROM tenant), 1, '教师' || n, 'N' || n, '语文', '', '', '',"
                 " 'standard', '', '[]', :now, :first + n FROM generate_series(0, :works - 1) AS n"
             ),
             asked,

@@ -65,8 +65,9 @@ def database() -> Iterator[str]:
 
 
 SEEDING = (
-    "INSERT INTO person (uuid, tenant_id, version, name, staff_number, subject, confirmed_how, locale, text_size,"
-    " theme, absorbed_ids, created_at) SELECT md5('p' || n), :tenant, 1, '教师' || n, 'N' || n, '', '', '',"
+    "INSERT INTO person (uuid, tenant_id, version, name, staff_number, subject, confirmed_how, locale,"
+    " reading_language, text_size, theme, absorbed_ids, created_at)"
+    " SELECT md5('p' || n), :tenant, 1, '教师' || n, 'N' || n, '', '', '', '',"
     " 'standard', '', '[]', :now FROM generate_series(1, :works) AS n",
     "INSERT INTO org_membership (person_id, org_unit_id, starts_on) SELECT id, (SELECT min(id) FROM org_unit), :now"
     " FROM person WHERE staff_number LIKE 'N%'",

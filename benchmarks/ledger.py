@@ -77,8 +77,8 @@ def seed(url: str, entries: int, now: datetime, *, is_sealed: bool = True) -> No
         connection.execute(
             text(
                 "INSERT INTO person (uuid, tenant_id, version, name, staff_number, subject, confirmed_how, locale,"
-                " text_size, theme, absorbed_ids, created_at)"
-                " SELECT md5('p' || n), (SELECT min(id) FROM tenant), 1, '教师' || n, 'N' || n, '语文', '', '',"
+                " reading_language, text_size, theme, absorbed_ids, created_at)"
+                " SELECT md5('p' || n), (SELECT min(id) FROM tenant), 1, '教师' || n, 'N' || n, '语文', '', '', '',"
                 " 'standard', '', '[]', :now FROM generate_series(1, :people) AS n"
             ),
             {"people": max(1, entries // EACH), "now": now},
