@@ -19,6 +19,7 @@ SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "100",
+    "max_locks_per_transaction": "512",  # a test is one transaction with a savepoint for each request that it sends
     "log_min_messages": "warning",
     "max_wal_size": "256MB",
 }
