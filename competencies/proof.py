@@ -3,15 +3,13 @@
 Memory stays flat: seals are read a few at a time, and of each entry one bit is kept (that a seal has it).
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, type_coerce
+from sqlalchemy import Row
 from sqlalchemy import select as columns
-from sqlalchemy.types import NullType
 from sqlmodel import Session, func, select
 
 from competencies.certificate_models import Certificate
@@ -21,8 +19,6 @@ from competencies.seals import FORMS, MOST_IN_A_SEAL, Head, hash_of, named_in, r
 from lms_plugin.append_only import missing_guards
 from lms_plugin.db import table
 
-MORNING = "ledger.head"
-"""The kind of the notice by which officers are told each morning's head of the chain."""
 _SEALS_AT_ONCE = 20
 _ENTRIES_AT_ONCE = 5000
 _PAGE = 65_536  # ids
@@ -78,16 +74,22 @@ class _Look:
         self.sealed.setdefault(entry // _PAGE, bytearray(_PAGE // 8))[entry % _PAGE // 8] |= 1 << entry % 8
 
 
-def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted: str = "") -> Proof:
+def prove(
+    session: Session,
+    tenant_id: int,
+    tell: Callable[[Fault], None],
+    noted: str = "",
+    told: Collection[tuple[int, str]] = (),
+) -> Proof:
     """Computes a district's seals again and tells each fault as it is found. Nothing is written.
 
-    `noted`: a hash (or its beginning) that somebody kept of an earlier head; only that, and the heads that draws,
-    certificates and the notices of mornings note, can show that the whole chain was written anew. The session's
-    transaction should see one state of the database throughout, and give what no driver can read as text
-    (`db.as_it_stands`).
+    `noted`: a hash (or its beginning) that somebody kept of an earlier head; `told`: (number, hash) of heads that stand
+    elsewhere (those told to officers). Only these, and the heads that draws and certificates note, can show that the
+    whole chain was written anew. The session's transaction should see one state of the database throughout, and give
+    what no driver can read as text (`db.as_it_stands`).
     """
     highest = session.execute(select(func.max(_entries.c.id))).scalar_one() or 0
-    heads = _heads_noted(session, tenant_id)
+    heads = _heads_noted(session, tenant_id) | set(told)
     look = _Look(session, tenant_id, tell, highest)
     for row, is_next in _followed(_all_seals(session, tenant_id), tell):
         look.proof.seals += 1
@@ -102,30 +104,15 @@ def prove(session: Session, tenant_id: int, tell: Callable[[Fault], None], noted
 
 
 def _heads_noted(session: Session, tenant_id: int) -> set[tuple[Any, Any]]:
-    """(number, hash) of the seals that were the newest when entries were drawn, a certificate was made out, or officers
-    were told of the morning's head. These rows outlive a chain that somebody cut off or wrote anew. Three queries."""
+    """(number, hash) of the seals that were the newest when entries were drawn, or a certificate was made out. These
+    rows outlive a chain that somebody cut off or wrote anew. Two queries."""
     found: set[tuple[Any, Any]] = set()
     for kind in (LedgerDraw, Certificate):
         rows = session.execute(
             select(*raw(kind, "seal_number", "seal_hash")).where(table(kind).c.tenant_id == tenant_id).distinct()
         )
         found.update((number, hashed) for number, hashed in rows if hashed)
-    told = table(LedgerSeal).metadata.tables["notice"].c
-    of_mornings = (told.tenant_id == tenant_id) & (told.kind == MORNING)
-    for (params,) in session.execute(columns(type_coerce(told.params, NullType())).where(of_mornings)):
-        number, hashed = _told(params)
-        if hashed:
-            found.add((number, hashed))
     return found
-
-
-def _told(params: Any) -> tuple[Any, str]:
-    """Number and hash in what a notice tells; (None, "") where somebody made it unreadable."""
-    try:
-        said = json.loads(params) if isinstance(params, str) else params
-        return said["number"], str(said["hash"])
-    except (ValueError, TypeError, KeyError):
-        return None, ""
 
 
 @dataclass(slots=True)

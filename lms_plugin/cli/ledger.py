@@ -11,7 +11,7 @@ from lms_plugin.cli.checks import LANGUAGES
 from lms_plugin.cli.common import act
 from lms_plugin.db import as_it_stands, pk
 from lms_plugin.errors import Refused
-from lms_plugin.flow import people
+from lms_plugin.flow import people, sealing
 from lms_plugin.people import Tenant
 from lms_plugin.web.messages import sentence
 
@@ -53,7 +53,7 @@ def verify(tenant_name: str, noted: str) -> None:
             told = Told()
             try:
                 with session.begin_nested():  # what cannot be read in one district holds up no other
-                    proof = competencies.prove(session, pk(row), told.tell, noted)
+                    proof = sealing.prove(session, pk(row), told.tell, noted)
             except (SQLAlchemyError, ValueError, TypeError) as error:
                 told.rest()
                 _say_in_both("✗ ", "ledger.unreadable", {"name": row.name, "kind": type(error).__name__})

@@ -22,7 +22,7 @@ import competencies
 from lms_plugin import parcel
 from lms_plugin.db import table, transaction
 from lms_plugin.errors import Conflict, Refused
-from lms_plugin.flow import archive_export, archive_tables
+from lms_plugin.flow import archive_export, archive_tables, sealing
 from lms_plugin.flow.archive_export import FACTS, FILES, FORMAT, VERSION, WITH_BYTES, Progress, alone
 from lms_plugin.people import Tenant
 from lms_plugin.storage import Storage
@@ -339,7 +339,7 @@ class _Import:
         if connection.dialect.name == "postgresql":
             _go_on_counting(connection)
         faults: list[competencies.Fault] = []
-        competencies.prove(session, self.pointers.tenant_id, faults.append)
+        sealing.prove(session, self.pointers.tenant_id, faults.append)
         if faults and not with_faults:
             raise Refused("archive.ledger_faults", count=len(faults))
         return len(faults)

@@ -10,7 +10,7 @@ import competencies
 from competencies import Fault
 from lms_plugin.append_only import missing_guards
 from lms_plugin.db import pk
-from lms_plugin.flow import audit, digest
+from lms_plugin.flow import audit, digest, sealing
 from tests import people as cast
 from tests.factories import World
 from tests.ledgers import add_entry, unguarded
@@ -33,7 +33,7 @@ def noted(world: World) -> World:
 def found(world: World) -> list[str]:
     """Codes of what is told, each once, in order."""
     faults: list[Fault] = []
-    competencies.prove(world.session, pk(world.tenant), faults.append)
+    sealing.prove(world.session, pk(world.tenant), faults.append)
     competencies.astray(world.session, faults.append)
     return sorted({fault.code.partition(".")[2] for fault in faults})
 
