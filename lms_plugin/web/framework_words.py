@@ -79,9 +79,9 @@ def value_words(value: Any) -> str:
     if value in (None, "", [], {}):
         return _("（空）")
     if isinstance(value, dict):
-        official = (str(value[language]) for language in competencies.languages.OFFICIAL if value.get(language))
-        told = Markup(" / ").join([*official, *(_spoken(tag, value[tag]) for tag in formats.languages_in(value))])
-        return str(told) if not formats.languages_in(value) else told
+        official = [str(value[language]) for language in competencies.languages.OFFICIAL if value.get(language)]
+        others = [_spoken(tag, value[tag]) for tag in formats.languages_in(value)]
+        return Markup(" / ").join([*official, *others]) if others else " / ".join(official)
     if isinstance(value, list):
         return _("、").join(value_words(one) for one in value)
     if isinstance(value, float):

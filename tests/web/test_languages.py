@@ -14,6 +14,7 @@ from lms_plugin.db import pk
 from lms_plugin.errors import NotFound
 from lms_plugin.flow import curate, enter, exchange, review
 from lms_plugin.flow import editing as drafts
+from lms_plugin.web import framework_words
 from tests import people as cast
 from tests.flow.handed_in import cast_of, hand_in, reviews_of
 
@@ -242,3 +243,14 @@ def test_the_language_of_standards_is_a_persons_own(world):
     assert world.person(cast.CHEN).reading_language == "mn-Mong"
     with pytest.raises(NotFound):
         enter.choose_reading(world.session, actor, "mn-mong", world.now)
+
+
+def test_a_text_is_escaped_once():
+    """The page escapes what it shows: words without a further language are plain text, with one they are marked up."""
+    text = {"zh": "学生的<作业>", "en": "students' work & more"}
+    plain = framework_words.value_words(text)
+    assert (type(plain), plain) == (str, "学生的<作业> / students' work & more")
+    marked = framework_words.value_words({**text, "ug": "<b>"})
+    assert marked.__html__() == (
+        '学生的&lt;作业&gt; / students&#39; work &amp; more / ug: <span lang="ug" dir="auto">&lt;b&gt;</span>'
+    )
