@@ -15,7 +15,22 @@ import psycopg
 import psycopg.abc
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus
-from sqlalchemy import Dialect, Engine, Insert, PoolProxiedConnection, Select, make_url
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Engine,
+    Insert,
+    PoolProxiedConnection,
+    Select,
+    Table,
+    Text,
+    func,
+    literal_column,
+    make_url,
+)
+from sqlalchemy import (
+    cast as as_type,
+)
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
@@ -78,6 +93,12 @@ class Direct:
         told = {**self._always, **given}
         values = [told[name] if write is None else write(told[name]) for name, write in self._places]
         return line.first(self._name, self._text, values)
+
+
+def versions(*tables: Table) -> ColumnElement[str]:
+    """Which versions of the rows of these tables a select finds: another text as soon as one of them was written (the
+    transaction that wrote a row stands in its system column `xmin`)."""
+    return func.concat_ws(".", *(as_type(literal_column(f"{one.name}.xmin"), Text) for one in tables))
 
 
 def directly(bind: Engine, ask: Callable[[Line], T | None]) -> T | None:

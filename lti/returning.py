@@ -1,9 +1,10 @@
-"""The launch of somebody who was here before, with as few words to the database as it takes (PostgreSQL; ADR 0027).
+"""The launch of somebody who was here before, from a place that is known: one statement (PostgreSQL; ADR 0054).
 
-`names_in` reads in the token under which names its rows are found. `KEPT` finds by them login, registration, keys,
-deployment and place: one query, to which the caller adds what it keeps of the person. `check` holds the token against
-that row with every check of a launch, and writes nothing. The caller then writes all in one statement, which begins
-with `HELD`. Whatever is not as it was, refused or new, gives None: `receive_launch` then does it from the start.
+`said_in` reads in the token where it says that it comes from, and who. `PLACE` finds registration, keys, deployment and
+activity by that; the caller remembers them. `check` holds the token against them with every check of a launch, and
+writes nothing. The caller then writes all in one statement, which begins with `LOGIN`: it is taken if it is this
+token's and this browser's, and if nothing of its place was written since. Whatever is not as it was, refused or new,
+gives None: `receive_launch` then does it from the start.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, and_, bindparam, insert, select, update
+from sqlalchemy import CTE, ScalarSelect, Select, and_, bindparam, insert, select, update
 
 from lms_plugin.db import table
 from lti import checks, log, tokens
@@ -22,39 +23,62 @@ from lti.launch import STATE, Proof
 from lti.log import LaunchRefused, Trail
 from lti.models import Deployment, KeySet, LaunchLog, LoginState, Platform, ResourceLink
 from lti.platforms import COLUMNS, Registration
-from lti.text import is_identifier
+from lti.text import is_identifier, sha256
 from lti.trails import LAUNCHED
 
-_login, _keys, _deployment, _link = (table(kind).c for kind in (LoginState, KeySet, Deployment, ResourceLink))
-_OPEN = and_(_login.consumed_at.is_(None), _login.expires_at > bindparam("now", type_=_login.expires_at.type))
+_login, _platform, _keys, _deployment, _link = (
+    table(kind).c for kind in (LoginState, Platform, KeySet, Deployment, ResourceLink)
+)
 _FOUND = (
-    *(_login.id, _login.nonce, _login.browser_hash, _login.storage_hash),
     *(_keys.body, _keys.fetched_at),
     *(_deployment.id, _link.id, _link.title, _link.custom, _link.seen_at),
     *(_deployment.notices_url, _deployment.notice_types),
 )
-KEPT = (
-    select(*COLUMNS, *(column.label(f"kept_{at}") for at, column in enumerate(_FOUND)))
-    .join_from(table(LoginState), table(Platform), table(Platform).c.id == _login.platform_id)
-    .join(table(KeySet), _keys.url == table(Platform).c.jwks_url)
-    .join(
-        table(Deployment),
-        and_(_deployment.platform_id == table(Platform).c.id, _deployment.deployment_id == bindparam("deployment")),
-    )
-    .join(
-        table(ResourceLink),
-        and_(
-            _link.deployment_id == _deployment.id,
-            _link.context_id == bindparam("context"),
-            _link.resource_link_id == bindparam("link"),
-        ),
-    )
-    .where(_login.state == bindparam("state"), _OPEN)
-)
-WIDTH = len(COLUMNS) + len(_FOUND)  # what of a row of KEPT is ours; the caller's columns follow
+WIDTH = len(COLUMNS) + len(_FOUND)  # what of a row of PLACE is ours; the caller's columns follow
+PLACE_KINDS = (Platform, KeySet, Deployment, ResourceLink)
 
-# The login, if nobody has taken it meanwhile: of two requests at once the second waits here, and then finds nothing.
-HELD = select(_login.id).where(_login.id == bindparam("login"), _OPEN).with_for_update().cte("held")
+
+def _of_place(statement: "Select[Any]") -> "Select[Any]":
+    """Joins keys, deployment and activity to a select that knows the platform."""
+    return (
+        statement.join(table(KeySet), _keys.url == _platform.jwks_url)
+        .join(
+            table(Deployment),
+            and_(_deployment.platform_id == _platform.id, _deployment.deployment_id == bindparam("deployment")),
+        )
+        .join(
+            table(ResourceLink),
+            and_(
+                _link.deployment_id == _deployment.id,
+                _link.context_id == bindparam("context"),
+                _link.resource_link_id == bindparam("link"),
+            ),
+        )
+    )
+
+
+PLACE = _of_place(
+    select(*COLUMNS, *(column.label(f"kept_{at}") for at, column in enumerate(_FOUND))).select_from(table(Platform))
+).where(_platform.issuer == bindparam("issuer"), _platform.client_id == bindparam("client_id"))
+
+# The login by its state, at its place. `LOGIN_STANDS`: it is this token's (`nonce` is what the token says) and this
+# browser's (`browser` is of its own cookie), and of the platform whose key signed.
+LOGIN = _of_place(
+    select(_login.id.label("login")).join_from(table(LoginState), table(Platform), _platform.id == _login.platform_id)
+).where(_login.state == bindparam("state"))
+LOGIN_STANDS = and_(
+    *(_login.nonce == bindparam("nonce"), _login.browser_hash == bindparam("browser")),
+    *(_platform.id == bindparam("platform"), _platform.is_disabled.is_(False)),
+)
+
+
+def held(login: "ScalarSelect[int]") -> CTE:
+    """The login of that id if nobody has taken it meanwhile: of two requests at once the second waits here, and then
+    finds nothing."""
+    is_open = and_(_login.consumed_at.is_(None), _login.expires_at > bindparam("now", type_=_login.expires_at.type))
+    return select(_login.id).where(_login.id == login, is_open).with_for_update().cte("held")
+
+
 _LOGGED = tuple(column for column in table(LaunchLog).c if column.name != "id")
 
 
@@ -71,24 +95,33 @@ def logged_for(opened: CTE) -> CTE:
     )
 
 
-def taken_for(opened: CTE) -> CTE:
-    """The login is used up, and led to the web session that this other part of the statement opens."""
+def taken_for(held: CTE, opened: CTE) -> CTE:
+    """The login that `held` has is used up, and led to the web session that this other part of the statement opens."""
     return (
         update(table(LoginState))
-        .where(_login.id == bindparam("login"), opened.c.id.is_not(None))
+        .where(_login.id == held.c.id, opened.c.id.is_not(None))
         .values(consumed_at=bindparam("now", type_=_login.consumed_at.type), web_session_id=opened.c.id)
         .cte("taken")
     )
 
 
 class Names(NamedTuple):
-    """The names by which a launch finds its rows. Nobody has checked yet who wrote them."""
+    """The names by which a launch finds its place. Nobody has checked yet who wrote them."""
 
-    state: str
+    issuer: str
+    client_id: str
     deployment: str
     context: str
     link: str
+
+
+class Said(NamedTuple):
+    """Where a launch says that it comes from, and who it is. Nobody has checked yet who wrote that."""
+
+    names: Names
     subject: str
+    state: str
+    nonce: str
 
 
 class _New(Exception):
@@ -118,33 +151,46 @@ class _Standing:
         return str(self.logged["reference"])
 
 
-def names_in(form: Mapping[str, str]) -> Names | None:
-    """Under which names a launch would find its rows, all of them fit to be asked for; None where one is missing."""
+def said_in(form: Mapping[str, str]) -> Said | None:
+    """Where a launch says that it comes from, all names of it fit to be asked for; None where one is missing."""
     state, said = form.get("state", ""), tokens.unchecked(form.get("id_token", ""))
-    deployment, subject = said.get(CLAIM + "deployment_id"), said.get("sub")
+    audience = said.get("aud")
+    client = audience if isinstance(audience, str) else said.get("azp")
     context, link = checks.named_place(said)
-    if not (STATE.fullmatch(state) and isinstance(deployment, str) and is_identifier(deployment) and link):
+    found = (said.get("iss"), client, said.get(CLAIM + "deployment_id"), link, said.get("sub"), said.get("nonce"))
+    if not (STATE.fullmatch(state) and all(isinstance(one, str) and is_identifier(one, 500) for one in found)):
         return None
-    if not (isinstance(subject, str) and is_identifier(subject) and subject.isascii()):
-        return None
-    return Names(state, deployment, context, link, subject)
+    issuer, client, deployment, link, subject, nonce = (str(one) for one in found)
+    return Said(Names(issuer, client, deployment, context, link), subject, state, nonce)
+
+
+class Known(NamedTuple):
+    """The place of a launch as it is kept: who may sign, and what is there."""
+
+    platform: Registration
+    keys: dict[str, Any]
+    keys_at: datetime | None
+    place: Place
+
+
+def known(row: tuple[Any, ...]) -> Known:
+    """The place in the first WIDTH columns of what PLACE gave."""
+    keys, keys_at, *place = row[len(COLUMNS) : WIDTH]
+    return Known(Registration(*row[: len(COLUMNS)]), keys, keys_at, Place(*place))
 
 
 def check(
-    row: tuple[Any, ...], form: Mapping[str, str], proof: Proof, public_url: str, now: datetime
+    there: Known, said: Said, form: Mapping[str, str], proof: Proof, public_url: str, now: datetime
 ) -> tuple[Launch, dict[str, Any]] | None:
-    """The launch, by all its checks, and its row of the launch log as `logged_for` wants it. `row`: the first WIDTH
-    columns of what KEPT gave for the `names_in` this form."""
-    platform = Registration(*row[: len(COLUMNS)])
-    login, nonce, browser_hash, storage_hash, keys, keys_at, *place = row[len(COLUMNS) : WIDTH]
-    if platform.is_disabled or not proof.is_of(browser_hash, storage_hash):
-        return None
+    """The launch, by all its checks but two, and its row of the launch log as `logged_for` wants it. Whether login and
+    nonce belong together, and to this browser, LOGIN_STANDS asks."""
+    platform = there.platform
     trail = Trail(platform, platform.issuer, platform.client_id, passed="state")
-    records = _Standing(Place(*place), now)
+    records = _Standing(there.place, now)
     try:
         launch = checks.check(
             form,
-            Kept(login, nonce, platform, keys, keys_at),
+            Kept(0, said.nonce, platform, there.keys, there.keys_at),
             records,
             trail,
             binding=proof.binding,
@@ -155,3 +201,10 @@ def check(
     except (LaunchRefused, KeysWanted, _New):
         return None
     return launch, {f"log_{name}": value for name, value in records.logged.items()}
+
+
+def asked_for(there: Known, said: Said, cookie: str) -> dict[str, Any]:
+    """What LOGIN and LOGIN_STANDS ask with. `cookie`: of the login, as this browser shows it."""
+    place = {"deployment": said.names.deployment, "context": said.names.context, "link": said.names.link}
+    browser = sha256(cookie)
+    return {**place, "state": said.state, "nonce": said.nonce, "browser": browser, "platform": there.platform.id}

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, update
+from sqlalchemy import bindparam, exists, update
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -14,9 +13,10 @@ from lms_plugin import outbox
 from lms_plugin.access import Actor, Permission, own, require
 from lms_plugin.db import get, pk, table
 from lms_plugin.errors import NotFound
-from lms_plugin.flow import accounts, column_words, host_list, humans, links, person_data, report, sessions
+from lms_plugin.flow import accounts, column_words, host_list, humans, known, links, person_data, report, sessions
 from lms_plugin.flow.blindness import end_reviews
 from lms_plugin.flow.invitations import reaches_district
+from lms_plugin.flow.known import KnownCourse, KnownPerson
 from lms_plugin.flow.sessions import LOCALES, Entrance
 from lms_plugin.people import (
     Course,
@@ -31,111 +31,24 @@ from lms_plugin.people import (
     Tenant,
 )
 
-SEEN_AGAIN = timedelta(hours=1)
 TEXT_SIZES = ("standard", "large", "larger")
 THEMES = ("", "dark")
 
-_member, _course_c, _role = table(CourseMember).c, table(Course).c, table(Role).c
-KEPT = (
-    table(Person).c.id.label("person"),
-    *(table(Person).c.name, table(Person).c.absorbed_ids, table(Tenant).c.is_demo),
-    *(_course_c.id.label("course"), _course_c.title, _course_c.seen_at, _course_c.lineitems_url),
-    *(_course_c.lineitem_url, _course_c.ags_scopes, _course_c.memberships_url),
-    *(_course_c.groups_url, _course_c.group_sets_url, _course_c.locale),
-    *(_member.id.label("member"), _member.is_learner, _member.is_instructor, _member.has_name),
-    table(Enrolment).c.id.label("enrolment"),
-    columns(_role.id)
-    .where(
-        _role.person_id == table(Person).c.id,
-        _role.kind == RoleKind.TRAINER,
-        _role.course_id == _course_c.id,
-    )
-    .correlate(table(Person), table(Course))
-    .exists()
-    .label("trains"),
-)
-
-
-class Kept(NamedTuple):
-    """What is kept of somebody who launches, and of the course (KEPT, in this order)."""
-
-    person: int
-    name: str
-    absorbed_ids: list[int]
-    is_demo: bool
-    course: int
-    title: str
-    seen_at: datetime
-    lineitems_url: str
-    lineitem_url: str
-    ags_scopes: list[str]
-    memberships_url: str
-    groups_url: str
-    group_sets_url: str
-    locale: str
-    member: int
-    is_learner: bool
-    is_instructor: bool
-    has_name: bool | None
-    enrolment: int | None
-    trains: bool
-
-
-def with_kept(
-    statement: "Select[*tuple[Any, ...]]",
-    issuer: "ColumnElement[str]",
-    door: "ColumnElement[str]",
-    deployment: "ColumnElement[int]",
-) -> "Select[*tuple[Any, ...]]":
-    """Adds KEPT to a select that knows the tenant: of the account `:subject` of that issuer and door, in the course
-    `:context` of that deployment."""
-    identity = table(Identity).c
-    return (
-        statement.add_columns(*KEPT)
-        .join(
-            table(Identity),
-            and_(
-                identity.tenant_id == table(Tenant).c.id,
-                identity.issuer == issuer,
-                identity.door == door,
-                identity.subject == bindparam("subject", type_=identity.subject.type),
-            ),
-        )
-        # Asked of the row itself: who waited here for a merge finds it given away.
-        .join(table(Person), and_(table(Person).c.id == identity.person_id, table(Person).c.merged_into_id.is_(None)))
-        .join(
-            table(Course),
-            and_(
-                _course_c.deployment_id == deployment,
-                _course_c.context_id == bindparam("context", type_=_course_c.context_id.type),
-            ),
-        )
-        .join(
-            table(CourseMember),
-            and_(
-                _member.course_id == _course_c.id,
-                _member.person_id == table(Person).c.id,
-                _member.subject == identity.subject,
-            ),
-        )
-        .join(
-            table(Enrolment),
-            and_(
-                table(Enrolment).c.programme_id == _course_c.programme_id,
-                table(Enrolment).c.person_id == table(Person).c.id,
-            ),
-            isouter=True,
-        )
-    )
-
-
-_AS_KEPT = with_kept(
-    columns().select_from(table(Tenant)).where(table(Tenant).c.id == bindparam("tenant")),
+_AS_KEPT = known.with_person(
+    known.in_course(
+        columns(*known.COURSE, *known.PERSON)
+        .select_from(table(Tenant))
+        .where(table(Tenant).c.id == bindparam("tenant")),
+        bindparam("deployment", type_=table(Course).c.deployment_id.type),
+    ),
     bindparam("issuer", type_=table(Identity).c.issuer.type),
     bindparam("door", type_=table(Identity).c.door.type),
-    bindparam("deployment", type_=_course_c.deployment_id.type),
 ).with_for_update(read=True, key_share=True, of=table(Person))
-_LAUNCHED = update(table(CourseMember)).where(_member.id == bindparam("member")).values(launched_at=bindparam("now"))
+_LAUNCHED = (
+    update(table(CourseMember))
+    .where(table(CourseMember).c.id == bindparam("member"))
+    .values(launched_at=bindparam("now"))
+)
 
 
 def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: datetime) -> Entrance:
@@ -145,10 +58,11 @@ def enter(session: Session, launch: "lti.Launch", lifetime: timedelta, now: date
     role). It never gives an officer's, a school lead's or IT's role, whatever the host claims.
     """
     told = said_of_session(launch)
-    known = _known(session, launch, now)
-    if known is not None:
-        told.update({"wants": links.of_launch(launch), "is_demo": known.is_demo})
-        whose = sessions.Whose(launch.tenant_id, known.person, known.course)
+    back = _known(session, launch, now)
+    if back is not None:
+        into, who = back
+        told.update({"wants": links.of_launch(launch), "is_demo": into.is_demo})
+        whose = sessions.Whose(launch.tenant_id, who.person, into.course)
         return sessions.open_for(session, whose, lifetime, now, **told)
     person, row_id = _person(session, launch, now)
     if launch.asks_what_is_kept:
@@ -177,7 +91,7 @@ def said_of_session(launch: "lti.Launch") -> sessions.Told:
     )
 
 
-def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None:
+def _known(session: Session, launch: "lti.Launch", now: datetime) -> tuple[KnownCourse, KnownPerson] | None:
     """Who came back, where all that is kept stands as this launch says it: the usual launch, in one query and one
     update. None where something is to be made or changed, or rows were merged."""
     given = {
@@ -189,44 +103,13 @@ def _known(session: Session, launch: "lti.Launch", now: datetime) -> Kept | None
         "context": launch.context_id,
     }
     row = session.connection().execute(_AS_KEPT, given).one_or_none()
-    if row is None or not stands(found := Kept(*row), launch, now):
+    if row is None:
         return None
-    session.connection().execute(_LAUNCHED, {"member": found.member, "now": now})
-    return found
-
-
-def stands(found: Kept, launch: "lti.Launch", now: datetime) -> bool:
-    """Whether all that is kept stands as this launch says it."""
-    if launch.deep_linking is not None or launch.asks_what_is_kept:
-        return False
-    if found.absorbed_ids or (launch.name and not found.name):
-        return False
-    is_learner, is_instructor = launch.is_learner, launch.is_instructor
-    roles_stand = (found.is_learner, found.is_instructor, found.has_name) == (
-        is_learner,
-        is_instructor,
-        bool(launch.name),
-    )
-    has_what_roles_give = (found.enrolment or not is_learner) and (found.trains or not is_instructor)
-    offers_stand = (
-        launch.lineitems_url in (found.lineitems_url, "")
-        and launch.lineitem_url in (found.lineitem_url, "")
-        and sorted(launch.ags_scopes) in (found.ags_scopes, [])
-        # Groups count with the list alone, as in _course.
-        and (launch.memberships_url, launch.groups_url, launch.group_sets_url)
-        in (
-            (found.memberships_url, found.groups_url, found.group_sets_url),
-            ("", launch.groups_url, launch.group_sets_url),
-        )
-    )
-    title_stands = _title(launch, found.title) == found.title and now - found.seen_at <= SEEN_AGAIN
-    locale = sessions.page_locale(launch.locale)
-    language_stands = column_words.language_of(found.locale, locale, is_instructor=is_instructor) == found.locale
-    return bool(roles_stand and has_what_roles_give and offers_stand and title_stands and language_stands)
-
-
-def _title(launch: "lti.Launch", kept: str) -> str:
-    return (launch.context_title or kept or launch.resource_link_title)[:500]
+    course, person = KnownCourse(*row[: len(known.COURSE)]), KnownPerson(*row[len(known.COURSE) :])
+    if not (known.course_stands(course, launch, now) and known.person_stands(person, launch)):
+        return None
+    session.connection().execute(_LAUNCHED, {"member": person.member, "now": now})
+    return course, person
 
 
 def _person(session: Session, launch: "lti.Launch", now: datetime) -> tuple[Person, int]:
@@ -267,10 +150,10 @@ def _course(session: Session, launch: "lti.Launch", now: datetime) -> Course:
             context_id=launch.context_id,
             seen_at=now,
         )
-    course.title = _title(launch, course.title)
+    course.title = known.title_of(launch, course.title)
     locale = sessions.page_locale(launch.locale)
     course.locale = column_words.language_of(course.locale, locale, is_instructor=launch.is_instructor)
-    if now - course.seen_at > SEEN_AGAIN:  # a class that clicks at once must not queue for one row
+    if now - course.seen_at > known.SEEN_AGAIN:
         course.seen_at = now
     offered = (course.lineitems_url, course.lineitem_url, course.ags_scopes)
     # What a launch does not offer is kept as it was: a learner's launch may carry less than a trainer's.

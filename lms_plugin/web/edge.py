@@ -23,6 +23,7 @@ from lms_plugin.config import Settings
 from lms_plugin.db import writes
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused
 from lms_plugin.flow import sessions
+from lms_plugin.flow.returning import Places
 from lms_plugin.net import Http
 from lms_plugin.people import Course, Person, Tenant, WebSession
 from lms_plugin.storage import Storage
@@ -135,6 +136,7 @@ class Parts:
     wake: Callable[[], None]
     direct: Engine | None  # for the statements of lms_plugin/direct.py
     pace: Pace = field(default_factory=Pace)  # of those who check papers
+    places: Places = field(default_factory=Places)  # from which people launched here
 
 
 @dataclass

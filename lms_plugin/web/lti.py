@@ -144,7 +144,9 @@ def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | s
             return render_template("lti/recall.html", storage=storage, form=form, platform_origin=storage.origin)
     proof = lti.Proof(cookie, stored or "")
     if made.direct is not None and cookie is not None:
-        known = returning.come_back(made.direct, form, proof, _lifetime(), edge().now, made.settings.public_url)
+        known = returning.come_back(
+            made.direct, made.places, form, proof, _lifetime(), edge().now, made.settings.public_url
+        )
         if known is not None:
             return _with_session(known.wants, known.token, form, cookie)
     for _attempt in range(5):

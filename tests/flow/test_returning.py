@@ -1,9 +1,9 @@
-"""Somebody comes back (PostgreSQL): one query and one statement leave what the ordinary way leaves, or nothing."""
+"""Somebody comes back (PostgreSQL): one statement leaves what the ordinary way leaves, or nothing."""
 
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,7 @@ class Class:
     sessions: "sessionmaker[Session]"
     desk: Desk
     now: datetime
+    places: returning.Places = field(default_factory=returning.Places)
 
     def sent(self, secret: str = "", **changes: Any) -> tuple[dict[str, str], lti.Proof]:
         """A login at once, and the launch that answers it."""
@@ -53,7 +54,7 @@ class Class:
         return {"id_token": token, "state": begun.state}, lti.Proof(secret or begun.browser_secret)
 
     def come_back(self, form: dict[str, str], proof: lti.Proof) -> returning.Returned | None:
-        return returning.come_back(self.bind, form, proof, LIFE, self.now, self.desk.tool)
+        return returning.come_back(self.bind, self.places, form, proof, LIFE, self.now, self.desk.tool)
 
     def ordinarily(self, form: dict[str, str], proof: lti.Proof) -> int:
         """The id of the session that the ordinary way opens. Raises Refused."""
@@ -80,6 +81,18 @@ class Class:
                 one.name: connection.execute(text(f'SELECT count(*) FROM "{one.name}"')).scalar_one()
                 for one in db.Model.metadata.sorted_tables
             }
+
+    def asked(self) -> tuple[int, int]:
+        """How often a place was read, and how often a launch was written, over the one line of this thread."""
+        asked = (
+            "SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements"
+            " WHERE name LIKE 'nengli%' AND statement LIKE :begins"
+        )
+        with self.bind.connect() as connection:
+            return tuple(
+                int(connection.execute(text(asked), {"begins": begins}).scalar_one())
+                for begins in ("SELECT lti_platform.id%", "WITH found AS%")
+            )
 
     def is_open(self, state: str) -> bool:
         with self.sessions() as session:
@@ -237,13 +250,115 @@ def test_another_browser_another_key_a_disabled_platform_and_an_old_login(lesson
     other = ("A" if signature[9] != "A" else "B").join((signature[:9], signature[10:]))
     assert lesson.come_back({**form, "id_token": f"{head}.{claims}.{other}"}, proof) is None
     assert lesson.come_back({"state": form["state"]}, proof) is None
-    assert returning.come_back(lesson.bind, form, proof, LIFE, lesson.now + timedelta(minutes=11), TOOL) is None
+    assert (
+        returning.come_back(lesson.bind, lesson.places, form, proof, LIFE, lesson.now + timedelta(minutes=11), TOOL)
+        is None
+    )
     with db.transaction(lesson.sessions) as session:
         lti.switch_platform(session, lesson.desk.issuer, lesson.desk.client_id, is_disabled=True)
     assert lesson.come_back(form, proof) is None
     assert lti.begin_at_once(lesson.bind, lesson.desk.initiation(), TOOL + "/lti/launch", lesson.now) is None
     assert lesson.counts() == before
     assert lesson.is_open(form["state"])
+
+
+@pytest.mark.postgresql
+def test_a_place_is_read_once_and_then_remembered(lesson: Class) -> None:
+    lesson.ordinarily(*lesson.sent())
+    for _ in range(3):
+        assert lesson.come_back(*lesson.sent()) is not None
+    assert lesson.asked() == (1, 3)
+    lesson.now += returning.REMEMBERED + timedelta(seconds=1)
+    assert lesson.come_back(*lesson.sent()) is not None
+    assert lesson.asked() == (2, 4)
+
+
+WRITTEN = ("lti_platform", "lti_key_set", "lti_deployment", "lti_resource_link", "tenant", "course")
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_place_of_which_anything_was_written_since_is_not_believed(lesson: Class, kind: str) -> None:
+    """By this process or another one, a web page or an operator: the launch goes the ordinary way, and the next one
+    remembers the place as it is now."""
+    lesson.ordinarily(*lesson.sent())
+    assert lesson.come_back(*lesson.sent()) is not None
+    with lesson.bind.begin() as connection:
+        connection.execute(text(f"UPDATE {kind} SET id = id"))
+    form, proof = lesson.sent()
+    before = lesson.counts()
+    assert lesson.come_back(form, proof) is None
+    assert lesson.counts() == before
+    assert lesson.is_open(form["state"])
+    assert lesson.come_back(form, proof) is not None
+
+
+@pytest.mark.postgresql
+def test_a_key_that_the_host_withdrew_opens_nothing(lesson: Class) -> None:
+    lesson.ordinarily(*lesson.sent())
+    assert lesson.come_back(*lesson.sent()) is not None
+    with db.transaction(lesson.sessions) as session:
+        session.exec(select(lti.KeySet)).one().body = resign.jwks("another")
+    form, proof = lesson.sent()
+    before = lesson.counts()
+    for _ in range(2):
+        assert lesson.come_back(form, proof) is None
+    assert lesson.counts() == before
+
+
+@pytest.mark.postgresql
+def test_a_login_at_one_platform_takes_no_token_of_another(lesson: Class) -> None:
+    """Both are known places with the same key; the login says which of them was asked."""
+    with db.transaction(lesson.sessions) as session:
+        other = Desk(session, lesson.now, client_id="client-2")
+        launch = other.launch({**SAID, "aud": "client-2"})
+        assert isinstance(launch, lti.Launch)
+        enter.enter(session, launch, LIFE, lesson.now)
+    lesson.ordinarily(*lesson.sent())
+    assert lesson.come_back(*lesson.sent()) is not None
+    form, proof = lesson.sent(aud="client-2")
+    before = lesson.counts()
+    assert lesson.come_back(form, proof) is None
+    assert lesson.counts() == before
+    assert lesson.is_open(form["state"])
+    with pytest.raises(Refused):
+        lesson.ordinarily(form, proof)
+
+
+@pytest.mark.postgresql
+def test_what_a_row_of_a_person_lacks_is_asked_of_the_row(lesson: Class) -> None:
+    """The place stands and is remembered; the person is not who the launch takes them for."""
+    lesson.ordinarily(*lesson.sent())
+    undone = {
+        "UPDATE person SET name = ''": "UPDATE person SET name = '陈秀兰'",
+        "UPDATE person SET absorbed_ids = '[7]'": "UPDATE person SET absorbed_ids = '[]'",
+        "UPDATE course_member SET has_name = NULL": "UPDATE course_member SET has_name = true",
+        "UPDATE course_member SET is_learner = true": "UPDATE course_member SET is_learner = false",
+        "UPDATE course_member SET is_instructor = true": "UPDATE course_member SET is_instructor = false",
+        "UPDATE course_member SET subject = '9'": "UPDATE course_member SET subject = '8'",
+        "UPDATE identity SET subject = '9'": "UPDATE identity SET subject = '8'",
+    }
+    for wrong, right in undone.items():
+        assert lesson.come_back(*lesson.sent()) is not None, wrong
+        for statement, stands in ((wrong, False), (right, True)):
+            with lesson.bind.begin() as connection:
+                connection.execute(text(statement))
+            assert (lesson.come_back(*lesson.sent()) is not None) is stands, statement
+
+
+def test_a_process_remembers_the_places_it_read_last(now: datetime) -> None:
+    places, there = returning.Places(), returning.There(*[None] * 3, read_at=now)  # type: ignore[arg-type]
+    names = [lti.returning.Names("https://lms.example", "c", "1", "", str(at)) for at in range(returning.MOST_PLACES)]
+    for one in names:
+        places.keep(one, there)
+    places.keep(names[0], there)  # read again
+    places.keep(names[0]._replace(link="one more"), there)
+    assert [one.link for one in names if places.of(one, now) is None] == ["1"]
+    places.forget(names[0])
+    places.forget(names[0])
+    assert places.of(names[0], now) is None
+    assert places.of(names[2], now + returning.REMEMBERED) is there
+    assert places.of(names[2], now + returning.REMEMBERED + timedelta(seconds=1)) is None
 
 
 @pytest.mark.postgresql
@@ -356,6 +471,8 @@ def test_a_line_that_no_longer_fits_is_replaced_and_that_is_said(
     with operator.begin() as connection:
         connection.execute(text("ALTER TABLE course ALTER title TYPE varchar(600)"))
     operator.dispose()
+    assert lesson.come_back(*lesson.sent()) is not None, "what is remembered stands as it was"
+    lesson.places = returning.Places()
     assert lesson.come_back(*lesson.sent()) is None
     assert [one.levelname for one in caplog.records if one.name == "nengli.db"] == ["WARNING"]
     assert lesson.come_back(*lesson.sent()) is not None
