@@ -112,6 +112,7 @@ def engine(url: str) -> Engine:
             url,
             hide_parameters=True,  # a traceback in the log must not name people
             pool_size=10,
+            pool_use_lifo=True,  # the server process that was used last has everything at hand
             max_overflow=10,
             connect_args={"options": "-c lock_timeout=10000 -c timezone=UTC"},
         )

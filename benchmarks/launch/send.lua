@@ -26,7 +26,7 @@ function request()
     return nothing
   end
   sent = sent + 1
-  return requests[sent] or nothing -- the last answers are on their way: a connection has to send something
+  return requests[sent] or "" -- nothing more: what is asked of the server while the last answers are on their way counts
 end
 
 function response(status)

@@ -38,6 +38,7 @@ from lms_plugin.web.edge import (
     unread_launch,
     utc_now,
 )
+from lms_plugin.web.turns import in_turns
 from lms_plugin.web.viewer import helper, locale_of_request, viewer
 
 log = logging.getLogger("nengli.web")
@@ -92,6 +93,7 @@ def create_app(
     app.register_error_handler(DataError, _unfit)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _broken)
+    app.wsgi_app = in_turns(app.wsgi_app)  # type: ignore[method-assign, assignment]
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
