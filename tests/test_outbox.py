@@ -18,6 +18,7 @@ from lms_plugin.errors import Unavailable
 from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Tenant
 from tests.conftest import build_schema
+from tests.fuzzing import times
 
 START = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
 KEYS = ("1:1", "1:2", "2:1")
@@ -133,7 +134,7 @@ class Outbox(RuleBasedStateMachine):
 
 
 TestOutbox = Outbox.TestCase
-TestOutbox.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestOutbox.settings = settings(max_examples=times(40), stateful_step_count=25, deadline=None)
 
 
 # --- in a real database ---

@@ -29,6 +29,7 @@ from tests import people as cast
 from tests.conftest import NOW, Server, copy_of
 from tests.factories import world_in
 from tests.flow.earned import earn
+from tests.fuzzing import times
 from tests.hosts import fake
 from tests.hosts.fake import Asked, Moodle, Said
 from tests.lti.conformance.office import AGS, SECRET, Office, subject
@@ -293,5 +294,7 @@ def test_whatever_happens_the_gradebook_ends_right(databases: Callable[[], str])
     class Here(Ending):
         database = staticmethod(databases)
 
-    few = settings(max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
+    few = settings(
+        max_examples=times(8), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    )
     run_state_machine_as_test(Here, settings=few)

@@ -15,6 +15,7 @@ from lms_plugin.db import pk
 from lms_plugin.errors import Invalid, Refused
 from tests import people as cast
 from tests.factories import World
+from tests.fuzzing import times
 
 
 def basis(world: World) -> competencies.Basis:
@@ -61,7 +62,7 @@ amounts = st.lists(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=amounts)
 def test_the_balance_is_the_exact_sum_and_a_reversal_takes_exactly_its_entry_away(
     world: World, entries: list[tuple[cast.Cast, CreditKind, int, bool]]

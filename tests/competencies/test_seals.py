@@ -19,6 +19,7 @@ from competencies import seals as sealing
 from lms_plugin import db
 from lms_plugin.db import pk
 from tests.factories import World, world_in
+from tests.fuzzing import times
 from tests.ledgers import ENTRIES, SEALS, add_copy, add_entry, add_many, another, put, remove, rows, swap, unguarded
 
 
@@ -199,7 +200,7 @@ HARMS: list[Harm] = [
 ]
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(120), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4), harm=st.sampled_from(HARMS), data=st.data())
 def test_any_single_harm_is_found(world: World, sizes: list[int], harm: Harm, data: Any) -> None:
     with world.session.begin_nested() as savepoint:

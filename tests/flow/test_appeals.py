@@ -40,6 +40,7 @@ from tests.certified import issue, sealed
 from tests.factories import World, grant
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, hand_in, judgement
+from tests.fuzzing import times
 from tests.moving import SECRET, asked, there_of
 
 DAY = timedelta(days=1)
@@ -209,7 +210,7 @@ def test_who_differ_get_a_third_and_the_middle_level_counts(world: World) -> Non
 
 
 @given(st.integers(0, 2), st.lists(st.integers(0, 2), min_size=3, max_size=3), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=times(60))
 def test_an_outcome_never_falls_unannounced_and_is_somebodys_level(before: int, levels: list[int], falls: bool) -> None:
     said = [Given(level, f"w{level}") for level in levels]
     after, words = rubrics.appeals.outcome(before, said, may_fall=falls)

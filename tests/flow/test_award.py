@@ -17,6 +17,7 @@ from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
+from tests.fuzzing import times
 
 HOUR = timedelta(hours=1)
 
@@ -172,7 +173,7 @@ def test_a_release_takes_so_many_and_says_how_many_are_left(world: World, monkey
 KINDS = st.sampled_from(["per_set", "per_point_cumulative", "per_level"])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kind=KINDS, levels=st.lists(st.integers(0, 2), min_size=1, max_size=4), together=st.booleans())
 def test_hours_always_equal_what_the_rule_says(world: World, kind: str, levels: list[int], together: bool) -> None:
     with world.session.begin_nested() as savepoint:

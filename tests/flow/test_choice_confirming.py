@@ -14,6 +14,7 @@ from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant, programme_of
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
+from tests.fuzzing import times
 from tests.queries import count_queries
 
 HOUR = timedelta(hours=1)
@@ -147,7 +148,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=st.lists(ACTS, max_size=8), merged_after=st.none() | st.integers(0, 8))
 def test_the_lead_is_told_of_as_many_choices_as_the_page_lets_them_confirm(
     world: World, acts: list[tuple[cast.Cast | str, list[str] | int]], merged_after: int | None

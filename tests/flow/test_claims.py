@@ -23,6 +23,7 @@ from lms_plugin.people import Enrolment, Person, RoleKind, RosterEntry
 from tests import people as cast
 from tests.factories import World, add_person, grant, world_in
 from tests.flow.handed_in import all_marks, cast_of, finish_review, hand_in, judgement, reviews_of
+from tests.fuzzing import times
 from tests.rosters import put_on_roster
 
 HOUR = timedelta(hours=1)
@@ -268,7 +269,7 @@ steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 30), st.integer
 
 
 @given(steps=steps)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_need_is_always_what_the_reviews_say(world: World, steps: list[tuple[str, int, int]]) -> None:
     """Whatever happens to reviews in whatever order, hours apart; no claim makes more reviewers than wanted."""
     session, now = world.session, world.now

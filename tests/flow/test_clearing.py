@@ -25,6 +25,7 @@ from lms_plugin.storage import Storage, new_key
 from lms_plugin.worker import Worker
 from tests import people as cast
 from tests.factories import World, build_world
+from tests.fuzzing import times
 from tests.serving import settings_of
 
 DAY = timedelta(days=1)
@@ -291,7 +292,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=times(25), deadline=None)
 @given(steps=STEPS)
 def test_nothing_that_is_held_is_ever_lost(module_district: District, steps: list[tuple[str, str, int]]) -> None:
     district, files = module_district, list[StoredFile]()

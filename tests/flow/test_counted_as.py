@@ -21,6 +21,7 @@ from tests.factories import World
 from tests.flow.earned import earn
 from tests.flow.test_merges import merge
 from tests.flow.test_reversal import award_of, take_back, undone
+from tests.fuzzing import times
 from tests.rosters import put_on_roster
 
 CODES = ("A3", "A5", "B1", "A11")
@@ -96,7 +97,7 @@ ACTS = st.lists(
 EDGE: list[tuple[int, Any]] = [(1, "A3"), (300, Category.PRINCIPAL), (200, None), (90, "A5"), (1, Category.COACH)]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS, kind=st.sampled_from(["per_set", "per_point_cumulative", "per_level"]))
 @example(acts=EDGE, kind="per_set")
 def test_what_is_told_over_again_is_what_was_booked(

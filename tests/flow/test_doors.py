@@ -31,6 +31,7 @@ from tests import people as cast
 from tests.factories import World, actor_of, add_person, course_of, grant, world_in
 from tests.flow.test_enter import LEARNER, come, launch_of
 from tests.flow.test_people import said
+from tests.fuzzing import times
 
 EDX = "https://lms.edx.example"
 SAME = "9c6f-learner"
@@ -96,7 +97,7 @@ def test_each_door_has_its_own_account_and_the_stock_components_share_one(world:
 COURSES = ("block", "stock-1", "stock-2", "moodle")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     acts=st.lists(
         st.tuples(st.sampled_from(COURSES), st.sampled_from("ab")) | st.tuples(st.integers(0, 5), st.integers(0, 5)),

@@ -31,6 +31,7 @@ from tests import people as cast
 from tests.factories import World
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, finish_review, hand_in, judgement, reviews_of
+from tests.fuzzing import times
 
 HOUR = timedelta(hours=1)
 ONE = {"required_points": 1, "min_dimensions": 1}
@@ -195,7 +196,7 @@ def test_who_allots_reads_whose_hours_wait(world: World) -> None:
 STATES = st.lists(st.sampled_from([*rubrics.LIVE, rubrics.ReviewState.VOID]), max_size=4)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(states=STATES, kind=st.sampled_from(["remind", "hold"]), later=st.sampled_from(["remind", "hold"]))
 def test_once_a_round_is_over_nobody_is_held(world: World, states: list[Any], kind: str, later: str) -> None:
     """Whatever becomes of the reviews and of the rules: hours are those of a round that holds nothing."""

@@ -30,6 +30,7 @@ from lms_plugin.people import (
 from tests import people as cast
 from tests.factories import World, actor_of, add_person, grant
 from tests.flow.earned import earn
+from tests.fuzzing import times
 
 HOURS = timedelta(hours=8)
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
@@ -193,7 +194,7 @@ def test_an_instructor_is_a_provisional_trainer_of_that_course_alone(world: Worl
         )
     )
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_launch_makes_an_officer(world: World, claimed: set[str]) -> None:
     with world.session.begin_nested() as point:
         person = come(world, "any", *claimed)

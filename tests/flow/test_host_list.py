@@ -20,6 +20,7 @@ from lms_plugin.people import CourseMember, HostList, ListedGroup, ListedMember,
 from tests import people as cast
 from tests.factories import World, course_of, member_row
 from tests.flow.handed_in import hand_in
+from tests.fuzzing import times
 from tests.web.launching import row_counts, written
 
 DAY = timedelta(days=1)
@@ -213,7 +214,7 @@ ANSWERS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answers=ANSWERS)
 def test_history_outlives_every_sequence_of_answers(world: World, answers: list[Any]) -> None:
     """Whatever hosts answer, in whatever order: whoever was listed once has a row for ever, with the day of the first

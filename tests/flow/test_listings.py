@@ -11,6 +11,7 @@ from python_calamine import CalamineWorkbook
 import competencies
 from lms_plugin.flow import sheets
 from lms_plugin.flow.listings import Listing, arranged
+from tests.fuzzing import times
 
 FIELDS = {
     "name": sheets.Column("姓名"),
@@ -58,7 +59,7 @@ def values(field: str, hours: str, at: int) -> Any:
     return f"{value / 100:g}" if hours == "text" else value / 100
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=times(50), deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -33,6 +33,7 @@ from tests.flow.earned import earn
 from tests.flow.handed_in import finish_review, hand_in
 from tests.flow.test_merges import allot, merge, undo
 from tests.flow.test_reversal import award_of
+from tests.fuzzing import times
 from tests.moving import accepted, released, there_of
 from tests.rosters import add_entry, put_on_roster, workbook
 
@@ -150,7 +151,7 @@ NUMBERS = st.sampled_from(["XW001", "XW002", "XW003"])
 HOWS = st.sampled_from(["", "again", "renamed", "person", "roster"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.tuples(st.tuples(NAMES, NUMBERS, HOWS), st.tuples(NAMES, NUMBERS, HOWS)),
     listed=st.dictionaries(NUMBERS, st.tuples(NAMES, st.sampled_from(["希望小学", "平安小学"])), max_size=2),

@@ -40,6 +40,7 @@ from tests.factories import World, actor_of, grant
 from tests.flow.earned import earn
 from tests.flow.handed_in import all_marks, finish_review, hand_in, judgement
 from tests.flow.test_enter import LEARNER, come
+from tests.fuzzing import times
 from tests.rosters import put_on_roster
 
 HOUR = timedelta(hours=1)
@@ -420,7 +421,7 @@ def agree(world: World, *humans_rows: tuple[cast.Cast, ...]) -> list[tuple[int, 
     return said
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["per_set", "per_point_cumulative", "per_level"]),
     first=LEVELS,

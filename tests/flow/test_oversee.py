@@ -18,6 +18,7 @@ from lms_plugin.people import Enrolment, Person, RoleKind, RosterEntry, UnitKind
 from tests import people as cast
 from tests.factories import World, grant, programme_of
 from tests.flow.handed_in import all_marks, hand_in, judgement
+from tests.fuzzing import times
 from tests.rosters import add_entry, put_on_roster
 
 POINTS = ("A3", "A5", "A6")
@@ -243,7 +244,7 @@ def test_a_look_at_a_layout_is_what_the_sheet_begins_with(world: World) -> None:
 STAGES = st.integers(min_value=0, max_value=6)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stages=st.lists(st.tuples(STAGES, st.booleans(), st.booleans()), min_size=6, max_size=6),
     needs_hours=st.booleans(),

@@ -21,6 +21,7 @@ from tests.factories import World
 from tests.flow.earned import earn
 from tests.flow.test_merges import merge, undo
 from tests.flow.test_reversal import award_of, take_back, undone
+from tests.fuzzing import times
 from tests.moving import accepted, released, there_of
 
 ZONE = "Asia/Shanghai"
@@ -143,7 +144,7 @@ ACTS = st.lists(st.tuples(st.integers(1, 400), EARN | st.integers(0, 5) | st.jus
 EDGE = [(1, (cast.CHEN, "A3", 1)), (300, (cast.WANG, "A3", 2)), (300, "merge"), (1, 0), (1, "merge"), (1, 1)]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 @example(acts=EDGE)
 def test_each_cycle_has_what_the_awards_that_stand_brought_in_it(

@@ -18,6 +18,7 @@ from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import hand_in
 from tests.flow.test_claims import LATE, enrol, joins
+from tests.fuzzing import times
 
 HOUR = timedelta(hours=1)
 
@@ -190,7 +191,7 @@ def test_two_rows_of_one_human_being_have_one_number(world: World, works: dict[s
     assert quotas.quotas_of(world.session, pk(world.programme)) == {pk(world.person(cast.CHEN)): 0}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.sampled_from(["", "0", "1", "2", "5"]), min_size=6, max_size=6), each=st.integers(1, 3))
 def test_whatever_numbers_nobody_gives_more_and_no_gap_is_hidden(
     world: World, works: dict[str, competencies.Submission], said: list[str], each: int

@@ -18,6 +18,7 @@ from lms_plugin.flow import replays, review, review_views
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import cast_of, finish_review, hand_in, reviews_of
+from tests.fuzzing import times
 from tests.rubrics.test_draw import any_pool
 
 HOUR = timedelta(hours=1)
@@ -163,7 +164,7 @@ def test_auditors_and_officers_replay_and_nobody_else(world: World, works: dict[
 
 
 @given(st.integers(0, 10**9), st.integers(0, 2**31))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=times(15), deadline=None)
 def test_inputs_come_back_from_what_was_kept_and_give_the_same_plan(pool_seed: int, seed: int) -> None:
     works, people, rule, existing = any_pool(pool_seed)
     inputs = rubrics.Inputs(tuple(works), tuple(people), tuple(existing), rule, {works[0].id: (1, 0)})

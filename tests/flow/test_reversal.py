@@ -23,6 +23,7 @@ from lms_plugin.people import RoleKind
 from tests import people as cast
 from tests.factories import World, grant
 from tests.flow.earned import earn
+from tests.fuzzing import times
 
 DAY = timedelta(days=1)
 
@@ -246,7 +247,7 @@ def step(world: World, one: dict[str, Any] | int, code: str) -> None:
         earn(world, cast.CHEN, code, level=one)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_hours_never_fall_and_never_exceed_the_cap(world: World, steps: list[dict[str, Any] | int]) -> None:
     with undone(world):
@@ -260,7 +261,7 @@ def test_hours_never_fall_and_never_exceed_the_cap(world: World, steps: list[dic
         world.session.flush()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, level=st.sampled_from([1, 2]))
 def test_a_reversal_restores_exactly(world: World, steps: list[dict[str, Any] | int], level: int) -> None:
     with undone(world):

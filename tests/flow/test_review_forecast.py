@@ -20,6 +20,7 @@ from tests.factories import World
 from tests.flow.handed_in import hand_in
 from tests.flow.test_former_colleagues import moved
 from tests.flow.test_review_rules import _enrolled
+from tests.fuzzing import times
 from tests.rosters import put_on_roster
 
 
@@ -161,7 +162,7 @@ POLICY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(policy=POLICY, quota=st.sampled_from(["", "0", "3"]), already=st.integers(0, 5))
 @example(  # three of one person's own leave others owing less, and still able to give one
     policy={

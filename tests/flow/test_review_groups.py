@@ -18,6 +18,7 @@ from lms_plugin.people import Course, HostList
 from tests import people as cast
 from tests.factories import World, course_of, member_row
 from tests.flow.handed_in import cast_of, hand_in
+from tests.fuzzing import times
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIXED: Mapping[str, tuple[str, ...]] = {  # two groups across both schools
@@ -241,7 +242,7 @@ GROUPS = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=GROUPS, rule=st.sampled_from(["first", "only"]), school_rule=st.booleans(), seed=st.integers(0, 99))
 def test_whatever_hosts_say_no_rule_breaks_and_no_gap_is_hidden(
     world: World,

@@ -22,6 +22,7 @@ from tests import people as cast
 from tests.factories import World, add_person, world_in
 from tests.flow.handed_in import cast_of, finish_review, hand_in, reviews_of
 from tests.flow.test_claims import hand_one_in
+from tests.fuzzing import times
 
 HOUR = timedelta(hours=1)
 RULES = {
@@ -235,7 +236,7 @@ POLICY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(policy=POLICY, moved=st.sampled_from(cast.TEACHERS), claimants=st.permutations(cast.TEACHERS))
 def test_whatever_the_rules_claims_and_the_allotment_keep_them_together(
     world: World, works: dict[str, competencies.Submission], policy: Any, moved: cast.Cast, claimants: Any

@@ -16,6 +16,7 @@ from lms_plugin.flow.imports import KEPT_FOR, Tray
 from lms_plugin.people import OrgUnit, RoleKind, RosterEntry, UnitKind, staff_number_as_kept
 from tests import people as cast
 from tests.factories import World, add_person
+from tests.fuzzing import times
 from tests.rosters import HEAD, put_on_roster, roster_rows, workbook
 
 
@@ -155,7 +156,7 @@ SHEETS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=SHEETS, second=SHEETS)
 def test_twice_is_once(world: World, first: list[tuple[str, ...]], second: list[tuple[str, ...]]) -> None:
     """Whatever stood there before: after a file its rows stand so, and the same file again finds nothing to do."""

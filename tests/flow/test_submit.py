@@ -18,6 +18,7 @@ from lms_plugin.flow import drafts, point_view, submit, submit_views, uploads
 from tests import people as cast
 from tests.factories import World
 from tests.flow.handed_in import hand_in
+from tests.fuzzing import times
 
 MINUTE = timedelta(minutes=1)
 TEXT_KEYS = ("design", "reflection")
@@ -416,7 +417,7 @@ def test_after_a_return_only_failed_items_need_new_material(world: World, chen: 
 # --- a snapshot never changes ---
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=times(12), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     texts=st.lists(st.text(st.characters(categories=("L", "N", "P", "Zs")), max_size=40), min_size=1, max_size=4),
     removes=st.booleans(),

@@ -10,6 +10,7 @@ from sqlmodel import Session, delete
 
 import lti
 from lti import keys
+from tests.fuzzing import times
 
 SECRET = "a secret of the installation"
 DAY = timedelta(days=1)
@@ -54,7 +55,7 @@ def test_a_leaked_key_goes_at_once(session: Session, now: datetime) -> None:
     assert new.kid not in {old.kid, waiting.kid}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     every=st.integers(min_value=2, max_value=30),
     steps=st.lists(st.integers(min_value=1, max_value=200), min_size=1, max_size=30),

@@ -22,6 +22,7 @@ from lms_plugin.web.edge import OPEN_ENDPOINTS
 from tests import people as cast
 from tests.factories import Browser, World, course_of, grant, member_row
 from tests.flow.handed_in import all_marks, hand_in, judgement, version_of
+from tests.fuzzing import times
 from tests.rosters import put_on_roster, workbook
 
 HOUR = timedelta(hours=1)
@@ -101,7 +102,7 @@ def test_no_address_breaks_the_tool(tool: Flask, browse: Browse, who: cast.Cast 
     place=st.integers(0, 10**6),
     autosave=st.booleans(),
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_form_breaks_the_tool(
     tool: Flask,
     browse: Browse,

@@ -17,6 +17,7 @@ from lms_plugin.outbox import Job, JobState
 from lms_plugin.people import Course, HostList, ListedGroup, ListedMember, Person
 from tests import people as cast
 from tests.flow.handed_in import hand_in
+from tests.fuzzing import times
 from tests.hosts import fake
 from tests.hosts.fake import Host, Moodle, OpenEdx, Said
 from tests.lti.conformance.bench import INSTRUCTOR, Jar, Platform
@@ -192,7 +193,7 @@ def test_N08_N10_any_sequence_of_answers(at: Opened) -> None:
     here.host.trouble = trouble
     here.host.cut = lambda one: said["now"] == "cut" and one.wants == "GET memberships"
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=times(15), deadline=None)
     @given(answers=st.lists(WHOLE | FAULTS, min_size=1, max_size=5))
     def holds(answers: list[Any]) -> None:
         for answer in answers:
