@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Engine, Select, and_, bindparam, exists, func, insert, select, update
 
 import lti
 from lms_plugin.db import table
@@ -25,7 +25,7 @@ _platform = table(lti.Platform).c
 _VERSION = versions(*(table(kind) for kind in (*lti.returning.PLACE_KINDS, Tenant, Course)))
 
 
-def _with_course(statement: Any) -> Any:
+def _with_course(statement: "Select[Any]") -> "Select[Any]":
     """Joins district and course to a select that knows platform and deployment."""
     joined = statement.join(table(Tenant), table(Tenant).c.id == _platform.tenant_id)
     return known.in_course(joined, table(lti.Deployment).c.id)

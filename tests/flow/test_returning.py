@@ -347,7 +347,8 @@ def test_what_a_row_of_a_person_lacks_is_asked_of_the_row(lesson: Class) -> None
 
 
 def test_a_process_remembers_the_places_it_read_last(now: datetime) -> None:
-    places, there = returning.Places(), returning.There(*[None] * 3, read_at=now)  # type: ignore[arg-type]
+    nothing: Any = None
+    places, there = returning.Places(), returning.There(nothing, nothing, "", now)
     names = [lti.returning.Names("https://lms.example", "c", "1", "", str(at)) for at in range(returning.MOST_PLACES)]
     for one in names:
         places.keep(one, there)

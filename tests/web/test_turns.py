@@ -12,6 +12,10 @@ from lms_plugin.web.turns import Turns, in_turns
 LONG = 60.0  # patience that no test waits for
 
 
+def visit(application: Any, path: str) -> Any:
+    return application({"PATH_INFO": path}, lambda *_: None)
+
+
 def until(holds: Callable[[], bool]) -> None:
     for _ in range(500):
         if holds():
@@ -101,14 +105,14 @@ def test_many_at_once_all_come_through_whatever_their_patience() -> None:
     for patience in (0.0, 0.0005, 0.002, LONG):
         turns, done = Turns(patience), []
 
-        def visit(turns: Turns = turns, done: list[int] = done) -> None:
+        def pass_through(turns: Turns = turns, done: list[int] = done) -> None:
             for _ in range(50):
                 mine = turns.take()
                 time.sleep(0.0001)
                 done.append(1)
                 turns.give_back(mine)
 
-        threads = [threading.Thread(target=visit) for _ in range(8)]
+        threads = [threading.Thread(target=pass_through) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -130,11 +134,11 @@ def test_other_pages_wait_for_nobody(path: str) -> None:
         return [b"done"]
 
     taking = in_turns(application)
-    first = threading.Thread(target=lambda: taking({"PATH_INFO": path}, lambda *_: None))  # type: ignore[arg-type]
+    first = threading.Thread(target=lambda: visit(taking, path))
     first.start()
     assert inside.wait(LONG)
     for page in ("/", "/me", "/static/a.css", "/lti/notices"):
-        assert taking({"PATH_INFO": page}, lambda *_: None) == [b"done"]  # type: ignore[arg-type]
+        assert visit(taking, page) == [b"done"]
     leave.set()
     first.join()
     assert seen == [path, "/", "/me", "/static/a.css", "/lti/notices"]
@@ -148,5 +152,5 @@ def test_a_launch_that_breaks_gives_its_turn_back() -> None:
     for _ in range(3):
         began = time.monotonic()
         with pytest.raises(RuntimeError, match="broken"):
-            taking({"PATH_INFO": "/lti/launch"}, lambda *_: None)  # type: ignore[arg-type]
+            visit(taking, "/lti/launch")
         assert time.monotonic() - began < LONG
