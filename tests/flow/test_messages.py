@@ -41,7 +41,7 @@ def told(world: World, who: cast.Cast) -> list[tuple[str, bool]]:
 
 
 def channel(host: MailHost, **more: Any) -> Smtp:
-    return Smtp("127.0.0.1", host.port, more.pop("security", "none"), "nengli@tool.example", "能力", seconds=2, **more)
+    return Smtp("127.0.0.1", host.port, more.pop("security", "none"), "nengli@tool.example", "能力", **more)
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def test_letters_are_secured_and_signed_in(
     server, trust = secured
     host = MailHost(trust=server, from_the_start=security == "tls", users={"u": "p"})
     with mail_host(host):
-        good = Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "p", trust=trust, seconds=2)
+        good = Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "p", trust=trust)
         good.check()
         row = wants_letters(world)
         earn(world, cast.CHEN, "A3")
@@ -317,8 +317,8 @@ def test_letters_are_secured_and_signed_in(
         messages_mail.send_letter(sessions, good, HOUSE, {"address_id": pk(row)}, MORNING)
         assert host.secured == [True]
         for wrong, code in (
-            (Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "x", trust=trust, seconds=2), "login_refused"),
-            (Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "p", seconds=2), "tls"),
+            (Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "x", trust=trust), "login_refused"),
+            (Smtp("localhost", host.port, security, "n@t.cn", "N", "u", "p"), "tls"),
         ):
             with pytest.raises(Unavailable) as trouble:
                 wrong.check()

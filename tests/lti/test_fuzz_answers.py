@@ -75,7 +75,7 @@ def client_of(session: Session, fake: Fake, now: datetime, product: str) -> "lti
     desk = Desk(session, now, issuer=fake.base)
     desk.platform.product = product
     session.flush()
-    http = Http(allow_loopback=True, total_seconds=2)
+    http = Http(allow_loopback=True)
     return lti.service_client(session, pk(desk.platform), [*SCOPES, NRPS, lti.GROUPS_SCOPE], SECRET, http, now)
 
 
@@ -118,7 +118,7 @@ def test_configurations_and_registrations(host: Fake, configuration: Any, answer
     put(host, "GET /openid", configuration)
     put(host, "POST /register", answered)
     http, tool = (
-        Http(allow_loopback=True, total_seconds=2),
+        Http(allow_loopback=True),
         lti.RegistrationTool(
             "https://tool.example", "https://tool.example/i.svg", {"": "T", "zh": "T", "en": "T"}, "d"
         ),

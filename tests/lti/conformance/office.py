@@ -75,7 +75,7 @@ class Office:
 
     def client(self, *scopes: str) -> "lti.ServiceClient":
         """A client of the course's platform, as jobs have it."""
-        http = Http(allow_loopback=True, total_seconds=2)
+        http = Http(allow_loopback=True)
         with transaction(self.sessions) as session:
             wanted = list(scopes or AGS)
             return lti.service_client(session, self.platform_id, wanted, SECRET, http, self.now, self.sessions)
