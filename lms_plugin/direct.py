@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy import (
     cast as as_type,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
@@ -103,10 +104,10 @@ def versions(*tables: Table) -> ColumnElement[str]:
 
 def directly(bind: Engine, ask: Callable[[Line], T | None]) -> T | None:
     """Asks over a pooled connection, on which nobody has begun a transaction: each statement is one of its own. None
-    also where the database refused, or was not there."""
+    also where the database refused, or was not there, or had no connection free."""
     try:
         held = bind.raw_connection()
-    except psycopg.Error:
+    except (psycopg.Error, SQLAlchemyError):
         return None
     try:
         return ask(Line(held))

@@ -12,7 +12,7 @@ from flask import Flask, Response, render_template, request, url_for
 from flask_babel import Babel
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lms_plugin import db as database
@@ -21,8 +21,9 @@ from lms_plugin.direct import engine_of
 from lms_plugin.errors import Conflict, Forbidden, NotFound, Refused, Unavailable
 from lms_plugin.net import Http
 from lms_plugin.storage import Storage
-from lms_plugin.web import drawings, formats, marks, messages, proofs, review, stages, typed, uploads
+from lms_plugin.web import browser_rules, drawings, formats, marks, messages, proofs, review, stages, typed, uploads
 from lms_plugin.web.assets import asset, load_assets
+from lms_plugin.web.at_once import answering_at_once
 from lms_plugin.web.catalogue import compile_catalogues
 from lms_plugin.web.edge import (
     GETS_THAT_COMMIT,
@@ -40,6 +41,7 @@ from lms_plugin.web.edge import (
 )
 from lms_plugin.web.turns import in_turns
 from lms_plugin.web.viewer import helper, locale_of_request, viewer
+from lms_plugin.web.wire import fit_to_be_read
 
 log = logging.getLogger("nengli.web")
 MB = 1024 * 1024
@@ -93,7 +95,7 @@ def create_app(
     app.register_error_handler(DataError, _unfit)
     app.register_error_handler(Unavailable, _unavailable)
     app.register_error_handler(Exception, _broken)
-    app.wsgi_app = in_turns(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    app.wsgi_app = in_turns(fit_to_be_read(answering_at_once(app.wsgi_app, app)))  # type: ignore[method-assign, assignment]
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies
@@ -193,30 +195,15 @@ def _commit(response: Response) -> Response:
     return response
 
 
-_ALWAYS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Opener-Policy", "same-origin-allow-popups"),
-    ("Permissions-Policy", "geolocation=(), microphone=(), camera=(self)"),
-)
-
-
 def _headers(response: Response) -> Response:
     """A strict CSP; only registered platforms may frame us; nothing of a person's page is cached or referred."""
-    rules = list(_ALWAYS)
+    rules = browser_rules.of_file(is_secure=request.is_secure)
     if request.endpoint != "static":
         is_shown = not 300 <= response.status_code < 400 and response.mimetype == "text/html"
-        ancestors = _ancestors() if is_shown else "'none'"
+        ancestors = _ancestors() if is_shown else browser_rules.NOBODY
         here: Edge | None = request.environ.get("nengli.edge")
         forms = f"'self' {here.sends_to}".rstrip() if here is not None else "'self'"
-        policy = (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
-            f"connect-src 'self'; font-src 'self'; "
-            f"form-action {forms}; base-uri 'none'; frame-ancestors {ancestors}"
-        )
-        rules += [("Cache-Control", "no-store"), ("Content-Security-Policy", policy)]
-    if request.is_secure:
-        rules.append(("Strict-Transport-Security", "max-age=31536000"))
+        rules = browser_rules.of_page(ancestors, forms, is_secure=request.is_secure)
     given = {name.lower() for name, _value in response.headers}
     response.headers.extend([rule for rule in rules if rule[0].lower() not in given])
     return response
@@ -302,6 +289,8 @@ def _http_error(error: HTTPException) -> Response:
             most = uploads.PLAIN_FORM_MB
             return _page("upload.form_too_large", {"most": most}, 413, **uploads.way_on(request.endpoint or ""))
         return _page("page.too_large", {}, 413)
+    if isinstance(error, ClientDisconnected):
+        typed.leave_unread()
     if error.code in {404, 405}:
         if edge().actor is None:
             return _page("session.none", {}, 401)  # a stranger learns nothing about which addresses exist

@@ -1,16 +1,18 @@
 """The ways in: login initiation, launch, key set, and the ways in for browsers that keep no cookie in a frame."""
 
 import hmac
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import IntegrityError
+from werkzeug.http import dump_cookie
 from werkzeug.wrappers import Response as BaseResponse
 
 import lti
 from lms_plugin.db import writes
 from lms_plugin.errors import Forbidden, Refused
-from lms_plugin.flow import enter, returning, sessions
+from lms_plugin.flow import enter, sessions
 from lms_plugin.web.edge import (
     BEARER_HEADER,
     COOKIE,
@@ -35,14 +37,19 @@ PROVED_COOKIE = "__Host-nengli-proved"  # of who had to show that it is really t
 MOST_LOGINS = 20  # begun and not finished in one browser at once
 
 
-def _login_cookie(state: str) -> str:
+def login_cookie(state: str) -> str:
     """A cookie of its own for each login, so that ten tabs opening at once do not disturb one another."""
     return LOGIN_COOKIES + digest(state)[:16]
 
 
 def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> None:
     """A cookie that survives in a host's frame: `__Host-`, Secure, SameSite=None, Partitioned (CHIPS)."""
-    response.set_cookie(
+    response.headers.add("Set-Cookie", cookie_line(name, value, seconds))
+
+
+def cookie_line(name: str, value: str, seconds: int) -> str:
+    """Such a cookie, as the header says it."""
+    return dump_cookie(
         name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="None", partitioned=True
     )
 
@@ -50,35 +57,32 @@ def set_cookie(response: BaseResponse, name: str, value: str, seconds: int) -> N
 @blueprint.route("/lti/login", methods=["GET", "POST"])
 def login() -> BaseResponse:
     """OIDC third-party login initiation: remembers state and nonce, sends the browser back to its host."""
-    here, made = edge(), parts()
-    params, keeps_cookies, launch_url = request.values.to_dict(), _sends_cookies(), made.settings.launch_url
-    begun = None
-    if made.direct is not None:
-        begun = lti.begin_at_once(made.direct, params, launch_url, here.now, keeps_cookies=keeps_cookies)
+    here, params, launch_url = edge(), request.values.to_dict(), parts().settings.launch_url
+    keeps_cookies = sends_cookies(request.cookies)
     try:
-        begun = begun or lti.begin_login(db(), params, launch_url, here.now, keeps_cookies=keeps_cookies)
+        begun = lti.begin_login(db(), params, launch_url, here.now, keeps_cookies=keeps_cookies)
     except Refused as error:
         raise _logged(error) from error
     response: BaseResponse = redirect(begun.url, 302)
     if begun.storage is not None:
         here.framed_by = list(begun.origins)
         response = make_response(render_template("lti/remember.html", begun=begun, storage=begun.storage))
-    for name in _surplus_cookies():
+    for name in surplus_cookies(request.cookies):
         set_cookie(response, name, "", 0)
     lasts = int((begun.expires_at - here.now).total_seconds())
-    set_cookie(response, _login_cookie(begun.state), begun.browser_secret, lasts)
+    set_cookie(response, login_cookie(begun.state), begun.browser_secret, lasts)
     return response
 
 
-def _sends_cookies() -> bool:
+def sends_cookies(cookies: Mapping[str, str]) -> bool:
     """Whether this browser has shown here that it keeps cookies of ours."""
-    return any(name == COOKIE or name.startswith(LOGIN_COOKIES) for name in request.cookies)
+    return any(name == COOKIE or name.startswith(LOGIN_COOKIES) for name in cookies)
 
 
-def _surplus_cookies() -> list[str]:
+def surplus_cookies(cookies: Mapping[str, str]) -> list[str]:
     """Cookies of logins beyond the newest ones (browsers send the oldest first): a header of many kilobytes would be
     refused before it reaches us."""
-    kept = [name for name in request.cookies if name.startswith(LOGIN_COOKIES)]
+    kept = [name for name in cookies if name.startswith(LOGIN_COOKIES)]
     return kept[: max(0, len(kept) - MOST_LOGINS + 1)]
 
 
@@ -135,7 +139,7 @@ def _heard(body: bytes, *, may_ask: bool) -> "lti.Heard":
 def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | str:
     """`stored`: what the host's storage gave, None when it has not been asked."""
     made, may_ask = parts(), True
-    cookie = _browser_secret(_login_cookie(form.get("state", "")))
+    cookie = browser_secret(request.cookies, login_cookie(form.get("state", "")))
     if stored is None and cookie is None:
         storage = lti.storage_of(db(), form, edge().now)
         if storage is not None:
@@ -143,12 +147,6 @@ def _launch(form: dict[str, str], stored: str | None = None) -> BaseResponse | s
             edge().sends_to = lti.unchecked_return(form["id_token"])
             return render_template("lti/recall.html", storage=storage, form=form, platform_origin=storage.origin)
     proof = lti.Proof(cookie, stored or "")
-    if made.direct is not None and cookie is not None:
-        known = returning.come_back(
-            made.direct, made.places, form, proof, _lifetime(), edge().now, made.settings.public_url
-        )
-        if known is not None:
-            return _with_session(known.wants, known.token, form, cookie)
     for _attempt in range(5):
         try:
             return _enter(form, proof, may_ask)
@@ -200,7 +198,7 @@ def _with_session(wants: str, token: str, form: dict[str, str], secret: str) -> 
     response = redirect(home_of(wants), 303)
     set_cookie(response, COOKIE, token, parts().settings.session_hours * 3600)
     # Kept for the span of a double click: the second request then proves that it is the same browser.
-    set_cookie(response, _login_cookie(form.get("state", "")), secret, int(sessions.DOUBLE_CLICK.total_seconds()))
+    set_cookie(response, login_cookie(form.get("state", "")), secret, int(sessions.DOUBLE_CLICK.total_seconds()))
     return response
 
 
@@ -213,11 +211,11 @@ def home_of(wants: str) -> str:
     return url_for("people.home", launched=1) if wants else url_for("people.home")
 
 
-def _browser_secret(cookie_name: str) -> str | None:
+def browser_secret(cookies: Mapping[str, str], cookie_name: str) -> str | None:
     """The secret that this browser got at login; None where it keeps no cookies here. A browser that keeps cookies, but
     not this one, did not begin this login (login CSRF): "" then matches nothing, and the launch is refused."""
-    secret = request.cookies.get(cookie_name)
-    return "" if secret is None and _sends_cookies() else secret
+    secret = cookies.get(cookie_name)
+    return "" if secret is None and sends_cookies(cookies) else secret
 
 
 def _ask_first(entrance: sessions.Entrance) -> str:
