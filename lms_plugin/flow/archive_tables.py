@@ -151,6 +151,7 @@ _LOOSE = {
 }
 """Columns that hold an id, or a list of them, without a foreign key; after a dot, the key of what the column holds."""
 
+MOST_LETTERS = 1_000_000  # of the texts of rows that are in memory together
 _AT_ONCE = 200  # rows of a statement that are in memory together
 MOST_ID = 2**31 - 1
 
@@ -360,12 +361,15 @@ def points_to_itself(table: Table) -> list[str]:
 
 
 def batches(values: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows in lists of at most that many."""
+    """Rows in lists of at most that many, and of fewer where they hold long texts (a seal names a thousand entries):
+    what is in memory together is some megabytes, whatever the rows are."""
     some: list[dict[str, Any]] = []
+    letters = 0
     for one in values:
         some.append(one)
-        if len(some) == size:
+        letters += sum(len(value) for value in one.values() if isinstance(value, str))
+        if len(some) == size or letters >= MOST_LETTERS:
             yield some
-            some = []
+            some, letters = [], 0
     if some:
         yield some
