@@ -197,6 +197,8 @@ class Columns:
             bounds.append((Why.COURSE_GROUP_TOO_SMALL, replace(rule, course_groups=CourseGroups.OFF)))
         if rule.exclude_past_reviewers:
             bounds.append((Why.PAST_REVIEWER, replace(rule, exclude_past_reviewers=False)))
+        if len(bounds) > 1:
+            bounds.append((Why.RULES_TOGETHER, rule.of_pool_alone()))
         allowed = self._able(self.ground, missing)
         wider = [(why, self._able(self._relaxed(one), missing)) for why, one in bounds]
         found = []

@@ -193,4 +193,4 @@ class Plan:
                     others &= lets_in
             if others & ~may & ~on:
                 return why
-        return Why.NO_REVIEWER_IN_POOL
+        return Why.RULES_TOGETHER if self.open[work] & ~may & ~on else Why.NO_REVIEWER_IN_POOL

@@ -1,6 +1,6 @@
 """Who takes part in an allotment of reviews, by which rule, and what comes of it: values alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lms_plugin.errors import Invalid
@@ -106,6 +106,20 @@ class AllocationRule:
         object.__setattr__(self, "pool", Pool(self.pool))  # a rule read back from JSON is the same rule
         object.__setattr__(self, "course_groups", CourseGroups(self.course_groups))
 
+    def of_pool_alone(self) -> "AllocationRule":
+        """The rule without all that keeps people of the pool out."""
+        return replace(
+            self,
+            exclude_own_school=False,
+            exclude_own_group=False,
+            only_same_subject=False,
+            only_same_stage=False,
+            exclude_same_subject=False,
+            exclude_same_stage=False,
+            exclude_past_reviewers=False,
+            course_groups=CourseGroups.OFF,
+        )
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Assignment:
@@ -126,6 +140,7 @@ class Why(StrEnum):
     the author's course group alone, which has too few people, or the author is in none.
     former_colleague: former colleagues of the author could fill it, but they are kept apart (who plans says so: the
     pool itself knows them only as people kept apart).
+    rules_together: others of the pool could fill it, but each is kept out by more than one of these rules.
     no_reviewer_in_pool: too few people may review it at all. everyone_at_limit: enough may, but all owe enough.
     """
 
@@ -141,6 +156,7 @@ class Why(StrEnum):
     SAME_STAGE = "same_stage"
     PAST_REVIEWER = "past_reviewer"
     FORMER_COLLEAGUE = "former_colleague"
+    RULES_TOGETHER = "rules_together"
 
 
 @dataclass(frozen=True, slots=True, order=True)

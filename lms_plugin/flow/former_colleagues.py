@@ -137,7 +137,7 @@ def named(
     rule: rubrics.AllocationRule,
 ) -> tuple[rubrics.Shortage, ...]:
     """What is missing, and why: a work that nobody may review says so of former colleagues where one of them could,
-    however much they have to do."""
+    however much they have to do, or of them and other rules together."""
     bare = {one.work_id for one in shortages if one.why is rubrics.Why.NO_REVIEWER_IN_POOL}
     if not former or not bare:
         return tuple(shortages)
@@ -151,11 +151,14 @@ def named(
         for one in let_in((known[key] for key in former if key in known), former)
     }
     wide = replace(rule, duty_slack=None, reviews_per_work=1)
-    held_up = set()
+    reasons = ((rubrics.Why.FORMER_COLLEAGUE, wide), (rubrics.Why.RULES_TOGETHER, wide.of_pool_alone()))
+    found: dict[int, rubrics.Why] = {}
     for work in works:
         if work.id in bare and work.author_id in of_author:
             some = [free[key] for key in sorted(of_author[work.author_id]) if key in free and key != work.author_id]
             themselves = [known[work.author_id]] if work.author_id in known else []
-            if rubrics.allocate([work], [*themselves, *some], wide, 1).assignments:
-                held_up.add(work.id)
-    return tuple(replace(one, why=rubrics.Why.FORMER_COLLEAGUE) if one.work_id in held_up else one for one in shortages)
+            for why, one in reasons:
+                if rubrics.allocate([work], [*themselves, *some], one, 1).assignments:
+                    found[work.id] = why
+                    break
+    return tuple(replace(one, why=found.get(one.work_id, one.why)) for one in shortages)

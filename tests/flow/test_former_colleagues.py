@@ -159,6 +159,17 @@ def test_a_work_that_lacks_reviewers_for_this_alone_says_so(world: World) -> Non
     assert "陈晓芳" not in whys(world)
 
 
+def test_who_went_over_together_is_kept_out_by_two_rules(world: World) -> None:
+    """Colleagues of before and of now: neither rule alone is why."""
+    rules(world)
+    moved(world, cast.CHEN)
+    roster_ties.move_to_school(world.session, world.person(cast.WANG), world.schools[NEW], world.now - DAY)
+    for who in (cast.CHEN, cast.WANG):
+        from_new_school(world, hand_in(world, who, "A3", world.now - 2 * HOUR))
+    review.allocate(world.session, world.actor(cast.OFFICER), world.programme, 7, world.now)
+    assert whys(world) == {"陈晓芳": {"rules_together"}, "王秀兰": {"rules_together"}}
+
+
 def test_whom_something_else_keeps_out_is_not_blamed_on_it(world: World) -> None:
     rules(world)
     moved(world, cast.CHEN)

@@ -216,6 +216,19 @@ def test_groups_let_nobody_in_whom_the_pool_keeps_out() -> None:
         assert {one.why for one in outcome.shortages} == ({why} if why else set())
 
 
+def test_who_is_kept_out_by_two_rules_is_told_of_both() -> None:
+    """To widen the pool would change nothing, nor would either rule alone."""
+    works = [Work(10, 1, 1, None, "语文"), Work(20, 2, 1, None, "数学"), Work(30, 3, 1, None, "英语")]
+    rule = replace(DISTRICT, reviews_per_work=1, exclude_own_school=True, only_same_subject=True)
+    outcome = allocate(works, reviewers_of(works), rule, 1)
+    assert {one.why for one in outcome.shortages} == {Why.RULES_TOGETHER}
+    for half in (replace(rule, exclude_own_school=False), replace(rule, only_same_subject=False)):
+        assert allocate(works, reviewers_of(works), half, 1).assignments == ()
+    assert allocate(works, reviewers_of(works), rule.of_pool_alone(), 1).shortages == ()
+    alone = allocate(works[:1], reviewers_of(works[:1]), rule, 1)
+    assert {one.why for one in alone.shortages} == {Why.NO_REVIEWER_IN_POOL}
+
+
 @given(
     st.lists(st.integers(4, 7), min_size=1, max_size=4),
     st.integers(1, 2),
