@@ -136,7 +136,7 @@ def test_a_bad_answer_is_given_up_soon_and_what_was_known_stands_in(class_: Clas
     with db.transaction(class_.factory) as session:
         session.execute(update(lti.LoginState).values(expires_at=later + 2 * MINUTE))
     class_.refresh(second, later, seconds=1)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10  # the host: 20 s
     row = class_.kept()
     assert (row.body, class_.keys.asked) == (good, 2)
     class_.refresh(third, later + timedelta(seconds=59))  # within the minute nobody asks again
@@ -153,11 +153,11 @@ def test_the_whole_fetch_ends_within_eight_seconds() -> None:
 
 def test_a_host_that_hangs_is_asked_once_and_holds_three_threads(class_: Class_) -> None:
     class_.keys.mood = "waits"
-    took = class_.at_once(class_.forms(8), seconds=1.5)
+    took = class_.at_once(class_.forms(8), seconds=5)
     assert class_.keys.asked == 1
-    assert [one > 1 for one in took].count(True) <= 1 + keywait.MOST_WAITING
-    assert took[0] < 1
-    assert took[-1] < 5
+    assert [one > 4 for one in took].count(True) <= 1 + keywait.MOST_WAITING
+    assert took[0] < 4
+    assert took[-1] < 15  # the host: 20 s
     assert not keywait._waiting
 
 
@@ -169,7 +169,7 @@ def test_who_comes_while_the_keys_are_fetched_waits_for_them(class_: Class_) -> 
     took = class_.at_once(forms, seconds=8)
     assert class_.keys.asked == 1
     assert took[0] > 0.3
-    assert took[-1] < 6
+    assert took[-1] < 7.5
     assert class_.kept().body["keys"]
 
 
@@ -187,4 +187,4 @@ def test_nobody_waits_for_a_process_that_died(class_: Class_) -> None:
         session.add(lti.KeySet(url=class_.keys.url, tried_at=class_.now - timedelta(seconds=7)))
     began = time.monotonic()
     class_.refresh(form)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from lms_plugin.errors import Unavailable
-from lms_plugin.net import CONNECT_SECONDS, MAX_BODY, Answer, Http, _is_public, is_never_asked, networks_of
+from lms_plugin.net import (
+    CONNECT_SECONDS,
+    MAX_BODY,
+    TOTAL_SECONDS,
+    Answer,
+    Http,
+    _is_public,
+    is_never_asked,
+    networks_of,
+)
 from tests.hosts import loopback
 
 
@@ -146,7 +155,7 @@ def test_limits(base: str) -> None:
 def test_a_host_that_dribbles_is_cut_off(dribbler: str) -> None:
     started = time.monotonic()
     assert code_of(Http(allow_loopback=True, total_seconds=0.5), dribbler) == "net.timeout"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < TOTAL_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -324,7 +333,7 @@ def test_a_resolver_that_hangs_costs_no_more_than_the_time_given(monkeypatch: py
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_given, **_named: go_on.wait(20) and [])
     began = time.monotonic()
     assert code_of(Http(total_seconds=0.3), "https://lms.example/") == "net.timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     go_on.set()
 
 
@@ -347,7 +356,7 @@ def test_who_takes_the_connection_and_says_nothing_is_given_up() -> None:
         began = time.monotonic()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         assert code_of(Http(allow_loopback=True, total_seconds=0.5), url) == "net.timeout"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < TOTAL_SECONDS
 
 
 def test_no_proxy_and_no_netrc_of_the_environment(base: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

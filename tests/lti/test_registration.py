@@ -32,7 +32,7 @@ def test_a_platform_that_does_not_answer_is_given_up_after_five_seconds() -> Non
         with pytest.raises(Refused) as refused:
             lti.read_offer(Http(allow_loopback=True), f"http://127.0.0.1:{listening.getsockname()[1]}/openid", "")
         assert refused.value.params["words"] == "net.timeout"
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 7.5  # others: eight
 
 
 def test_what_a_platform_does_not_say_is_asked_for() -> None:

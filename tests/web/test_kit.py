@@ -108,7 +108,7 @@ def test_everything_works_without_script(browser: Browser, host: Host) -> None:
 
 def test_a_draft_is_saved_by_itself(page: Page, host: Host) -> None:
     page.locator("#c-m2-reason").fill("重点一带而过")
-    expect(page.locator("[data-saved]")).to_have_text("已保存 09:41", timeout=3500)
+    expect(page.locator("[data-saved]")).to_have_text("已保存 09:41", timeout=10_000)
     assert host.drafts[-1]["r2"] == "重点一带而过"
     page.locator("#c-m2-reason").fill("重点一带而过，例子没讲")
     expect(page.locator("[name=version]")).to_have_value("3")
