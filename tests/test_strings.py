@@ -2,9 +2,13 @@
 
 import re
 
+import pytest
 import strings
 from babel.messages.catalog import Message
 
+from lms_plugin.web.formats import counted
+
+COUNTED = re.compile(r"\{(\w+):[^{|}]*\|[^{|}]*\}")
 BLANK = re.compile(r"%\((\w+)\)[sd]")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -40,3 +44,26 @@ def test_the_english_is_english() -> None:
     ]
     allowed = [text for text in wrong if "中文" in text]  # the switch names each language in itself
     assert wrong == allowed
+
+
+def test_words_that_go_by_a_number_name_one_of_the_sentence() -> None:
+    """`{n:work waits|works wait}` (`formats.counted`): what is misspelt would stand on the page as it is."""
+    for message in strings.english():
+        there, _ = blanks(message)
+        for text in texts(message.string) if message.id else ():
+            named = {found[1] for found in COUNTED.finditer(text)}
+            assert named <= there, text
+            assert len(re.findall(r"\{\w+:|\|", text)) == 2 * len(COUNTED.findall(text)), text
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(1, "1 work waits"), ("1", "1 work waits"), (0, "0 works wait"), (11, "11 works wait"), ("1.5", "1.5 works wait")],
+)
+def test_words_go_by_a_number(number: int | str, said: str) -> None:
+    assert counted("%(n)s {n:work waits|works wait}", {"n": number}) % {"n": number} == said
+
+
+def test_what_is_no_choice_stays() -> None:
+    for text in ("", "{}", "{n}", "a {b} c|d", "%(n)s {n:one}"):
+        assert counted(text, {"n": 1}) == text

@@ -1,6 +1,7 @@
 """Collects the sentences of pages and code into the English catalogue: what is new stands there empty, to be filled.
 
-Chinese is the source language, so a sentence is its own key and there is no Chinese catalogue.
+Chinese is the source language, so a sentence is its own key and there is no Chinese catalogue. Where English goes by a
+number, the words for one and for others stand in the sentence: `%(n)s {n:work waits|works wait}` (`web/formats.py`).
 """
 
 import sys

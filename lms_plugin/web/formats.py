@@ -1,6 +1,7 @@
 """How pages write dates, hours and localized text."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 import competencies
 from lms_plugin.web.edge import edge
 
+_COUNTED = re.compile(r"\{(\w+):([^{|}]*)\|([^{|}]*)\}")
 _KEPT = "nengli.language"  # in the request's environ
 _DAYS_ZH = "一二三四五六日"
 _DAYS_EN = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,7 +35,16 @@ def translator() -> Callable[..., Markup]:
 def gettext(message: str, **values: Any) -> str:
     """A sentence in the page's language, for modules: as flask_babel's, at a third of its price."""
     found = _finder(language())(message)
-    return found % values if values else found
+    return counted(found, values) % values if values else found
+
+
+def counted(text: str, values: Mapping[str, Any]) -> str:
+    """A translation whose words go by a number in it: "%(n)s {n:work waits|works wait}" for 1 and for others. So a
+    sentence with several numbers has as many forms as it needs, and the Chinese one, which has none, stays as it is.
+    """
+    if "{" not in text:
+        return text
+    return _COUNTED.sub(lambda found: found[2] if str(values.get(found[1])) == "1" else found[3], text)
 
 
 def ngettext(one: str, more: str, number: int, **values: Any) -> str:
@@ -81,7 +92,7 @@ def _sentences(language: str) -> Callable[..., Markup]:
     def translate(message: str, **values: Any) -> Markup:
         if values:  # numbers need no escaping; Markup's own % wraps every value, at three times the price
             safe = {name: value if value.__class__ is int else escape(value) for name, value in values.items()}
-            return Markup(find(message) % safe)  # noqa: S704 - the sentence is ours, the values are escaped
+            return Markup(counted(find(message), values) % safe)  # noqa: S704 - the sentence is ours, the values are escaped
         if message not in finished:
             finished[message] = Markup(find(message)) % {}  # noqa: S704 - the sentence is ours
         return finished[message]
