@@ -241,7 +241,12 @@ def test_P07_the_new_window_twice_and_back(scene: Scene, page: Page) -> None:
     scene.bench.strips.append("Partitioned")
     scene.open(page)
     is_asked(page)
-    button = page.frame_locator("[name=activity]").get_by_role("button", name="是我，在新窗口打开")
+    frame = page.frame("activity")
+    assert frame is not None
+    frame.wait_for_load_state(
+        "load"
+    )  # the button may be clicked before the script is there that takes one click of two
+    button = frame.get_by_role("button", name="是我，在新窗口打开")
     with page.context.expect_page() as opened:
         button.dblclick()
     window = opened.value
