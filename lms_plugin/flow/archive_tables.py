@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import JSON as Json
 from sqlalchemy import Boolean, Column, ColumnElement, Date, Integer, LargeBinary, String, Table, select
 from sqlalchemy import Enum as Choice
 from sqlmodel import Session
@@ -25,6 +24,7 @@ import rubrics  # noqa: F401 - likewise
 from lms_plugin import erasures, inbox, people, signing_words  # noqa: F401 - likewise
 from lms_plugin.db import Model
 from lms_plugin.errors import Refused
+from lms_plugin.flow import archive_shapes
 
 _VERSION, _PROGRAMME, _PERSON = (
     ("framework_version_id", "framework_version"),
@@ -228,8 +228,8 @@ def read(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(column: Column[Any], value: Any) -> Any:
     kind = column.type
-    if isinstance(kind, Json):
-        return value
+    if archive_shapes.is_json(column):
+        return archive_shapes.read(column, value)
     if value is None:
         if not column.nullable:
             raise ValueError(column.name)
