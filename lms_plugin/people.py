@@ -264,10 +264,9 @@ class Extension(Owned, table=True):
 
 
 class Course(Owned, table=True):
-    """A host's course (LTI context). `programme_id` empty = nobody has said yet which programme runs in it.
-
-    The service addresses are what the latest launch offered; empty = the host does not offer it.
-    """
+    """A host's course (LTI context), or the space of an activity outside courses (`lti.is_course`). `programme_id`
+    empty = nobody has said yet which programme runs in it. Of service addresses the latest launch decides; empty = the
+    host does not offer it."""
 
     __tablename__ = "course"
     __table_args__ = (UniqueConstraint("deployment_id", "context_id"), UniqueConstraint("tenant_id", "id"))

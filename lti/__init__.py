@@ -71,6 +71,7 @@ from lti.rosters import GROUPS as GROUPS_SCOPE
 from lti.rosters import MEMBERS as MEMBERS_SCOPE
 from lti.rosters import Group, Member, Roster
 from lti.services import Delivery, ServiceClient, next_timestamp, service_client
+from lti.spaces import is_course
 from lti.storage import Storage, unchecked_return
 from lti.storage import of_launch as storage_of
 from lti.subscriptions import COPIED, GREETING
@@ -147,6 +148,7 @@ __all__ = [
     "deployment_ids",
     "frame_ancestors",
     "has_doors",
+    "is_course",
     "platform_origins",
     "are_some_guessable",
     "proves_who",

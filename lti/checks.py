@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from lti import claims as reader
-from lti import deep_linking, doors, keysets, tokens, trails
+from lti import deep_linking, doors, keysets, spaces, tokens, trails
 from lti import roles as role_rules
 from lti.claims import CLAIM, PRIVACY, Binding, Launch, Malformed
 from lti.log import Trail
@@ -274,9 +274,10 @@ def _place(claims: Mapping[str, Any], platform: Registration, records: Records, 
 
 
 def named_place(claims: Mapping[str, Any]) -> tuple[str, str]:
-    """Ids of the context and link, "" where they are none: whether that is refused shows when all is read."""
+    """Ids of the course (or space) and link, "" where they are none: whether that is refused shows when all is read."""
     try:
         context = reader.identifier(reader.member(claims, CLAIM + "context", "context"), "id")
-        return context, reader.identifier(reader.member(claims, CLAIM + "resource_link", "resource_link"), "id")
+        link = reader.identifier(reader.member(claims, CLAIM + "resource_link", "resource_link"), "id")
+        return context or spaces.of_link(link), link
     except Malformed:
         return "", ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lti import roles as role_rules
+from lti import spaces
 from lti.rosters import GROUPS as GROUPS_SCOPE
 from lti.subscriptions import NOTICES as NOTICES_SCOPE
 from lti.subscriptions import ours
@@ -41,6 +42,7 @@ class Launch:
     their own click, before any session serves them.
     `door`: by which of its issuer's doors they came (doors.py): an account belongs to one.
     `deep_linking`: the host asks what to put into its course; there is no resource link then.
+    `context_id`: the host's course; of a launch that names none, the space of its activity (`spaces.py`); "" = neither.
     `for_user`: the host's `sub` of the person whose work, or (`asks_what_is_kept`) whose data are to be looked at; any
     student can make a host ask so, hence it permits nothing. `deployment_id` is our row's id; `ags_scopes` empty or a
     URL "" = the host does not offer it.
@@ -138,6 +140,14 @@ def url(source: Mapping[str, Any], key: str, limit: int = 1000) -> str:
     return value if is_identifier(value, limit) and " " not in value and origin(value) else ""
 
 
+def way_back(claims: Mapping[str, Any]) -> str:
+    """Where the host wants people to return to, of a token whose other claims may be anything; "" for no address."""
+    try:
+        return url(member(claims, CLAIM + "launch_presentation", "launch_presentation"), "return_url", 2000)
+    except Malformed:
+        return ""
+
+
 def member(source: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:
     """A claim that is an object; absent and null are an empty one. Raises Malformed."""
     value = source.get(key)
@@ -200,15 +210,15 @@ def read(claims: Mapping[str, Any]) -> dict[str, Any]:
     groups = _groups(claims)
     notices_url, notice_types = _notices(claims)
     tool_platform = member(claims, CLAIM + "tool_platform", "tool_platform")
-    context_id = identifier(context, "id")
+    context_id, link_id = identifier(context, "id"), identifier(link, "id")
     product = text(tool_platform, "product_family_code", 64).lower()
     if not product and context_id.startswith("course-v1:"):
         product = "openedx"  # it names no product family
     return {
         "product": product,
-        "context_id": context_id,
+        "context_id": context_id or spaces.of_link(link_id),
         "context_title": text(context, "title", 500) or text(context, "label", 500),
-        "resource_link_id": identifier(link, "id"),
+        "resource_link_id": link_id,
         "resource_link_title": text(link, "title", 500),
         "name": text(claims, "name", 100) or _of_parts(claims),
         "locale": locale(text(shown, "locale", 40) or text(claims, "locale", 40)),

@@ -93,6 +93,7 @@ class ContentItem:
                 "scoreMaximum": self.column.maximum,
                 "resourceId": self.column.resource_id[:512],
                 "tag": self.column.tag[:255],
+                "gradesReleased": True,  # nothing is sent before it is released
             }
             if self.column.review is not None:
                 item["lineItem"]["submissionReview"] = self.column.review.as_json()
@@ -134,10 +135,12 @@ def answer(
     secret_key: str,
     now: datetime,
     message: str = "",
+    error: tuple[str, str] = ("", ""),
 ) -> str:
     """The signed answer, for the form field `JWT` of the host's return address. No items = nothing was chosen.
 
-    Deep Linking 2.0, 4.5. `message` is shown to the person by the host. Raises Unavailable("keys.secret_changed").
+    Deep Linking 2.0, 4.5. `message` is shown to the person by the host; so is the sentence of an `error`, whose code
+    goes into its log. Raises Unavailable("keys.secret_changed").
     """
     deployment = get(session, Deployment, deployment_row_id)
     platform = get(session, Platform, deployment.platform_id)
@@ -158,4 +161,7 @@ def answer(
         payload[_DL + "data"] = data
     if message:
         payload[_DL + "msg"] = clean(message, 300)
+    sentence, code = error
+    if sentence:
+        payload[_DL + "errormsg"], payload[_DL + "errorlog"] = clean(sentence, 300), clean(code, 300)
     return tokens.sign(payload, keys.private_key(key, secret_key), key.kid)

@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 from lms_plugin.db import get, table
 from lti import checks, log, tokens
 from lti.checks import Kept, Place
-from lti.claims import Binding, Launch
+from lti.claims import Binding, Launch, way_back
 from lti.log import LaunchRefused, Trail
 from lti.models import (
     Deployment,
@@ -164,8 +164,9 @@ def receive_launch(
     A `proof` that is none of this login is a refusal; no proof at all is for the caller to judge (`Launch.binding`).
     `public_url` is our own address: a launch for another origin's link is refused. Does no HTTP: `may_ask` = the caller
     can, so KeysWanted is raised where the platform's keys should be read first; it then rolls back, calls
-    `refresh_keys`, and comes again without. Raises LaunchRefused (`launch.*`) after writing the launch-log row; the
-    caller commits also then, and shows the page. On success the row says "launched" until `log_launch` says otherwise.
+    `refresh_keys`, and comes again without. Raises LaunchRefused (`launch.*`) after writing the launch-log row
+    (`params`: its `reference`, and the `return_url` of a token whose signature was right); the caller commits also
+    then, and shows the page. On success the row says "launched" until `log_launch` says otherwise.
     """
     trail = Trail()
     try:
@@ -184,6 +185,7 @@ def receive_launch(
         )
     except LaunchRefused as refused:
         log.write_refusal(session, trail, refused, now)
+        refused.params["return_url"] = way_back(trail.claims)
         raise
 
 

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from lms_plugin.db import table
 from lms_plugin.errors import Refused
+from lti import spaces
 from lti.models import LaunchLog, Platform
 from lti.platforms import Registration
 from lti.text import clean, is_identifier
@@ -83,7 +84,7 @@ def row(trail: Trail, outcome: str, detail: str, now: datetime, tenant_id: int |
         "detail": clean(detail, 500),
         "checks": trail.findings,
         "claims": redacted(trail.claims) if trail.claims else {},
-        "context_id": _context(trail.claims),
+        "context_id": _context(trail.claims) or spaces.of_link(_identifier(trail.claims, _LINK)),
         "at": now,
     }
 
@@ -122,7 +123,11 @@ def _word(role: object) -> str:
 
 
 def _context(claims: Mapping[str, Any]) -> str:
-    found = claims.get(_CONTEXT)
+    return _identifier(claims, _CONTEXT)
+
+
+def _identifier(claims: Mapping[str, Any], claim: str) -> str:
+    found = claims.get(claim)
     given = found.get("id") if isinstance(found, dict) else None
     return given if isinstance(given, str) and is_identifier(given) else ""
 

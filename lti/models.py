@@ -131,7 +131,8 @@ class LaunchLog(Model, table=True):
 
     `outcome` is "launched", "registered" or the code of the refusal. `checks` holds findings alone: checks have one
     order (lti/trails.py), so what comes before the one that refused was found right. `claims` is what a verified token
-    said that names nobody, the host's user id shortened. `context_id`: the host's course, by which a course finds rows.
+    said that names nobody, the host's user id shortened. `context_id`: the host's course (or the
+    activity's own space), by which a course finds rows.
     """
 
     __tablename__ = "lti_launch_log"
@@ -150,7 +151,8 @@ class LaunchLog(Model, table=True):
 
 
 class ResourceLink(Model, table=True):
-    """A place in a host's course from which the tool is launched, as the latest launch described it."""
+    """A place in a host's course from which the tool is launched, as the latest launch described it. `context_id`: as
+    `Launch.context_id`."""
 
     __tablename__ = "lti_resource_link"
     __table_args__ = (UniqueConstraint("deployment_id", "context_id", "resource_link_id"),)

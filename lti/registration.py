@@ -6,7 +6,7 @@ Sources: LTI Dynamic Registration 1.0, OpenID Connect Registration 1.0; Moodle 4
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from lms_plugin.net import Answer, Http
 from lti.claims import PRIVACY
 from lti.hosts import Host
 from lti.rosters import GROUPS, MEMBERS
-from lti.services import LINE_ITEM, RESULT, SCORE
+from lti.services import LINE_ITEM, LINE_ITEM_READ, RESULT, SCORE
 from lti.subscriptions import NOTICES
 from lti.text import clean, is_identifier, origin
 
@@ -26,6 +26,7 @@ PATIENCE = 5.0
 SCOPES = (LINE_ITEM, RESULT, SCORE, MEMBERS)
 CLAIMS = ("iss", "sub", "name", "given_name", "family_name")  # no address: nobody needs it here
 MESSAGES = ("LtiResourceLinkRequest", "LtiDeepLinkingRequest")
+WHERE_OFFERED = ("LtiSubmissionReviewRequest", *PRIVACY)  # claimed where a platform says that it sends them
 _ADDRESSES = ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint")
 
 
@@ -110,9 +111,9 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
     launch, named = f"{tool.url}/lti/launch", tool.names[""]
     languages = {language: name for language, name in tool.names.items() if language}
     messages = []
-    for kind in (*MESSAGES, *PRIVACY):
+    for kind in (*MESSAGES, *WHERE_OFFERED):
         if kind not in (MESSAGES if offer.messages is None else offer.messages):
-            continue  # privacy launches, too, are claimed only where they are offered
+            continue
         message: dict[str, Any] = {"type": kind, "target_link_uri": launch, "label": named}
         message |= {f"label#{language}": name for language, name in languages.items()}
         placements = offer.messages[kind] if offer.messages is not None else ()
@@ -134,9 +135,7 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
         "tos_uri": f"{tool.url}/help",
         "token_endpoint_auth_method": "private_key_jwt",
         # Groups and notices are asked for only where they are offered: few hosts know them, some refuse the unknown.
-        "scope": " ".join(
-            SCOPES if offer.scopes is None else [one for one in (*SCOPES, GROUPS, NOTICES) if one in offer.scopes]
-        ),
+        "scope": " ".join(SCOPES if offer.scopes is None else _scopes(offer.scopes)),
         TOOL: {
             "domain": origin(tool.url).partition("://")[2],
             "description": tool.description,
@@ -146,6 +145,13 @@ def request_of(offer: Offer, tool: Tool) -> dict[str, Any]:
             "messages": messages,
         },
     }
+
+
+def _scopes(offered: Collection[str]) -> list[str]:
+    """Of the rights that a platform offers those that are of use here. Reading its columns is one where it lets nobody
+    make them (Moodle's "grade sync only")."""
+    reads = (LINE_ITEM_READ,) if LINE_ITEM not in offered else ()
+    return [one for one in (*SCOPES, *reads, GROUPS, NOTICES) if one in offered]
 
 
 def ask(http: Http, offer: Offer, body: Mapping[str, Any], token: str) -> Registered:

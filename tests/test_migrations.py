@@ -9,12 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col
 
 import competencies
+import lti
 from lms_plugin import db, migrate
 from lms_plugin.append_only import missing_guards
 from lms_plugin.db import Model, get, pk
 from lms_plugin.flow import certificates, cycle_certificates, merges
 from lms_plugin.inbox import Message
-from lms_plugin.people import Person, Role, RoleKind, RosterEntry
+from lms_plugin.people import Course, Person, Role, RoleKind, RosterEntry
 from tests import people as cast
 from tests.certified import certificate_for
 from tests.factories import actor_of, build_world, world_in
@@ -300,3 +301,44 @@ SELECT award.level, submission_version.number, decision.point_level FROM award
 JOIN decision ON decision.id = award.decision_id
 JOIN submission_version ON submission_version.id = decision.submission_version_id ORDER BY award.id
 """
+
+
+def test_activities_outside_courses_get_spaces_of_their_own(made: Engine, own_database_url: str, now: datetime) -> None:
+    """The nameless course becomes the space of its only activity; of several it stays, as nobody can tell."""
+    with Session(made, expire_on_commit=False) as session:
+        db.writes(session)
+        world = build_world(session, now)
+        alone, many = pk(world.course), None
+        deployment = get(session, lti.Deployment, world.course.deployment_id)
+        other = lti.Deployment(
+            tenant_id=deployment.tenant_id, platform_id=deployment.platform_id, deployment_id="many", created_at=now
+        )
+        session.add(other)
+        session.flush()
+        course = Course(tenant_id=world.course.tenant_id, deployment_id=pk(other), context_id="link:b", seen_at=now)
+        world.course.context_id = "link:a"
+        links = [(pk(deployment), "a"), (pk(other), "b"), (pk(other), "c")]
+        session.add_all(
+            [course, world.course]
+            + [
+                lti.ResourceLink(deployment_id=where, context_id=f"link:{one}", resource_link_id=one, seen_at=now)
+                for where, one in links
+            ]
+        )
+        session.flush()
+        many = pk(course)
+        session.commit()
+    made.dispose()
+
+    def places() -> tuple[dict[int, str], dict[str, str]]:
+        with made.connect() as connection:
+            of_courses = connection.execute(text("SELECT id, context_id FROM course")).all()
+            of_links = connection.execute(text("SELECT resource_link_id, context_id FROM lti_resource_link")).all()
+        made.dispose()
+        kept = {key: name for key, name in of_courses if key in (alone, many)}
+        return kept, {link: name for link, name in of_links if link in "abc"}
+
+    migrate.downgrade(own_database_url, "0074")
+    assert places() == ({alone: "", many: ""}, {"a": "", "b": "", "c": ""})
+    migrate.upgrade(own_database_url)
+    assert places() == ({alone: "link:a", many: ""}, {"a": "link:a", "b": "link:b", "c": "link:c"})

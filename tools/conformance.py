@@ -56,10 +56,10 @@ officer's consent the operator does it (`nengli person erase`), and the page say
 Moodle 4.5 and Open edX send neither notices nor privacy launches; rows W are tried as Canvas documents them.
 
 匿名启动（B38，没有 sub）一般拒绝；登记里允许时，只能看课程要做什么，不记任何人。
-旧版 LTI 1.1 的账号声明（G22）读得进，但不据此合并人员。
+旧版 LTI 1.1 的账号声明（G22）不影响启动，也不据此合并人员。
 Launches without `sub` (B38) are refused; where a registration allows it they show what a course asks for,
 and make nobody.
-An account named by LTI 1.1 (G22) is read, and merges nobody.
+An account named by LTI 1.1 (G22) is let through, and merges nobody.
 """
 
 

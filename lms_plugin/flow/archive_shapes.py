@@ -15,7 +15,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy import JSON, Column
 
 import competencies
-from competencies import layouts, pack_schema, plans
 from lms_plugin.db import Model
 
 _Day = Annotated[str, AfterValidator(date.fromisoformat)]
@@ -83,7 +82,7 @@ class _Part(_Shape):
 
 class _Member(_Shape):
     name: str
-    duty: Annotated[str, AfterValidator(plans.TeamDuty)]
+    duty: Annotated[str, AfterValidator(competencies.plans.TeamDuty)]
 
 
 class _Piece(_Shape):
@@ -120,13 +119,13 @@ _CLOSER: dict[str, Any] = {
     "arrival.taken": _Taken,
     "certificate.hours": dict[_Kind, int],
     "certificate.parts": list[_Part] | None,
-    "competency_point.effort": pack_schema.EffortDef,
+    "competency_point.effort": competencies.pack_schema.EffortDef,
     "decision.item_levels": _ItemLevels,
     "decision.marks": _Marks,
     "evidence.parts": dict[str, str],
-    "evidence_requirement.checks": list[pack_schema.Check],
-    "evidence_requirement.limits": pack_schema.Limits,
-    "export_layout.content": layouts.Layout | None,
+    "evidence_requirement.checks": list[competencies.pack_schema.Check],
+    "evidence_requirement.limits": competencies.pack_schema.Limits,
+    "export_layout.content": competencies.layouts.Layout | None,
     "framework_version.confirmed_points": dict[str, _Confirmed],
     "framework_version.content": competencies.Pack,
     "gold_item.agreed": _Marks,

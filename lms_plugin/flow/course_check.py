@@ -114,7 +114,7 @@ def may_not_be_graded(has_points: ColumnElement[bool]) -> ColumnElement[bool]:
 class Facts:
     """What arrived from one course. `learners` and `instructors` came so last; `named`, `unnamed` of all who came; of
     the host's list `listed_learners`, of them `absent` never came; `wrong_side` may not be graded there; scores of
-    `failed` were given up, those of `waiting` are tried again by themselves."""
+    `failed` were given up, those of `waiting` are tried again by themselves. `names_course`: as `lti.is_course`."""
 
     uuid: str
     title: str
@@ -146,6 +146,7 @@ class Facts:
     listed_named: int
     absent: int
     wrong_side: int
+    names_course: bool
     may_see_people: bool = False
 
     @property
@@ -271,6 +272,7 @@ def _of(row: Any, *, may_see_people: bool = False) -> Facts:
         listed_named=listed_named,
         absent=absent,
         wrong_side=wrong_side,
+        names_course=lti.is_course(course.context_id),
         may_see_people=may_see_people,
     )
 

@@ -31,13 +31,15 @@ class Offer:
 
 @dataclass(frozen=True)
 class Picker:
-    """The page: programmes on offer. `binds`: the course runs none yet, and choosing says which."""
+    """The page: programmes on offer. `binds`: the course runs none yet, and choosing says which. `names_course`: the
+    host says which course it is; where it does not, choosing binds nothing."""
 
     uuid: str
     course: str
     takes_many: bool
     takes_column: bool
     binds: bool
+    names_course: bool
     offers: tuple[Offer, ...]
     return_url: str
 
@@ -77,7 +79,8 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
         course=course.title,
         takes_many=row.takes_many,
         takes_column=row.takes_column,
-        binds=course.programme_id is None,
+        binds=course.programme_id is None and lti.is_course(course.context_id),
+        names_course=lti.is_course(course.context_id),
         offers=offers(session, _programmes(session, actor, course)),
         return_url=row.return_url,
     )
@@ -147,8 +150,8 @@ def _must_be_open(row: LinkRequest, now: datetime) -> None:
 
 
 def _programmes(session: Session, actor: Actor, course: Course) -> list[competencies.Programme]:
-    """The course's programme; for a course that has none yet, those that the actor may let it run."""
-    if course.programme_id is not None:
+    """The course's programme; for a course that has none yet, or is not named, those that the actor may let one run."""
+    if course.programme_id is not None and lti.is_course(course.context_id):
         return [get(session, competencies.Programme, course.programme_id)]
     return courses.offered(session, actor)
 
@@ -164,9 +167,11 @@ def choose(
     icon_url: str,
     secret_key: str,
     language: str,
+    words_of_none: tuple[str, str],
 ) -> Answer:
     """Answers the host with what was chosen; no keys = nothing (取消). In a course that runs no programme yet, what is
-    chosen says which one.
+    chosen says which one; a host that names no course (Open edX) asks for any, and nothing is bound.
+    `words_of_none`: what the host shows its person where none was chosen, and where there is none to choose.
 
     The same choice again within the hour is answered again (a double click, a browser that lost the page); another one
     is Refused `link.answered`. Raises Invalid with field `item`.
@@ -189,13 +194,23 @@ def choose(
             raise Invalid({"item": "form.choose"})
         item = _item(session, known[target.programme], target, row, launch_url, language)
         items.append(replace(item, icon_url=icon_url, targets=tuple(row.targets)))
-    binds = items and course.programme_id is None and courses.may_bind(session, actor, course)
-    if binds and targets[0] is not None:
+    is_open = course.programme_id is None and lti.is_course(course.context_id)
+    if items and is_open and targets[0] is not None and courses.may_bind(session, actor, course):
         courses.bind_course(session, actor, course.uuid, targets[0].programme, now)
     row.items, row.answered_at = chosen, row.answered_at or now
     session.add(row)
     session.flush()
-    token = lti.answer_deep_linking(session, row.deployment_id, items, data=row.data, secret_key=secret_key, now=now)
+    cancelled, empty = words_of_none
+    token = lti.answer_deep_linking(
+        session,
+        row.deployment_id,
+        items,
+        data=row.data,
+        secret_key=secret_key,
+        now=now,
+        message=cancelled if known and not items else "",
+        error=("", "") if known else (empty, "no programme"),
+    )
     return Answer(row.return_url, token, tuple(item.title for item in items))
 
 

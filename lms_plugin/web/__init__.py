@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, render_template, request, url_for
 from flask_babel import Babel
@@ -225,7 +226,7 @@ def _close(_error: BaseException | None) -> None:
 def _page(code: str, params: dict[str, Any], status: int, reference: str = "", **way: str) -> Response:
     """The refusal page: what happened, who can mend it, what to click now, a reference id.
 
-    `way`: link_label and link_url of the way on.
+    `way`: link_label and link_url of the way on; back_to_course, where no session knows it.
     """
     here = edge()
     here.db.rollback()
@@ -259,6 +260,9 @@ def _refused(error: Refused) -> Response:
         way = proofs.way_on()
     elif error.code in review.LEADS_ON:
         way = review.way_on(error.code)
+    elif returns_to := error.params.get("return_url"):  # of a launch (Core 1.3, 5.4.4)
+        told = urlencode({"lti_errorlog": f"{error.code} {error.params['reference']}"})
+        way = {"back_to_course": f"{returns_to}{'&' if urlsplit(returns_to).query else '?'}{told}"}
     return _page(error.code, error.params, error.status, error.params.get("reference", ""), **way)
 
 

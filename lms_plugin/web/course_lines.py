@@ -26,6 +26,7 @@ def lines(facts: Facts, timezone: str, explain: Callable[[str], str]) -> list[Ch
     """All lines of the page; `explain` gives the sentence of an error's code."""
     found = [
         _active(facts, timezone),
+        _space(facts),
         _programme(facts),
         _chooser(facts),
         _students(facts),
@@ -44,6 +45,18 @@ def _active(facts: Facts, timezone: str) -> CheckLine:
     if not facts.has_come:
         return CheckLine("note", _("已启用"), _("还没有人从这门课打开过。"))
     return CheckLine("good", _("已启用"), _("最近有人打开：%(when)s", when=when(facts.seen_at, timezone)))
+
+
+def _space(facts: Facts) -> CheckLine | None:
+    """Only where the host does not say which course it is."""
+    if facts.names_course:
+        return None
+    return CheckLine(
+        "note",
+        _("平台没有说这是哪门课"),
+        _("每一处活动就单独算一门：各定各的项目，各送各的成绩，彼此看不到对方的人。"),
+        (_("要按课程算，请平台的管理员让本工具打开时带上课程（context）。"),),
+    )
 
 
 def _programme(facts: Facts) -> CheckLine:

@@ -43,6 +43,10 @@ def choose(link: str) -> BaseResponse | tuple[str, int] | str:
             icon_url=settings.public_url + assets.asset("icon.svg"),
             secret_key=settings.secret_key.get_secret_value(),
             language="en" if formats.is_english() else "zh",
+            words_of_none=(
+                formats.gettext("没有放入任何内容。"),
+                formats.gettext("还没有可放的培训项目，请区县管理员先建好。"),
+            ),
         )
     except Invalid as invalid:
         db().rollback()

@@ -38,10 +38,13 @@ class Product:
     back: dict[str, tuple[str, str]]  # our field → the host's label (en, zh)
 
 
-def _printed(*lines: tuple[str, str]) -> tuple[Label, ...]:
+def _printed(*lines: tuple[str, str] | tuple[str, str, str]) -> tuple[Label, ...]:
     """The fields of a host that prints English alone: its label, and which of our addresses goes there, or what to
-    choose."""
-    return tuple(Label(en, value=said) if said in ADDRESSES else Label(en, choose=(said, said)) for en, said in lines)
+    choose (in Chinese and English where it prints no word for that)."""
+    return tuple(
+        Label(en, value=said[0]) if said[0] in ADDRESSES else Label(en, choose=(said[0], said[-1]))
+        for en, *said in lines
+    )
 
 
 def _back(**labels: str) -> dict[str, tuple[str, str]]:
@@ -105,6 +108,11 @@ PRODUCTS: dict[str, Product] = {
             ("Deep linking", "True"),
             ("Deep Linking Launch URL", LAUNCH),
             ("Assignment and Grades", "Programmatic"),
+            (
+                "Full name, Request user's full name",
+                "True（不开，就由每人自己填姓名）",
+                "True (else each person types it)",
+            ),
             ("Open tool in", "New Window"),
         ),
         {
@@ -122,6 +130,13 @@ PRODUCTS: dict[str, Product] = {
             ("OpenID Connect Initiation Url", LOGIN),
             ("JWK Method", "Public JWK URL"),
             ("Public JWK URL", JWKS),
+            ("Can create and view assignment data in the gradebook associated with the tool", "打开", "On"),
+            ("Can view submission data for assignments associated with the tool", "打开", "On"),
+            ("Can create and update submission results for assignments associated with the tool", "打开", "On"),
+            ("Can retrieve user data associated with the context the tool is installed in", "打开", "On"),
+            ("Additional Settings → Privacy Level", "Public"),
+            ("Placements", "Link Selection, Assignment Selection"),
+            ("Select Message Type", "LtiDeepLinkingRequest"),
         ),
         {
             "site": ("the address of your Canvas", "贵校 Canvas 的网址"),
@@ -152,6 +167,12 @@ PRODUCTS: dict[str, Product] = {
             ("Tool Redirect URL(s)", LAUNCH),
             ("Tool JWKS URL", JWKS),
             ("Signing Algorithm", "RS256"),
+            ("Tool Status", "Approved"),
+            ("User Fields to Send", "勾选 Role in Course 和 Name", "Role in Course and Name ticked"),
+            ("Allow grade service access", "Yes"),
+            ("Allow Membership Service Access", "Yes"),
+            ("Create Placement → Type", "Deep Linking content tool"),
+            ("Create Placement → Target Link URI", LAUNCH),
         ),
         _back(client_id="Application ID / Client ID", deployment="Deployment ID"),
     ),

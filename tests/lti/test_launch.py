@@ -376,7 +376,12 @@ def test_audiences_may_be_lists(desk: Desk, audience: list[str]) -> None:
 
 def test_a_launch_without_course_or_names_works(desk: Desk) -> None:
     launch = launched(desk.launch(**{CLAIM + "context": None, "unknown": [1, {"x": None}]}))
-    assert (launch.context_id, launch.name, launch.lineitems_url, launch.ags_scopes) == ("", "", "", ())
+    assert (launch.context_id, launch.name, launch.lineitems_url, launch.ags_scopes) == (
+        f"link:{launch.resource_link_id}",
+        "",
+        "",
+        (),
+    )
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,38 @@ def test_a_products_page_shows_every_value_in_a_field_of_its_own(browse, product
         assert f'name="{name}"' in page
 
 
+@pytest.mark.parametrize(
+    ("product", "fields"),
+    [
+        ("moodle", {"Accept grades from the tool": "总是 / Always", "Share launcher": "总是 / Always"}),
+        ("openedx", {"Full name": "True", "Names &amp; Roles": "True", "Assignment and Grades": "Programmatic"}),
+        (
+            "canvas",
+            {"Can create and update submission results": "打开 / On", "Privacy Level": "Public", "Placements": "Link"},
+        ),
+        ("brightspace", {"Extensions": "Names and Role Provisioning Services"}),
+        (
+            "blackboard",
+            {
+                "User Fields to Send": "Name",
+                "Allow grade service access": "Yes",
+                "Allow Membership Service Access": "Yes",
+                "Create Placement → Type": "Deep Linking content tool",
+            },
+        ),
+    ],
+)
+def test_a_products_page_says_what_lets_names_grades_lists_and_picking_through(
+    browse, product: str, fields: dict[str, str]
+) -> None:
+    page = browse(cast.IT).get(f"/platforms/new/{product}").text
+    for label, choose in fields.items():
+        line = re.search(rf"<label[^>]*>(?:(?!</label>).)*{re.escape(label)}.*?<input[^>]*>", page, re.DOTALL)
+        assert line is not None, label
+        value = re.findall(r'value="([^"]*)"', line[0])[-1]
+        assert choose in value, (label, value)
+
+
 def test_labels_are_those_that_moodle_prints(browse) -> None:
     page = browse(cast.IT).get("/platforms/new/moodle").text
     for zh, en in (("初始化登录网址", "Initiate login URL"), ("公钥集", "Public keyset"), ("平台ID", "Platform ID")):

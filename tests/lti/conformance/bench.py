@@ -2,7 +2,7 @@
 
 import json
 import re
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ class Keys:
     body: Any = None
     mood: str = "well"  # or: hangs, redirects, huge, html, broken
     asked: int = 0
+    released: threading.Event = field(default_factory=threading.Event)  # no answer hangs any longer
 
 
 @contextmanager
@@ -51,7 +52,8 @@ def key_server() -> Iterator[Keys]:
         def do_GET(self) -> None:
             keys.asked += 1
             if keys.mood == "hangs":
-                time.sleep(5)  # longer than the tool waits here
+                keys.released.wait(60)
+                return
             body = {
                 "html": b"<html>login</html>",
                 "huge": b'{"keys": [' + b" " * 10_000_000 + b"]}",
@@ -63,7 +65,15 @@ def key_server() -> Iterator[Keys]:
 
     with loopback.handled(Handler) as port:
         keys.url = f"http://127.0.0.1:{port}/jwks"
-        yield keys
+        try:
+            yield keys
+        finally:
+            keys.released.set()
+
+
+LARGE = frozenset(
+    {"framework_version", "competency_point", "evidence_requirement", "rubric_version", "criterion", "criterion_level"}
+)
 
 
 @dataclass
@@ -98,6 +108,16 @@ class Bench:
         with self.engine.connect() as connection:
             return {
                 table.name: connection.execute(columns(func.count()).select_from(table)).scalar_one()
+                for table in Model.metadata.sorted_tables
+            }
+
+    def kept(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of every table, in order; of standards and rubrics, which are large and unchangeable, their ids."""
+        with self.engine.connect() as connection:
+            return {
+                table.name: sorted(
+                    map(tuple, connection.execute(columns(table.c.id if table.name in LARGE else table))), key=repr
+                )
                 for table in Model.metadata.sorted_tables
             }
 
@@ -173,6 +193,7 @@ class Platform:
     deployment: str = "1"
     auth_url: str = ""
     row: lti.Platform = field(init=False)
+    said: str = field(init=False, default="")  # the text of the last page of refusal
 
     def __post_init__(self) -> None:
         with db.transaction(db.session_factory(self.bench.engine)) as session:
@@ -235,20 +256,25 @@ class Platform:
     def refused(self, jar: Jar, form: Mapping[str, str]) -> str:
         """Posts what must be refused, and checks what a refusal is: a 4xx page with a sentence and the reference of its
         row in the log, no session, and nothing else written. Gives the code."""
-        before = self.bench.counts()
+        before = self.bench.kept()
         return self.is_refusal(self.post(jar, form), before)
 
-    def is_refusal(self, answer: requests.Response, before: Mapping[str, int]) -> str:
+    def is_refusal(self, answer: requests.Response, before: "Mapping[str, list[tuple[Any, ...]]]") -> str:
         """The checks of `refused` on an answer that is there already."""
-        after = self.bench.counts()
+        after, self.said = self.bench.kept(), answer.text
         assert 400 <= answer.status_code < 500, answer.status_code
         row = self.bench.last_log()
         assert row.reference in answer.text
         assert re.search(r"<h1[^>]*>[^<]+</h1>", answer.text)
         assert SESSION_COOKIE + "=" not in answer.headers.get("Set-Cookie", "")
-        grown = {name: after[name] - count for name, count in before.items() if after[name] != count}
-        grown.pop("lti_key_set", None)  # what was learned of the platform's keys stays learned
-        assert grown == {"lti_launch_log": 1}, grown
+        changed = {name for name, rows in before.items() if after[name] != rows}
+        # What was learned of the platform's keys stays learned, and its login is used up.
+        assert changed - {"lti_key_set", "lti_login_state"} == {"lti_launch_log"}, changed
+        new = [one for one in after["lti_launch_log"] if one not in before["lti_launch_log"]]
+        assert len(new) == len(after["lti_launch_log"]) - len(before["lti_launch_log"]) == 1
+        used = [one for one in before["lti_login_state"] if one not in after["lti_login_state"]]
+        assert len(after["lti_login_state"]) == len(before["lti_login_state"])
+        assert len(used) <= 1
         return row.outcome
 
     def bad(self, header: Mapping[str, Any] | None = None, **changes: Any) -> str:

@@ -13,7 +13,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlmodel import Session, select
 
+import lti
 from competencies import Programme
+from lms_plugin.db import pk
 from lms_plugin.people import Course
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, LEARNER, Bench, Jar, Platform
 
@@ -249,6 +251,7 @@ def test_D11_columns(platform: Platform, accepts: bool | None, scopes: list[str]
         column = item["lineItem"]
         assert column["scoreMaximum"] == 3
         assert column["resourceId"] == column["tag"] == f"nengli:{home.partition('/')[0]}:points"
+        assert column["gradesReleased"] is True
     point = next(key for key in picked.choices() if "/point/" in key)
     claims, _ = Picked(platform, asks(settings(accept_lineitem=accepts))).answer(point)
     assert "lineItem" not in claims[DL + "content_items"][0]
@@ -285,6 +288,28 @@ def test_D13_nothing_is_chosen(platform: Platform) -> None:
     assert picked.send().status_code == 422
     claims, _ = picked.answer(cancel="1")
     assert claims[DL + "content_items"] == []
+    assert claims[DL + "msg"] == "没有放入任何内容。"
+    assert DL + "errormsg" not in claims
+
+
+@pytest.mark.parametrize("link", [None, {"id": "block-v1:DNU+ICT101+2026+type@lti_consumer+block@deeplink"}])
+def test_D01_a_host_that_names_no_course(platform: Platform, link: dict[str, str] | None) -> None:
+    """Open edX says where neither the request comes from nor goes to: every programme can be chosen, each time anew,
+    and no choice says what any course runs."""
+    for _time in range(2):
+        picked = Picked(platform, asks(**{CLAIM + "context": None, CLAIM + "resource_link": link}))
+        assert "平台没有说这是哪门课" in picked.page.text
+        keys = [key for key in picked.choices() if key.endswith("/programme")]
+        assert len(keys) > 1
+        claims, _ = picked.answer(keys[-1])
+        assert len(claims[DL + "content_items"]) == 1
+    with Session(platform.bench.engine) as session:
+        of_platform = (
+            select(Course)
+            .join(lti.Deployment, Course.deployment_id == lti.Deployment.id)
+            .where(lti.Deployment.platform_id == pk(platform.row))
+        )
+        assert [row.programme_id for row in session.exec(of_platform)] == [None]
 
 
 def test_D14_twice_and_late(bench: Bench, platform: Platform) -> None:

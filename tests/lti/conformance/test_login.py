@@ -41,7 +41,7 @@ def test_L03_client_id_left_out(bench: Bench, platform: Platform) -> None:
     answer = Jar().ask("POST", bench.url + "/lti/login", platform.initiation(client_id=None))
     begun(platform, answer.headers["Location"])
     Platform(bench, platform.issuer, "client-2")
-    before = bench.counts()
+    before = bench.kept()
     answer = Jar().ask("POST", bench.url + "/lti/login", platform.initiation(client_id=None))
     assert platform.is_refusal(answer, before) == "login.client_missing"
     assert "client_id" in answer.text
@@ -60,7 +60,7 @@ def test_L04_B44_B45_B46_what_is_missing_or_unknown(
     platform: Platform, changes: dict[str, str | None], code: str
 ) -> None:
     """iss absent or unknown, login_hint absent → refused; an unknown issuer is named, with where it can register."""
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     answer = Jar().ask("POST", platform.bench.url + "/lti/login", platform.initiation(**changes))
     assert platform.is_refusal(answer, before) == code
     if code == "login.issuer_unknown":
@@ -70,7 +70,7 @@ def test_L04_B44_B45_B46_what_is_missing_or_unknown(
 
 def test_L05_B47_a_target_of_another_host(platform: Platform) -> None:
     """target_link_uri elsewhere → refused; it is never used as redirect_uri."""
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     changes = platform.initiation(target_link_uri="https://evil.example.org/lti/launch")
     answer = Jar().ask("POST", platform.bench.url + "/lti/login", changes)
     assert platform.is_refusal(answer, before) == "login.target_foreign"
@@ -95,7 +95,7 @@ def test_L08_disabled(platform: Platform) -> None:
         row.is_disabled = True
         session.add(row)
         session.commit()
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     answer = Jar().ask("POST", platform.bench.url + "/lti/login", platform.initiation())
     assert platform.is_refusal(answer, before) == "login.platform_disabled"
 

@@ -58,28 +58,28 @@ def test_P02_the_proof_is_asked_for_and_binds_the_launch(platform: Platform) -> 
     found = remembered(platform, jar)
     form = platform.signed(found["nonce"], found["state"])
     platform.launch(Jar())  # its keys are known
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     asks = platform.post(jar, form)
     assert asks.status_code == 200
     again = said(asks.text)
     assert {name: again[name] for name in ("target", "origin", "key")} == {
         name: found[name] for name in ("target", "origin", "key")
     }
-    assert platform.bench.counts() == before
+    assert platform.bench.kept() == before
     done = proved(platform, form, found["remember"])
     assert done.status_code == 200
     assert set(done.json()) == {"bearer", "home"}
     assert platform.bench.last_log().checks["browser"] == "by storage"
     # The same browser's second click goes to the same place; the captured form serves no other browser.
     assert set(proved(platform, form, found["remember"]).json()) == {"bearer", "home"}
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     assert platform.is_refusal(proved(platform, form), before) == "launch.state_used"
     other = remembered(platform, Jar(keeps=False))
     form = platform.signed(other["nonce"], other["state"])
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     wrong = proved(platform, form, found["remember"])
     assert platform.is_refusal(wrong, before) == "launch.browser_other"
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     late = proved(platform, form, other["remember"])
     assert platform.is_refusal(late, before) == "launch.state_used"
 
@@ -165,7 +165,7 @@ def test_P06_the_pages_of_the_storage_are_strict(bench: Bench, platform: Platfor
 def test_P02_an_error_of_the_host_asks_nobody(platform: Platform) -> None:
     """A host that answers with an error has no launch to prove: the page says what it said."""
     found = remembered(platform, Jar(keeps=False))
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     answer = platform.post(Jar(keeps=False), {"error": "login_required", "state": found["state"]})
     assert platform.is_refusal(answer, before) == "launch.platform_login_required"
 
@@ -174,6 +174,6 @@ def test_P02_the_host_that_signs_for_another_login(platform: Platform) -> None:
     """State and nonce of different logins stay apart by this way too."""
     one, two = (remembered(platform, Jar(keeps=False)) for _ in range(2))
     form = {"id_token": resign.sign(platform.claims(one["nonce"])), "state": two["state"]}
-    before = platform.bench.counts()
+    before = platform.bench.kept()
     answer = proved(platform, form, two["remember"])
     assert platform.is_refusal(answer, before) == "launch.nonce"

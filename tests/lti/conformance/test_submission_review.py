@@ -1,5 +1,7 @@
 """Rows S: a gradebook asks to see one person's work. Any student can make Moodle ask, so only our own roles permit."""
 
+from typing import Any
+
 import pytest
 import requests
 from sqlmodel import Session, col, select
@@ -44,10 +46,10 @@ def under_way(platform: Platform) -> Platform:
     return platform
 
 
-def opened(platform: Platform, whom: str, role: str, sub: str) -> requests.Response:
+def opened(platform: Platform, whom: str, role: str, sub: str, **changes: Any) -> requests.Response:
     """The page on which such a launch ends."""
     jar = Jar()
-    answer = platform.launch(jar, **asks(whom, role, sub))
+    answer = platform.launch(jar, **(asks(whom, role, sub) | changes))
     assert answer.status_code == 303, answer.text
     answer = jar.ask("GET", platform.bench.url + answer.headers["Location"])
     if answer.headers.get("Location") == "/people/introduce":
@@ -77,6 +79,8 @@ def test_S02_not_for_everybody(running: Platform) -> None:
     assert opened(running, "l-1", LEARNER, "l-2").status_code == 403
     assert opened(running, "nobody", LEARNER, "l-2").status_code == 403
     assert running.bad(**asks(None, INSTRUCTOR)) == "launch.for_user_missing"
+    page = opened(running, "l-1", INSTRUCTOR, "t-1", **{AGS: None})
+    assert (page.status_code, page.url) == (200, opened(running, "l-1", INSTRUCTOR, "t-1").url)
 
 
 def test_S03_opens_from_the_gradebook(running: Platform) -> None:
