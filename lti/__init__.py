@@ -58,6 +58,7 @@ from lti.platforms import (
     platforms,
     proves_who,
     switch_platform,
+    withdraw_deployment,
 )
 from lti.products import FIELDS as PLATFORM_FIELDS
 from lti.products import registration_of
@@ -145,6 +146,7 @@ __all__ = [
     "Trial",
     "Finding",
     "switch_platform",
+    "withdraw_deployment",
     "deployment_ids",
     "frame_ancestors",
     "has_doors",

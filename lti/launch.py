@@ -73,6 +73,7 @@ _PLACE = (
     .where(
         table(Deployment).c.platform_id == bindparam("platform"),
         table(Deployment).c.deployment_id == bindparam("given"),
+        table(Deployment).c.is_withdrawn.is_(False),
     )
 )
 _LED_TO = update(table(LoginState)).where(_login.id == bindparam("login")).values(web_session_id=bindparam("led_to"))

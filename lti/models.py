@@ -42,6 +42,7 @@ class Deployment(Model, table=True):
 
     `notices_url`: where the host can be asked for platform notices, as the latest launch said that offers them ("" =
     none did); `notice_types`: of the kinds that it offers there, those that we understand, sorted, a space between.
+    `is_withdrawn`: nobody is launched from there any more, as if it were unknown; what came from there stays.
     """
 
     __tablename__ = "lti_deployment"
@@ -55,6 +56,7 @@ class Deployment(Model, table=True):
     deployment_id: str = Field(max_length=255)
     notices_url: str = Field(default="", max_length=1000)
     notice_types: str = Field(default="", max_length=255)
+    is_withdrawn: bool = Field(default=False)
     created_at: datetime
 
 

@@ -83,7 +83,9 @@ class _Known:
         pair = (platform.id, given)
         if pair not in self.deployments:
             wanted = select(Deployment.id).where(
-                col(Deployment.platform_id) == platform.id, col(Deployment.deployment_id) == given
+                col(Deployment.platform_id) == platform.id,
+                col(Deployment.deployment_id) == given,
+                col(Deployment.is_withdrawn).is_(False),
             )
             self.deployments[pair] = self.session.exec(wanted).one_or_none()
         return self.deployments[pair]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from lms_plugin.db import owned, pk, table
 from lms_plugin.errors import Conflict, Invalid, NotFound
@@ -154,24 +155,43 @@ def change_platform(
 
 
 def add_deployments(session: Session, platform: Platform, deployments: Sequence[str], now: datetime) -> None:
-    """Deployments of a registration besides those it has. Raises Invalid."""
+    """Deployments of a registration besides those it has, withdrawn ones again. Raises Invalid."""
     if not all(is_identifier(one) for one in deployments):
         raise Invalid({"deployment": "platform.deployment_invalid"})
-    known = deployment_ids(session, platform)
+    known = {one.deployment_id: one for one in session.exec(_of(platform))}
     for one in dict.fromkeys(deployments):
-        if one not in known:
-            session.add(
-                Deployment(tenant_id=platform.tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now)
-            )
+        row = known.get(one) or Deployment(
+            tenant_id=platform.tenant_id, platform_id=pk(platform), deployment_id=one, created_at=now
+        )
+        row.is_withdrawn = False
+        session.add(row)
     session.flush()
+
+
+def withdraw_deployment(session: Session, platform: Platform, deployment: str) -> None:
+    """Nobody is launched from that deployment any more, as if it had never been approved; what came from it stays.
+    Raises NotFound `platform.deployment_unknown`."""
+    row = session.exec(_of(platform).where(Deployment.deployment_id == deployment)).one_or_none()
+    if row is None:
+        raise NotFound("platform.deployment_unknown", deployment=deployment[:255])
+    row.is_withdrawn = True
+    session.add(row)
+    session.flush()
+
+
+def _of(platform: Platform) -> SelectOfScalar[Deployment]:
+    return select(Deployment).where(
+        Deployment.tenant_id == platform.tenant_id, col(Deployment.platform_id) == pk(platform)
+    )
 
 
 @dataclass(frozen=True)
 class PlatformUse:
-    """What is known of a registration in use: its deployments, those that knocked and are none of them, its last
-    launch."""
+    """What is known of a registration in use: its deployments, those that were withdrawn, those that knocked and are
+    none of them, its last launch."""
 
     deployments: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     launched_at: datetime | None = None
 
@@ -183,12 +203,13 @@ def platform_use(session: Session, tenant_id: int, platform_ids: Collection[int]
     the platform that named it.
     """
     held: dict[int, list[str]] = defaultdict(list)
-    for platform_id, deployment in session.exec(
-        select(Deployment.platform_id, Deployment.deployment_id)
+    withdrawn: dict[int, list[str]] = defaultdict(list)
+    for platform_id, deployment, is_withdrawn in session.exec(
+        select(Deployment.platform_id, Deployment.deployment_id, Deployment.is_withdrawn)
         .where(col(Deployment.platform_id).in_(platform_ids))
         .order_by(col(Deployment.id))
     ):
-        held[platform_id].append(deployment)
+        (withdrawn if is_withdrawn else held)[platform_id].append(deployment)
     unknown: dict[int, list[str]] = defaultdict(list)
     launched: dict[int, datetime] = {}
     seen = session.exec(
@@ -204,10 +225,10 @@ def platform_use(session: Session, tenant_id: int, platform_ids: Collection[int]
     for whose, outcome, detail, at in seen:
         if outcome == LAUNCHED:
             launched.setdefault(whose or 0, at)
-        elif detail not in held[whose or 0] and is_identifier(detail):
+        elif detail not in (*held[whose or 0], *withdrawn[whose or 0]) and is_identifier(detail):
             unknown[whose or 0].append(detail)
     return {
-        one: PlatformUse(tuple(held[one]), tuple(unknown[one][:MOST_OFFERED]), launched.get(one))
+        one: PlatformUse(tuple(held[one]), tuple(withdrawn[one]), tuple(unknown[one][:MOST_OFFERED]), launched.get(one))
         for one in platform_ids
     }
 
@@ -229,9 +250,10 @@ def platforms(session: Session, tenant_id: int) -> list[Platform]:
 
 
 def deployment_ids(session: Session, platform: Platform) -> list[str]:
-    """The deployments of a registration in the host's own strings, the first registered first."""
-    held = select(Deployment.deployment_id).where(col(Deployment.platform_id) == platform.id)
-    return list(session.exec(held.order_by(col(Deployment.id))).all())
+    """The deployments of a registration in the host's own strings, the first registered first; none that was
+    withdrawn."""
+    held = _of(platform).where(col(Deployment.is_withdrawn).is_(False)).order_by(col(Deployment.id))
+    return [one.deployment_id for one in session.exec(held)]
 
 
 _BY_CLIENT = columns(*COLUMNS).where(

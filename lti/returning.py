@@ -44,7 +44,11 @@ def _of_place(statement: "Select[Any]") -> "Select[Any]":
         statement.join(table(KeySet), _keys.url == _platform.jwks_url)
         .join(
             table(Deployment),
-            and_(_deployment.platform_id == _platform.id, _deployment.deployment_id == bindparam("deployment")),
+            and_(
+                _deployment.platform_id == _platform.id,
+                _deployment.deployment_id == bindparam("deployment"),
+                _deployment.is_withdrawn.is_(False),
+            ),
         )
         .join(
             table(ResourceLink),

@@ -3,6 +3,7 @@
 In three steps like every service call: `prepare` (in a transaction), `Trial.run` (HTTP, in none). Nothing is kept.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,17 +14,19 @@ from lms_plugin.errors import Unavailable
 from lms_plugin.net import Http
 from lti import tokens
 from lti.models import Platform
-from lti.rosters import MEMBERS
+from lti.rosters import GROUPS, MEMBERS
 from lti.services import LINE_ITEM, RESULT, SCORE, ServiceClient, service_client
+from lti.subscriptions import NOTICES
 
 RIGHTS = {"line_item": LINE_ITEM, "score": SCORE, "result": RESULT, "members": MEMBERS}
+WHERE_OFFERED = {"groups": GROUPS, "notices": NOTICES}  # tried only where a launch has said that the host has them
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that was tried. `code` "" = well; `is_note` = nothing is wrong, but it could not be tried."""
 
-    step: str  # keys | token | line_item | score | result | members | roster
+    step: str  # keys | token | one of RIGHTS or WHERE_OFFERED | roster
     code: str = ""
     words: str = ""
     is_note: bool = False
@@ -57,11 +60,18 @@ class Trial:
 
 
 def prepare(
-    session: Session, platform: Platform, memberships_url: str, secret_key: str, http: Http, now: datetime
+    session: Session,
+    platform: Platform,
+    memberships_url: str,
+    secret_key: str,
+    http: Http,
+    now: datetime,
+    offered: Collection[str] = (),
 ) -> Trial:
-    """Reads what a trial needs. Kept tokens are not used: whether one can be had is the question."""
+    """Reads what a trial needs. Kept tokens are not used: whether one can be had is the question. `offered`: which of
+    WHERE_OFFERED are tried too."""
     clients = {}
-    for right, scope in RIGHTS.items():
+    for right, scope in (RIGHTS | {one: WHERE_OFFERED[one] for one in offered}).items():
         clients[right] = service_client(session, pk(platform), [scope], secret_key, http, now)
         clients[right].token = ""
     return Trial(http, platform.jwks_url, memberships_url, clients)

@@ -13,6 +13,7 @@ import lms_plugin.erasures
 import lms_plugin.inbox
 import lms_plugin.outbox
 import lms_plugin.people
+import lms_plugin.platform_events
 import lms_plugin.signing_words
 import lti.models
 import rubrics.appeals
@@ -28,6 +29,7 @@ TABLES = (
     lms_plugin.inbox,
     lms_plugin.outbox,
     lms_plugin.people,
+    lms_plugin.platform_events,
     lms_plugin.signing_words,
     lti.models,
     rubrics.appeals,

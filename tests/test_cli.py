@@ -372,6 +372,13 @@ def test_a_disabled_platform_stays_so_when_something_is_added_to_it(environment:
     assert "second" in listed
     done(environment, "platform", "enable", *named)
     assert "disabled" not in done(environment, "platform", "list")
+    done(environment, "platform", "withdraw", *named, "--deployment", "second")
+    assert "second" not in done(environment, "platform", "list")
+    assert "[platform.deployment_unknown]" in refused(
+        environment, "platform", "withdraw", *named, "--deployment", "third"
+    )
+    done(environment, "platform", "add", "--tenant", "平安县", *PLATFORM, "--deployment", "second")
+    assert "second" in done(environment, "platform", "list")
 
 
 def test_a_registration_is_tried_with_a_secret_that_is_not_the_keys(environment: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ MODELS = (
     "lms_plugin.outbox",
     "lms_plugin.leaving",
     "lms_plugin.erasures",
+    "lms_plugin.platform_events",
     "competencies.batches",
     "competencies.bundles",
     "competencies.choice_changes",

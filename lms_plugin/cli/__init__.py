@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -11,7 +12,7 @@ import click
 from sqlmodel import Session, col, select
 
 import lti
-from lms_plugin import __version__, demo, migrate, worker
+from lms_plugin import __version__, demo, migrate, platform_events, worker
 from lms_plugin.cli import archive, checks, frameworks, ledger, person
 from lms_plugin.cli.common import act, said, settings_or_end
 from lms_plugin.db import pk
@@ -19,6 +20,7 @@ from lms_plugin.errors import NotFound, Refused
 from lms_plugin.flow import curate, invitations, people, platforms, units
 from lms_plugin.net import Http
 from lms_plugin.people import OrgUnit, RoleKind, Tenant, UnitKind
+from lms_plugin.platform_events import PlatformAct
 from lms_plugin.web.messages import sentence
 
 
@@ -149,7 +151,8 @@ def platform_add(**given: Any) -> None:
     """
     with act() as (session, settings, now):
         district = people.tenant_named(session, given["tenant_name"])
-        lti.add_platform(
+        held = lti.by_client(session, given["issuer"], given["client_id"])
+        row = lti.add_platform(
             session,
             pk(district),
             issuer=given["issuer"],
@@ -166,6 +169,7 @@ def platform_add(**given: Any) -> None:
             now=now,
         )
         lti.ensure_tool_key(session, settings.secret_key.get_secret_value(), now)
+        _note(session, row, PlatformAct.CHANGED if held is not None else PlatformAct.ADDED, now)
     click.echo("Registered / 已登记. Values for the platform / 填到课程平台里的值:")
     for label, value in (
         ("Tool URL / 工具网址", settings.launch_url),
@@ -213,9 +217,29 @@ def platform_enable(issuer: str, client_id: str) -> None:
     _switch(issuer, client_id, is_disabled=False)
 
 
+@platform.command("withdraw")
+@click.option("--issuer", required=True)
+@click.option("--client-id", required=True)
+@click.option("--deployment", required=True, help="Deployment ID.")
+def platform_withdraw(issuer: str, client_id: str, deployment: str) -> None:
+    """Take back the approval of a deployment: nobody is launched from it any more; what came from it stays."""
+    with act() as (session, _, now):
+        row = lti.by_client(session, issuer, client_id)
+        if row is None:
+            raise NotFound("platform.unknown", issuer=issuer, client_id=client_id)
+        lti.withdraw_deployment(session, row, deployment)
+        _note(session, row, PlatformAct.WITHDRAWN, now, deployment)
+    click.echo(f"Withdrawn / 已撤下: {issuer} {client_id} {deployment}")
+
+
+def _note(session: Session, row: lti.Platform, what: PlatformAct, now: datetime, *details: str) -> None:
+    platform_events.note(session, (row.tenant_id, pk(row)), what, None, now, *details)
+
+
 def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:
-    with act() as (session, _, _now):
-        lti.switch_platform(session, issuer, client_id, is_disabled=is_disabled)
+    with act() as (session, _, now):
+        row = lti.switch_platform(session, issuer, client_id, is_disabled=is_disabled)
+        _note(session, row, PlatformAct.DISABLED if is_disabled else PlatformAct.ENABLED, now)
     click.echo(f"{'Disabled / 已停用' if is_disabled else 'Enabled / 已启用'}: {issuer} {client_id}")
 
 

@@ -21,7 +21,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 import competencies
 import lti  # noqa: F401 - its tables are packed too
 import rubrics  # noqa: F401 - likewise
-from lms_plugin import erasures, inbox, people, signing_words  # noqa: F401 - likewise
+from lms_plugin import erasures, inbox, people, platform_events, signing_words  # noqa: F401 - likewise
 from lms_plugin.db import Model
 from lms_plugin.errors import Refused
 from lms_plugin.flow import archive_shapes
@@ -54,7 +54,15 @@ KEPT: dict[str, tuple[str, str]] = {
             *("certificate", "school_batch", "objection", "school_plan", "plan_paper", "training", "attendance"),
             *("transfer", "arrival", "transfer_event", "transfer_package", "transfer_file"),
             *("training_file", "work_statement", "upper_check"),
-            *("hours_request", "lti_platform", "lti_deployment", "course", "lti_line_item", "lti_score_delivery"),
+            *(
+                "hours_request",
+                "lti_platform",
+                "lti_deployment",
+                "platform_event",
+                "course",
+                "lti_line_item",
+                "lti_score_delivery",
+            ),
             *("lti_context_copy", "erasure", "appeal", "appeal_review", "export_layout", "holiday_year"),
         ],
         _OWN,

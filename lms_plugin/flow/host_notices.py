@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, and_, case, col, or_, select
 
 import lti
-from lms_plugin import outbox
+from lms_plugin import outbox, platform_events
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, get, pk, transaction
 from lms_plugin.errors import Unavailable
 from lms_plugin.flow.report import Post
 from lms_plugin.people import Course
+from lms_plugin.platform_events import PlatformAct
 
 AGAIN = timedelta(days=1)  # after which a host that did not do it is asked once more
 MOST_AT_ONCE = 100  # deployments in one sweep
@@ -139,6 +140,9 @@ def choose(session: Session, actor: Actor, platform_uuid: str, now: datetime, *,
     """接收, 不再接收: hosts are told at once; chosen again, whoever did not do it is asked again."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     platform = _platform(session, actor, platform_uuid)
+    if platform.wants_notices != wanted:
+        act = PlatformAct.NOTICES_ON if wanted else PlatformAct.NOTICES_OFF
+        platform_events.note(session, (platform.tenant_id, pk(platform)), act, actor.person_id, now)
     platform.wants_notices = wanted
     session.add(platform)
     offering = select(lti.Deployment.id).where(

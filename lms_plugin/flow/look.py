@@ -33,7 +33,7 @@ def look(session: Session, deployment_id: int, context_id: str) -> Look:
     registration does not, or no longer, let anybody look."""
     deployment = get(session, lti.Deployment, deployment_id)
     platform = get(session, lti.Platform, deployment.platform_id)
-    if not platform.lets_look or platform.is_disabled:
+    if not platform.lets_look or platform.is_disabled or deployment.is_withdrawn:
         raise NotFound
     course = session.exec(
         select(Course).where(Course.deployment_id == deployment_id, Course.context_id == context_id)

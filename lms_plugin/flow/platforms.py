@@ -4,14 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import exists
 from sqlmodel import Session, col, select
 
 import lti
+from lms_plugin import platform_events
 from lms_plugin.access import Actor, Permission, Scope, require
 from lms_plugin.db import find, pk
-from lms_plugin.errors import Invalid
+from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.net import Http, Network
 from lms_plugin.people import Course
+from lms_plugin.platform_events import PlatformAct
+
+
+@dataclass(frozen=True)
+class ActLine:
+    """One line of 经过: what was done by whom ("" = by a command on the server, or by the platform itself)."""
+
+    act: PlatformAct
+    detail: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class PlatformView:
     has_doors: bool
     is_of_block: bool
     use: lti.PlatformUse
+    events: tuple["ActLine", ...] = ()
 
     @property
     def title(self) -> str:
@@ -41,7 +55,7 @@ class PlatformView:
         return self.name or self.issuer
 
 
-def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
+def _view(row: lti.Platform, use: lti.PlatformUse, events: tuple[ActLine, ...] = ()) -> PlatformView:
     return PlatformView(
         row.uuid,
         row.name,
@@ -58,6 +72,7 @@ def _view(row: lti.Platform, use: lti.PlatformUse) -> PlatformView:
         lti.has_doors(row),
         bool(row.door),
         use,
+        events,
     )
 
 
@@ -70,9 +85,14 @@ def listing(session: Session, actor: Actor) -> list[PlatformView]:
 
 
 def one(session: Session, actor: Actor, uuid: str) -> PlatformView:
-    """One registration, with what knocked at it."""
-    row = _platform(session, actor, uuid)
-    return _view(row, lti.platform_use(session, actor.tenant_id, [pk(row)])[pk(row)])
+    """One registration, with what knocked at it, and what was done about it."""
+    return _whole(session, _platform(session, actor, uuid))
+
+
+def _whole(session: Session, row: lti.Platform) -> PlatformView:
+    use = lti.platform_use(session, row.tenant_id, [pk(row)])[pk(row)]
+    events = platform_events.of_platform(session, row.tenant_id, pk(row))
+    return _view(row, use, tuple(ActLine(one.act, one.detail, name, one.at) for one, name in events))
 
 
 def _platform(session: Session, actor: Actor, uuid: str) -> lti.Platform:
@@ -123,7 +143,12 @@ def register(
         where = "site" if "site" in asked else "client_id"
         raise Invalid({name if name in asked else where: code for name, code in error.fields.items()}) from error
     lti.ensure_tool_key(session, secret_key, now)
+    _note(session, actor, row, PlatformAct.ADDED, now)
     return row.uuid
+
+
+def _note(session: Session, actor: Actor, row: lti.Platform, act: PlatformAct, now: datetime, *details: str) -> None:
+    platform_events.note(session, (row.tenant_id, pk(row)), act, actor.person_id, now, *details)
 
 
 def change(
@@ -131,15 +156,17 @@ def change(
     actor: Actor,
     uuid: str,
     given: Mapping[str, str],
+    now: datetime,
     *,
     allow_loopback: bool,
     networks: Sequence[Network] = (),
 ) -> None:
     """Other addresses or another name. Raises Invalid."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    row = _platform(session, actor, uuid)
     lti.change_platform(
         session,
-        _platform(session, actor, uuid),
+        row,
         auth_url=given.get("auth_url", "").strip(),
         token_url=given.get("token_url", "").strip(),
         jwks_url=given.get("jwks_url", "").strip(),
@@ -148,20 +175,25 @@ def change(
         allow_loopback=allow_loopback,
         networks=networks,
     )
+    _note(session, actor, row, PlatformAct.CHANGED, now)
 
 
-def switch(session: Session, actor: Actor, uuid: str, *, is_disabled: bool) -> None:
+def switch(session: Session, actor: Actor, uuid: str, now: datetime, *, is_disabled: bool) -> None:
     """Launches nobody from there any more, or again; nothing else changes."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     row = _platform(session, actor, uuid)
+    if row.is_disabled != is_disabled:
+        _note(session, actor, row, PlatformAct.DISABLED if is_disabled else PlatformAct.ENABLED, now)
     lti.switch_platform(session, row.issuer, row.client_id, is_disabled=is_disabled)
 
 
-def let_look(session: Session, actor: Actor, uuid: str, *, lets: bool) -> None:
+def let_look(session: Session, actor: Actor, uuid: str, now: datetime, *, lets: bool) -> None:
     """Launches that name nobody may look at what a course asks for, or are refused (as they are unless somebody says
     otherwise). Addresses that are out already open nothing any more."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     row = _platform(session, actor, uuid)
+    if row.lets_look != lets:
+        _note(session, actor, row, PlatformAct.LOOK_ON if lets else PlatformAct.LOOK_OFF, now)
     row.lets_look = lets
     session.add(row)
     session.flush()
@@ -170,7 +202,22 @@ def let_look(session: Session, actor: Actor, uuid: str, *, lets: bool) -> None:
 def add_deployment(session: Session, actor: Actor, uuid: str, deployment: str, now: datetime) -> None:
     """A deployment more: typed, or one that knocked and is approved. Raises Invalid."""
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
-    lti.add_deployments(session, _platform(session, actor, uuid), [deployment], now)
+    row = _platform(session, actor, uuid)
+    if deployment in lti.deployment_ids(session, row):
+        return
+    lti.add_deployments(session, row, [deployment], now)
+    _note(session, actor, row, PlatformAct.APPROVED, now, deployment)
+
+
+def withdraw_deployment(session: Session, actor: Actor, uuid: str, deployment: str, now: datetime) -> None:
+    """Takes an approval back: nobody comes in from that deployment any more, and it may knock again. People, courses
+    and scores that came from it stay. Raises NotFound."""
+    require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
+    row = _platform(session, actor, uuid)
+    if deployment not in lti.deployment_ids(session, row):
+        raise NotFound
+    lti.withdraw_deployment(session, row, deployment)
+    _note(session, actor, row, PlatformAct.WITHDRAWN, now, deployment)
 
 
 def trial(
@@ -180,8 +227,7 @@ def trial(
     require(actor, Permission.PLATFORM_MANAGE, Scope(actor.tenant_id))
     row = _platform(session, actor, uuid)
     lti.forget_refusals(session, pk(row))  # who tries it out has seen to it: scores that wait try again too
-    use = lti.platform_use(session, actor.tenant_id, [pk(row)])[pk(row)]
-    return _view(row, use), trial_of(session, row, now, secret_key=secret_key, http=http)
+    return _whole(session, row), trial_of(session, row, now, secret_key=secret_key, http=http)
 
 
 def trial_of(session: Session, row: lti.Platform, now: datetime, *, secret_key: str, http: Http) -> lti.Trial:
@@ -192,4 +238,12 @@ def trial_of(session: Session, row: lti.Platform, now: datetime, *, secret_key: 
         .where(col(lti.Deployment.platform_id) == pk(row), Course.memberships_url != "")
         .order_by(col(Course.seen_at).desc(), col(Course.id).desc())
     ).first()
-    return lti.prepare_trial(session, row, address or "", secret_key, http, now)
+    deployments = select(lti.Deployment.id).where(col(lti.Deployment.platform_id) == pk(row))
+    has_groups, has_notices = session.exec(
+        select(
+            exists().where(col(Course.deployment_id).in_(deployments), col(Course.groups_url) != ""),
+            exists().where(col(lti.Deployment.platform_id) == pk(row), col(lti.Deployment.notices_url) != ""),
+        )
+    ).one()
+    offered = [name for name, is_there in (("groups", has_groups), ("notices", has_notices)) if is_there]
+    return lti.prepare_trial(session, row, address or "", secret_key, http, now, offered)

@@ -11,13 +11,14 @@ from datetime import datetime
 from sqlmodel import Session
 
 import lti
-from lms_plugin import leaving
+from lms_plugin import leaving, platform_events
 from lms_plugin.access import RoleScope
-from lms_plugin.db import get
+from lms_plugin.db import get, pk
 from lms_plugin.errors import Refused
 from lms_plugin.flow import invitations
 from lms_plugin.net import Network
 from lms_plugin.people import Invitation, OrgUnit, RoleKind, Tenant
+from lms_plugin.platform_events import PlatformAct
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def finish(
     )
     lti.ensure_tool_key(session, secret_key, now)
     lti.log_registration(session, offer.issuer, now, tenant_id=row.tenant_id, platform=platform)
+    act = PlatformAct.RENEWED if is_update else PlatformAct.REGISTERED
+    platform_events.note(session, (row.tenant_id, pk(platform)), act, None, now)
     row.used_at = now
     session.add(row)
     unit = get(session, OrgUnit, row.org_unit_id) if row.org_unit_id is not None else None

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 import lti
 from lms_plugin.errors import Invalid, NotFound
 from lms_plugin.flow import digest, host_notices, platforms
+from lms_plugin.platform_events import PlatformAct
 from lms_plugin.web import messages
 from lms_plugin.web.edge import actor, commit, db, edge, parts, wake_worker
 from lms_plugin.web.formats import gettext as _
@@ -136,6 +137,7 @@ def one(platform: str) -> BaseResponse | tuple[str, int]:
             actor(),
             platform,
             request.form,
+            edge().now,
             allow_loopback=settings.allow_loopback,
             networks=settings.networks,
         )
@@ -169,6 +171,7 @@ def _page(
         given=held if not errors else {**held, **{name: request.form.get(name, held[name]) for name in held}},
         field_word=field_word,
         findings=findings,
+        act_words=_act_words(),
         notice_lines=host_notices.lines(db(), actor(), platform),
         jwks=our_values()[JWKS],
         errors=errors or {},
@@ -176,17 +179,35 @@ def _page(
     )
 
 
+def _act_words() -> dict[PlatformAct, str]:
+    """What a line of 经过 says."""
+    return {
+        PlatformAct.ADDED: _("登记"),
+        PlatformAct.REGISTERED: _("平台凭邀请码自己登记"),
+        PlatformAct.RENEWED: _("平台凭邀请码更新登记"),
+        PlatformAct.CHANGED: _("改了登记的值"),
+        PlatformAct.DISABLED: _("停用"),
+        PlatformAct.ENABLED: _("启用"),
+        PlatformAct.APPROVED: _("批准部署"),
+        PlatformAct.WITHDRAWN: _("撤下部署"),
+        PlatformAct.LOOK_ON: _("允许没有说明是谁的人先看一看"),
+        PlatformAct.LOOK_OFF: _("没有说明是谁的人改为拦下"),
+        PlatformAct.NOTICES_ON: _("接收平台通知"),
+        PlatformAct.NOTICES_OFF: _("不再接收平台通知"),
+    }
+
+
 @blueprint.post("/platforms/<platform>/switch")
 def switch(platform: str) -> BaseResponse:
     """停用, 启用."""
-    platforms.switch(db(), actor(), platform, is_disabled=request.form.get("to") == "off")
+    platforms.switch(db(), actor(), platform, edge().now, is_disabled=request.form.get("to") == "off")
     return redirect(url_for("platforms.one", platform=platform), 303)
 
 
 @blueprint.post("/platforms/<platform>/look")
 def let_look(platform: str) -> BaseResponse:
     """没有说明是谁的人先看一看: 允许, 不再允许."""
-    platforms.let_look(db(), actor(), platform, lets=request.form.get("to") == "on")
+    platforms.let_look(db(), actor(), platform, edge().now, lets=request.form.get("to") == "on")
     return redirect(url_for("platforms.one", platform=platform), 303)
 
 
@@ -206,6 +227,13 @@ def deployment(platform: str) -> BaseResponse | tuple[str, int]:
     except Invalid as invalid:
         db().rollback()
         return _page(platform, errors=messages.field_errors(invalid)), 422
+    return redirect(url_for("platforms.one", platform=platform), 303)
+
+
+@blueprint.post("/platforms/<platform>/deployments/withdraw")
+def withdraw(platform: str) -> BaseResponse:
+    """撤下: an approval is taken back."""
+    platforms.withdraw_deployment(db(), actor(), platform, request.form.get("deployment", ""), edge().now)
     return redirect(url_for("platforms.one", platform=platform), 303)
 
 

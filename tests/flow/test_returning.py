@@ -263,6 +263,23 @@ def test_another_browser_another_key_a_disabled_platform_and_an_old_login(lesson
 
 
 @pytest.mark.postgresql
+def test_a_deployment_that_was_withdrawn_is_remembered_by_nobody(lesson: Class) -> None:
+    lesson.ordinarily(*lesson.sent())
+    assert lesson.come_back(*lesson.sent()) is not None
+    with db.transaction(lesson.sessions) as session:
+        row = lti.by_client(session, lesson.desk.issuer, lesson.desk.client_id)
+        assert row is not None
+        (name,) = lti.deployment_ids(session, row)
+        lti.withdraw_deployment(session, row, name)
+    for _time in range(2):
+        form, proof = lesson.sent()
+        assert lesson.come_back(form, proof) is None
+        with pytest.raises(Refused) as refused:
+            lesson.ordinarily(form, proof)
+        assert refused.value.code == "launch.deployment_unknown"
+
+
+@pytest.mark.postgresql
 def test_a_place_is_read_once_and_then_remembered(lesson: Class) -> None:
     lesson.ordinarily(*lesson.sent())
     for _ in range(3):

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import col, select
 
 import lti
-from lms_plugin.db import pk
+from lms_plugin.db import get, pk
 from lms_plugin.people import Course, Role, RoleKind
 from lti.platforms import MOST_OFFERED
 from tests import people as cast
@@ -71,6 +71,7 @@ def test_nobody_else_does(browse, world: World, who: cast.Cast) -> None:
     for path, data in (
         (f"/platforms/{uuid}/switch", {"to": "off"}),
         (f"/platforms/{uuid}/deployments", {"deployment": "9"}),
+        (f"/platforms/{uuid}/deployments/withdraw", {"deployment": "1"}),
         (f"/platforms/{uuid}/test", {}),
         ("/platforms/new/moodle", MOODLE),
     ):
@@ -243,6 +244,40 @@ def test_a_deployment_that_knocked_is_approved_by_one_click(browse, world: World
     assert browser.post(f"/platforms/{row.uuid}/deployments", {"deployment": ""}).status_code == 422
 
 
+def test_an_approval_that_was_a_mistake_is_taken_back(browse, world: World) -> None:
+    browser, row = browse(cast.IT), held(world, "client-course-1")
+    knock(world, row, "42")
+    browser.post(f"/platforms/{row.uuid}/deployments", {"deployment": "42"})
+    assert browser.post(f"/platforms/{row.uuid}/deployments/withdraw", {"deployment": "42"}).status_code == 303
+    assert lti.deployment_ids(world.session, held(world, "client-course-1")) == ["1"]
+    page = browser.get(f"/platforms/{row.uuid}").text
+    assert "等批准" not in page  # who was put out waits for nobody
+    assert re.search(r'<span class="fn">42</span><span class="state note">.*?已撤下', page, re.DOTALL)
+    again = browser.post(f"/platforms/{row.uuid}/deployments/withdraw", {"deployment": "42"})
+    assert again.status_code == 404
+    browser.post(f"/platforms/{row.uuid}/deployments", {"deployment": "42"})
+    assert lti.deployment_ids(world.session, held(world, "client-course-1")) == ["1", "42"]
+
+
+def test_who_saw_to_a_platform_stands_on_its_page(browse, world: World) -> None:
+    row = held(world, "client-course-1")
+    it, officer = browse(cast.IT), browse(cast.OFFICER)
+    it.post(f"/platforms/{row.uuid}/switch", {"to": "off"})
+    it.post(f"/platforms/{row.uuid}/switch", {"to": "off"})  # a double click is one act
+    officer.post(f"/platforms/{row.uuid}/switch", {"to": "on"})
+    officer.post(f"/platforms/{row.uuid}/deployments", {"deployment": "7"})
+    officer.post(f"/platforms/{row.uuid}/look", {"to": "on"})
+    page = it.get(f"/platforms/{row.uuid}").text.partition("<h2>经过</h2>")[2]
+    told = re.findall(r"<li><span>(.*?) <span class=\"sub\">.*? · ([^<]+)</span></span></li>", page)
+    by_it, by_officer = (world.person(who).name for who in (cast.IT, cast.OFFICER))
+    assert told == [
+        ("允许没有说明是谁的人先看一看", by_officer),
+        ("批准部署 7", by_officer),
+        ("启用", by_officer),
+        ("停用", by_it),
+    ]
+
+
 def test_hundreds_of_blocks_come_page_by_page_and_who_waits_comes_first(browse, world: World) -> None:
     for number in range(60):
         row = lti.add_platform(
@@ -278,7 +313,9 @@ def tried(browse, world: World, services: Services, *, course: bool = True) -> d
     answer = browse(cast.IT).post(f"/platforms/{row.uuid}/test")
     assert answer.status_code == 200
     found = re.findall(
-        r'<li><span class="fn">([^<]+)</span>\s*<span class="state (\w+)">.*?</span>(.*?)</li>', answer.text, re.DOTALL
+        r'<li><span class="fn">([^<]+)</span>\s*<span class="state (\w+)">.*?</span>(.*?)</li>',
+        answer.text.partition("<h2>部署</h2>")[0],
+        re.DOTALL,
     )
     return {step: re.sub(r"<[^>]+>", "", rest).strip() if kind != "good" else "" for step, kind, rest in found}
 
@@ -295,6 +332,18 @@ def test_a_well_registration_is_ticked_line_by_line(browse, world: World, servic
     ]
     assert not any(found.values())
     assert world.session.exec(select(lti.AccessToken)).all() == []  # nothing of it is kept
+
+
+def test_rights_that_few_hosts_have_are_tried_where_they_are_offered(browse, world: World, services: Services) -> None:
+    world.course.groups_url = services.url + "/groups"
+    deployment = get(world.session, lti.Deployment, world.course.deployment_id)
+    deployment.notices_url = services.url + "/notices"
+    world.session.add_all([world.course, deployment])
+    world.session.commit()
+    services.tokens["contextgroup.readonly"] = (400, "", '{"error":"invalid_scope"}')
+    found = tried(browse, world, services)
+    assert "没有给这项权限" in found["读课程小组的权限"]
+    assert found["收平台通知的权限"] == ""
 
 
 def test_a_token_answered_400_is_told_as_our_keys_that_cannot_be_reached(browse, world, services) -> None:

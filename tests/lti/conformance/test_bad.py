@@ -6,17 +6,19 @@ import hmac
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from joserfc.jwk import RSAKey
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 import lti
 from lms_plugin import db
 from lms_plugin.db import get, pk
+from lms_plugin.people import Identity
 from tests.hosts import resign
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, SESSION_COOKIE, Bench, Jar, Platform
 
@@ -343,6 +345,25 @@ REFUSED_LATE: list[tuple[str, dict[str, Any]]] = [
     ("launch.claim_malformed", {CLAIM + "custom": "a=b"}),
     ("launch.link_missing", {CLAIM + "resource_link": {"title": "no id"}}),
 ]
+
+
+def test_B34_a_deployment_that_was_withdrawn(platform: Platform) -> None:
+    """A deployment whose approval was taken back is unknown again, also to who came from there before; approved anew,
+    the same people come in."""
+    first = platform.good()
+
+    def now(change: Callable[[Session, lti.Platform], None]) -> None:
+        with db.transaction(db.session_factory(platform.bench.engine)) as session:
+            change(session, get(session, lti.Platform, pk(platform.row)))
+
+    now(lambda session, row: lti.withdraw_deployment(session, row, platform.deployment))
+    for _time in range(2):
+        assert platform.bad() == "launch.deployment_unknown"
+    now(lambda session, row: lti.add_deployments(session, row, [platform.deployment], platform.bench.now))
+    assert platform.good().context_id == first.context_id
+    with Session(platform.bench.engine) as session:
+        held = session.exec(select(Identity).where(Identity.issuer == platform.issuer)).all()
+        assert [one.subject for one in held] == ["8"]
 
 
 @pytest.mark.parametrize(("code", "wrong"), REFUSED_LATE)

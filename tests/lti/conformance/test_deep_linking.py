@@ -5,6 +5,7 @@ import re
 from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,8 @@ from sqlmodel import Session, select
 
 import lti
 from competencies import Programme
-from lms_plugin.db import pk
+from lms_plugin import db
+from lms_plugin.db import get, pk
 from lms_plugin.people import Course
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, LEARNER, Bench, Jar, Platform
 
@@ -146,6 +148,13 @@ def test_D08_the_link_opens_what_was_chosen(platform: Platform, view: str, leads
         assert leads_to in answer.headers["Location"]
 
 
+def another_programme(bench: Bench) -> None:
+    """One more in the district."""
+    with db.transaction(db.session_factory(bench.engine)) as session:
+        row = get(session, Programme, pk(bench.world.programme))
+        session.add(Programme(**row.model_dump(exclude={"id", "uuid", "title"}), title=f"另一个项目 {uuid4()}"))
+
+
 def test_D08_a_copied_course_is_asked_with_the_answer_filled_in(platform: Platform) -> None:
     """Nobody has said yet which programme the copy runs: its trainer is asked, and the link's own is chosen already;
     another district's is not."""
@@ -153,11 +162,7 @@ def test_D08_a_copied_course_is_asked_with_the_answer_filled_in(platform: Platfo
     key = next(key for key in first.choices() if key.endswith("/point/A3"))
     (item,) = first.answer(key)[0][DL + "content_items"]
     meant = item["custom"]["nengli_programme"]
-    with Session(bench.engine) as session:
-        row = session.exec(select(Programme).where(Programme.uuid == meant)).one()
-        fields = row.model_dump(exclude={"id", "uuid", "title"})
-        session.add(Programme(**fields, title="另一个项目"))
-        session.commit()
+    another_programme(bench)
     jar = Jar()
     for context, programme, chosen in (("copy-1", meant, [meant]), ("copy-2", "of-another-district", [])):
         custom = {**item["custom"], "nengli_programme": programme}
@@ -296,6 +301,7 @@ def test_D13_nothing_is_chosen(platform: Platform) -> None:
 def test_D01_a_host_that_names_no_course(platform: Platform, link: dict[str, str] | None) -> None:
     """Open edX says where neither the request comes from nor goes to: every programme can be chosen, each time anew,
     and no choice says what any course runs."""
+    another_programme(platform.bench)
     for _time in range(2):
         picked = Picked(platform, asks(**{CLAIM + "context": None, CLAIM + "resource_link": link}))
         assert "平台没有说这是哪门课" in picked.page.text
