@@ -18,7 +18,7 @@ import competencies
 import lti
 import rubrics
 from competencies import exchange, load_pack, load_reference, references
-from lms_plugin import db, leaving
+from lms_plugin import db, leaving, platform_events
 from lms_plugin.access import Actor
 from lms_plugin.config import Settings
 from lms_plugin.db import get, pk
@@ -61,7 +61,7 @@ from lms_plugin.flow import (
     workloads,
 )
 from lms_plugin.inbox import MailAddress
-from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, RoleKind, RosterEntry
+from lms_plugin.people import Course, CourseMember, HostList, Notice, OrgUnit, Person, Role, RoleKind, RosterEntry
 from lms_plugin.storage import Storage
 from lms_plugin.web import look
 from tests import ledgers
@@ -397,13 +397,43 @@ def _one_course(world: World) -> str:
     return course.uuid
 
 
+def _outside(pages: Pages) -> int:
+    """An activity whose host names no course, and who teaches there."""
+    world = pages.world
+    space = course_of(world.session, world.tenant, "outside", NOW)
+    space.title, space.context_id = "一处课外的活动", "link:outside"
+    trainer = world.person(cast.TRAINER)
+    world.session.add(_member(space, trainer, learner=False))
+    world.session.add(
+        Role(
+            tenant_id=pk(world.tenant),
+            person_id=pk(trainer),
+            kind=RoleKind.TRAINER,
+            course_id=pk(space),
+            is_provisional=True,
+            granted_at=NOW,
+        )
+    )
+    world.session.flush()
+    pages.uuids["space"] = space.uuid
+    return pk(space)
+
+
 def _platforms(pages: Pages) -> None:
-    """One registration in use, one that is disabled, one at which an unknown deployment knocked."""
+    """One registration in use, one that is disabled, one at which an unknown deployment knocked; what was done about
+    the disabled one."""
     session, tenant_id = pages.world.session, pk(pages.world.tenant)
     rows = lti.platforms(session, tenant_id)[:3]
     for name, row in zip(("platform", "platform.off", "platform.knocked"), rows, strict=True):
         pages.uuids[name] = row.uuid
     rows[0].name, rows[1].is_disabled = "县研修平台", True
+    lti.add_deployments(session, rows[1], ["of-a-neighbour"], NOW)
+    lti.withdraw_deployment(session, rows[1], "of-a-neighbour")
+    place, act, it = (tenant_id, pk(rows[1])), platform_events.PlatformAct, pk(pages.world.person(cast.IT))
+    platform_events.note(session, place, act.REGISTERED, None, NOW)
+    platform_events.note(session, place, act.APPROVED, it, NOW, "of-a-neighbour")
+    platform_events.note(session, place, act.WITHDRAWN, it, NOW, "of-a-neighbour")
+    platform_events.note(session, place, act.DISABLED, it, NOW)
     said = {"message": "LtiResourceLinkRequest", "version": "1.3.0", "deployment": "2", "subject": "10…"}
     seen: list[tuple[str, lti.Platform, str, str, dict[str, str]]] = [
         ("TEST-AAAA", rows[0], "launched", "", {"browser": "no cookie"}),
@@ -571,6 +601,9 @@ def _by_hand(pages: Pages, app: Flask) -> None:
     world, uuids = pages.world, pages.uuids
     uuids["link"] = link_request(world, cast.TRAINER, takes_many=True, takes_column=True).uuid
     uuids["link.one"] = link_request(world, cast.TRAINER).uuid
+    outside = link_request(world, cast.TRAINER)
+    outside.course_id, uuids["link.outside"] = _outside(pages), outside.uuid
+    world.session.add(outside)
     wang = world.sign_in(app.test_client(), cast.WANG)
     officer = world.sign_in(app.test_client(), cast.OFFICER)
     world.session.commit()
