@@ -1,6 +1,6 @@
 """Writes docs/conformance.md: runs the conformance suite and lists every row with what was tried and how it ended.
 
-.venv/bin/python tools/conformance.py
+.venv/bin/python tools/conformance.py    (--look: says by its exit code whether the page is still true to the tests)
 """
 
 import re
@@ -80,13 +80,16 @@ class Notes:
         for item in items:
             given = item.callspec.params if hasattr(item, "callspec") else {}
             rows = [given["row"]] if "row" in given else rows_of(item.name)
-            self.tests[item.nodeid] = (rows, given.get("says") or " ".join((item.function.__doc__ or "").split()))
+            words = given.get("says") or " ".join((item.function.__doc__ or "").split())
+            self.tests[item.nodeid] = (rows, words)
+            for row in rows:
+                self.said[row].setdefault(words, True)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Notes how one test ended."""
         rows, words = self.tests[report.nodeid]
         for row in rows:
-            self.said[row][words] = self.said[row].get(words, True) and report.passed
+            self.said[row][words] &= report.passed
 
 
 def table(said: dict[str, dict[str, bool]]) -> str:
@@ -106,14 +109,18 @@ def table(said: dict[str, dict[str, bool]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Runs the suite and writes the page; the suite's exit code."""
+def main(only_look: bool) -> int:
+    """Runs the suite and writes the page; the suite's exit code. `only_look`: nothing is run or written, and the code
+    is 1 where the page says other words than the tests."""
     notes = Notes()
     rows = ["-q", "--no-header", "-p", "no:cacheprovider", str(SUITE), "--ignore", str(SUITE / "test_table.py")]
+    if only_look:
+        code = pytest.main([*rows, "--collect-only", "-qq"], plugins=[notes])
+        return int(code) or int(PAGE.read_text(encoding="utf-8") != table(notes.said))
     code = pytest.main(rows, plugins=[notes])
     PAGE.write_text(table(notes.said), encoding="utf-8")
     return int(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("--look" in sys.argv))

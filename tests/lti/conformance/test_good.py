@@ -1,5 +1,6 @@
 """Rows G: launches that must succeed."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from lms_plugin.people import Course, CourseMember, Identity, Person, Role
 from lti.claims import read as read_claims
 from tests.hosts import resign
 from tests.lti.conformance.bench import CLAIM, INSTRUCTOR, LEARNER, MEMBERSHIP, Bench, Jar, Platform
+from tests.lti.conformance.test_deep_linking import introduce
 
 INSTITUTION = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#"
 SYSTEM = "http://purl.imsglobal.org/vocab/lis/v2/system/person#"
@@ -64,6 +66,23 @@ def test_G01_G02_G03_G04_G05_G06_G07_G08_G20_roles(
     platform.good(**{CLAIM + "roles": roles})
     found = member_of(platform)
     assert (found.is_learner, found.is_instructor) == (learner, instructor), f"{row}: {says}"
+
+
+def test_G01_G02_what_they_see(platform: Platform) -> None:
+    """A trainer is asked which programme the course runs; a teacher reads that it has not begun."""
+    seen = {}
+    for role in (INSTRUCTOR, LEARNER):
+        jar = Jar()
+        platform.launch(jar, sub=role[-7:], **{CLAIM + "roles": [role]})
+        introduce(platform, jar, role[-7:])
+        answer = jar.ask("GET", platform.bench.url + "/")
+        while answer.is_redirect:
+            answer = jar.ask("GET", platform.bench.url + answer.headers["Location"])
+        assert answer.status_code == 200
+        seen[role] = (answer.url.removeprefix(platform.bench.url), answer.text)
+    assert re.fullmatch(r"/courses/\w+/programme", seen[INSTRUCTOR][0])
+    assert "培训尚未开始" in seen[LEARNER][1]
+    assert 'name="programme"' not in seen[LEARNER][1]
 
 
 @pytest.mark.parametrize(
