@@ -1,6 +1,7 @@
 """What hosts print beside the fields of a registration, so that nobody has to guess which value goes where.
 
-Chinese labels are given where a host prints them (Moodle's zh_cn language pack); the others are shown in English there.
+Chinese labels are given where a host prints them and they could be read (Moodle's zh_cn language pack, Canvas's
+zh-Hans.yml); the others are shown in English there.
 """
 
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def _back(**labels: str) -> dict[str, tuple[str, str]]:
     return {field: (label, "") for field, label in labels.items()}
 
 
+_ON = ("打开", "On")
 _MEMBERS = "Use this service to retrieve members' information as per privacy settings"
 
 PRODUCTS: dict[str, Product] = {
@@ -122,25 +124,45 @@ PRODUCTS: dict[str, Product] = {
     ),
     "canvas": Product(
         "Canvas",
-        ("Admin → Developer Keys → + Developer Key → + LTI Key → Manual Entry", ""),
-        _printed(
-            ("Title", NAME),
-            ("Redirect URIs", LAUNCH),
-            ("Target Link URI", LAUNCH),
-            ("OpenID Connect Initiation Url", LOGIN),
-            ("JWK Method", "Public JWK URL"),
-            ("Public JWK URL", JWKS),
-            ("Can create and view assignment data in the gradebook associated with the tool", "打开", "On"),
-            ("Can view submission data for assignments associated with the tool", "打开", "On"),
-            ("Can create and update submission results for assignments associated with the tool", "打开", "On"),
-            ("Can retrieve user data associated with the context the tool is installed in", "打开", "On"),
-            ("Additional Settings → Privacy Level", "Public"),
-            ("Placements", "Link Selection, Assignment Selection"),
-            ("Select Message Type", "LtiDeepLinkingRequest"),
+        (
+            "Admin → Developer Keys → + Developer Key → + LTI Key → Manual Entry",
+            "管理员 → 开发人员密钥 → 添加开发人员密钥 → LTI 密钥 → 手动输入",
+        ),
+        (
+            Label("Title", "标题", NAME),
+            Label("Redirect URIs", "重定向 URI", LAUNCH),
+            Label("Target Link URI", "目标链接 URI", LAUNCH),
+            Label("OpenID Connect Initiation Url", "OpenID Connect 启动 Url", LOGIN),
+            Label("JWK Method", "JWK方法", choose=("公共 JWK URL", "Public JWK URL")),
+            Label("Public JWK URL", "公共 JWK URL", JWKS),
+            Label(
+                "Can create and view assignment data in the gradebook associated with the tool",
+                "可以在评分册中创建和查看与工具相关的作业数据",
+                choose=_ON,
+            ),
+            Label(
+                "Can view submission data for assignments associated with the tool",
+                "可以查看与工具相关的作业的提交项数据",
+                choose=_ON,
+            ),
+            Label(
+                "Can create and update submission results for assignments associated with the tool",
+                "可以创建和更新与工具相关的作业的提交结果",
+                choose=_ON,
+            ),
+            Label(
+                "Can retrieve user data associated with the context the tool is installed in",
+                "可以提取与安装了工具的上下文相关的用户数据",
+                choose=_ON,
+            ),
+            Label("Additional Settings → Privacy Level", "其他设置 → 隐私级别", choose=("公开", "Public")),
+            Label("Placements", "安置", choose=("链接选择、作业选项", "Link Selection, Assignment Selection")),
+            Label("Select Message Type", "选择消息类型", choose=("LtiDeepLinkingRequest", "LtiDeepLinkingRequest")),
         ),
         {
             "site": ("the address of your Canvas", "贵校 Canvas 的网址"),
-            **_back(client_id="Details (the number of the developer key)", deployment="Deployment Id"),
+            "client_id": ("Details (the number of the developer key)", "详细信息（开发人员密钥下面的那个数）"),
+            "deployment": ("Deployment Id", "部署Id"),
         },
     ),
     "brightspace": Product(

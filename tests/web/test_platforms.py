@@ -113,7 +113,11 @@ def test_a_products_page_shows_every_value_in_a_field_of_its_own(browse, product
         ("openedx", {"Full name": "True", "Names &amp; Roles": "True", "Assignment and Grades": "Programmatic"}),
         (
             "canvas",
-            {"Can create and update submission results": "打开 / On", "Privacy Level": "Public", "Placements": "Link"},
+            {
+                "Can create and update submission results": "打开 / On",
+                "Privacy Level": "公开 / Public",
+                "Placements": "Link",
+            },
         ),
         ("brightspace", {"Extensions": "Names and Role Provisioning Services"}),
         (
@@ -138,9 +142,19 @@ def test_a_products_page_says_what_lets_names_grades_lists_and_picking_through(
         assert choose in value, (label, value)
 
 
-def test_labels_are_those_that_moodle_prints(browse) -> None:
-    page = browse(cast.IT).get("/platforms/new/moodle").text
-    for zh, en in (("初始化登录网址", "Initiate login URL"), ("公钥集", "Public keyset"), ("平台ID", "Platform ID")):
+@pytest.mark.parametrize(
+    ("product", "printed"),
+    [
+        ("moodle", {"初始化登录网址": "Initiate login URL", "公钥集": "Public keyset", "平台ID": "Platform ID"}),
+        (
+            "canvas",
+            {"目标链接 URI": "Target Link URI", "选择消息类型": "Select Message Type", "部署Id": "Deployment Id"},
+        ),
+    ],
+)
+def test_labels_are_those_that_moodle_and_canvas_print(browse, product: str, printed: dict[str, str]) -> None:
+    page = browse(cast.IT).get(f"/platforms/new/{product}").text
+    for zh, en in printed.items():
         assert f'{zh} / <span lang="en">{en}</span>' in page
 
 
