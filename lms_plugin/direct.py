@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 class Line:
     """A pooled connection to PostgreSQL, for statements that each stand for themselves. What it has prepared stays
-    prepared as long as it lasts."""
+    prepared until psycopg, which prepares what it sends often, gives all of it up at a rollback (DEALLOCATE ALL)."""
 
     def __init__(self, held: PoolProxiedConnection) -> None:
         self._connection = cast("psycopg.Connection[Any]", held.driver_connection)
@@ -55,6 +55,13 @@ class Line:
         libpq sends it and waits for its answer in one call. psycopg's own way gives the processor to other threads
         several times over, and each time has to wait for them until it may go on.
         """
+        try:
+            return self._first(name, text, values)
+        except psycopg.errors.InvalidSqlStatementName:  # nothing was done: it is prepared anew
+            self._prepared.clear()
+            return self._first(name, text, values)
+
+    def _first(self, name: bytes, text: bytes, values: list[Any]) -> tuple[Any, ...] | None:
         server, known = self._connection.pgconn, self._prepared.get(name)
         if known is None:
             self._sound(server.prepare(name, text))

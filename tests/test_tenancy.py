@@ -217,7 +217,7 @@ class Things:
         ids = [
             self.ids[kind]
             for kind in self.ids
-            if kind not in {"token", "stamp", "off", "key", "name", "product", "years"}
+            if kind not in {"token", "stamp", "off", "key", "name", "product", "years", "tag"}
         ]
         return [*names, *world.schools, world.programme.title, "平安县", *ids]
 

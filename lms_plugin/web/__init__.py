@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from flask import Flask, Response, render_template, request, url_for
+from flask import Flask, Response, render_template, request
 from flask_babel import Babel
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
@@ -165,7 +165,8 @@ def _templates(app: Flask) -> None:
             "platform_origin": here.web_session.platform_origin if here.web_session else "",
             "timezone": here.timezone,
             "now": here.now,
-            "switch_url": request.full_path.rstrip("?") if request.method == "GET" else url_for("people.home"),
+            # Not by `url_for`: a request whose Host is no name of a host gets its page of refusal too.
+            "switch_url": request.full_path.rstrip("?") if request.method == "GET" else "/",
             "message": messages.sentence,
             "posted_copy": typed.copy_name(),
         }

@@ -39,6 +39,7 @@ LOGIN, LAUNCH = "/lti/login", "/lti/launch"
 MOST_BYTES, MOST_FIELDS = 32 * 1024, 100  # of a form; what is larger is counted and refused where all forms are
 _HOME, _HOME_OF_WISHES = "/", "/?launched=1"  # `web/lti.py`: home_of
 _FORM = "application/x-www-form-urlencoded"
+_LENGTH = re.compile(r"[0-9]{1,9}")
 _AS_IT_IS = re.compile(r"[A-Za-z0-9\-._~:/?#!$&'()*+,;=%@]+")
 Headers = list[tuple[str, str]]
 
@@ -72,19 +73,18 @@ def answering_at_once(application: "WSGIApplication", app: Flask) -> "WSGIApplic
 
 def _is_readable(environ: "WSGIEnvironment") -> bool:
     """Whether it is a query alone, or a small form; the form then lies in memory, to be read again."""
-    method, length = environ["REQUEST_METHOD"], environ.get("CONTENT_LENGTH") or "0"
-    if (
-        environ.get("HTTP_TRANSFER_ENCODING")
-        or environ.get("SCRIPT_NAME")
-        or not (length.isascii() and length.isdigit())
-    ):
+    method, length = environ["REQUEST_METHOD"], environ.get("CONTENT_LENGTH") or ""
+    if environ.get("HTTP_TRANSFER_ENCODING") or environ.get("SCRIPT_NAME"):
         return False
     if method == "GET":
-        return int(length) == 0
+        return length in ("", "0")
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if method != "POST" or kind != _FORM or int(length) > MOST_BYTES:
+    if method != "POST" or kind != _FORM or not _LENGTH.fullmatch(length) or int(length) > MOST_BYTES:
         return False
-    body = environ["wsgi.input"].read(int(length))
+    try:
+        body = environ["wsgi.input"].read(int(length))
+    except OSError:  # the line was cut: where forms are read it is told so again
+        return False
     environ["wsgi.input"] = BytesIO(body)
     return len(body) == int(length) and body.count(b"&") < MOST_FIELDS
 

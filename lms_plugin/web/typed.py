@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from flask import request
 from werkzeug.wrappers import Response
 
-from lms_plugin.web.edge import is_from_elsewhere
+from lms_plugin.web.edge import LAUNCH_ENDPOINTS, is_from_elsewhere
 from lms_plugin.web.formats import gettext as _
 
 R = TypeVar("R", bound=Response)
@@ -22,6 +22,9 @@ def leave_unread() -> None:
 
 
 def _is_form() -> bool:
+    """Whether it is a form of our own pages: what a host posts has names of its own."""
+    if request.endpoint in LAUNCH_ENDPOINTS:
+        return False
     is_read = not request.environ.get("nengli.unread", False)
     return request.method == "POST" and request.mimetype in FORMS and is_read
 

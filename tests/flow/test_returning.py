@@ -497,6 +497,27 @@ def test_a_line_that_no_longer_fits_is_replaced_and_that_is_said(
 
 
 @pytest.mark.postgresql
+def test_what_psycopg_gives_up_is_prepared_anew(lesson: Class, caplog: pytest.LogCaptureFixture) -> None:
+    """A class that clicks at once: psycopg prepares what newcomers' launches send often, and at the rollback of a page
+    after them drops all that the line had prepared, ours too."""
+    lesson.ordinarily(*lesson.sent())
+    assert lesson.come_back(*lesson.sent()) is not None
+    with lesson.bind.connect() as connection:
+        line = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        for _time in range(7):
+            connection.execute(text("SELECT count(*) FROM course WHERE id = :id"), {"id": 1})
+        connection.rollback()
+        connection.execute(text("SELECT 1"))  # psycopg gives it up with the next statement at the latest
+        left = connection.execute(text("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'nengli%'"))
+        assert left.scalar_one() == 0
+    for _time in range(2):
+        assert lesson.come_back(*lesson.sent()) is not None
+    assert [one for one in caplog.records if one.name == "nengli.db"] == []
+    with lesson.bind.connect() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() == line
+
+
+@pytest.mark.postgresql
 def test_what_the_database_refuses_is_nothing_and_the_line_is_lent_again(lesson: Class) -> None:
     number = sql.bindparam("number", type_=sql.Integer)
     divided = Direct(sql.select(sql.cast(12 / number, sql.Float)))

@@ -37,6 +37,15 @@ DRAWN = {"id", "state", "nonce", "browser_hash", "storage_hash", "web_session_id
 OPENED = {"id", "token_hash", "bearer_hash", "csrf"}
 
 
+class Cut(io.BytesIO):
+    """A line that is cut while it is read."""
+
+    def read(self, *_size: Any) -> bytes:
+        raise ConnectionResetError
+
+    readinto = readline = read
+
+
 @dataclass
 class Gate:
     """The tool's two ways for one request: before Flask, and Flask alone."""
@@ -53,9 +62,11 @@ class Gate:
 
     def at_once(self, environ: dict[str, Any]) -> Answer:
         def flask(environ: dict[str, Any], start: Any) -> Any:
-            body = environ["wsgi.input"].read()
-            self.went_on.append(body)
-            environ["wsgi.input"] = io.BytesIO(body)
+            if isinstance(environ["wsgi.input"], Cut):
+                self.went_on.append(b"")
+            else:
+                self.went_on.append(environ["wsgi.input"].read())
+                environ["wsgi.input"] = io.BytesIO(self.went_on[-1])
             return self._flask(environ, start)
 
         return self._run(answering_at_once(flask, self.app), environ)
@@ -222,6 +233,8 @@ def unusual(gate: Gate) -> dict[str, dict[str, Any]]:
         "too many fields": environ_of("POST", "/lti/login", {str(one): "" for one in range(150)}),
         "a form of another kind": {**gate.login("POST"), "CONTENT_TYPE": "multipart/form-data; boundary=x"},
         "a length that is none": {**gate.login("POST"), "CONTENT_LENGTH": "²"},
+        "a length of five thousand digits": {**gate.login("POST"), "CONTENT_LENGTH": "9" * 5000},
+        "a form whose length nobody said": {**gate.login("POST"), "CONTENT_LENGTH": "", "wsgi.input_terminated": True},
         "a form in pieces": {**gate.login("POST"), "HTTP_TRANSFER_ENCODING": "chunked"},
         "a query with a body": {**gate.login(), "CONTENT_LENGTH": "3", "wsgi.input": io.BytesIO(b"a=b")},
         "a tool below a path": {**gate.login(), "SCRIPT_NAME": "/tool"},
@@ -262,6 +275,13 @@ def test_who_hangs_up_in_the_middle_of_a_form_is_told_by_flask(gate: Gate) -> No
     assert gate.at_once(environ)[0].startswith("400")
     assert len(gate.went_on) == 1
     assert gate.rows(lti.LoginState, set()) == before
+
+
+@pytest.mark.postgresql
+def test_a_line_that_is_cut_is_told_by_flask(gate: Gate) -> None:
+    environ = {**gate.login("POST"), "wsgi.input": Cut()}
+    assert gate.at_once(environ)[0].startswith("400")
+    assert len(gate.went_on) == 1
 
 
 @pytest.mark.postgresql

@@ -6,11 +6,14 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlencode
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
 import competencies
+import lti
+from lms_plugin.db import pk
 from lms_plugin.web.wire import fit_to_be_read
 from tests import people as cast
 from tests.factories import Browser, World
@@ -104,3 +107,22 @@ def test_a_query_says_what_it_said(sent: bytes) -> None:
     assert unquote_to_bytes(seen[0]) == unquote_to_bytes(sent)
     if sent.isascii():
         assert seen[0].encode() == sent
+
+
+@pytest.mark.parametrize("host", ["x" * 64 + ".org", "a..b", "x y"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/lti/login"), ("GET", "/lti/login"), ("POST", "/me/locale")])
+def test_a_host_that_is_no_name_gets_a_page(world: World, tool: Flask, host: str, method: str, path: str) -> None:
+    answer = tool.test_client().open(path, method=method, headers={"Host": host}, data={} if method == "POST" else None)
+    assert 400 <= answer.status_code < 500
+    assert answer.mimetype == "text/html"
+
+
+def test_what_a_host_posts_is_no_form_of_ours(world: World, tool: Flask) -> None:
+    """A field of that name acknowledges the device's copy of our own forms; a host's address takes nothing from it."""
+    platform = lti.platforms(world.session, pk(world.tenant))[0]
+    said = {"iss": platform.issuer, "client_id": platform.client_id, "login_hint": "8", "lti_deployment_id": "1"}
+    answer = tool.test_client().post(
+        "/lti/login", data={**said, "target_link_uri": "http://localhost/lti/launch", "copy": "7"}
+    )
+    assert answer.status_code == 302
+    assert "kept=" not in answer.headers["Location"]
