@@ -44,13 +44,12 @@ guard(PlatformEvent, refusing("platform_event"))
 
 
 def note(
-    session: Session, of: tuple[int, int], act: PlatformAct, by_id: int | None, now: datetime, *details: str
+    session: Session, of: tuple[int, int], act: PlatformAct, by_id: int | None, now: datetime, detail: str = ""
 ) -> None:
-    """Writes down an act. `of`: tenant and registration; one line for each of `details`, where there are any."""
+    """Writes down an act. `of`: tenant and registration."""
     tenant_id, platform_id = of
-    session.add_all(
+    session.add(
         PlatformEvent(tenant_id=tenant_id, platform_id=platform_id, act=act, detail=detail, by_id=by_id, at=now)
-        for detail in details or ("",)
     )
     session.flush()
 

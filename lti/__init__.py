@@ -17,6 +17,7 @@ from lti.history import count as count_launches
 from lti.history import row as launch_row
 from lti.history import rows as launch_rows
 from lti.hosts import Outcome
+from lti.hosts import added as with_query
 from lti.keys import decrypt, encrypt, ensure_tool_key, rotate_key, rotate_when_due, tool_jwks
 from lti.keysets import KeysWanted, refresh_keys
 from lti.launch import Proof, Replayed, log_launch, receive_launch, refuse_unread, sweep
@@ -151,6 +152,7 @@ __all__ = [
     "frame_ancestors",
     "has_doors",
     "is_course",
+    "with_query",
     "platform_origins",
     "are_some_guessable",
     "proves_who",

@@ -232,8 +232,8 @@ def platform_withdraw(issuer: str, client_id: str, deployment: str) -> None:
     click.echo(f"Withdrawn / 已撤下: {issuer} {client_id} {deployment}")
 
 
-def _note(session: Session, row: lti.Platform, what: PlatformAct, now: datetime, *details: str) -> None:
-    platform_events.note(session, (row.tenant_id, pk(row)), what, None, now, *details)
+def _note(session: Session, row: lti.Platform, what: PlatformAct, now: datetime, detail: str = "") -> None:
+    platform_events.note(session, (row.tenant_id, pk(row)), what, None, now, detail)
 
 
 def _switch(issuer: str, client_id: str, *, is_disabled: bool) -> None:

@@ -79,7 +79,7 @@ def picker(session: Session, actor: Actor, uuid: str, now: datetime) -> Picker:
         course=course.title,
         takes_many=row.takes_many,
         takes_column=row.takes_column,
-        binds=course.programme_id is None and lti.is_course(course.context_id),
+        binds=_waits(course),
         names_course=lti.is_course(course.context_id),
         offers=offers(session, _programmes(session, actor, course)),
         return_url=row.return_url,
@@ -149,6 +149,11 @@ def _must_be_open(row: LinkRequest, now: datetime) -> None:
         raise Refused("link.expired")
 
 
+def _waits(course: Course) -> bool:
+    """Whether the host named a course, and nobody has said yet which programme it runs."""
+    return course.programme_id is None and lti.is_course(course.context_id)
+
+
 def _programmes(session: Session, actor: Actor, course: Course) -> list[competencies.Programme]:
     """The course's programme; for a course that has none yet, or is not named, those that the actor may let one run."""
     if course.programme_id is not None and lti.is_course(course.context_id):
@@ -194,8 +199,7 @@ def choose(
             raise Invalid({"item": "form.choose"})
         item = _item(session, known[target.programme], target, row, launch_url, language)
         items.append(replace(item, icon_url=icon_url, targets=tuple(row.targets)))
-    is_open = course.programme_id is None and lti.is_course(course.context_id)
-    if items and is_open and targets[0] is not None and courses.may_bind(session, actor, course):
+    if items and _waits(course) and targets[0] is not None and courses.may_bind(session, actor, course):
         courses.bind_course(session, actor, course.uuid, targets[0].programme, now)
     row.items, row.answered_at = chosen, row.answered_at or now
     session.add(row)

@@ -147,8 +147,8 @@ def register(
     return row.uuid
 
 
-def _note(session: Session, actor: Actor, row: lti.Platform, act: PlatformAct, now: datetime, *details: str) -> None:
-    platform_events.note(session, (row.tenant_id, pk(row)), act, actor.person_id, now, *details)
+def _note(session: Session, actor: Actor, row: lti.Platform, act: PlatformAct, now: datetime, detail: str = "") -> None:
+    platform_events.note(session, (row.tenant_id, pk(row)), act, actor.person_id, now, detail)
 
 
 def change(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, render_template, request
 from flask_babel import Babel
@@ -43,6 +42,7 @@ from lms_plugin.web.edge import (
 from lms_plugin.web.turns import in_turns
 from lms_plugin.web.viewer import helper, locale_of_request, viewer
 from lms_plugin.web.wire import fit_to_be_read
+from lti import with_query
 
 log = logging.getLogger("nengli.web")
 MB = 1024 * 1024
@@ -262,8 +262,8 @@ def _refused(error: Refused) -> Response:
     elif error.code in review.LEADS_ON:
         way = review.way_on(error.code)
     elif returns_to := error.params.get("return_url"):  # of a launch (Core 1.3, 5.4.4)
-        told = urlencode({"lti_errorlog": f"{error.code} {error.params['reference']}"})
-        way = {"back_to_course": f"{returns_to}{'&' if urlsplit(returns_to).query else '?'}{told}"}
+        told = f"{error.code} {error.params['reference']}"
+        way = {"back_to_course": with_query(returns_to, lti_errorlog=told)}
     return _page(error.code, error.params, error.status, error.params.get("reference", ""), **way)
 
 

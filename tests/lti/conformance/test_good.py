@@ -225,6 +225,15 @@ def test_G22_claims_that_are_let_through(platform: Platform) -> None:
     )
 
 
+def test_G22_a_way_back_to_a_place_within_a_page(platform: Platform) -> None:
+    """What is added for the host's log comes before the fragment of its address."""
+    sent = platform.login(jar := Jar())
+    presented = {CLAIM + "launch_presentation": {"return_url": "https://lms.example.org/app#/course/2"}}
+    wrong = {**presented, CLAIM + "deployment_id": "another"}
+    refused = platform.post(jar, platform.signed(sent["nonce"], sent["state"], **wrong))
+    assert re.search(r'href="https://lms\.example\.org/app\?lti_errorlog=[^"#]+#/course/2"', refused.text)
+
+
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "/back", 7, "https://"])
 def test_G22_no_way_back(platform: Platform, address: Any) -> None:
     """What is no address is no way back, and a refusal is still a page."""
