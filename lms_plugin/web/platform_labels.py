@@ -156,7 +156,8 @@ PRODUCTS: dict[str, Product] = {
                 choose=_ON,
             ),
             Label("Additional Settings → Privacy Level", "其他设置 → 隐私级别", choose=("公开", "Public")),
-            Label("Placements", "安置", choose=("链接选择、作业选项", "Link Selection, Assignment Selection")),
+            Label("Placements", "安置", choose=("链接选择", "Link Selection")),
+            Label("Placements", "安置", choose=("作业选项", "Assignment Selection")),
             Label("Select Message Type", "选择消息类型", choose=("LtiDeepLinkingRequest", "LtiDeepLinkingRequest")),
         ),
         {
